@@ -1,0 +1,36 @@
+"""The errors that reach a user, each with the exit code that the command ends with.
+
+    BatchemoError            1  the run failed
+    ├── UsageError           2  the command line, a manifest or a configuration is wrong
+    ├── BundleError          1  a model bundle is damaged, of another format, or not there
+    ├── LockedError          4  another run holds the output
+    └── MissingExtraError    1  an optional part of batchemo is not installed
+
+What goes wrong with one recording is no error but a row: see `batchemo.audio.Failure`.
+"""
+
+
+class BatchemoError(Exception):
+    """Base of everything that ends a run; its text says what is wrong, where, and what to do."""
+
+    exit_code = 1
+
+
+class UsageError(BatchemoError):
+    """What the user asked for makes no sense; nothing was run."""
+
+    exit_code = 2
+
+
+class BundleError(BatchemoError):
+    """A model bundle was refused before anything of it ran."""
+
+
+class LockedError(BatchemoError):
+    """Another run holds the output."""
+
+    exit_code = 4
+
+
+class MissingExtraError(BatchemoError):
+    """The command needs an extra, such as `batchemo[train]`, that is not installed."""
