@@ -1,1 +1,5 @@
-""""""
+"""Features of speech: recipes as data, computed from one shared spectrum a signal."""
+
+from batchemo.features.recipe import RECIPES, Recipe, extract, get_recipe
+
+__all__ = ["RECIPES", "Recipe", "extract", "get_recipe"]
