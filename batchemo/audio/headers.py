@@ -1,0 +1,138 @@
+"""What a file's header promises, read by ourselves: libsndfile does not tell a broken promise."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+ReadAt = Callable[[int, int], bytes]
+
+# Writers that cannot seek back leave one of these where the size of the sound belongs.
+_UNKNOWN_FROM = 0x7FFF_0000
+_MOST_CHUNKS = 1000
+_OGG_PAGE_AT_MOST = 27 + 255 + 255 * 255
+_LAST_PAGE = 0x04
+
+
+@dataclass(frozen=True, slots=True)
+class SoundChunk:
+    """Where the sound of a file begins, and how many bytes of it the header promises."""
+
+    start: int
+    promised: int | None
+    """None where a streaming writer left the size open."""
+    repair: tuple[int, bytes] | None = None
+    """Bytes to put over the header, and where, for the sound to be read to the file's end."""
+
+    def missing(self, size: int) -> int:
+        """How many promised bytes a file of `size` bytes lacks."""
+        return 0 if self.promised is None else max(0, self.start + self.promised - size)
+
+
+def find_sound(read_at: ReadAt, size: int) -> SoundChunk | None:
+    """Find the sound of a WAV (RIFF, RIFX, RF64, BW64), AIFF, W64 or AU file.
+
+    None for other formats, and for a file without a chunk of sound: libsndfile judges these.
+    """
+    head = read_at(0, 28)
+    kind, form = head[:4], head[8:12]
+    if kind in (b"RIFF", b"RF64", b"BW64") and form == b"WAVE":
+        return _find_in_wav(read_at, size, "<")
+    if kind == b"RIFX" and form == b"WAVE":
+        return _find_in_wav(read_at, size, ">")
+    if kind == b"FORM" and form in (b"AIFF", b"AIFC"):
+        return _find_in_aiff(read_at)
+    if kind == b"riff" and len(head) == 28:
+        return _find_in_w64(read_at)
+    if kind == b".snd" and len(head) >= 12:
+        start, promised = struct.unpack(">II", head[4:12])
+        return SoundChunk(start, None if promised >= _UNKNOWN_FROM else promised)
+    return None
+
+
+def _find_in_wav(read_at: ReadAt, size: int, order: str) -> SoundChunk | None:
+    position, wide = 12, None
+    for _ in range(_MOST_CHUNKS):
+        head = read_at(position, 8)
+        if len(head) < 8:
+            return None
+        (length,) = struct.unpack(order + "I", head[4:])
+        start = position + 8
+        if head[:4] == b"ds64":
+            wide = start + 8
+        elif head[:4] == b"data":
+            if wide is not None and length == 0xFFFF_FFFF:
+                return _wide_chunk(read_at, size, start, wide)
+            return _plain_chunk(read_at, size, start, length, order)
+        position = start + length + length % 2
+    return None
+
+
+def _wide_chunk(read_at: ReadAt, size: int, start: int, wide: int) -> SoundChunk:
+    """The sound of an RF64 file, whose 64-bit size stands in its `ds64` chunk, at `wide`."""
+    (length,) = struct.unpack("<Q", read_at(wide, 8).ljust(8, b"\0"))
+    if length == 0 or length >= 1 << 62:
+        return SoundChunk(start, None, (wide, struct.pack("<Q", max(0, size - start))))
+    return SoundChunk(start, length)
+
+
+def _plain_chunk(read_at: ReadAt, size: int, start: int, length: int, order: str) -> SoundChunk:
+    """The sound of a RIFF file, whose size is `length` if its writer came to say so."""
+    if length >= _UNKNOWN_FROM and start + length > size:
+        return SoundChunk(start, None)
+    # A recorder that was cut off never wrote the size. But where another chunk follows at once,
+    # the chunk of sound is truly empty.
+    if length == 0 and size > start and not _is_chunk(read_at(start, 8), size - start, order):
+        return SoundChunk(start, None, (start - 4, struct.pack(order + "I", 0xFFFF_FFFF)))
+    return SoundChunk(start, length)
+
+
+def _is_chunk(head: bytes, left: int, order: str) -> bool:
+    """Whether `head` begins a chunk that fits into the `left` bytes of the file."""
+    if len(head) < 8 or not all(0x20 <= byte < 0x7F for byte in head[:4]):
+        return False
+    (length,) = struct.unpack(order + "I", head[4:])
+    return bool(8 + length <= left)
+
+
+def _find_in_aiff(read_at: ReadAt) -> SoundChunk | None:
+    position = 12
+    for _ in range(_MOST_CHUNKS):
+        head = read_at(position, 8)
+        if len(head) < 8:
+            return None
+        (length,) = struct.unpack(">I", head[4:])
+        if head[:4] == b"SSND":
+            unknown = length == 0 or length >= _UNKNOWN_FROM
+            return SoundChunk(position + 8, None if unknown else length)
+        position += 8 + length + length % 2
+    return None
+
+
+def _find_in_w64(read_at: ReadAt) -> SoundChunk | None:
+    position = 40
+    for _ in range(_MOST_CHUNKS):
+        head = read_at(position, 24)
+        if len(head) < 24:
+            return None
+        (length,) = struct.unpack("<Q", head[16:])
+        if head[:4] == b"data":
+            unknown = length <= 24 or length >= 1 << 62
+            return SoundChunk(position + 24, None if unknown else length - 24)
+        position += max(24, (length + 7) // 8 * 8)
+    return None
+
+
+def ogg_breaks_off(read_at: ReadAt, size: int) -> bool:
+    """Whether a file is Ogg and its last whole page is not marked as the last of the stream."""
+    if read_at(0, 4) != b"OggS":
+        return False
+    start = max(0, size - 2 * _OGG_PAGE_AT_MOST)
+    tail = read_at(start, size - start)
+    page = tail[max(0, tail.rfind(b"OggS")) :]
+    if len(page) < 27:
+        return True
+    lacing = page[27 : 27 + page[26]]
+    whole = len(lacing) == page[26] and 27 + len(lacing) + sum(lacing) <= len(page)
+    return not (whole and page[5] & _LAST_PAGE)
