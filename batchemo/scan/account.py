@@ -1,0 +1,48 @@
+"""How a run names its model and tells, in the table itself, what it was made with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import batchemo
+from batchemo.bundles import Bundle
+from batchemo.scan.options import Settings
+from batchemo.sources import SourceOptions, names
+
+DIGEST_SHOWN = 12
+
+
+def model_id(bundle: Bundle, settings: Settings) -> str:
+    """Name the model, the start of its digest and the settings that are not its defaults.
+
+    Rows of the same name are computed in the same way: this is what `--update` goes by.
+    """
+    words = [f"{bundle.name}@{bundle.digest[:DIGEST_SHOWN]}"]
+    words += [f"{name}={value}" for name, value in settings.differences().items()]
+    return " ".join(words)
+
+
+def account_of(bundle: Bundle, settings: Settings, sources: SourceOptions) -> dict[str, Any]:
+    """Tell what can change the rows, and nothing else: no time, no number of workers."""
+    return {
+        "batchemo": batchemo.__version__,
+        "model": bundle.name,
+        "digest": bundle.digest,
+        "labels": list(bundle.labels),
+        "features": dict(bundle.recipe),
+        "window": settings.window or bundle.window,
+        "hop": settings.hop or bundle.hop,
+        "options": {
+            "channel": settings.channel,
+            "backend": settings.backend,
+            "batch_size": settings.batch_size,
+        },
+        "sources": {
+            "paths": [names.to_text(path) for path in sources.paths],
+            "files_from": sources.files_from,
+            "manifest": sources.manifest,
+            "include": list(sources.include),
+            "exclude": list(sources.exclude),
+            "extensions": list(sources.extensions),
+        },
+    }

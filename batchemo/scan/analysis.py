@@ -1,0 +1,198 @@
+"""The work of one worker on one chunk: hear each recording, fill batches, hand back rows.
+
+Nothing is raised to the parent and nothing is written: what goes wrong with a recording is its
+row, what goes wrong with the model is `Done.fatal`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from batchemo.audio import Facts, Failure, ListenOptions, Window, listen
+from batchemo.errors import BatchemoError
+from batchemo.features import Recipe, extract
+from batchemo.scan import watch
+from batchemo.scan.options import Settings
+from batchemo.sources import Recording, names
+from batchemo.tables.rows import Floats, Row, Windows
+
+if TYPE_CHECKING:
+    from batchemo.bundles import Bundle, Runtime
+
+Stages = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to do with every chunk, the same for the whole run."""
+
+    settings: Settings
+    timeout: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A chunk's rows in the order of its recordings, or why no chunk can be worked on."""
+
+    rows: tuple[Row, ...] = ()
+    stages: Stages = field(default_factory=dict)
+    fatal: str | None = None
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A recording under way: its windows, and room for their probabilities."""
+
+    recording: Recording
+    starts: list[float] = field(default_factory=list)
+    ends: list[float] = field(default_factory=list)
+    probabilities: list[Floats | None] = field(default_factory=list)
+    facts: Facts | None = None
+    failure: Failure | None = None
+
+
+class _Batch:
+    """Collects windows across recordings and runs them when the net's batch is full."""
+
+    def __init__(self, runtime: Runtime, size: int, stages: Stages) -> None:
+        self._runtime, self._size, self._stages = runtime, size, stages
+        self._items: list[Floats] = []
+        self._owners: list[tuple[_Draft, int]] = []
+
+    def add(self, item: Floats, draft: _Draft) -> None:
+        self._items.append(item)
+        self._owners.append((draft, len(draft.probabilities) - 1))
+        if len(self._items) == self._size:
+            self.flush()
+
+    def flush(self) -> None:
+        if not self._items:
+            return
+        began = perf_counter()
+        results = self._runtime.run(np.stack(self._items))
+        for (draft, index), result in zip(self._owners, results, strict=True):
+            draft.probabilities[index] = result
+        self._items, self._owners = [], []
+        _spend(self._stages, "model", perf_counter() - began)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The model and all that follows from it, loaded once a process."""
+
+    bundle: Bundle
+    recipe: Recipe
+    runtime: Runtime
+    listening: ListenOptions
+
+
+def analyse(task: Task, recordings: Sequence[Recording]) -> Done:
+    """Analyse a chunk of recordings."""
+    try:
+        tools = load_tools(task.settings)
+    except BatchemoError as error:
+        return Done(fatal=str(error))
+    stages: Stages = {}
+    batch = _Batch(tools.runtime, task.settings.batch_size, stages)
+    drafts = []
+    for recording in recordings:
+        with watch.over(recording, task.timeout) as rearm:
+            drafts.append(_hear(recording, tools, batch, stages, rearm))
+    batch.flush()
+    return Done(tuple(_row(draft, len(tools.bundle.labels)) for draft in drafts), stages)
+
+
+@lru_cache(maxsize=2)
+def load_tools(settings: Settings) -> Tools:
+    """Load the model that the settings name, once a process."""
+    from batchemo.bundles import load_bundle, open_runtime
+
+    bundle = load_bundle(settings.model)
+    recipe = Recipe.from_dict(bundle.recipe)
+    window = settings.window or bundle.window
+    hop = settings.hop or min(bundle.hop, window)
+    runtime = open_runtime(bundle, backend=settings.backend, batch_size=settings.batch_size)
+    listening = ListenOptions(rate=recipe.rate, window=window, hop=hop, channel=settings.channel)
+    return Tools(bundle, recipe, runtime, listening)
+
+
+def _hear(
+    recording: Recording, tools: Tools, batch: _Batch, stages: Stages, rearm: watch.Rearm
+) -> _Draft:
+    draft = _Draft(recording)
+    if recording.size is None:
+        draft.failure = Failure("missing", "there is no such file")
+        return draft
+    try:
+        with listen(recording.path, tools.listening) as heard:
+            try:
+                for window in heard:
+                    rearm(window.start)
+                    _take(window, draft, tools, batch, stages)
+            finally:
+                draft.facts = heard.facts
+                for stage, seconds in heard.seconds.items():
+                    _spend(stages, stage, seconds)
+    except Failure as failure:
+        draft.failure = failure
+    except MemoryError:
+        draft.failure = Failure("out_of_memory", "there was not enough memory to read it")
+    except Exception as error:  # One recording must never hurt the others, whatever is in it.
+        draft.failure = Failure("internal_error", f"{type(error).__name__}: {error}")
+    return draft
+
+
+def _take(window: Window, draft: _Draft, tools: Tools, batch: _Batch, stages: Stages) -> None:
+    draft.starts.append(window.start)
+    draft.ends.append(window.end)
+    draft.probabilities.append(None)
+    if not window.speech:
+        return
+    began = perf_counter()
+    item = extract(tools.recipe, window.samples)
+    _spend(stages, "features", perf_counter() - began)
+    batch.add(item, draft)
+
+
+def _spend(stages: Stages, stage: str, seconds: float) -> None:
+    stages[stage] = stages.get(stage, 0.0) + seconds
+
+
+def _row(draft: _Draft, labels: int) -> Row:
+    failure = draft.failure
+    voiced = [p for p in draft.probabilities if p is not None]
+    if failure is None and not voiced:
+        failure = Failure("no_speech", "no window of it holds anything like speech")
+    windows = probabilities = None
+    if failure is None:
+        # The mean in double precision: its last bit must not hang on the order of addition.
+        probabilities = np.mean(np.stack(voiced), axis=0, dtype=np.float64).astype(np.float32)
+        unheard = np.full(labels, np.nan, np.float32)
+        windows = Windows(
+            np.array(draft.starts),
+            np.array(draft.ends),
+            np.stack([unheard if p is None else p for p in draft.probabilities]),
+        )
+    facts = draft.facts or Facts()
+    return Row(
+        root=names.to_text(draft.recording.root),
+        file=names.to_text(draft.recording.file),
+        reason=failure.reason if failure else None,
+        detail=failure.detail if failure else None,
+        probabilities=probabilities,
+        windows=windows,
+        duration=facts.duration,
+        sample_rate=facts.sample_rate,
+        channels=facts.channels,
+        rms_db=facts.rms_db,
+        clipped=facts.clipped,
+        silence=facts.silence,
+        size=facts.size,
+        mtime_ns=facts.mtime_ns,
+    )

@@ -1,0 +1,199 @@
+"""Hands chunks to workers, a bounded number at a time, and finds out which recording kills them.
+
+When workers die, all that was in flight comes back. What they had begun is suspect and is run
+again alone, with nothing beside it; the rest is run again as it was. A recording that kills its
+worker twice when alone is the culprit, and so is one that was under way for all of its time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from dataclasses import dataclass
+
+from batchemo.errors import BatchemoError
+from batchemo.scan import watch
+from batchemo.scan.analysis import Done, Stages
+from batchemo.scan.plan import Chunk
+from batchemo.scan.pool import Executor, Work
+from batchemo.sources import Recording, names
+from batchemo.tables.rows import Row
+
+CHUNKS_A_WORKER = 2
+"""One that it works on and one that waits for it."""
+
+DEATHS_ALONE = 2
+"""So often must a recording kill a worker when alone: once may be another's doing."""
+
+STILLBORN = 3
+"""So many times in a row may workers die before they begin on anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """All rows of a chunk, in its order."""
+
+    chunk: Chunk
+    rows: tuple[Row, ...]
+    stages: Stages
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Some recordings of a chunk, by their places in it."""
+
+    chunk: Chunk
+    places: tuple[int, ...]
+
+    @property
+    def recordings(self) -> tuple[Recording, ...]:
+        return tuple(self.chunk.recordings[place] for place in self.places)
+
+
+class Dispatcher:
+    """Runs all chunks through executors that `start` opens."""
+
+    def __init__(
+        self,
+        start: Callable[[], Executor],
+        work: Work,
+        *,
+        workers: int,
+        timeout: float,
+        crumbs: str | None,
+    ) -> None:
+        self._start, self._work = start, work
+        self._room = CHUNKS_A_WORKER * workers
+        self._timeout, self._crumbs = timeout, crumbs
+        self._executor: Executor | None = None
+        self._flying: dict[Future[Done], _Piece] = {}
+        self._again: deque[_Piece] = deque()
+        self._suspects: deque[_Piece] = deque()
+        self._deaths: Counter[tuple[int, int]] = Counter()
+        self._rows: dict[int, dict[int, Row]] = {}
+        self._stages: dict[int, Stages] = {}
+        self._stillborn = 0
+
+    def run(self, chunks: Iterator[Chunk]) -> Iterator[Finished]:
+        """Yield every chunk as it is finished, in any order."""
+        kill = True
+        try:
+            while self._launch(chunks):
+                wait(self._flying, return_when=FIRST_COMPLETED)
+                yield from self._collect()
+            kill = False
+        finally:
+            if self._executor is not None:
+                self._executor.shutdown(kill=kill)
+
+    def _launch(self, chunks: Iterator[Chunk]) -> bool:
+        """Fill the room there is; tell whether anything is in flight."""
+        while len(self._flying) < self._room:
+            if self._suspects:
+                # A suspect flies alone: what dies with it would be suspect too.
+                if not self._flying:
+                    self._submit(self._suspects.popleft())
+                break
+            piece = self._again.popleft() if self._again else _whole(next(chunks, None))
+            if piece is None:
+                break
+            self._submit(piece)
+        return bool(self._flying)
+
+    def _submit(self, piece: _Piece) -> None:
+        if self._executor is None:
+            self._executor = self._start()
+        try:
+            future = self._executor.submit(self._work, piece.recordings)
+        except BrokenExecutor as error:
+            future = Future()
+            future.set_exception(error)
+        self._flying[future] = piece
+
+    def _collect(self) -> Iterator[Finished]:
+        lost: list[_Piece] = []
+        for future in [future for future in self._flying if future.done()]:
+            yield from self._land(future, lost)
+        if lost:
+            # The executor is broken: whatever has not ended well by now never will.
+            wait(self._flying)
+            for future in list(self._flying):
+                yield from self._land(future, lost)
+            if self._executor is not None:
+                self._executor.shutdown(kill=True)
+                self._executor = None
+            yield from self._quarantine(lost)
+
+    def _land(self, future: Future[Done], lost: list[_Piece]) -> Iterator[Finished]:
+        piece = self._flying.pop(future)
+        try:
+            done = future.result()
+        except BrokenExecutor:
+            lost.append(piece)
+            return
+        if done.fatal is not None:
+            raise BatchemoError(done.fatal)
+        self._stillborn = 0
+        stages = self._stages.setdefault(piece.chunk.number, {})
+        for stage, seconds in done.stages.items():
+            stages[stage] = stages.get(stage, 0.0) + seconds
+        yield from self._note(piece, done.rows)
+
+    def _note(self, piece: _Piece, rows: tuple[Row, ...]) -> Iterator[Finished]:
+        """Add rows to their chunk, and yield it when it is whole."""
+        chunk = piece.chunk
+        found = self._rows.setdefault(chunk.number, {})
+        found.update(zip(piece.places, rows, strict=True))
+        if len(found) == len(chunk.recordings):
+            del self._rows[chunk.number]
+            ordered = tuple(found[place] for place in range(len(found)))
+            yield Finished(chunk, ordered, self._stages.pop(chunk.number, {}))
+
+    def _quarantine(self, lost: list[_Piece]) -> Iterator[Finished]:
+        """Sort what came back into the guilty, the suspect and the innocent."""
+        begun = None if self._crumbs is None else watch.seconds_under_way(self._crumbs)
+        if begun == {}:
+            self._stillborn += 1
+            if self._stillborn == STILLBORN:
+                raise BatchemoError(
+                    "the worker processes die before they begin to work. `batchemo doctor` tells "
+                    "whether batchemo is installed well; too little memory is another cause"
+                )
+        for piece in lost:
+            innocent = []
+            for place, recording in zip(piece.places, piece.recordings, strict=True):
+                one = _Piece(piece.chunk, (place,))
+                spent = 0.0 if begun is None else begun.get((recording.root, recording.file))
+                if spent is None:
+                    innocent.append(place)
+                elif 0 < self._timeout <= spent:
+                    detail = f"not done after {self._timeout:g} s (see --timeout)"
+                    yield from self._note(one, (_failed(recording, "timeout", detail),))
+                elif self._killed_often(one, alone=len(piece.places) == 1):
+                    detail = "the worker process died of it, alone and more than once"
+                    yield from self._note(one, (_failed(recording, "worker_died", detail),))
+                else:
+                    self._suspects.append(one)
+            if innocent:
+                self._again.append(_Piece(piece.chunk, tuple(innocent)))
+
+    def _killed_often(self, piece: _Piece, *, alone: bool) -> bool:
+        key = (piece.chunk.number, piece.places[0])
+        self._deaths[key] += alone
+        return self._deaths[key] >= DEATHS_ALONE
+
+
+def _whole(chunk: Chunk | None) -> _Piece | None:
+    return None if chunk is None else _Piece(chunk, tuple(range(len(chunk.recordings))))
+
+
+def _failed(recording: Recording, reason: str, detail: str) -> Row:
+    return Row(
+        root=names.to_text(recording.root),
+        file=names.to_text(recording.file),
+        reason=reason,
+        detail=detail,
+        size=recording.size,
+        mtime_ns=recording.mtime_ns,
+    )

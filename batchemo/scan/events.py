@@ -1,0 +1,99 @@
+"""What a scan tells while it runs: one small type an event, for a bar, a log or nothing at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from batchemo.tables.summary import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The scan has a model, a lock on the output and workers."""
+
+    model: str
+    workers: int
+    output: str | None
+    known: int
+    """Rows that earlier runs left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """A chunk of recordings is done and safe on disk."""
+
+    done: int
+    failed: int
+    found: int
+    """Recordings found so far that this run has to analyse."""
+    kept: int
+    """Recordings found so far that an earlier run did."""
+    all_found: bool
+    seconds: float
+    """Seconds of sound analysed so far."""
+    bytes_done: int
+    bytes_found: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingFailed:
+    """A recording could not be analysed."""
+
+    root: str
+    file: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something that the user should know, and that stops nothing."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How the scan went."""
+
+    output: str | None
+    model: str
+    summary: Summary
+    analysed: int
+    kept: int
+    left_over: int
+    """Rows of an earlier table whose recordings were not among the sources."""
+    pruned: int
+    young: int
+    duplicates: int
+    problems: tuple[str, ...]
+    """Sources that could not be read: folders without permission, broken rows of a manifest."""
+    sound: float
+    """Seconds of sound analysed in this run."""
+    elapsed: float
+    stages: dict[str, float]
+    """Seconds that the workers spent in each stage."""
+
+    @property
+    def failed(self) -> int:
+        """Recordings in the table that could not be analysed."""
+        return self.summary.files("failed")
+
+    @property
+    def exit_code(self) -> int:
+        """0 where all is well, 3 where some recordings failed or could not be reached."""
+        return 3 if self.failed or self.problems else 0
+
+    @property
+    def times_real_time(self) -> float:
+        """Seconds of sound a second."""
+        return self.sound / self.elapsed if self.elapsed else 0.0
+
+
+Event = Started | Advanced | RecordingFailed | Warned | Report
+Listener = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """Listen to nothing."""

@@ -1,0 +1,94 @@
+"""What earlier runs have done: finds the row of a recording that has not changed since."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from batchemo.sources import Recording, names
+from batchemo.tables.schema import STATUS_OK
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+EARLIER = -1
+"""The source that is the earlier table; parts have their numbers, from 0 on."""
+
+UNKNOWN = -1
+
+Place = tuple[int, int]
+"""A source and a row in it."""
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Rows by the identity of their recordings.
+
+    A row is good for a recording of the same size and mtime, if it was computed by the same
+    model with the same settings; where failures are to be tried again, only if it is none.
+    """
+
+    model: str
+    retry_failed: bool = False
+    _index: dict[str, int] = field(default_factory=dict)
+    _sources: array[int] = field(default_factory=lambda: array("q"))
+    _rows: array[int] = field(default_factory=lambda: array("q"))
+    _sizes: array[int] = field(default_factory=lambda: array("q"))
+    _mtimes: array[int] = field(default_factory=lambda: array("q"))
+    _good: bytearray = field(default_factory=bytearray)
+    _asked: bytearray = field(default_factory=bytearray)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def add(
+        self, source: int, first_row: int, batch: pa.RecordBatch, *, complete: bool = True
+    ) -> None:
+        """Enter the rows of a source; a later entry for the same recording replaces the earlier.
+
+        Rows that are not `complete`, since their windows are asked for and lost, are known but
+        good for nothing.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        roots, files = batch["root"].to_pylist(), batch["file"].to_pylist()
+        good = pc.equal(batch["model"], self.model)
+        if self.retry_failed:
+            good = pc.and_(good, pc.equal(batch["status"], STATUS_OK))
+        mtimes = batch["mtime"].cast(pa.int64())
+        first = len(self._rows)
+        self._sources.extend([source] * len(files))
+        self._rows.extend(range(first_row, first_row + len(files)))
+        self._sizes.extend(pc.fill_null(batch["size"], UNKNOWN).to_pylist())
+        self._mtimes.extend(pc.fill_null(mtimes, UNKNOWN).to_pylist())
+        self._good.extend(complete and known for known in pc.fill_null(good, False).to_pylist())
+        self._asked.extend(bytes(len(files)))
+        for offset, (root, file) in enumerate(zip(roots, files, strict=True)):
+            self._index[_key(root, file)] = first + offset
+
+    def find(self, recording: Recording) -> tuple[bool, Place | None]:
+        """Tell whether the recording is known at all, and where a row lies that is good for it."""
+        entry = self._index.get(_key(names.to_text(recording.root), names.to_text(recording.file)))
+        if entry is None:
+            return False, None
+        self._asked[entry] = True
+        unchanged = (
+            self._good[entry]
+            and recording.size == self._sizes[entry]
+            and recording.mtime_ns == self._mtimes[entry]
+        )
+        return True, (self._sources[entry], self._rows[entry]) if unchanged else None
+
+    def unasked(self) -> Iterator[tuple[Place, str, str]]:
+        """Yield the place of every row whose recording nobody asked for, with root and file."""
+        for key, entry in self._index.items():
+            if not self._asked[entry]:
+                root, _, file = key.partition("\0")
+                yield (self._sources[entry], self._rows[entry]), root, file
+
+
+def _key(root: str, file: str) -> str:
+    return f"{root}\0{file}"

@@ -1,0 +1,71 @@
+"""One run at a time on one output: a lock that the kernel frees when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from batchemo.errors import LockedError
+
+NAME = "lock"
+
+
+@contextmanager
+def hold(folder: Path, *, wait: bool) -> Iterator[None]:
+    """Hold the lock of an output's folder of parts, making the folder where it is not there."""
+    descriptor = _acquire(folder, wait=wait)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+        yield
+    finally:
+        _tidy(folder)
+        os.close(descriptor)
+
+
+def _tidy(folder: Path) -> None:
+    """Remove a folder that holds nothing but the lock; one with parts waits for the next run."""
+    if os.listdir(folder) == [NAME]:
+        (folder / NAME).unlink()
+        # Another run may have begun in it since.
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _acquire(folder: Path, *, wait: bool) -> int:
+    path = folder / NAME
+    while True:
+        folder.mkdir(exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except FileNotFoundError:  # Its last holder has just removed the folder.
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            holder = os.pread(descriptor, 200, 0).decode(errors="replace") or "another process"
+            os.close(descriptor)
+            raise LockedError(
+                f"{folder}: {holder} is writing this output. Wait for it (--if-locked wait), "
+                "pass it over (--if-locked skip), or write to another output"
+            ) from error
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if _is_still(path, descriptor):
+            return descriptor
+        # The last holder finished and removed the file while we waited: this lock is nobody's.
+        os.close(descriptor)
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return False
+    held = os.fstat(descriptor)
+    return (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino)

@@ -1,0 +1,72 @@
+"""What a scan is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from batchemo.errors import UsageError
+from batchemo.sources import SourceOptions
+
+STDOUT = "-"
+
+BATCH_SIZE = 16
+"""Windows that go through the net together: enough to be fast, few enough to be cheap to pad."""
+
+TIMEOUT = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What changes the values in a row; None is the model's own default."""
+
+    model: str = "default"
+    window: float | None = None
+    hop: float | None = None
+    channel: str = "mix"
+    backend: str = "onnx"
+    batch_size: int = BATCH_SIZE
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise UsageError(f"the batch size is {self.batch_size}: it must be 1 or more")
+
+    def differences(self) -> dict[str, str | float | int]:
+        """Give the settings that are not the defaults, by name; `model` is told elsewhere."""
+        standard = Settings()
+        names = ("window", "hop", "channel", "backend", "batch_size")
+        return {n: getattr(self, n) for n in names if getattr(self, n) != getattr(standard, n)}
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """A whole scan: where recordings are, what to compute, and where it goes."""
+
+    sources: SourceOptions
+    settings: Settings = field(default_factory=Settings)
+    output: str | None = None
+    """A path ending in .parquet or .csv; "-" for CSV on a stream; None to keep it in memory."""
+    segments: str | None = None
+    summary: str | None = None
+    group_by: str | None = None
+    jobs: int = 0
+    """Worker processes; 0 for as many as this process may use."""
+    timeout: float = TIMEOUT
+    """Seconds for a recording, or for each started hour of it; 0 for no limit."""
+    update: bool = False
+    overwrite: bool = False
+    retry_failed: bool = False
+    prune: bool = False
+    limit: int | None = None
+    if_locked: str = "fail"
+
+    def __post_init__(self) -> None:
+        if self.update and self.overwrite:
+            raise UsageError("--update keeps what is there, --overwrite does not: give one of them")
+        for name, needs in (("retry_failed", self.update), ("prune", self.update)):
+            if getattr(self, name) and not needs:
+                option = name.replace("_", "-")
+                raise UsageError(f"--{option} works on an earlier table: give --update too")
+        if self.output in (None, STDOUT) and (self.update or self.overwrite):
+            raise UsageError("--update and --overwrite need an output file (-o results.parquet)")
+        if self.timeout < 0 or self.jobs < 0 or (self.limit is not None and self.limit < 0):
+            raise UsageError("--timeout, --jobs and --limit cannot be negative")

@@ -1,0 +1,110 @@
+"""The folder beside an output where finished chunks wait: each part is whole or not there at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_EARLIER = "earlier.arrow"
+_PART = "{:09d}.part.arrow"
+
+
+def folder_beside(output: str | Path) -> Path:
+    """Name the folder of an output's parts.
+
+    >>> str(folder_beside("out/results.parquet"))
+    'out/results.parquet.parts'
+    """
+    output = Path(output)
+    return output.with_name(output.name + ".parts")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts in a folder, by their numbers, and a copy of the earlier table."""
+
+    folder: Path
+
+    def numbers(self) -> list[int]:
+        """List the parts that are there, in order."""
+        found = self.folder.glob("*.part.arrow")
+        return sorted(int(path.name.partition(".")[0]) for path in found)
+
+    def write(self, number: int, batch: pa.RecordBatch) -> None:
+        """Write a part."""
+        _write(self._path(number), [batch], batch.schema)
+
+    def read(self, number: int, schema: pa.Schema) -> pa.Table | None:
+        """Read the columns of a part; None where it is damaged or lacks some."""
+        table = _read(self._path(number))
+        if table is None or not set(schema.names) <= set(table.column_names):
+            return None
+        table = table.select(schema.names)
+        return table if table.schema.equals(schema) else None
+
+    def write_earlier(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
+        """Keep the rows of the earlier table where any of them can be had at once."""
+        _write(self.folder / _EARLIER, batches, schema)
+
+    def read_earlier(self) -> pa.Table:
+        """Read the rows of the earlier table."""
+        table = _read(self.folder / _EARLIER)
+        if table is None:
+            raise OSError(f"the copy of the earlier table in {self.folder} is damaged")
+        return table
+
+    def discard(self) -> None:
+        """Remove all parts, finished or not; the folder itself goes with its lock."""
+        for path in self.folder.glob("*.arrow*"):
+            path.unlink()
+
+    def _path(self, number: int) -> Path:
+        return self.folder / _PART.format(number)
+
+
+def _write(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
+    """Write an Arrow file whole or not at all: under another name, synced, then renamed."""
+    import pyarrow as pa
+
+    unfinished = path.with_name(path.name + ".unfinished")
+    with unfinished.open("wb") as stream:
+        with pa.ipc.new_file(stream, schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+        stream.flush()
+        sync(stream.fileno())
+    put_in_place(unfinished, path)
+
+
+def _read(path: Path) -> pa.Table | None:
+    """Read an Arrow file through a memory map; None where it is damaged."""
+    import pyarrow as pa
+
+    try:
+        with pa.memory_map(str(path)) as source:
+            table = pa.ipc.open_file(source).read_all()
+            table.validate()
+    except (pa.ArrowInvalid, OSError):
+        return None
+    return table
+
+
+def put_in_place(unfinished: Path, path: Path) -> None:
+    """Give a synced file its name, and see that the name too survives a power cut."""
+    unfinished.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        sync(folder)
+    finally:
+        os.close(folder)
+
+
+def sync(descriptor: int) -> None:
+    """Wait until what was written is on the disk."""
+    os.fsync(descriptor)

@@ -1,0 +1,46 @@
+"""Writes rows as CSV to a stream, in the plan's order, as soon as all before them are there."""
+
+from __future__ import annotations
+
+from typing import IO
+
+from batchemo.scan.finish import Shape, ordered_rows
+from batchemo.scan.parts import Parts
+from batchemo.scan.plan import Plan
+from batchemo.scan.workspace import reader_of
+from batchemo.tables.summary import Summary
+from batchemo.tables.write import CsvTable, regroup
+
+
+class OrderedCsv:
+    """The head of the finished table, growing as parts are done."""
+
+    def __init__(
+        self, stream: IO[bytes], shape: Shape, plan: Plan, parts: Parts, summary: Summary
+    ) -> None:
+        self._stream, self._shape, self._plan, self._summary = stream, shape, plan, summary
+        self._read = reader_of(parts, shape.part())
+        self._writer = CsvTable(stream, shape.files())
+        self._done: set[int] = set()
+        self._written = 0
+
+    def part_done(self, number: int) -> None:
+        """Write what this part makes ready."""
+        self._done.add(number)
+        first = self._written
+        # A run of rows is as good as written only when its whole part is there.
+        while self._written < len(self._plan.runs) and self._ready(self._written):
+            self._written += 1
+        runs = self._plan.runs[first : self._written]
+        rows = ordered_rows(runs, self._read, self._shape.manifest)
+        for table in regroup(rows, self._shape.files()):
+            self._summary.add(table)
+            self._writer.write(table)
+        self._stream.flush()
+
+    def _ready(self, index: int) -> bool:
+        return self._plan.runs[index].source in self._done
+
+    def close(self) -> None:
+        """End the table."""
+        self._writer.close()

@@ -1,0 +1,136 @@
+"""Reads a finished files or segments table back: its rows as a stream, and how it was made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from batchemo.errors import BatchemoError, UsageError
+from batchemo.tables.schema import files_schema, labels_of, probability_columns
+from batchemo.tables.write import METADATA_KEY, csv_schema, table_format, unguard
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+
+class UnreadableTableError(BatchemoError):
+    """A table is damaged, or was not written by batchemo."""
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A table on disk: its columns, its labels, the run that made it (empty for CSV)."""
+
+    path: Path
+    schema: pa.Schema
+    labels: list[str]
+    run: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def extras(self) -> list[str]:
+        """The columns that came from a manifest."""
+        own = set(files_schema(self.labels).names)
+        return [name for name in self.schema.names if name not in own]
+
+    def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Stream the rows, dictionaries turned to plain strings."""
+        if table_format(self.path) == ".csv":
+            yield from _csv_batches(self.path, columns)
+            return
+        with _open_parquet(self.path) as file:
+            for batch in file.iter_batches(columns=columns):
+                yield _plain(batch)
+
+
+def open_table(path: str | Path) -> Earlier:
+    """Open a files or segments table for reading."""
+    path = Path(path)
+    if not path.is_file():
+        raise UsageError(f"{path}: there is no such table")
+    if table_format(path) == ".csv":
+        schema, run = _csv_header(path), {}
+    else:
+        with _open_parquet(path) as file:
+            schema = file.schema_arrow
+        run = json.loads((schema.metadata or {}).get(METADATA_KEY, b"{}"))
+    if "root" not in schema.names or "file" not in schema.names:
+        raise UnreadableTableError(
+            f"{path}: this is no table of batchemo's: it has no root and file"
+        )
+    return Earlier(path, schema, labels_of(schema.names), run)
+
+
+def _open_parquet(path: Path) -> pq.ParquetFile:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise UnreadableTableError(
+            f"{path}: this file cannot be read as Parquet ({error}). Move it away, or write over it "
+            "with --overwrite"
+        ) from error
+
+
+def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    columns = [
+        column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
+        for column in batch.columns
+    ]
+    return pa.record_batch(columns, names=batch.schema.names)
+
+
+def _csv_header(path: Path) -> pa.Schema:
+    """Read the names of the columns, and give our own the types that we wrote them with."""
+    import csv
+
+    import pyarrow as pa
+
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            names = next(csv.reader(stream), [])
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UnreadableTableError(f"{path}: this file cannot be read as CSV ({error})") from error
+    known = {f.name: f.type for f in csv_schema(files_schema(labels_of(names)))}
+    known |= {"start": pa.float64(), "end": pa.float64()}
+    return pa.schema([(name, known.get(name, pa.string())) for name in names])
+
+
+def _csv_batches(path: Path, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+    import pyarrow.csv as csv
+
+    options = csv.ConvertOptions(
+        column_types=_csv_header(path),
+        include_columns=columns or [],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )
+    try:
+        reader = csv.open_csv(
+            path,
+            convert_options=options,
+            parse_options=csv.ParseOptions(newlines_in_values=True),
+        )
+        for batch in reader:
+            arrays = [unguard(c) if pa.types.is_string(c.type) else c for c in batch.columns]
+            yield pa.record_batch(arrays, names=batch.schema.names)
+    except pa.ArrowException as error:
+        raise UnreadableTableError(f"{path}: this file cannot be read as CSV ({error})") from error
+
+
+def probabilities(batch: pa.RecordBatch, labels: list[str]) -> Any:
+    """Give a batch's probabilities as a matrix, NaN where they are null."""
+    import numpy as np
+
+    columns = [
+        batch.column(name).to_numpy(zero_copy_only=False) for name in probability_columns(labels)
+    ]
+    return np.stack(columns, axis=1).astype(np.float32)

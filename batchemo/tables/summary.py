@@ -1,0 +1,166 @@
+"""Counts what a files table holds: emotions and failures, for each group of recordings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from batchemo.errors import UsageError
+from batchemo.tables.schema import STATUS_FAILED, STATUS_OK, summary_schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ALL = "all"
+NOWHERE = "(none)"
+"""The group of rows that have no such part, or a null in the column."""
+
+DATES = {"year": "%Y", "month": "%Y-%m", "date": "%Y-%m-%d"}
+
+
+@dataclass
+class Count:
+    """What was added up for one emotion or one reason."""
+
+    files: int = 0
+    seconds: float = 0.0
+    confidence: float = 0.0
+
+
+@dataclass
+class Summary:
+    """The counts of every group, filled table by table."""
+
+    group_by: str | None = None
+    counts: dict[tuple[str, str, str], Count] = field(default_factory=dict)
+    """(group, status, emotion or reason) to what was counted."""
+
+    def add(self, table: pa.Table) -> None:
+        """Count the rows of a part of a files table."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        kinds = pc.coalesce(_text(table["emotion"]), _text(table["reason"]))
+        counted = (
+            pa.table(
+                {
+                    "group": groups(table, self.group_by),
+                    "status": _text(table["status"]),
+                    "kind": kinds,
+                    "seconds": pc.fill_null(table["duration"], 0.0),
+                    "confidence": pc.fill_null(pc.cast(table["confidence"], pa.float64()), 0.0),
+                }
+            )
+            .group_by(["group", "status", "kind"], use_threads=False)
+            .aggregate([("seconds", "sum"), ("confidence", "sum"), ("kind", "count")])
+        )
+        for row in counted.to_pylist():
+            count = self.counts.setdefault((row["group"], row["status"], row["kind"]), Count())
+            count.files += row["kind_count"]
+            count.seconds += row["seconds_sum"]
+            count.confidence += row["confidence_sum"]
+
+    def files(self, status: str | None = None, group: str | None = None) -> int:
+        """Count recordings, of one status or one group where asked."""
+        return sum(
+            count.files
+            for (in_group, in_status, _), count in self.counts.items()
+            if status in (None, in_status) and group in (None, in_group)
+        )
+
+    @property
+    def seconds(self) -> float:
+        """The sound of all recordings whose length is known."""
+        return sum(count.seconds for count in self.counts.values())
+
+    def by_kind(self, status: str) -> dict[str, Count]:
+        """Add up the groups: the emotions, or the reasons of failure, most frequent first."""
+        totals: dict[str, Count] = {}
+        for (_, in_status, kind), count in self.counts.items():
+            if in_status == status:
+                total = totals.setdefault(kind, Count())
+                total.files += count.files
+                total.seconds += count.seconds
+                total.confidence += count.confidence
+        return dict(sorted(totals.items(), key=lambda item: (-item[1].files, item[0])))
+
+    def table(self) -> pa.Table:
+        """Give the tidy table, groups and names in order."""
+        import pyarrow as pa
+
+        return pa.Table.from_pylist(list(self._rows()), schema=summary_schema())
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        order = {STATUS_OK: 0, STATUS_FAILED: 1}
+        for key in sorted(self.counts, key=lambda k: (k[0], order.get(k[1], 2), k[2])):
+            group, status, kind = key
+            count = self.counts[key]
+            heard = status == STATUS_OK
+            yield {
+                "group": group,
+                "status": status,
+                "emotion": kind if heard else None,
+                "reason": None if heard else kind,
+                "files": count.files,
+                "share": count.files / self.files(status, group),
+                "minutes": count.seconds / 60,
+                "mean_confidence": count.confidence / count.files if heard else None,
+            }
+
+
+def summarise(tables: Iterable[pa.Table], group_by: str | None = None) -> Summary:
+    """Count all the tables."""
+    summary = Summary(group_by)
+    for table in tables:
+        summary.add(table)
+    return summary
+
+
+def check_group_by(group_by: str | None, columns: Iterable[str]) -> None:
+    """Refuse a grouping that the table cannot give, before anything is computed."""
+    columns = list(columns)
+    if group_by is None or group_by in columns or group_by in DATES or group_by == "folder":
+        return
+    if not re.fullmatch(r"part:[1-9]\d*", group_by):
+        raise UsageError(
+            f"cannot group by {group_by!r}: it is no column of the table ({', '.join(columns)}), "
+            "nor folder, part:N, date, month or year"
+        )
+
+
+def groups(table: pa.Table, group_by: str | None) -> pa.Array | pa.ChunkedArray:
+    """Give each row's group as text.
+
+    `folder` is the folder a recording lies in, `part:N` the Nth part of its path, `date`, `month`
+    and `year` are those of its last change; all else is the name of a column.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if group_by is None:
+        return pa.array(np.full(table.num_rows, ALL, object), pa.string())
+    if group_by in table.column_names:
+        found = pc.cast(_text(table[group_by]), pa.string())
+    elif group_by in DATES:
+        found = pc.strftime(table["mtime"], format=DATES[group_by])
+    else:
+        found = pa.array(_path_groups(table["file"].to_pylist(), group_by), pa.string())
+    return pc.fill_null(found, NOWHERE)
+
+
+def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    import pyarrow as pa
+
+    return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
+
+
+def _path_groups(files: list[str], group_by: str) -> list[str | None]:
+    if group_by == "folder":
+        return [file.rpartition("/")[0] or None for file in files]
+    number = int(group_by.partition(":")[2])
+    parts = [file.split("/")[:-1] for file in files]
+    return [path[number - 1] if number <= len(path) else None for path in parts]

@@ -1,0 +1,184 @@
+"""Writers of finished tables: Parquet and CSV, always to a path or stream given by the caller."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+from batchemo.errors import UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMATS = (".parquet", ".csv")
+ROWS_A_GROUP = 65_536
+"""Rows in one Parquet row group: a fixed number, so that the bytes do not tell how rows arrived."""
+
+METADATA_KEY = b"batchemo"
+
+_RISKY = r"^(['=+\-@\t\r])"
+"""What a spreadsheet may take for a formula at the start of a cell, and our own mark for it."""
+
+
+class Writer(Protocol):
+    """What takes batches of one schema, in order."""
+
+    def write(self, table: pa.Table) -> None:
+        """Append the rows."""
+
+    def close(self) -> None:
+        """Finish the file."""
+
+
+def table_format(path: str | Path) -> str:
+    """Tell the format by the ending of the name.
+
+    >>> table_format("results.Parquet")
+    '.parquet'
+    """
+    ending = Path(path).suffix.lower()
+    if ending not in FORMATS:
+        raise UsageError(
+            f"{path}: the name of a table ends in {' or '.join(FORMATS)}, so that its format is known"
+        )
+    return ending
+
+
+def write_table(
+    sink: str | Path | IO[bytes],
+    batches: Iterable[pa.RecordBatch],
+    schema: pa.Schema,
+    *,
+    kind: str,
+    run: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a whole table; `run`, the account of how it was made, goes into Parquet's metadata."""
+    if run is not None:
+        schema = schema.with_metadata({METADATA_KEY: json.dumps(run, sort_keys=True)})
+    writer = open_writer(sink, schema, kind=kind)
+    try:
+        for table in regroup(batches, schema):
+            writer.write(table)
+    finally:
+        writer.close()
+
+
+def open_writer(sink: str | Path | IO[bytes], schema: pa.Schema, *, kind: str) -> Writer:
+    """Open a writer of the format `kind`, an ending of `FORMATS`."""
+    return ParquetTable(sink, schema) if kind == ".parquet" else CsvTable(sink, schema)
+
+
+class ParquetTable:
+    """Writes Parquet, one row group a call."""
+
+    def __init__(self, sink: str | Path | IO[bytes], schema: pa.Schema) -> None:
+        import pyarrow.parquet as pq
+
+        self._writer = pq.ParquetWriter(sink, schema, compression="zstd")
+
+    def write(self, table: pa.Table) -> None:
+        """Append the rows as one row group."""
+        self._writer.write_table(table, row_group_size=ROWS_A_GROUP)
+
+    def close(self) -> None:
+        """Write the footer."""
+        self._writer.close()
+
+
+class CsvTable:
+    """Writes CSV that reads back equal and that no spreadsheet takes for a formula."""
+
+    def __init__(self, sink: str | Path | IO[bytes], schema: pa.Schema) -> None:
+        import pyarrow.csv as csv
+
+        self._schema = csv_schema(schema)
+        self._writer = csv.CSVWriter(sink, self._schema)
+
+    def write(self, table: pa.Table) -> None:
+        """Append the rows."""
+        import pyarrow as pa
+
+        columns = [
+            guard(column.cast(field.type)) if pa.types.is_string(field.type) else column
+            for column, field in zip(table.columns, self._schema, strict=True)
+        ]
+        self._writer.write_table(pa.table(columns, schema=self._schema))
+
+    def close(self) -> None:
+        """Flush what is left."""
+        self._writer.close()
+
+
+def csv_schema(schema: pa.Schema) -> pa.Schema:
+    """Give the schema as CSV can hold it: text for dictionaries, nothing nested."""
+    import pyarrow as pa
+
+    def plain(field: pa.Field) -> pa.Field:
+        if pa.types.is_nested(field.type):
+            raise UsageError(
+                f"CSV cannot hold the nested column {field.name}: write Parquet, or leave it out"
+            )
+        if pa.types.is_dictionary(field.type) or pa.types.is_large_string(field.type):
+            return pa.field(field.name, pa.string())
+        return field
+
+    return pa.schema([plain(field) for field in schema])
+
+
+def guard(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Mark cells that a spreadsheet might run with a quote, and cells that start with one.
+
+    >>> import pyarrow as pa
+    >>> guard(pa.array(["=cmd()", "'tis", "plain"])).to_pylist()
+    ["'=cmd()", "''tis", 'plain']
+    """
+    import pyarrow.compute as pc
+
+    return pc.replace_substring_regex(column, _RISKY, r"'\1")
+
+
+def unguard(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Undo `guard`.
+
+    >>> import pyarrow as pa
+    >>> unguard(pa.array(["'=cmd()", "''tis", "plain"])).to_pylist()
+    ['=cmd()', "'tis", 'plain']
+    """
+    import pyarrow.compute as pc
+
+    return pc.replace_substring_regex(column, r"^'(['=+\-@\t\r])", r"\1")
+
+
+def regroup(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
+    """Cut a stream of batches anew into tables of `ROWS_A_GROUP` rows, cast to the schema.
+
+    A dictionary is built afresh for each table, in order of appearance: it too must not depend
+    on how the rows arrived.
+    """
+    waiting: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        while count + batch.num_rows >= ROWS_A_GROUP:
+            head = ROWS_A_GROUP - count
+            yield _conform([*waiting, batch.slice(0, head)], schema)
+            batch, waiting, count = batch.slice(head), [], 0
+        if batch.num_rows:
+            waiting.append(batch)
+            count += batch.num_rows
+    if count:
+        yield _conform(waiting, schema)
+
+
+def _conform(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+    import pyarrow as pa
+
+    table = pa.Table.from_batches(batches).combine_chunks()
+    columns = []
+    for field in schema:
+        column = table[field.name]
+        if pa.types.is_dictionary(field.type) and not pa.types.is_dictionary(column.type):
+            column = column.dictionary_encode()
+        columns.append(column.cast(field.type))
+    return pa.table(columns, schema=schema)
