@@ -1,1 +1,19 @@
-""""""
+"""Model bundles: read, verify and run them. Data only; nothing in a bundle is code."""
+
+from batchemo.bundles.bundle import Bundle, load_bundle
+from batchemo.bundles.runtime import BATCH_SIZE, Backend, Runtime, open_runtime, softmax
+from batchemo.bundles.shelf import find_bundle, list_bundles
+from batchemo.bundles.write import write_bundle
+
+__all__ = [
+    "BATCH_SIZE",
+    "Backend",
+    "Bundle",
+    "Runtime",
+    "find_bundle",
+    "list_bundles",
+    "load_bundle",
+    "open_runtime",
+    "softmax",
+    "write_bundle",
+]

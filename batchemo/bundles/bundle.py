@@ -1,0 +1,136 @@
+"""A model bundle that was verified: what it is, and the bytes of its files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from batchemo.bundles.schema import CARD, KERAS, check_info
+from batchemo.bundles.shelf import find_bundle
+from batchemo.errors import BundleError
+
+INFO = "bundle.json"
+MAX_INFO_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified bundle; `info` is the whole of its bundle.json, `digest` its identity."""
+
+    path: Path
+    digest: str
+    info: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The name that stands in tables."""
+        return str(self.info["name"])
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes, in the order of the probabilities."""
+        return tuple(self.info["labels"])
+
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        """The features it wants, for `batchemo.features.Recipe.from_dict`."""
+        recipe: Mapping[str, Any] = self.info["recipe"]
+        return recipe
+
+    @property
+    def rate(self) -> int:
+        """The sample rate it listens at."""
+        return int(self.recipe["rate"])
+
+    @property
+    def window(self) -> float:
+        """Seconds of a window, unless the user wants others."""
+        return float(self.info["window"])
+
+    @property
+    def hop(self) -> float:
+        """Seconds from one window to the next, unless the user wants others."""
+        return float(self.info["hop"])
+
+    @property
+    def window_range(self) -> tuple[float, float]:
+        """The shortest and the longest window that it may be given, in seconds."""
+        shortest, longest = self.info["window_range"]
+        return float(shortest), float(longest)
+
+    @property
+    def temperature(self) -> float:
+        """What the logits are divided by, so that probabilities are calibrated."""
+        return float(self.info["calibration"]["temperature"])
+
+    @property
+    def has_keras(self) -> bool:
+        """Whether it can run on TensorFlow as well."""
+        return KERAS in self.info["files"]
+
+    @property
+    def card(self) -> str:
+        """The model card, as Markdown."""
+        return self.read(CARD).decode("utf-8")
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one of its files, verified again as they are read."""
+        facts = self.info["files"].get(name)
+        if facts is None:
+            raise BundleError(f"{self.path}: this bundle has no {name}")
+        content = _read_inside(self.path, name, facts["bytes"])
+        found = hashlib.sha256(content).hexdigest()
+        if found != facts["sha256"]:
+            raise BundleError(
+                f"{self.path / name}: is not the file that the bundle was made with (expected "
+                f"SHA-256 {facts['sha256'][:12]}…, found {found[:12]}…). Copy the bundle again."
+            )
+        return content
+
+
+def load_bundle(name_or_path: str | Path) -> Bundle:
+    """Read a bundle by the name of a shipped one, or by its folder, and verify all of it.
+
+    Nothing of the model runs, and no runtime is imported.
+    """
+    folder = find_bundle(name_or_path)
+    content = _read_inside(folder, INFO, None)
+    try:
+        info = json.loads(content.decode("utf-8"))
+        check_info(info)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{folder / INFO}: is no JSON: {error}") from error
+    except BundleError as error:
+        raise BundleError(f"{folder}: {error}") from error
+    bundle = Bundle(folder, hashlib.sha256(content).hexdigest(), info)
+    for name in info["files"]:
+        bundle.read(name)
+    return bundle
+
+
+def _read_inside(folder: Path, name: str, size: int | None) -> bytes:
+    """Read a file that must lie in this very folder, and have this size if one is known."""
+    path = folder / name
+    if path.resolve().parent != folder.resolve():
+        raise BundleError(f"{path}: is a link out of the bundle; put the file itself there")
+    try:
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):
+            raise BundleError(f"{path}: is no regular file")
+        if size is None and facts.st_size > MAX_INFO_BYTES:
+            raise BundleError(
+                f"{path}: is larger than {MAX_INFO_BYTES} bytes, which no bundle's is"
+            )
+        if size is not None and facts.st_size != size:
+            raise BundleError(
+                f"{path}: has {facts.st_size} bytes where bundle.json says {size}. "
+                "Copy the bundle again."
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read: {error.strerror}") from error

@@ -1,0 +1,85 @@
+"""Runs a bundle's graph: fixed batches in, calibrated probabilities out, on either backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from batchemo.bundles.bundle import Bundle
+from batchemo.errors import UsageError
+
+Float32: TypeAlias = npt.NDArray[np.float32]
+Graph: TypeAlias = Callable[[Float32], Float32]
+"""A batch of items (batch_size, *shape) → its logits (batch_size, labels)."""
+
+Backend: TypeAlias = Literal["onnx", "tensorflow"]
+BATCH_SIZE = 32
+
+
+class Runtime(Protocol):
+    """What a scan needs of a model."""
+
+    def run(self, items: Float32) -> Float32:
+        """The calibrated probabilities (n, labels) of n items."""
+        ...  # pragma: no cover
+
+
+@dataclass(frozen=True, slots=True)
+class BatchedRuntime:
+    """A graph that only ever sees one shape of batch.
+
+    Matrix kernels give other last bits for other shapes, so a row's bytes would depend on how many
+    neighbours it happened to have; padded to one shape, they depend on the row alone.
+    """
+
+    graph: Graph
+    labels: int
+    temperature: float
+    batch_size: int
+
+    def run(self, items: Float32) -> Float32:
+        """The calibrated probabilities (n, labels) of n items."""
+        probabilities = np.empty((len(items), self.labels), np.float32)
+        for start in range(0, len(items), self.batch_size):
+            rows = items[start : start + self.batch_size]
+            batch = np.zeros((self.batch_size, *items.shape[1:]), np.float32)
+            batch[: len(rows)] = rows
+            calibrated = softmax(self.graph(batch), self.temperature)
+            probabilities[start : start + len(rows)] = calibrated[: len(rows)]
+        return probabilities
+
+
+def softmax(logits: npt.ArrayLike, temperature: float = 1.0) -> npt.NDArray[np.float64]:
+    """Probabilities of each row of logits.
+
+    >>> softmax([[0.0, 0.0], [1000.0, 0.0]]).round(3).tolist()
+    [[0.5, 0.5], [1.0, 0.0]]
+    """
+    scaled = np.asarray(logits, np.float64) / temperature
+    weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    normalised: npt.NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
+    return normalised
+
+
+def open_runtime(
+    bundle: Bundle, *, backend: Backend = "onnx", batch_size: int = BATCH_SIZE
+) -> Runtime:
+    """Start a bundle's model, single-threaded, for batches of one fixed size."""
+    if batch_size < 1:
+        raise UsageError(f"a batch holds at least 1 item, not {batch_size}")
+    graph: Graph
+    if backend == "onnx":
+        from batchemo.bundles.onnx_graph import open_graph
+
+        graph = open_graph(bundle)
+    elif backend == "tensorflow":
+        from batchemo.bundles.keras_graph import open_graph
+
+        graph = open_graph(bundle)
+    else:
+        raise UsageError(f"{backend!r} is no backend; there are 'onnx' and 'tensorflow'")
+    return BatchedRuntime(graph, len(bundle.labels), bundle.temperature, batch_size)

@@ -1,0 +1,47 @@
+"""Writes a bundle: a folder that appears under its name only when it is whole and valid."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from batchemo.bundles.bundle import INFO, Bundle, load_bundle
+from batchemo.bundles.graphs import check_keras, check_onnx
+from batchemo.bundles.schema import FORMAT, GRAPH, KERAS
+from batchemo.errors import BundleError
+
+
+def write_bundle(folder: Path, info: Mapping[str, Any], files: Mapping[str, bytes]) -> Bundle:
+    """Write a new bundle from its files and all of its bundle.json but `format` and `files`.
+
+    It is read back and verified before it gets its name; what was there under this name is
+    replaced if it was a bundle, and nothing else ever is.
+    """
+    if folder.exists() and not (folder / INFO).is_file():
+        raise BundleError(f"{folder}: is there already, and is no bundle; name another folder")
+    facts = {
+        name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        for name, content in sorted(files.items())
+    }
+    whole = {"format": FORMAT, **info, "files": facts}
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
+        draft = Path(scratch) / folder.name
+        draft.mkdir()
+        for name, content in files.items():
+            (draft / Path(name).name).write_bytes(content)
+        text = json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        (draft / INFO).write_text(text, encoding="utf-8")
+        load_bundle(draft)
+        check_onnx(files[GRAPH])
+        if KERAS in files:
+            check_keras(files[KERAS])
+        if folder.exists():
+            # Two renames, so that at no moment a half-written bundle stands under the name.
+            folder.rename(Path(scratch) / "replaced")
+        draft.rename(folder)
+    return load_bundle(folder)
