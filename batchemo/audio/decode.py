@@ -150,7 +150,8 @@ class Decoder:
             raw = self._handle.read(out=raw)
         except soundfile.LibsndfileError as error:
             raise self._broken(error.error_string.rstrip(".")) from None
-        return np.multiply(raw, _SIXTEEN_BITS) if sixteen else raw.view(np.float32)
+        frames: Frames = np.multiply(raw, _SIXTEEN_BITS) if sixteen else raw
+        return frames
 
     def _check_end(self) -> None:
         if self.position == 0 and not self.promised:
