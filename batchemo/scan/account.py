@@ -6,6 +6,7 @@ from typing import Any
 
 import batchemo
 from batchemo.bundles import Bundle
+from batchemo.errors import UsageError
 from batchemo.scan.options import Settings
 from batchemo.sources import SourceOptions, names
 
@@ -20,6 +21,19 @@ def model_id(bundle: Bundle, settings: Settings) -> str:
     words = [f"{bundle.name}@{bundle.digest[:DIGEST_SHOWN]}"]
     words += [f"{name}={value}" for name, value in settings.differences().items()]
     return " ".join(words)
+
+
+def check_windows(bundle: Bundle, settings: Settings) -> None:
+    """Refuse windows that the model cannot take."""
+    shortest, longest = bundle.window_range
+    window, hop = settings.window or bundle.window, settings.hop or bundle.hop
+    if not shortest <= window <= longest:
+        raise UsageError(
+            f"--window {window:g}: the model {bundle.name} takes windows of {shortest:g} to "
+            f"{longest:g} s"
+        )
+    if settings.hop is not None and not 0 < hop <= window:
+        raise UsageError(f"--hop {hop:g}: a hop is longer than 0 and no longer than the window")
 
 
 def account_of(bundle: Bundle, settings: Settings, sources: SourceOptions) -> dict[str, Any]:

@@ -19,13 +19,12 @@ from batchemo.errors import BatchemoError
 from batchemo.features import Recipe, extract
 from batchemo.scan import watch
 from batchemo.scan.options import Settings
+from batchemo.scan.pool import Done, Stages
 from batchemo.sources import Recording, names
 from batchemo.tables.rows import Floats, Row, Windows
 
 if TYPE_CHECKING:
     from batchemo.bundles import Bundle, Runtime
-
-Stages = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +33,6 @@ class Task:
 
     settings: Settings
     timeout: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A chunk's rows in the order of its recordings, or why no chunk can be worked on."""
-
-    rows: tuple[Row, ...] = ()
-    stages: Stages = field(default_factory=dict)
-    fatal: str | None = None
 
 
 @dataclass(slots=True)
@@ -92,7 +82,7 @@ class Tools:
     listening: ListenOptions
 
 
-def analyse(task: Task, recordings: Sequence[Recording]) -> Done:
+def analyse(task: Task, recordings: Sequence[Recording]) -> Done[Row]:
     """Analyse a chunk of recordings."""
     try:
         tools = load_tools(task.settings)
@@ -171,8 +161,8 @@ def _row(draft: _Draft, labels: int) -> Row:
         failure = Failure("no_speech", "no window of it holds anything like speech")
     windows = probabilities = None
     if failure is None:
-        # The mean in double precision: its last bit must not hang on the order of addition.
-        probabilities = np.mean(np.stack(voiced), axis=0, dtype=np.float64).astype(np.float32)
+        # In double precision: thousands of windows must not add up to a rounding error.
+        probabilities = np.stack(voiced).astype(np.float64).mean(axis=0).astype(np.float32)
         unheard = np.full(labels, np.nan, np.float32)
         windows = Windows(
             np.array(draft.starts),
@@ -195,4 +185,16 @@ def _row(draft: _Draft, labels: int) -> Row:
         silence=facts.silence,
         size=facts.size,
         mtime_ns=facts.mtime_ns,
+    )
+
+
+def given_up(recording: Recording, reason: str, detail: str) -> Row:
+    """Make the row of a recording that no worker came back from."""
+    return Row(
+        root=names.to_text(recording.root),
+        file=names.to_text(recording.file),
+        reason=reason,
+        detail=detail,
+        size=recording.size,
+        mtime_ns=recording.mtime_ns,
     )

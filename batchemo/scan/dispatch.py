@@ -11,14 +11,13 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass
+from typing import Generic
 
 from batchemo.errors import BatchemoError
 from batchemo.scan import watch
-from batchemo.scan.analysis import Done, Stages
 from batchemo.scan.plan import Chunk
-from batchemo.scan.pool import Executor, Work
-from batchemo.sources import Recording, names
-from batchemo.tables.rows import Row
+from batchemo.scan.pool import Done, Executor, R, Stages, Work
+from batchemo.sources import Recording
 
 CHUNKS_A_WORKER = 2
 """One that it works on and one that waits for it."""
@@ -31,11 +30,11 @@ STILLBORN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Generic[R]):
     """All rows of a chunk, in its order."""
 
     chunk: Chunk
-    rows: tuple[Row, ...]
+    rows: tuple[R, ...]
     stages: Stages
 
 
@@ -51,31 +50,36 @@ class _Piece:
         return tuple(self.chunk.recordings[place] for place in self.places)
 
 
-class Dispatcher:
-    """Runs all chunks through executors that `start` opens."""
+class Dispatcher(Generic[R]):
+    """Runs all chunks through executors that `start` opens.
+
+    `failed` makes the row of a recording that no worker came back from, given a reason and a
+    detail. `crumbs` is the folder that workers leave theirs in, if they do.
+    """
 
     def __init__(
         self,
         start: Callable[[], Executor],
-        work: Work,
+        work: Work[R],
+        failed: Callable[[Recording, str, str], R],
         *,
         workers: int,
         timeout: float,
         crumbs: str | None,
     ) -> None:
-        self._start, self._work = start, work
+        self._start, self._work, self._failed = start, work, failed
         self._room = CHUNKS_A_WORKER * workers
         self._timeout, self._crumbs = timeout, crumbs
         self._executor: Executor | None = None
-        self._flying: dict[Future[Done], _Piece] = {}
+        self._flying: dict[Future[Done[R]], _Piece] = {}
         self._again: deque[_Piece] = deque()
         self._suspects: deque[_Piece] = deque()
         self._deaths: Counter[tuple[int, int]] = Counter()
-        self._rows: dict[int, dict[int, Row]] = {}
+        self._rows: dict[int, dict[int, R]] = {}
         self._stages: dict[int, Stages] = {}
         self._stillborn = 0
 
-    def run(self, chunks: Iterator[Chunk]) -> Iterator[Finished]:
+    def run(self, chunks: Iterator[Chunk]) -> Iterator[Finished[R]]:
         """Yield every chunk as it is finished, in any order."""
         kill = True
         try:
@@ -107,11 +111,11 @@ class Dispatcher:
         try:
             future = self._executor.submit(self._work, piece.recordings)
         except BrokenExecutor as error:
-            future = Future()
+            future = Future[Done[R]]()
             future.set_exception(error)
         self._flying[future] = piece
 
-    def _collect(self) -> Iterator[Finished]:
+    def _collect(self) -> Iterator[Finished[R]]:
         lost: list[_Piece] = []
         for future in [future for future in self._flying if future.done()]:
             yield from self._land(future, lost)
@@ -125,7 +129,7 @@ class Dispatcher:
                 self._executor = None
             yield from self._quarantine(lost)
 
-    def _land(self, future: Future[Done], lost: list[_Piece]) -> Iterator[Finished]:
+    def _land(self, future: Future[Done[R]], lost: list[_Piece]) -> Iterator[Finished[R]]:
         piece = self._flying.pop(future)
         try:
             done = future.result()
@@ -140,7 +144,7 @@ class Dispatcher:
             stages[stage] = stages.get(stage, 0.0) + seconds
         yield from self._note(piece, done.rows)
 
-    def _note(self, piece: _Piece, rows: tuple[Row, ...]) -> Iterator[Finished]:
+    def _note(self, piece: _Piece, rows: tuple[R, ...]) -> Iterator[Finished[R]]:
         """Add rows to their chunk, and yield it when it is whole."""
         chunk = piece.chunk
         found = self._rows.setdefault(chunk.number, {})
@@ -150,7 +154,7 @@ class Dispatcher:
             ordered = tuple(found[place] for place in range(len(found)))
             yield Finished(chunk, ordered, self._stages.pop(chunk.number, {}))
 
-    def _quarantine(self, lost: list[_Piece]) -> Iterator[Finished]:
+    def _quarantine(self, lost: list[_Piece]) -> Iterator[Finished[R]]:
         """Sort what came back into the guilty, the suspect and the innocent."""
         begun = None if self._crumbs is None else watch.seconds_under_way(self._crumbs)
         if begun == {}:
@@ -169,10 +173,10 @@ class Dispatcher:
                     innocent.append(place)
                 elif 0 < self._timeout <= spent:
                     detail = f"not done after {self._timeout:g} s (see --timeout)"
-                    yield from self._note(one, (_failed(recording, "timeout", detail),))
+                    yield from self._note(one, (self._failed(recording, "timeout", detail),))
                 elif self._killed_often(one, alone=len(piece.places) == 1):
                     detail = "the worker process died of it, alone and more than once"
-                    yield from self._note(one, (_failed(recording, "worker_died", detail),))
+                    yield from self._note(one, (self._failed(recording, "worker_died", detail),))
                 else:
                     self._suspects.append(one)
             if innocent:
@@ -186,14 +190,3 @@ class Dispatcher:
 
 def _whole(chunk: Chunk | None) -> _Piece | None:
     return None if chunk is None else _Piece(chunk, tuple(range(len(chunk.recordings))))
-
-
-def _failed(recording: Recording, reason: str, detail: str) -> Row:
-    return Row(
-        root=names.to_text(recording.root),
-        file=names.to_text(recording.file),
-        reason=reason,
-        detail=detail,
-        size=recording.size,
-        mtime_ns=recording.mtime_ns,
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from batchemo.errors import UsageError
 from batchemo.sources import SourceOptions
@@ -23,7 +24,7 @@ class Settings:
     window: float | None = None
     hop: float | None = None
     channel: str = "mix"
-    backend: str = "onnx"
+    backend: Literal["onnx", "tensorflow"] = "onnx"
     batch_size: int = BATCH_SIZE
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The folder beside an output where finished chunks wait: each part is whole or not there at all."""
+"""The folder beside an output where finished chunks wait: each part is whole or not there."""
 
 from __future__ import annotations
 

@@ -6,24 +6,37 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
 
 from batchemo.scan import watch
-from batchemo.scan.analysis import Done
 from batchemo.sources import Recording
 
-Work = Callable[[Sequence[Recording]], Done]
-"""A picklable function from a chunk to what came of it."""
+R = TypeVar("R")
+"""What becomes of one recording: a row of a table, for instance."""
+
+Stages = dict[str, float]
+"""Seconds spent in each stage of the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[R]):
+    """A chunk's rows in the order of its recordings, or why no chunk can be worked on."""
+
+    rows: tuple[R, ...] = ()
+    stages: Stages = field(default_factory=dict)
+    fatal: str | None = None
+
+
+Work = Callable[[Sequence[Recording]], Done[R]]
+"""A picklable function from a chunk to what came of it. It raises nothing and writes nothing."""
 
 ONE_THREAD = {
-    name: "1"
-    for name in (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "NUMEXPR_NUM_THREADS",
-        "VECLIB_MAXIMUM_THREADS",
-    )
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+    "VECLIB_MAXIMUM_THREADS": "1",
 }
 """Workers are processes, one a core: a library that starts threads of its own only slows them."""
 
@@ -38,7 +51,7 @@ class Executor(Protocol):
     lets go of the executor, opens another and finds out whose fault it was.
     """
 
-    def submit(self, work: Work, chunk: Sequence[Recording]) -> Future[Done]:
+    def submit(self, work: Work[R], chunk: Sequence[Recording]) -> Future[Done[R]]:
         """Begin to work on a chunk."""
 
     def shutdown(self, *, kill: bool) -> None:
@@ -65,7 +78,7 @@ class LocalProcesses:
             env=ONE_THREAD | QUIET,
         )
 
-    def submit(self, work: Work, chunk: Sequence[Recording]) -> Future[Done]:
+    def submit(self, work: Work[R], chunk: Sequence[Recording]) -> Future[Done[R]]:
         """Begin to work on a chunk.
 
         The workers start here and inherit the mask: a Ctrl-C meant for the parent must not end
@@ -73,7 +86,7 @@ class LocalProcesses:
         """
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            future: Future[Done] = self._pool.submit(work, chunk)
+            future: Future[Done[R]] = self._pool.submit(work, chunk)
             return future
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -11,19 +11,18 @@ from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from batchemo.bundles import load_bundle
-from batchemo.scan.account import account_of, model_id
-from batchemo.scan.analysis import Stages, Task, analyse
+from batchemo.scan.account import account_of, check_windows, model_id
+from batchemo.scan.analysis import Task, analyse, given_up
 from batchemo.scan.dispatch import Dispatcher, Finished
 from batchemo.scan.events import Advanced, Listener, RecordingFailed, Report, Started, ignore
 from batchemo.scan.finish import Shape, ordered_rows, write_tables
 from batchemo.scan.options import ScanOptions
-from batchemo.scan.parts import Parts
 from batchemo.scan.plan import Chunk, Plan
-from batchemo.scan.pool import LocalProcesses, available_cpus
+from batchemo.scan.pool import LocalProcesses, Stages, available_cpus
 from batchemo.scan.stream import OrderedCsv
 from batchemo.scan.workspace import load_ledger, locked_parts, reader_of, targets_of
-from batchemo.sources import Recording, Sources, Tally, names, open_sources
-from batchemo.tables.rows import to_batch
+from batchemo.sources import Sources, Tally, names, open_sources
+from batchemo.tables.rows import Row, to_batch
 from batchemo.tables.schema import reserved_columns
 from batchemo.tables.summary import Summary, check_group_by
 from batchemo.tables.write import regroup
@@ -50,7 +49,7 @@ class Progress:
     bytes: int = 0
     stages: Stages = field(default_factory=dict)
 
-    def note(self, finished: Finished) -> None:
+    def note(self, finished: Finished[Row]) -> None:
         """Add a chunk."""
         self.done += len(finished.rows)
         self.failed += sum(row.reason is not None for row in finished.rows)
@@ -119,7 +118,7 @@ def run_scan(
 def prepare(options: ScanOptions) -> tuple[Shape, str, Sources]:
     """Check what can be checked before any work: the model, the sources, the grouping."""
     bundle = load_bundle(options.settings.model)
-    bundle.check_windows(options.settings.window, options.settings.hop)
+    check_windows(bundle, options.settings)
     sources = open_sources(options.sources, reserved_columns(bundle.labels))
     account = account_of(bundle, options.settings, options.sources)
     shape = Shape(bundle.labels, sources.extras, options.segments is not None, account)
@@ -127,11 +126,12 @@ def prepare(options: ScanOptions) -> tuple[Shape, str, Sources]:
     return shape, model_id(bundle, options.settings), sources
 
 
-def _work(options: ScanOptions, chunks: Iterator[Chunk], workers: int) -> Iterator[Finished]:
+def _work(options: ScanOptions, chunks: Iterator[Chunk], workers: int) -> Iterator[Finished[Row]]:
     with tempfile.TemporaryDirectory(prefix="batchemo-workers-") as crumbs:
         dispatcher = Dispatcher(
             partial(LocalProcesses, workers, crumbs),
             partial(analyse, Task(options.settings, options.timeout)),
+            given_up,
             workers=workers,
             timeout=options.timeout,
             crumbs=crumbs,
@@ -139,7 +139,7 @@ def _work(options: ScanOptions, chunks: Iterator[Chunk], workers: int) -> Iterat
         yield from dispatcher.run(chunks)
 
 
-def _tell(finished: Finished, plan: Plan, progress: Progress, listener: Listener) -> None:
+def _tell(finished: Finished[Row], plan: Plan, progress: Progress, listener: Listener) -> None:
     for row in finished.rows:
         if row.reason is not None:
             listener(RecordingFailed(row.root, row.file, row.reason, row.detail or ""))

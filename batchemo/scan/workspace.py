@@ -54,8 +54,8 @@ def targets_of(options: ScanOptions) -> Targets | None:
 def locked_parts(options: ScanOptions, targets: Targets | None) -> Iterator[Parts]:
     """Hold the folder of parts of the output, or a passing one where there is no output file."""
     if targets is None:
-        with tempfile.TemporaryDirectory(prefix="batchemo-") as folder:
-            yield Parts(Path(folder))
+        with tempfile.TemporaryDirectory(prefix="batchemo-") as passing:
+            yield Parts(Path(passing))
         return
     folder = folder_beside(targets.files)
     with lock.hold(folder, wait=options.if_locked == "wait"):
@@ -103,12 +103,17 @@ def load_ledger(
         for batch in table.to_batches():
             ledger.add(EARLIER, first, batch, complete=earlier.complete)
             first += batch.num_rows
+    enter_parts(ledger, parts, shape)
+    return ledger
+
+
+def enter_parts(ledger: Ledger, parts: Parts, shape: Shape) -> None:
+    """Enter what interrupted runs had finished."""
     for number in parts.numbers():
         table = parts.read(number, shape.part())
         if table is not None:
             for batch in table.combine_chunks().to_batches():
                 ledger.add(number, 0, batch)
-    return ledger
 
 
 def reader_of(parts: Parts, schema: pa.Schema) -> Reader:

@@ -72,8 +72,8 @@ def _open_parquet(path: Path) -> pq.ParquetFile:
         return pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
         raise UnreadableTableError(
-            f"{path}: this file cannot be read as Parquet ({error}). Move it away, or write over it "
-            "with --overwrite"
+            f"{path}: this file cannot be read as Parquet ({error}). Move it away, or write over "
+            "it with --overwrite"
         ) from error
 
 

@@ -93,11 +93,23 @@ def to_batch(
     return pa.record_batch(arrays, schema=schema)
 
 
+_COPIED = (
+    "root",
+    "file",
+    "reason",
+    "detail",
+    "duration",
+    "sample_rate",
+    "channels",
+    "rms_db",
+    "clipped",
+    "silence",
+    "size",
+)
+
+
 def _plain_columns(rows: Sequence[Row], model: str) -> dict[str, Any]:
-    copied = (
-        "root file reason detail duration sample_rate channels rms_db clipped silence size".split()
-    )
-    columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in copied}
+    columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in _COPIED}
     columns["status"] = [STATUS_FAILED if row.reason else STATUS_OK for row in rows]
     columns["windows"] = [None if row.windows is None else len(row.windows.starts) for row in rows]
     columns["mtime"] = [_timestamp(row.mtime_ns) for row in rows]
@@ -130,7 +142,6 @@ def _judged_columns(rows: Sequence[Row], labels: Sequence[str]) -> dict[str, Any
 
 def _segments(rows: Sequence[Row], kind: pa.ListType) -> pa.Array:
     """Lay the windows of all rows end to end, as Arrow keeps lists."""
-    import pyarrow as pa
 
     heard = [row.windows if row.reason is None else None for row in rows]
     counts = [0 if windows is None else len(windows.starts) for windows in heard]

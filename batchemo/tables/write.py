@@ -41,7 +41,7 @@ def table_format(path: str | Path) -> str:
     ending = Path(path).suffix.lower()
     if ending not in FORMATS:
         raise UsageError(
-            f"{path}: the name of a table ends in {' or '.join(FORMATS)}, so that its format is known"
+            f"{path}: the name of a table must end in {' or '.join(FORMATS)}, to tell its format"
         )
     return ending
 

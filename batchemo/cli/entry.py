@@ -1,0 +1,49 @@
+"""Runs a command, and turns what ends it into words and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from batchemo.cli.group import cli
+from batchemo.cli.signals import Stopped
+from batchemo.errors import BatchemoError
+from batchemo.sources.names import for_display
+
+INTERRUPTED = 130
+
+
+def run(args: list[str] | None = None) -> int:
+    """Run the command line and give its exit code."""
+    try:
+        code = cli.main(args, prog_name="batchemo", standalone_mode=False)
+    except click.exceptions.Exit as request:
+        return request.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BatchemoError as error:
+        complain(str(error))
+        return error.exit_code
+    except Stopped as stopped:
+        complain(str(stopped))
+        return stopped.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        complain("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has seen enough; nothing may be written to it at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        complain(f"{place}{error.strerror or error}")
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def complain(text: str) -> None:
+    """Write an error where errors go, with nothing in it that could play with the terminal."""
+    print("batchemo:", "\n".join(map(for_display, text.splitlines())), file=sys.stderr)

@@ -1,0 +1,156 @@
+"""Options that several commands share, so that they have the same names and words everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from batchemo.cli.parse import duration, jobs, load_config, split_words
+from batchemo.scan.options import BATCH_SIZE, Settings
+from batchemo.sources import SourceOptions
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+ENVIRONMENT = {"auto_envvar_prefix": "BATCHEMO", "help_option_names": ["-h", "--help"]}
+"""Context settings of every command: an option --min-age is also BATCHEMO_MIN_AGE."""
+
+
+def together(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """Make one decorator of several, the first one's option shown first."""
+
+    def decorate(function: Command) -> Command:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+config_option = click.option(
+    "--config",
+    type=click.Path(),
+    is_eager=True,
+    expose_value=False,
+    callback=load_config,
+    help="Take options from this TOML file; the command line and BATCHEMO_* variables win.",
+)
+
+source_options = together(
+    click.argument("sources", nargs=-1, type=click.Path()),
+    click.option(
+        "--files-from",
+        metavar="FILE|-",
+        help="Also take the files and folders listed in FILE, one a line; - is standard input.",
+    ),
+    click.option("-0", "--null", is_flag=True, help="The list's entries end in NUL."),
+    click.option(
+        "--manifest",
+        metavar="TABLE",
+        help="Also take the files that the column `file` of a CSV or Parquet table names; every "
+        "other column is carried into the result.",
+    ),
+    click.option(
+        "--base",
+        metavar="FOLDER",
+        help="What names in a list or manifest are relative to; by default the current folder "
+        "for a list, the manifest's own for a manifest.",
+    ),
+    click.option(
+        "--include",
+        multiple=True,
+        metavar="PATTERN",
+        help="Take only what matches, such as '*_clean.wav' or 'session?/**'. Repeatable.",
+    ),
+    click.option(
+        "--exclude",
+        multiple=True,
+        metavar="PATTERN",
+        help="Leave out files and whole folders that match. Repeatable.",
+    ),
+    click.option(
+        "--ext",
+        multiple=True,
+        default=("wav",),
+        show_default="wav",
+        metavar="LIST",
+        help="Extensions to look for in folders and globs: wav,flac,…; audio is all that can be "
+        "read, any is every file.",
+    ),
+    click.option("--hidden", is_flag=True, help="Also take hidden files and folders."),
+    click.option("--follow-links", is_flag=True, help="Follow symbolic links inside folders."),
+    click.option(
+        "--min-age",
+        type=duration,
+        default=0.0,
+        metavar="DURATION",
+        help="Leave files that changed less than this ago for the next run, such as 5m.",
+    ),
+)
+
+model_options = together(
+    click.option(
+        "-m",
+        "--model",
+        default="default",
+        show_default=True,
+        help="A model's name (`batchemo models`) or the folder of a bundle.",
+    ),
+    click.option("--window", type=float, metavar="SECONDS", help="Length of a window."),
+    click.option("--hop", type=float, metavar="SECONDS", help="From one window to the next."),
+    click.option(
+        "--channel",
+        default="mix",
+        show_default=True,
+        metavar="mix|0|1|…",
+        help="The mean of all channels, or the one of that number.",
+    ),
+    click.option(
+        "--backend",
+        type=click.Choice(["onnx", "tensorflow"]),
+        default="onnx",
+        show_default=True,
+        help="What runs the net; tensorflow needs batchemo[train].",
+    ),
+    click.option(
+        "--batch-size",
+        type=click.IntRange(min=1),
+        default=BATCH_SIZE,
+        show_default=True,
+        help="Windows that go through the net together.",
+    ),
+)
+
+jobs_option = click.option(
+    "-j",
+    "--jobs",
+    type=jobs,
+    default="auto",
+    show_default=True,
+    metavar="N|auto",
+    help="Worker processes; auto is one a processor that this process may use.",
+)
+
+
+def sources_from(values: dict[str, Any]) -> SourceOptions:
+    """Take the options of `source_options` out of a command's values."""
+    return SourceOptions(
+        paths=tuple(values.pop("sources")),
+        files_from=values.pop("files_from"),
+        null_separated=values.pop("null"),
+        manifest=values.pop("manifest"),
+        base=values.pop("base"),
+        include=tuple(values.pop("include")),
+        exclude=tuple(values.pop("exclude")),
+        extensions=split_words(tuple(values.pop("ext"))),
+        hidden=values.pop("hidden"),
+        follow_links=values.pop("follow_links"),
+        min_age=values.pop("min_age"),
+    )
+
+
+def settings_from(values: dict[str, Any]) -> Settings:
+    """Take the options of `model_options` out of a command's values."""
+    names = ("model", "window", "hop", "channel", "backend", "batch_size")
+    return Settings(**{name: values.pop(name) for name in names})

@@ -1,0 +1,102 @@
+"""Shows the report of a scan and summaries to people."""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING
+
+from batchemo.cli.text import bar, clock, counted
+from batchemo.scan.events import Report
+from batchemo.sources.names import for_display
+from batchemo.tables.summary import Count, Summary
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def show_report(report: Report, stream: IO[str]) -> None:
+    """Print what a scan found and how it went."""
+    from rich.console import Console
+
+    console = Console(file=stream, highlight=False)
+    known = report.summary.files()
+    hours = report.summary.seconds / 3600
+    console.print(f"[bold]{counted(known, 'recording')}[/], {hours:.2f} h of sound")
+    show_summary(report.summary, console.file)
+    for line in _notes(report):
+        console.print(line, markup=False)
+    stages = sorted(report.stages.items(), key=lambda item: -item[1])
+    if stages:
+        total = sum(report.stages.values())
+        slowest, seconds = stages[0]
+        console.print(
+            f"{counted(report.analysed, 'recording')} analysed in {clock(report.elapsed)}, "
+            f"{report.times_real_time:,.0f}× real time; "
+            f"slowest stage: {slowest} ({seconds / total:.0%} of the work)"
+        )
+    if report.output:
+        console.print(f"→ {for_display(report.output)}", markup=False)
+
+
+def _notes(report: Report) -> list[str]:
+    notes = []
+    if report.kept:
+        notes.append(f"{counted(report.kept, 'row')} kept from earlier runs")
+    if report.left_over:
+        notes.append(
+            f"{counted(report.left_over, 'row')} kept of recordings that are not among the sources"
+        )
+    if report.pruned:
+        notes.append(f"{counted(report.pruned, 'row')} of vanished recordings dropped")
+    if report.young:
+        notes.append(f"{counted(report.young, 'file')} too young, left for the next run")
+    if report.duplicates:
+        notes.append(f"{counted(report.duplicates, 'file')} named more than once, counted once")
+    return notes + [f"could not be read: {for_display(problem)}" for problem in report.problems]
+
+
+def show_summary(summary: Summary, stream: IO[str]) -> None:
+    """Print emotions with shares and bars, and failures by reason; a table for each group."""
+    from rich.console import Console
+
+    console = Console(file=stream, highlight=False)
+    groups = sorted({group for group, _, _ in summary.counts})
+    for group in groups:
+        counts = {
+            (status, kind): count
+            for (of, status, kind), count in summary.counts.items()
+            if of == group
+        }
+        if summary.group_by is not None:
+            total = summary.files(group=group)
+            console.print(f"\n{for_display(group)}: {counted(total, 'recording')}", markup=False)
+        console.print(_table(counts, "ok"))
+        if summary.files("failed", group):
+            console.print(_table(counts, "failed"))
+
+
+def _table(counts: dict[tuple[str, str], Count], status: str) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    heard = status == "ok"
+    rows = [(kind, count) for (of, kind), count in counts.items() if of == status]
+    rows.sort(key=lambda row: (-row[1].files, row[0]))
+    total = sum(count.files for _, count in rows)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("emotion" if heard else "failed")
+    for title in ("files", "share"):
+        table.add_column(title, justify="right")
+    table.add_column("", no_wrap=True)
+    table.add_column("minutes", justify="right")
+    if heard:
+        table.add_column("confidence", justify="right")
+    for kind, count in rows:
+        share = count.files / total
+        cells = [for_display(kind), f"{count.files:,}", f"{share:.1%}"]
+        cells += [bar(share), f"{count.seconds / 60:,.1f}"]
+        if heard:
+            cells.append(f"{count.confidence / count.files:.2f}")
+        style = "" if heard else "yellow"
+        table.add_row(*(Text(cell, style=style) for cell in cells))
+    return table

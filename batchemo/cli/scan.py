@@ -1,0 +1,142 @@
+"""`batchemo scan`: from recordings to one table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import IO, Any
+
+import click
+
+from batchemo.cli.dry import show_dry_run
+from batchemo.cli.listeners import JsonLog, Plain, everyone, final_line, live, warn
+from batchemo.cli.options import (
+    ENVIRONMENT,
+    config_option,
+    jobs_option,
+    model_options,
+    settings_from,
+    source_options,
+    sources_from,
+)
+from batchemo.cli.parse import duration
+from batchemo.cli.present import show_report
+from batchemo.cli.signals import stoppable
+from batchemo.errors import LockedError, UsageError
+from batchemo.scan.events import Listener, Report
+from batchemo.scan.options import STDOUT, TIMEOUT, ScanOptions
+
+EPILOG = """
+\b
+Examples:
+  batchemo scan ./recordings -o results.parquet
+  batchemo scan ./recordings -o results.parquet --update --min-age 5m    # every night
+  batchemo scan --manifest clips.csv -o results.csv --summary by_speaker.csv --group-by speaker
+  batchemo scan interviews/ --ext audio --segments over_time.parquet -o interviews.parquet
+  find . -name '*.wav' -print0 | batchemo scan --files-from - -0 -o - | head
+
+\b
+Exit codes:
+  0 all done   1 the run failed   2 wrong usage   3 done, some recordings failed
+  4 another run holds the output   130/143 interrupted, what was finished is kept
+"""
+
+
+@click.command(context_settings=ENVIRONMENT, epilog=EPILOG)
+@source_options
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE|-",
+    help="The table: results.parquet or results.csv; - writes CSV to standard output.",
+)
+@click.option("--segments", metavar="FILE", help="Also a table of all windows over time.")
+@click.option("--summary", metavar="FILE", help="Also a table of counts for each group.")
+@click.option(
+    "--group-by",
+    metavar="WHAT",
+    help="What the summary counts by: a manifest's column, folder, part:N (the Nth part of the "
+    "path), date, month or year.",
+)
+@model_options
+@jobs_option
+@click.option(
+    "--timeout",
+    type=duration,
+    default=TIMEOUT,
+    show_default="5m",
+    metavar="DURATION",
+    help="Give up a recording that takes longer, or a started hour of it that does; 0 is never.",
+)
+@click.option("--update", is_flag=True, help="Keep what is unchanged, analyse new and changed.")
+@click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
+@click.option("--retry-failed", is_flag=True, help="With --update: try failed ones again.")
+@click.option("--prune", is_flag=True, help="With --update: drop rows of vanished files.")
+@click.option("--dry-run", is_flag=True, help="Only tell what is new, changed, unchanged, gone.")
+@click.option("--limit", type=click.IntRange(min=0), help="Analyse no more than this many.")
+@click.option(
+    "--if-locked",
+    type=click.Choice(["fail", "skip", "wait"]),
+    default="fail",
+    show_default=True,
+    help="What to do while another run holds the output.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("--log-json", metavar="FILE|-", help="Write every event as a line of JSON.")
+@config_option
+def command(**values: Any) -> int:
+    """Find the emotion in every recording of SOURCES: folders, files or globs.
+
+    One row a recording, whatever becomes of it. Interrupted, the same command goes on where it
+    was; with --update it analyses only what is new or changed.
+    """
+    quiet, log_json, dry_run = (values.pop(name) for name in ("quiet", "log_json", "dry_run"))
+    sources, settings = sources_from(values), settings_from(values)
+    options = ScanOptions(sources=sources, settings=settings, **values)
+    if options.output is None and not dry_run:
+        raise UsageError("Where should the table go? Give -o results.parquet, or -o - for CSV")
+    if options.output == STDOUT and log_json == STDOUT:
+        raise UsageError("-o - and --log-json - cannot both write to standard output")
+    if dry_run:
+        return show_dry_run(options, sys.stdout)
+    from batchemo.scan.run import run_scan
+
+    busy = log_json == STDOUT or options.output == STDOUT
+    people = sys.stderr if busy else sys.stdout
+    try:
+        with stoppable(), _listeners(quiet, log_json, people) as listener:
+            stream = sys.stdout.buffer if options.output == STDOUT else None
+            report = run_scan(options, listener, stream).report
+    except LockedError as error:
+        if options.if_locked == "skip":
+            if not quiet:
+                warn(f"passed over: {error}")
+            return 0
+        raise
+    if not quiet:
+        _show(report, people)
+    return report.exit_code
+
+
+@contextmanager
+def _listeners(quiet: bool, log_json: str | None, people: IO[str]) -> Iterator[Listener]:
+    with ExitStack() as stack:
+        listeners: list[Listener] = []
+        if log_json == STDOUT:
+            listeners.append(JsonLog(sys.stdout))
+        elif log_json is not None:
+            listeners.append(JsonLog(stack.enter_context(open(log_json, "w", encoding="utf-8"))))
+        if not quiet:
+            tty = sys.stderr.isatty()
+            listeners.append(stack.enter_context(live(sys.stderr)) if tty else Plain())
+        yield everyone(listeners)
+
+
+def _show(report: Report, people: IO[str]) -> None:
+    if people.isatty():
+        show_report(report, people)
+    else:
+        for problem in report.problems:
+            warn(f"could not be read: {problem}")
+        click.echo(final_line(report), file=people)

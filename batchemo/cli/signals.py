@@ -1,0 +1,39 @@
+"""A clean stop: the signals that ask for one become an exception in the main thread."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+ASKED_TO_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Stopped(BaseException):
+    """A signal asked the command to stop."""
+
+    def __init__(self, number: int) -> None:
+        self.exit_code = 128 + number
+        super().__init__(
+            f"stopped by {signal.Signals(number).name}. What was finished is kept: the same "
+            "command goes on from there"
+        )
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Raise `Stopped` at the first such signal within the block, and take no second."""
+    before = {number: signal.signal(number, _stop) for number in ASKED_TO_STOP}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    # A second Ctrl-C must not break off the clean-up that the first one began.
+    for other in ASKED_TO_STOP:
+        signal.signal(other, signal.SIG_IGN)
+    raise Stopped(number)
