@@ -23,7 +23,7 @@ class ListenOptions:
     """`mix` for the mean of all channels, or the number of one, from 0."""
     min_duration: float = 0.25
     max_duration: float = 24 * 3600.0
-    silent_below: float = -80.0
+    silent_below: float = -85.0
     """A recording whose loudest 20 ms are below this level is silent."""
 
     def __post_init__(self) -> None:
