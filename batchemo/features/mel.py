@@ -1,34 +1,46 @@
-"""Mel power, decibels and cepstra."""
+"""Mel power, and power in decibels."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from batchemo.features.spectrum import Floats, Spectrum, fft_frequencies
+from batchemo.features.spectrum import Floats, Spectrum, fft_frequencies, frozen, once
 
 # Slaney's scale: linear to 1 kHz, logarithmic above.
 _HZ_PER_MEL = 200 / 3
 _BREAK_HZ = 1000.0
-_LOG_STEP = np.log(6.4) / 27
+_LOG_STEP = float(np.log(6.4)) / 27
 
 FAINTEST = 1e-10
 """The power at which decibels begin: all that is less counts as this."""
 
 
+@once
 def mel_power(
     spectrum: Spectrum, n_mels: int = 128, fmin: float = 0.0, fmax: float | None = None
 ) -> Floats:
     """The power in each mel band, (frames, n_mels): librosa.feature.melspectrogram."""
-    fmax = spectrum.rate / 2 if fmax is None else fmax
-    return spectrum.power @ mel_filters(spectrum.rate, spectrum.n_fft, n_mels, fmin, fmax)
+    top = spectrum.rate / 2 if fmax is None else fmax
+    return spectrum.power @ mel_filters(spectrum.rate, spectrum.n_fft, n_mels, fmin, top)
+
+
+@once
+def mel_decibels(spectrum: Spectrum, n_mels: int = 128) -> Floats:
+    """Mel power in decibels below the loudest of the signal: power_to_db(…, ref=np.max)."""
+    power = mel_power(spectrum, n_mels)
+    return decibels(power, reference=float(power.max()))
 
 
 def decibels(power: Floats, reference: float = 1.0, range_db: float | None = 80.0) -> Floats:
-    """Power in decibels, none more than `range_db` below the loudest: librosa.power_to_db."""
-    level = np.log10(np.maximum(power, np.float32(FAINTEST)))
+    """Power in decibels, none more than `range_db` below the loudest: librosa.power_to_db.
+
+    >>> decibels(np.array([1, 0.1, 0], dtype=np.float32))
+    array([  0., -10., -80.], dtype=float32)
+    """
+    level: Floats = np.log10(np.maximum(power, np.float32(FAINTEST)))
     level *= 10
     level -= np.float32(10 * np.log10(max(reference, FAINTEST)))
     if range_db is not None:
@@ -38,32 +50,23 @@ def decibels(power: Floats, reference: float = 1.0, range_db: float | None = 80.
 
 @lru_cache
 def mel_filters(rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> Floats:
-    """Slaney's triangles, each of unit area: librosa.filters.mel, transposed."""
+    """Slaney's triangles, each of unit area, (bins, n_mels): librosa.filters.mel, transposed."""
     bins = fft_frequencies(rate, n_fft)[:, None]
-    corners = mel_to_hz(np.linspace(*hz_to_mel([fmin, fmax]), n_mels + 2))
+    lowest, highest = _hz_to_mel(np.array([fmin, fmax]))
+    corners = _mel_to_hz(np.linspace(lowest, highest, n_mels + 2))
     low, centre, high = corners[:-2], corners[1:-1], corners[2:]
     rising = (bins - low) / (centre - low)
     falling = (high - bins) / (high - centre)
     filters = np.maximum(0, np.minimum(rising, falling)) * (2 / (high - low))
-    filters = filters.astype(np.float32)
-    filters.flags.writeable = False
-    return filters
+    return frozen(filters.astype(np.float32))
 
 
-def hz_to_mel(hertz: ArrayLike) -> NDArray[np.float64]:
-    """Hertz on Slaney's mel scale.
-
-    >>> hz_to_mel([500.0, 1000.0, 6400.0])
-    array([ 7.5, 15. , 42. ])
-    """
-    hertz = np.asarray(hertz, dtype=np.float64)
-    above = np.log(np.maximum(hertz, _BREAK_HZ) / _BREAK_HZ) / _LOG_STEP
+def _hz_to_mel(hertz: NDArray[np.float64]) -> NDArray[np.float64]:
+    above: NDArray[np.float64] = np.log(np.maximum(hertz, _BREAK_HZ) / _BREAK_HZ) / _LOG_STEP
     return np.minimum(hertz, _BREAK_HZ) / _HZ_PER_MEL + above
 
 
-def mel_to_hz(mels: ArrayLike) -> NDArray[np.float64]:
-    """Slaney's mels in hertz."""
-    mels = np.asarray(mels, dtype=np.float64)
+def _mel_to_hz(mels: NDArray[np.float64]) -> NDArray[np.float64]:
     break_mel = _BREAK_HZ / _HZ_PER_MEL
-    growth = np.exp(_LOG_STEP * np.maximum(0, mels - break_mel))
+    growth: NDArray[np.float64] = np.exp(_LOG_STEP * np.maximum(0, mels - break_mel))
     return np.minimum(mels, break_mel) * _HZ_PER_MEL * growth

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, ClassVar, Protocol
 
 from batchemo.errors import BatchemoError, BundleError, UsageError
+from batchemo.features.parts import Frames, Means
 from batchemo.features.spectrum import Floats
 from batchemo.features.speech import SpeechLogMel
 
@@ -17,6 +18,7 @@ class Params(Protocol):
     Every field has a default, an int, a float, a str or a tuple of str, so that it survives JSON.
     """
 
+    __dataclass_fields__: ClassVar[dict[str, Any]]
     kind: ClassVar[str]
     version: ClassVar[int]
 
@@ -30,7 +32,7 @@ class Params(Protocol):
         """The features of samples no longer than the window."""
 
 
-KINDS: dict[str, type[Any]] = {kind.kind: kind for kind in (SpeechLogMel,)}
+KINDS: dict[str, type[Any]] = {kind.kind: kind for kind in (SpeechLogMel, Frames, Means)}
 _KEYS = ("name", "kind", "version", "rate", "window", "params")
 
 
@@ -74,7 +76,7 @@ class Recipe:
             "version": self.version,
             "rate": self.rate,
             "window": self.window,
-            "params": asdict(self.params),  # type: ignore[call-overload]
+            "params": asdict(self.params),
         }
 
     @classmethod
@@ -96,9 +98,19 @@ class Recipe:
         return cls(data["name"], data["rate"], data["window"], params)
 
 
+_CLASSIC = ("mfcc", "mfcc_delta", "mfcc_delta2", "chroma", "contrast")
+_SINGLE = ("zcr", "bandwidth", "pitch", "rms")
+
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
-    for recipe in (Recipe("logmel64", rate=16000, window=3.0, params=SpeechLogMel()),)
+    for recipe in (
+        Recipe("logmel64", 16000, 3.0, SpeechLogMel()),
+        Recipe("logmel128", 22050, 3.0, Frames(parts=("mel_db",))),
+        Recipe("mfcc40", 22050, 3.0, Means(parts=("mfcc",), n_mfcc=40)),
+        Recipe("stats162", 22050, 3.0, Means(parts=("zcr", "chroma", "mfcc", "rms", "mel"))),
+        # 3 s from 0.5 s on, as those who came before cut their recordings.
+        Recipe("frames62", 22050, 3.5, Frames(parts=_CLASSIC + _SINGLE, n_mfcc=13, offset=0.5)),
+    )
 }
 
 
@@ -121,8 +133,8 @@ def extract(recipe: Recipe, samples: Floats, window: float | None = None) -> Flo
 
 
 def _told(params: Params, told: Mapping[str, Any], error: type[BatchemoError]) -> Params:
-    """The parameters changed as told, where there is such a parameter and it is of that type."""
-    defaults = {field.name: getattr(params, field.name) for field in fields(params)}  # type: ignore[arg-type]
+    """The parameters changed as told, if all that is told makes sense."""
+    defaults = {field.name: getattr(params, field.name) for field in fields(params)}
     changes = {}
     for name, value in told.items():
         if name not in defaults:
@@ -130,9 +142,13 @@ def _told(params: Params, told: Mapping[str, Any], error: type[BatchemoError]) -
             raise error(f"a {params.kind!r} recipe has no parameter {name!r}; it has: {known}")
         wanted = type(defaults[name])
         value = tuple(value) if isinstance(value, list) else value
-        if isinstance(value, bool) or not isinstance(
-            value, wanted | int if wanted is float else wanted
-        ):
-            raise error(f"{name}={value!r} in a {params.kind!r} recipe is no {wanted.__name__}")
-        changes[name] = wanted(value)
-    return replace(params, **changes)  # type: ignore[type-var]
+        value = float(value) if wanted is float and type(value) is int else value
+        if type(value) is not wanted:
+            raise error(
+                f"{name}={value!r} in a {params.kind!r} recipe should be of type {wanted.__name__}"
+            )
+        changes[name] = value
+    try:
+        return replace(params, **changes)
+    except ValueError as why:
+        raise error(f"a {params.kind!r} recipe cannot be so: {why}") from None

@@ -17,7 +17,8 @@ class SpeechLogMel:
 
     Loud is what lies within `trim_db` of the window's loudest frame, heard from `fmin` to `fmax`.
     One number a window sets the level: 0 dB is the mean over the loudest quarter of the frames,
-    each frame counted by its strongest band; digital silence stays at the floor. Then floor_db … 0 is scaled to about -2 … 2.
+    each frame counted by its strongest band. Then floor_db … 0 is scaled to -2 … 2. Padding and
+    digital silence lie at the floor.
     """
 
     kind: ClassVar[str] = "speech-log-mel"
@@ -66,7 +67,8 @@ class SpeechLogMel:
 
 
 def _levelled(level: Floats) -> Floats:
-    """Decibels shifted so that the maxima of the loudest quarter of the frames are 0 in the mean."""
-    peaks = np.sort(level.max(axis=1))
-    loudest = peaks[-(-(-len(peaks) // 4)) :]
-    return level - loudest.mean()
+    """Decibels that are 0 in the mean over the loudest quarter of the frames' maxima."""
+    loudest_first = np.sort(level.max(axis=1))[::-1]
+    quarter = (len(loudest_first) + 3) // 4
+    shifted: Floats = level - loudest_first[:quarter].mean()
+    return shifted

@@ -1,0 +1,125 @@
+"""The classic features by name, side by side as frames or as their means over time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from batchemo.features import cepstrum, chroma, envelope, mel, pitch, waveform
+from batchemo.features.spectrum import Floats, Spectrum
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Which features, in which order, and what they are computed with."""
+
+    parts: tuple[str, ...] = ("mfcc",)
+    n_mfcc: int = 20
+    n_mels: int = 128
+    n_fft: int = 2048
+    hop: int = 512
+    offset: float = 0.0
+    """Seconds at the start of the window that are not looked at."""
+
+    def __post_init__(self) -> None:
+        unknown = [part for part in self.parts if part not in PARTS]
+        if unknown or not self.parts:
+            raise ValueError(f"parts are some of {', '.join(PARTS)}; not {', '.join(unknown)}")
+        if not 0 < self.n_mfcc <= self.n_mels:
+            raise ValueError(f"n_mfcc={self.n_mfcc} must lie in 1 … n_mels={self.n_mels}")
+
+    def names(self) -> tuple[str, ...]:
+        """The columns: a part of one column by its name, others numbered from 0."""
+        columns: list[str] = []
+        for part in self.parts:
+            width = PARTS[part].width(self)
+            columns += [part] if width == 1 else [f"{part}_{column}" for column in range(width)]
+        return tuple(columns)
+
+    def _beside(self, samples: Floats, rate: int) -> Floats:
+        """All the parts of one signal, (frames, columns)."""
+        spectrum = Spectrum(samples, rate=rate, n_fft=self.n_fft, hop=self.hop)
+        return np.concatenate([PARTS[part].track(spectrum, self) for part in self.parts], axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Frames(_Parts):
+    """A fixed number of frames; a short signal is padded with digital silence beforehand."""
+
+    kind: ClassVar[str] = "frames"
+    version: ClassVar[int] = 1
+
+    frames: int = 130
+
+    def shape(self, rate: int, window: float) -> tuple[int, ...]:
+        """Frames and columns, the same for every window."""
+        return self.frames, len(self.names())
+
+    def compute(self, samples: Floats, rate: int, window: float) -> Floats:
+        """The first frames of the window, (frames, columns)."""
+        skipped = round(self.offset * rate)
+        wanted = max(round(window * rate) - skipped, (self.frames - 1) * self.hop)
+        heard = samples[skipped:]
+        padded = np.zeros(wanted, dtype=np.float32)
+        padded[: len(heard)] = heard
+        return np.ascontiguousarray(self._beside(padded, rate)[: self.frames])
+
+
+@dataclass(frozen=True, slots=True)
+class Means(_Parts):
+    """The mean of each column over the frames that there are: nothing is padded."""
+
+    kind: ClassVar[str] = "means"
+    version: ClassVar[int] = 1
+
+    def shape(self, rate: int, window: float) -> tuple[int, ...]:
+        """The columns."""
+        return (len(self.names()),)
+
+    def compute(self, samples: Floats, rate: int, window: float) -> Floats:
+        """The means, (columns,); of digital silence, if the signal ends before the offset."""
+        heard = samples[round(self.offset * rate) :]
+        if not len(heard):
+            heard = np.zeros(1, dtype=np.float32)
+        means: Floats = self._beside(heard, rate).mean(axis=0)
+        return means
+
+
+class Part(NamedTuple):
+    """A feature: how many columns it has, and its track over the frames."""
+
+    width: Callable[[_Parts], int]
+    track: Callable[[Spectrum, _Parts], Floats]
+
+
+PARTS: dict[str, Part] = {
+    "mfcc": Part(
+        lambda told: told.n_mfcc,
+        lambda spectrum, told: cepstrum.mfcc(spectrum, told.n_mfcc, told.n_mels),
+    ),
+    "mfcc_delta": Part(
+        lambda told: told.n_mfcc,
+        lambda spectrum, told: cepstrum.mfcc_delta(spectrum, 1, told.n_mfcc, told.n_mels),
+    ),
+    "mfcc_delta2": Part(
+        lambda told: told.n_mfcc,
+        lambda spectrum, told: cepstrum.mfcc_delta(spectrum, 2, told.n_mfcc, told.n_mels),
+    ),
+    "mel": Part(
+        lambda told: told.n_mels,
+        lambda spectrum, told: mel.mel_power(spectrum, told.n_mels),
+    ),
+    "mel_db": Part(
+        lambda told: told.n_mels,
+        lambda spectrum, told: mel.mel_decibels(spectrum, told.n_mels),
+    ),
+    "chroma": Part(lambda _: chroma.CLASSES, lambda spectrum, _: chroma.chroma(spectrum)),
+    "contrast": Part(lambda _: envelope.BANDS, lambda spectrum, _: envelope.contrast(spectrum)),
+    "bandwidth": Part(lambda _: 1, lambda spectrum, _: envelope.bandwidth(spectrum)),
+    "zcr": Part(lambda _: 1, lambda spectrum, _: waveform.zero_crossing_rate(spectrum)),
+    "rms": Part(lambda _: 1, lambda spectrum, _: waveform.rms(spectrum)),
+    "pitch": Part(lambda _: 1, lambda spectrum, _: pitch.mean_pitch(spectrum)),
+}

@@ -1,0 +1,57 @@
+"""Signals to compute features of: a voice made of pulses and formants, and the edge cases."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+Floats = NDArray[np.float32]
+
+VOWELS = ((730, 1090, 2440), (270, 2290, 3010), (300, 870, 2240), (530, 1840, 2480))
+
+
+def voice(rate: int, seconds: float = 3.0, seed: int = 0, pitch: float = 120.0) -> Floats:
+    """Vowels of a gliding voice with breath between them and a room's noise below it all."""
+    rng = np.random.default_rng(seed)
+    pieces = []
+    while sum(map(len, pieces)) < seconds * rate:
+        length = int(rate * rng.uniform(0.12, 0.35))
+        glide = pitch * rng.uniform(0.8, 1.6) * np.linspace(1, rng.uniform(0.8, 1.3), length)
+        pulses = np.diff(np.floor(np.cumsum(glide) / rate), prepend=0)
+        sound = pulses + 0.02 * rng.standard_normal(length)
+        for formant in VOWELS[rng.integers(len(VOWELS))]:
+            sound = _resonate(sound, formant, rate)
+        pieces += [sound * np.hanning(length), np.zeros(int(rate * rng.uniform(0.02, 0.25)))]
+    signal = np.concatenate(pieces)[: round(seconds * rate)]
+    signal = 0.3 * signal / np.abs(signal).max() + 1e-4 * rng.standard_normal(len(signal))
+    return signal.astype(np.float32)
+
+
+def _resonate(sound: NDArray[np.float64], formant: float, rate: int) -> NDArray[np.float64]:
+    radius = np.exp(-np.pi * 90 / rate)
+    poles = [1, -2 * radius * np.cos(2 * np.pi * formant / rate), radius**2]
+    resonated: NDArray[np.float64] = lfilter([1 - radius], poles, sound)
+    return resonated
+
+
+def edge_cases(rate: int) -> dict[str, Floats]:
+    """What no recording should be, and some are."""
+    time = np.arange(2 * rate) / rate
+    impulse = np.zeros(rate)
+    impulse[rate // 3] = 1
+    half_silent = voice(rate, 2.0)
+    half_silent[rate // 2 : rate] = 0
+    signals = {
+        "digital silence": np.zeros(rate),
+        "one sample": np.array([0.5]),
+        "one frame": voice(rate, 2.0)[10000:10400],
+        "DC": np.full(rate, 0.5),
+        "clipped to a square": np.sign(np.sin(2 * np.pi * 220 * time)),
+        "impulse": impulse,
+        "tone": 0.5 * np.sin(2 * np.pi * 1000 * time),
+        "white noise": np.random.default_rng(1).standard_normal(rate) / 4,
+        "very faint": voice(rate, 1.0) * 1e-5,
+        "voice with digital silence in it": half_silent,
+    }
+    return {name: signal.astype(np.float32) for name, signal in signals.items()}
