@@ -1,6 +1,6 @@
 """Opens everything that a user named as one stream of recordings."""
 
-# ruff: noqa: PTH100, PTH109, PTH112, PTH116, PTH119, PTH120, PTH123
+# ruff: noqa: PTH100, PTH109, PTH112, PTH116, PTH119, PTH120
 # Paths stay the strings they are: pathlib rewrites them, and costs more than the look-up itself.
 
 from __future__ import annotations
@@ -107,22 +107,13 @@ def open_sources(options: SourceOptions, reserved: frozenset[str] = frozenset())
     ...     [recording.file for recording in open_sources(SourceOptions((folder,)))]
     ['a.wav']
     """
-    if not options.min_age >= 0:
-        raise UsageError(f"The minimum age is {options.min_age} seconds: it cannot be negative.")
-    rules = Rules(
-        suffixes=suffixes_of(options.extensions),
-        hidden=options.hidden,
-        follow_links=options.follow_links,
-        include=selector(options.include),
-        exclude=selector(options.exclude),
-    )
+    rules = _rules(options)
     sources: list[_Source] = []
     manifest = None
     if options.manifest is not None:
         manifest = read_manifest(options.manifest, reserved)
         folder = os.path.dirname(os.path.abspath(options.manifest))
-        base = _base(options) or folder
-        sources.append(_manifest_source(manifest, base, rules))
+        sources.append(_manifest_source(manifest, _base(options) or folder, rules))
     sources.extend(_path_source(path, rules) for path in options.paths)
     if options.files_from is not None:
         sources.append(_list_source(options, rules))
@@ -131,6 +122,25 @@ def open_sources(options: SourceOptions, reserved: frozenset[str] = frozenset())
             "No recordings were named: give a folder, a file or a glob, --files-from or --manifest."
         )
     return Sources(sources, options, manifest)
+
+
+def _rules(options: SourceOptions) -> Rules:
+    if not options.min_age >= 0:
+        raise UsageError(f"The minimum age is {options.min_age} seconds: it cannot be negative.")
+    filtered = options.include or options.exclude
+    filterable = options.files_from is not None or options.manifest is not None
+    if filtered and not filterable and options.paths and all(map(os.path.isfile, options.paths)):
+        raise UsageError(
+            "--include and --exclude choose among what folders, globs, lists and manifests hold, "
+            "but here every file is named by itself. Name its folder, or quote the glob."
+        )
+    return Rules(
+        suffixes=suffixes_of(options.extensions),
+        hidden=options.hidden,
+        follow_links=options.follow_links,
+        include=selector(options.include),
+        exclude=selector(options.exclude),
+    )
 
 
 def _base(options: SourceOptions) -> str | None:
@@ -146,22 +156,22 @@ def _manifest_source(manifest: Manifest, base: str, rules: Rules) -> _Source:
 
 
 def _path_source(path: str, rules: Rules) -> _Source:
+    if not path:
+        raise UsageError("One of the names given is empty: leave it out, or write . for here.")
+    absolute = os.path.abspath(path)
     try:
-        mode = os.stat(path).st_mode
+        mode = os.stat(absolute).st_mode
+        if stat.S_ISDIR(mode):
+            os.scandir(absolute).close()
     except (OSError, ValueError) as error:
-        if has_magic(path) and not os.path.lexists(path):
+        if has_magic(path) and not os.path.lexists(absolute):
             return _glob_source(path, rules)
         raise UsageError(_unreachable(path, error)) from None
-    absolute = os.path.abspath(path)
+    if stat.S_ISDIR(mode):
+        return lambda tally: walk(absolute, rules, tally)
     if stat.S_ISREG(mode):
         return lambda tally: _single(absolute)
-    if not stat.S_ISDIR(mode):
-        raise UsageError(f"{for_display(path)} is neither a folder nor a regular file.")
-    try:
-        os.scandir(path).close()
-    except OSError as error:
-        raise UsageError(_unreachable(path, error)) from None
-    return lambda tally: walk(absolute, rules, tally)
+    raise UsageError(f"{for_display(path)} is neither a folder nor a regular file.")
 
 
 def _glob_source(path: str, rules: Rules) -> _Source:
@@ -206,5 +216,5 @@ def _list_source(options: SourceOptions, rules: Rules) -> _Source:
 
 def _unreachable(path: str, error: OSError | ValueError) -> str:
     if isinstance(error, (FileNotFoundError, ValueError)):
-        return f"There is no file or folder {for_display(path)!r}: check the name."
+        return f"There is no file or folder '{for_display(path)}': check the name."
     return f"{for_display(path)} cannot be read: {error.strerror or error}."

@@ -1,0 +1,37 @@
+"""Real trees of files, and what `open_sources` finds in them."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from batchemo.sources import SourceOptions, Tally, open_sources
+
+Make = Callable[..., str]
+Find = Callable[..., tuple[list[str], Tally]]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Makes files below a new folder and returns that folder; names may be bytes."""
+
+    def make(*names: str | bytes) -> str:
+        for name in names:
+            path = tmp_path / os.fsdecode(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"sound")
+        return str(tmp_path)
+
+    return make
+
+
+@pytest.fixture
+def find() -> Find:
+    """Returns the files that the sources give, in their order, and the tally."""
+
+    def find(*paths: str, **options) -> tuple[list[str], Tally]:
+        sources = open_sources(SourceOptions(paths=paths, **options))
+        return [recording.file for recording in sources], sources.tally
+
+    return find

@@ -1,0 +1,142 @@
+"""Lists of files, as other programs write them to a file or a pipe."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from batchemo.errors import UsageError
+from batchemo.sources import SourceOptions, open_sources
+
+
+def listed(root, entries, **options):
+    path = Path(root, "entries.list")
+    path.write_bytes(entries)
+    sources = open_sources(SourceOptions(files_from=str(path), **{"base": root, **options}))
+    return [(recording.root, recording.file) for recording in sources], sources.tally
+
+
+def test_every_line_is_a_file(make):
+    root = make("b.wav", "a.wav", ".h.txt", b"\xff.wav")
+    entries = b"b.wav\n\na.wav\r\n.h.txt\n\xff.wav"
+    files = ["b.wav", "a.wav", ".h.txt", os.fsdecode(b"\xff.wav")]
+    assert listed(root, entries)[0] == [(root, file) for file in files]
+
+
+def test_entries_may_end_in_nul_and_then_hold_anything(make):
+    root = make("two\nlines.wav", "cr\r", " ")
+    entries = b"two\nlines.wav\0\0cr\r\0 \0"
+    found, _ = listed(root, entries, null_separated=True)
+    assert [file for _, file in found] == ["two\nlines.wav", "cr\r", " "]
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(make):
+    root = make("a.wav")
+    assert listed(root, b"\xef\xbb\xbfa.wav\n")[0] == [(root, "a.wav")]
+
+
+def test_names_are_below_the_base_or_else_below_their_own_folder(make):
+    root = make("in/x/a.wav", "out/b.wav")
+    base = f"{root}/in"
+    entries = f"{root}/in/x/a.wav\nx/../x/../c.wav\n../out/b.wav\n{root}/inner.wav\n"
+    assert listed(root, entries.encode(), base=base)[0] == [
+        (base, "x/a.wav"),
+        (base, "c.wav"),
+        (f"{root}/out", "b.wav"),
+        (root, "inner.wav"),
+    ]
+
+
+def test_the_base_is_the_current_folder_unless_given(make, monkeypatch):
+    root = make("sub/a.wav")
+    monkeypatch.chdir(f"{root}/sub")
+    assert listed(root, b"a.wav", base=None)[0] == [(f"{root}/sub", "a.wav")]
+
+
+def test_a_folder_in_a_list_is_walked(make):
+    root = make("s/b/1.wav", "s/2.wav", "s/.3.wav", "s/4.txt", "a.wav")
+    found, tally = listed(root, b"s/\na.wav\n")
+    assert found == [(f"{root}/s", "2.wav"), (f"{root}/s", "b/1.wav"), (root, "a.wav")]
+    assert tally.hidden == 1
+
+
+def test_a_file_that_is_not_there_is_given_without_facts(make):
+    root = make("a.wav")
+    Path(root, "entries.list").write_text("gone.wav\na.wav/b\n" + "long" * 1000 + "\n")
+    sources = open_sources(SourceOptions(files_from=f"{root}/entries.list", base=root))
+    assert [(r.file[:8], r.size, r.mtime_ns) for r in sources] == [
+        ("gone.wav", None, None),
+        ("a.wav/b", None, None),
+        ("longlong", None, None),
+    ]
+
+
+def test_include_and_exclude_choose_among_the_entries(make):
+    root = make("a/1.wav", "a/2.wav", "b/1.wav")
+    found, _ = listed(root, b"a/1.wav\na/2.wav\nb/1.wav", include=("a",), exclude=("2*",))
+    assert found == [(root, "a/1.wav")]
+
+
+def test_what_names_no_recording_is_told_and_the_rest_goes_on(make):
+    root = make("a.wav", "b.wav")
+    os.mkfifo(f"{root}/pipe.wav")
+    entries = b"a.wav\0a.wav\npipe.wav\n" + b"x" * 300_000 + b"\nb.wav\n"
+    found, tally = listed(root, entries)
+    assert found == [(root, "b.wav")]
+    title = f"{root}/entries.list"
+    assert [where for where, _ in tally.rejected] == [f"entry {n} of {title}" for n in (1, 2, 3)]
+    reasons = zip(("NUL", "regular", "longer"), tally.rejected, strict=True)
+    assert all(word in why for word, (_, why) in reasons)
+
+
+def test_an_entry_named_twice_comes_once(make):
+    root = make("a.wav")
+    found, tally = listed(root, b"a.wav\n./a.wav\ngone\ngone\n")
+    assert ([file for _, file in found], tally.duplicates) == (["a.wav", "gone"], 2)
+
+
+@pytest.mark.parametrize("size", [1, 65_530, 65_536, 200_000])
+def test_entries_are_whole_wherever_the_blocks_end(make, size):
+    root = make()
+    names = [f"{number:06}" for number in range(size // 7 + 1)]
+    found, _ = listed(root, "\n".join(names).encode())
+    assert [file for _, file in found] == names
+
+
+def test_a_list_that_cannot_be_read_is_refused(make):
+    root = make("a.wav")
+    for path in (root, f"{root}/nowhere", ""):
+        with pytest.raises(UsageError, match="list"):
+            open_sources(SourceOptions(files_from=path))
+    with pytest.raises(UsageError, match="base"):
+        listed(root, b"a.wav", base=f"{root}/a.wav")
+
+
+def test_recordings_come_while_the_pipe_is_still_open(make):
+    root = make("a.wav", "b.wav")
+    program = (
+        "from batchemo.sources import SourceOptions, open_sources\n"
+        "for recording in open_sources(SourceOptions(files_from='-')):\n"
+        "    print(recording.file, recording.size, flush=True)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.curdir for path in sys.path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        process.stdin.write(b"a.wav\nb.")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"a.wav 5\n"
+        process.stdin.write(b"wav\n")
+        process.stdin.close()
+        assert process.stdout.read() == b"b.wav 5\n"
+
+
+def test_without_a_standard_input_the_list_is_refused(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(UsageError, match="standard input"):
+        open_sources(SourceOptions(files_from="-"))

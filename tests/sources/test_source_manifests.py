@@ -1,0 +1,163 @@
+"""Tables that name recordings, and what becomes of their other columns."""
+
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from batchemo.errors import UsageError
+from batchemo.sources import SourceOptions, open_sources
+from batchemo.sources.names import to_text
+
+
+@pytest.fixture
+def manifest(make):
+    """Writes a manifest beside a few recordings and opens it."""
+
+    def manifest(content, name="m.csv", reserved=frozenset(), **options):
+        path = Path(make("a.wav", "s/b.wav", b"caf\xe9.wav"), name)
+        if isinstance(content, pa.Table):
+            with path.open("wb") as stream:
+                parquet.write_table(content, stream)
+        else:
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return open_sources(SourceOptions(manifest=str(path), **options), reserved)
+
+    return manifest
+
+
+def test_each_row_is_a_recording_beside_the_manifest(manifest, tmp_path):
+    found = list(manifest("speaker,file\n1,s/b.wav\n2,a.wav\n3,gone.wav\n"))
+    assert [(r.root, r.file, r.size, r.row) for r in found] == [
+        (str(tmp_path), "s/b.wav", 5, 0),
+        (str(tmp_path), "a.wav", 5, 1),
+        (str(tmp_path), "gone.wav", None, 2),
+    ]
+
+
+def test_names_are_relative_to_the_base_if_there_is_one(manifest, tmp_path):
+    found = list(manifest("file\nb.wav\n../a.wav\n", base=f"{tmp_path}/s"))
+    assert [(r.root, r.file) for r in found] == [
+        (f"{tmp_path}/s", "b.wav"),
+        (str(tmp_path), "a.wav"),
+    ]
+
+
+def test_the_other_columns_are_carried_one_row_a_row(manifest):
+    extras = manifest("file,n,name\na.wav,1,x\n,2,y\ns/b.wav,,\n").extras
+    assert extras.to_pydict() == {"n": [1, 2, None], "name": ["x", "y", None]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'\xef\xbb\xbf"file","note"\r\n"a.wav","two\nlines, ""quoted"""\r\n',
+        b'file,note\n\na.wav,"two\nlines, ""quoted"""',
+    ],
+)
+def test_a_csv_may_be_quoted_and_come_from_anywhere(manifest, content):
+    sources = manifest(content)
+    assert sources.extras.to_pydict() == {"note": ['two\nlines, "quoted"']}
+    assert [recording.file for recording in sources] == ["a.wav"]
+
+
+def test_a_tsv_is_separated_by_tabs(manifest):
+    sources = manifest("file\tnote\na.wav\tx, y\n", name="m.TSV")
+    assert sources.extras.to_pydict() == {"note": ["x, y"]}
+
+
+def test_a_parquet_keeps_its_types_whatever_it_is_called(manifest):
+    table = pa.table(
+        {
+            "file": pa.array(["a.wav", "s/b.wav"]).dictionary_encode(),
+            "level": pa.array([1.5, None], pa.float32()),
+            "tags": [["x"], []],
+        }
+    )
+    sources = manifest(table, name="m.csv")
+    assert [recording.file for recording in sources] == ["a.wav", "s/b.wav"]
+    assert sources.extras.equals(table.drop_columns(["file"]))
+
+
+def test_names_that_are_no_utf8_are_written_as_in_the_results(manifest):
+    name = os.fsdecode(b"caf\xe9.wav")
+    (found,) = manifest(f"file\n{to_text(name)}\n")
+    assert (found.file, found.size) == (name, 5)
+
+
+def test_a_table_of_results_is_a_manifest(manifest, tmp_path):
+    sources = manifest(
+        f"root,file,emotion\n{tmp_path}/s,b.wav,calm\n,a.wav,\ns,b.wav,again\n",
+        reserved=frozenset({"emotion"}),
+    )
+    found = [(r.root, r.file, r.size) for r in sources]
+    assert found == [(f"{tmp_path}/s", "b.wav", 5), (str(tmp_path), "a.wav", 5)]
+    assert sources.tally.duplicates == 1
+    assert sources.extras.column_names == ["manifest_emotion"]
+
+
+def test_columns_never_collide_with_those_of_the_result(manifest):
+    sources = manifest(
+        "file,status,manifest_status,,n\na.wav,x,y,z,1\n", reserved=frozenset({"status", "size"})
+    )
+    assert sources.extras.to_pydict() == {
+        "manifest_manifest_status": ["x"],
+        "manifest_status": ["y"],
+        "column_3": ["z"],
+        "n": [1],
+    }
+
+
+def test_a_bad_row_hurts_no_other(manifest, tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    table = pa.table({"file": ["", None, "x\0y", "pipe.wav", "s", "a.wav"]})
+    sources = manifest(table, name="m.parquet")
+    assert [(r.file, r.row) for r in sources] == [("a.wav", 5)]
+    told = [(where.split(" of ")[0], why) for where, why in sources.tally.rejected]
+    assert [where for where, _ in told] == ["row 1", "row 2", "row 3", "row 4", "row 5"]
+    assert "empty" in told[0][1]
+    assert "NUL" in told[2][1]
+    assert "no regular file" in told[3][1]
+
+
+def test_include_and_exclude_choose_among_the_rows(manifest):
+    sources = manifest("file\na.wav\ns/b.wav\ns/c.wav\n", include=("s",), exclude=("c.*",))
+    assert [(r.file, r.row) for r in sources] == [("s/b.wav", 1)]
+
+
+def test_a_table_without_rows_is_fine(manifest):
+    sources = manifest("file,n\n")
+    assert (list(sources), sources.extras.num_rows) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("path,speaker\na.wav,1\n", "no column `file`.*path, speaker"),
+        ("", "no proper table"),
+        ("file,n\na.wav\n", "no proper table"),
+        ("file,n,n\na.wav,1,2\n", "more than one column 'n'"),
+        ("file,n\ncafé.wav,1\n".encode("latin-1"), "UTF-8"),
+        ("file,é\na.wav,1\n".encode("latin-1"), "UTF-8"),
+        ("file,n\na.wav,1\n".encode("utf-16"), "UTF-8"),
+        (b"PAR1 and no more", "damaged"),
+        (pa.table({"file": [[1], [2]]}), "by text"),
+    ],
+)
+def test_what_is_no_manifest_is_refused_at_once(manifest, content, why):
+    with pytest.raises(UsageError, match=why):
+        manifest(content)
+
+
+def test_a_manifest_that_is_not_there_is_refused(tmp_path):
+    for path in (tmp_path, tmp_path / "nowhere.csv"):
+        with pytest.raises(UsageError, match="cannot be read"):
+            open_sources(SourceOptions(manifest=str(path)))
+
+
+def test_a_manifest_whose_own_name_is_strange_is_read(manifest):
+    assert len(list(manifest("file\na.wav\n", name=os.fsdecode(b"m\xff.csv")))) == 1
+    table = pa.table({"file": ["a.wav"]})
+    assert len(list(manifest(table, name=os.fsdecode(b"m\xff.parquet")))) == 1
