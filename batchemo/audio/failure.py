@@ -23,6 +23,7 @@ REASONS = MappingProxyType(
         "timeout": "The analysis took longer than the limit for one recording.",
         "worker_died": "The process that analysed the recording died.",
         "out_of_memory": "There was not enough memory to analyse the recording.",
+        "internal_error": "batchemo itself failed at it: please report the recording.",
     }
 )
 """All codes of the `reason` column in fixed order, each with one sentence for the user."""
