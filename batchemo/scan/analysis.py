@@ -74,7 +74,7 @@ class _Batch:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The model and all that follows from it, loaded once a process."""
+    """The model and all that follows from it; a worker loads it once."""
 
     bundle: Bundle
     recipe: Recipe
@@ -85,9 +85,14 @@ class Tools:
 def analyse(task: Task, recordings: Sequence[Recording]) -> Done[Row]:
     """Analyse a chunk of recordings."""
     try:
-        tools = load_tools(task.settings)
+        tools = _tools_at_hand(task.settings)
     except BatchemoError as error:
         return Done(fatal=str(error))
+    return analyse_with(tools, task, recordings)
+
+
+def analyse_with(tools: Tools, task: Task, recordings: Sequence[Recording]) -> Done[Row]:
+    """Analyse a chunk of recordings with tools that are loaded already."""
     stages: Stages = {}
     batch = _Batch(tools.runtime, task.settings.batch_size, stages)
     drafts = []
@@ -98,9 +103,8 @@ def analyse(task: Task, recordings: Sequence[Recording]) -> Done[Row]:
     return Done(tuple(_row(draft, len(tools.bundle.labels)) for draft in drafts), stages)
 
 
-@lru_cache(maxsize=2)
 def load_tools(settings: Settings) -> Tools:
-    """Load the model that the settings name, once a process."""
+    """Load the model that the settings name."""
     from batchemo.bundles import load_bundle, open_runtime
 
     bundle = load_bundle(settings.model)
@@ -110,6 +114,9 @@ def load_tools(settings: Settings) -> Tools:
     runtime = open_runtime(bundle, backend=settings.backend, batch_size=settings.batch_size)
     listening = ListenOptions(rate=recipe.rate, window=window, hop=hop, channel=settings.channel)
     return Tools(bundle, recipe, runtime, listening)
+
+
+_tools_at_hand = lru_cache(maxsize=2)(load_tools)
 
 
 def _hear(
@@ -145,7 +152,7 @@ def _take(window: Window, draft: _Draft, tools: Tools, batch: _Batch, stages: St
     if not window.speech:
         return
     began = perf_counter()
-    item = extract(tools.recipe, window.samples)
+    item = extract(tools.recipe, window.samples, tools.listening.window)
     _spend(stages, "features", perf_counter() - began)
     batch.add(item, draft)
 
