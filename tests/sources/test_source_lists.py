@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,18 @@ def test_what_names_no_recording_is_told_and_the_rest_goes_on(make):
     assert [where for where, _ in tally.rejected] == [f"entry {n} of {title}" for n in (1, 2, 3)]
     reasons = zip(("NUL", "regular", "longer"), tally.rejected, strict=True)
     assert all(word in why for word, (_, why) in reasons)
+
+
+def test_a_list_without_any_end_of_line_takes_no_memory(make):
+    root = make("a.wav")
+    tracemalloc.start()
+    try:
+        found, _ = listed(root, bytes(8_000_000), null_separated=False)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found == []
+    assert peak < 9_000_000  # the test's own bytes, and no second copy
 
 
 def test_an_entry_named_twice_comes_once(make):

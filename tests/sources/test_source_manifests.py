@@ -63,6 +63,23 @@ def test_a_csv_may_be_quoted_and_come_from_anywhere(manifest, content):
     assert [recording.file for recording in sources] == ["a.wav"]
 
 
+def test_a_long_csv_may_hold_newlines_anywhere(manifest):
+    rows = 40_000
+    extras = manifest(
+        "file,note\n" + 'a.wav,"one line\nand another, with more words"\n' * rows
+    ).extras
+    assert extras["note"].unique().to_pylist() == ["one line\nand another, with more words"]
+    assert extras.num_rows == rows
+
+
+def test_an_empty_cell_is_null_quoted_or_not(manifest):
+    assert manifest('file,n\na.wav,""\na.wav,\na.wav,1\n').extras["n"].to_pylist() == [
+        None,
+        None,
+        1,
+    ]
+
+
 def test_a_tsv_is_separated_by_tabs(manifest):
     sources = manifest("file\tnote\na.wav\tx, y\n", name="m.TSV")
     assert sources.extras.to_pydict() == {"note": ["x, y"]}

@@ -175,6 +175,16 @@ def test_a_file_that_vanishes_is_no_recording(make):
     assert [recording.file for recording in found] == ["c.wav"]
 
 
+@pytest.mark.parametrize("replace", [os.mkfifo, lambda path: os.symlink("a.wav", path)])
+def test_a_file_that_becomes_something_else_is_no_recording(make, replace):
+    root = make("a.wav", "b.wav", "c.wav")
+    found = iter(open_sources(SourceOptions(paths=(root,))))
+    next(found)
+    Path(root, "b.wav").unlink()
+    replace(f"{root}/b.wav")
+    assert [recording.file for recording in found] == ["c.wav"]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
 def test_a_folder_without_permission_is_told(make, find):
     root = make("a.wav", "shut/b.wav")
