@@ -41,7 +41,8 @@ def contrast(spectrum: Spectrum) -> Floats:
     valleys = np.empty_like(peaks)
     for band, octave in enumerate(_octaves(spectrum.rate, spectrum.n_fft)):
         bins = spectrum.magnitude[:, octave.start : octave.stop]
-        ordered = np.partition(bins, (octave.share - 1, -octave.share), axis=1)
+        # A whole sort: numpy vectorises it, and not the partition that would be enough.
+        ordered = np.sort(bins, axis=1)
         valleys[:, band] = ordered[:, : octave.share].mean(axis=1)
         peaks[:, band] = ordered[:, -octave.share :].mean(axis=1)
     return decibels(peaks) - decibels(valleys)
@@ -58,6 +59,8 @@ class _Octave(NamedTuple):
 def _octaves(rate: int, n_fft: int) -> tuple[_Octave, ...]:
     frequencies = fft_frequencies(rate, n_fft)
     edges = [0.0, *(_FIRST_OCTAVE * 2.0**octave for octave in range(BANDS))]
+    if edges[-2] >= rate / 2:
+        raise ValueError(f"spectral contrast needs a rate above {2 * edges[-2]:g} Hz, not {rate}")
     octaves = []
     for band, (low, high) in enumerate(pairwise(edges)):
         start = int(np.searchsorted(frequencies, low)) - (band > 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ _HZ_PER_MEL = 200 / 3
 _BREAK_HZ = 1000.0
 _LOG_STEP = float(np.log(6.4)) / 27
 
+_BLOCK = 32
+
 FAINTEST = 1e-10
 """The power at which decibels begin: all that is less counts as this."""
 
@@ -24,7 +27,10 @@ def mel_power(
 ) -> Floats:
     """The power in each mel band, (frames, n_mels): librosa.feature.melspectrogram."""
     top = spectrum.rate / 2 if fmax is None else fmax
-    return spectrum.power @ mel_filters(spectrum.rate, spectrum.n_fft, n_mels, fmin, top)
+    mel = np.empty((len(spectrum.power), n_mels), dtype=np.float32)
+    for block in _blocks(spectrum.rate, spectrum.n_fft, n_mels, fmin, top):
+        np.matmul(spectrum.power[:, block.bins], block.filters, out=mel[:, block.bands])
+    return mel
 
 
 @once
@@ -59,6 +65,27 @@ def mel_filters(rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) ->
     falling = (high - bins) / (high - centre)
     filters = np.maximum(0, np.minimum(rising, falling)) * (2 / (high - low))
     return frozen(filters.astype(np.float32))
+
+
+class _Block(NamedTuple):
+    """Neighbouring bands and the only bins that they hear."""
+
+    bands: slice
+    bins: slice
+    filters: Floats
+
+
+@lru_cache
+def _blocks(rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> tuple[_Block, ...]:
+    """The filters without most of their zeros: a third of the work of one whole product."""
+    filters = mel_filters(rate, n_fft, n_mels, fmin, fmax)
+    blocks = []
+    for first in range(0, n_mels, _BLOCK):
+        bands = slice(first, min(first + _BLOCK, n_mels))
+        heard = np.flatnonzero(filters[:, bands].any(axis=1))
+        bins = slice(int(heard[0]), int(heard[-1]) + 1) if len(heard) else slice(0, 0)
+        blocks.append(_Block(bands, bins, frozen(np.ascontiguousarray(filters[bins, bands]))))
+    return tuple(blocks)
 
 
 def _hz_to_mel(hertz: NDArray[np.float64]) -> NDArray[np.float64]:
