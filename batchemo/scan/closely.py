@@ -1,0 +1,85 @@
+"""Single recordings, analysed in this process one after another, exactly as a scan would."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchemo.bundles import load_bundle
+from batchemo.errors import UsageError
+from batchemo.scan.account import account_of, check_windows, model_id
+from batchemo.scan.analysis import Task, Tools, analyse_with, load_tools
+from batchemo.scan.finish import Shape
+from batchemo.scan.options import Settings
+from batchemo.sources import Recording, SourceOptions
+from batchemo.sources.names import for_display
+from batchemo.sources.places import look_up
+from batchemo.tables.explode import explode
+from batchemo.tables.rows import Row, to_batch
+from batchemo.tables.write import regroup
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class CloseLook:
+    """Recordings, and the model to look at them with."""
+
+    recordings: tuple[Recording, ...]
+    settings: Settings
+    tools: Tools
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The model's labels."""
+        return self.tools.bundle.labels
+
+    @property
+    def model(self) -> str:
+        """What stands in the column `model`."""
+        return model_id(self.tools.bundle, self.settings)
+
+    def rows(self) -> Iterator[Row]:
+        """Analyse one recording after another."""
+        for recording in self.recordings:
+            yield from analyse_with(self.tools, Task(self.settings), [recording]).rows
+
+    def table(self, *, segments: bool = False) -> pa.Table:
+        """Analyse all and give the files table, or the segments table."""
+        sources = SourceOptions(paths=tuple(recording.path for recording in self.recordings))
+        account = account_of(self.tools.bundle, self.settings, sources)
+        shape = Shape(self.labels, None, segments, account)
+        batches = (
+            to_batch([row], labels=self.labels, model=self.model, segments=segments)
+            for row in self.rows()
+        )
+        tables = list(regroup(batches, shape.whole()))
+        if segments:
+            tables = [explode(table, self.labels).cast(shape.windows()) for table in tables]
+        import pyarrow as pa
+
+        empty = (shape.windows() if segments else shape.files()).empty_table()
+        return pa.concat_tables(tables) if tables else empty
+
+
+def look_closely(paths: Iterable[str | os.PathLike[str]], settings: Settings) -> CloseLook:
+    """Check the names and load the model, before anything is analysed."""
+    recordings = tuple(_recording(os.fspath(path)) for path in paths)
+    check_windows(load_bundle(settings.model), settings)
+    return CloseLook(recordings, settings, load_tools(settings))
+
+
+def _recording(path: str) -> Recording:
+    if os.path.isdir(path):  # noqa: PTH112 - a name may be bytes that pathlib would rewrite
+        shown = for_display(path)
+        raise UsageError(f"{shown} is a folder: `batchemo scan {shown}` analyses all that is in it")
+    root, file = os.path.split(os.path.abspath(path))  # noqa: PTH100
+    recording = look_up(root, file)
+    if recording is None:
+        raise UsageError(f"{for_display(path)} is no regular file.")
+    if recording.size is None:
+        raise UsageError(f"There is no file {for_display(path)!r}: check the name.")
+    return recording

@@ -1,0 +1,130 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+
+RATE = 16_000
+
+
+@pytest.fixture
+def call(tmp_path, voices) -> Path:
+    """Four seconds of babble, then eight of silence."""
+    sound, rate = soundfile.read(voices / "bert" / "two.wav", dtype="float32")
+    path = tmp_path / "call.wav"
+    soundfile.write(path, np.concatenate([sound, np.zeros(8 * rate, np.float32)]), rate)
+    return path
+
+
+def test_the_numbers_are_those_of_a_scan_bit_for_bit(batchemo, tiny_bundle, voices, tmp_path):
+    options = ("--model", tiny_bundle.path, "--window", 2, "--hop", 0.5)
+    scanned = tmp_path / "scan.parquet"
+    batchemo("scan", voices, "-o", scanned, "--segments", tmp_path / "windows.parquet", *options)
+    rows = pq.read_table(scanned).to_pylist()
+    windows = pq.read_table(tmp_path / "windows.parquet").to_pylist()
+
+    found = json.loads(
+        batchemo("predict", *(Path(r["root"], r["file"]) for r in rows), "--json", *options).out
+    )
+
+    for row, object in zip(rows, found, strict=True):
+        assert object["emotion"] == row["emotion"]
+        assert object["reason"] == row["reason"]
+        assert object["duration"] == row["duration"]
+        assert object["confidence"] == row["confidence"]
+        if row["status"] == "ok":
+            assert object["probabilities"] == {
+                label: row[f"p_{label}"] for label in tiny_bundle.labels
+            }
+    assert [
+        [window["start"], window["end"], window["confidence"]]
+        for object in found
+        for window in object["windows"] or []
+    ] == [[window["start"], window["end"], window["confidence"]] for window in windows]
+
+
+def test_a_person_sees_the_label_and_a_bar_for_every_class(batchemo, tiny_bundle, voices):
+    ran = batchemo("predict", voices / "anna" / "one.wav", "--model", tiny_bundle.path)
+    assert ran.code == 0
+    assert "confidence" in ran.out
+    assert all(f"  {label} " in ran.out for label in tiny_bundle.labels)
+    assert "█" in ran.out
+    assert "–" not in ran.out, "one window needs no table over time"
+
+
+def test_a_long_recording_is_shown_over_time_and_silence_as_no_speech(batchemo, tiny_bundle, call):
+    out = batchemo("predict", call, "--model", tiny_bundle.path, "--hop", 3).out
+    windows = [line for line in out.splitlines() if " – " in line]
+    assert [line.split()[:3] for line in windows] == [
+        ["0:00.0", "–", "0:03.0"],
+        ["0:03.0", "–", "0:06.0"],
+        ["0:06.0", "–", "0:09.0"],
+        ["0:09.0", "–", "0:12.0"],
+    ]
+    assert ["no speech" in line for line in windows] == [False, False, True, True]
+
+
+def test_windows_without_speech_are_nulls_in_json(batchemo, tiny_bundle, call):
+    out = batchemo("predict", call, "--model", tiny_bundle.path, "--hop", 3, "--json").out
+    windows = json.loads(out)[0]["windows"]
+    assert windows[-1] == {
+        "start": 9.0,
+        "end": 12.0,
+        "emotion": None,
+        "confidence": None,
+        "margin": None,
+        "probabilities": None,
+    }
+    assert windows[0]["emotion"] in tiny_bundle.labels
+
+
+def test_json_has_the_documented_keys_in_order(batchemo, tiny_bundle, voices):
+    path = voices / "anna" / "one.wav"
+    found = json.loads(batchemo("predict", path, "--json", "--model", tiny_bundle.path).out)
+    assert list(found[0]) == [
+        *("root", "file", "status", "reason", "detail"),
+        *("emotion", "confidence", "margin", "probabilities", "windows"),
+        *("duration", "sample_rate", "channels", "rms_db", "clipped", "silence"),
+        *("size", "mtime_ns", "model"),
+    ]
+
+
+def test_a_failed_recording_is_told_with_its_reason_and_exit_code_3(batchemo, tiny_bundle, voices):
+    good, bad = voices / "anna" / "one.wav", voices / "bert" / "broken.wav"
+    ran = batchemo("predict", bad, good, "--model", tiny_bundle.path)
+    assert ran.code == 3
+    assert "failed: not_audio" in ran.out
+    assert "confidence" in ran.out, "the good one is shown all the same"
+
+
+def test_the_same_file_twice_is_two_answers(batchemo, tiny_bundle, voices):
+    path = voices / "anna" / "one.wav"
+    out = batchemo("predict", path, path, "--json", "--model", tiny_bundle.path).out
+    first, second = json.loads(out)
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("nowhere.wav", "no file 'nowhere.wav'"), (".", "`batchemo scan .`")]
+)
+def test_what_is_no_file_is_wrong_usage(batchemo, tiny_bundle, name, told):
+    ran = batchemo("predict", name, "--model", tiny_bundle.path)
+    assert ran.code == 2
+    assert told in ran.err
+
+
+def test_names_cannot_play_with_the_terminal(batchemo, tiny_bundle, voices, tmp_path):
+    nasty = tmp_path / "a\x1b[2Jb.wav"
+    nasty.write_bytes((voices / "anna" / "one.wav").read_bytes())
+    out = batchemo("predict", nasty, "--model", tiny_bundle.path).out
+    assert "\x1b[2J" not in out
+    assert r"a\x1b[2Jb.wav" in out
+
+
+def test_windows_that_the_model_cannot_take_are_wrong_usage(batchemo, tiny_bundle, voices):
+    path = voices / "anna" / "one.wav"
+    ran = batchemo("predict", path, "--model", tiny_bundle.path, "--window", 99)
+    assert ran.code == 2
+    assert "0.5 to 30 s" in ran.err
