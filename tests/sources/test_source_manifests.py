@@ -64,12 +64,10 @@ def test_a_csv_may_be_quoted_and_come_from_anywhere(manifest, content):
 
 
 def test_a_long_csv_may_hold_newlines_anywhere(manifest):
-    rows = 40_000
-    extras = manifest(
-        "file,note\n" + 'a.wav,"one line\nand another, with more words"\n' * rows
-    ).extras
-    assert extras["note"].unique().to_pylist() == ["one line\nand another, with more words"]
-    assert extras.num_rows == rows
+    note = "line\n" * 50
+    extras = manifest("file,note\n" + f'a.wav,"{note}"\n' * 10_000).extras
+    assert extras["note"].unique().to_pylist() == [note]
+    assert extras.num_rows == 10_000
 
 
 def test_an_empty_cell_is_null_quoted_or_not(manifest):

@@ -175,7 +175,7 @@ def test_a_file_that_vanishes_is_no_recording(make):
     assert [recording.file for recording in found] == ["c.wav"]
 
 
-@pytest.mark.parametrize("replace", [os.mkfifo, lambda path: os.symlink("a.wav", path)])
+@pytest.mark.parametrize("replace", [os.mkfifo, lambda path: Path(path).symlink_to("a.wav")])
 def test_a_file_that_becomes_something_else_is_no_recording(make, replace):
     root = make("a.wav", "b.wav", "c.wav")
     found = iter(open_sources(SourceOptions(paths=(root,))))
