@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -154,6 +154,14 @@ class Unfinished:
                 sync(self._stream.fileno())
             else:
                 self._path.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_table(path: Path, schema: pa.Schema) -> Iterator[Unfinished]:
+    """Write a single table, which gets its name when the block ends well."""
+    with Unfinished(path, schema) as table:
+        yield table
+    put_in_place(_unfinished(path), path)
 
 
 def _unfinished(path: Path) -> Path:
