@@ -24,7 +24,8 @@ class OpenFile:
 
     def read_at(self, offset: int, count: int) -> bytes:
         """Read up to `count` bytes at `offset`; the descriptor's position stays where it is."""
-        return os.pread(self.descriptor, count, offset)
+        # A header may name an offset that no system call takes.
+        return os.pread(self.descriptor, count, offset) if offset < self.size else b""
 
 
 @contextmanager

@@ -1,0 +1,13 @@
+"""Where the tests of hearing put their recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """The path of a recording that is still to be made."""
+    return tmp_path / "sound.wav"
