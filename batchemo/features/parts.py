@@ -25,11 +25,15 @@ class _Parts:
     """Seconds at the start of the window that are not looked at."""
 
     def __post_init__(self) -> None:
-        unknown = [part for part in self.parts if part not in PARTS]
-        if unknown or not self.parts:
-            raise ValueError(f"parts are some of {', '.join(PARTS)}; not {', '.join(unknown)}")
+        unknown = [part for part in self.parts if part not in tuple(PARTS)]
+        if unknown:
+            raise ValueError(f"unknown parts {unknown}; there are: {', '.join(PARTS)}")
+        if not self.parts or len(set(self.parts)) < len(self.parts):
+            raise ValueError("parts must name at least one feature, and none twice")
         if not 0 < self.n_mfcc <= self.n_mels:
             raise ValueError(f"n_mfcc={self.n_mfcc} must lie in 1 … n_mels={self.n_mels}")
+        if not (self.n_fft > 1 and self.n_fft % 2 == 0 and self.hop > 0 and self.offset >= 0):
+            raise ValueError("n_fft must be even, hop above 0, offset no less than 0")
 
     def names(self) -> tuple[str, ...]:
         """The columns: a part of one column by its name, others numbered from 0."""
@@ -53,6 +57,11 @@ class Frames(_Parts):
     version: ClassVar[int] = 1
 
     frames: int = 130
+
+    def __post_init__(self) -> None:
+        _Parts.__post_init__(self)
+        if self.frames < 1:
+            raise ValueError(f"frames={self.frames} must be at least 1")
 
     def shape(self, rate: int, window: float) -> tuple[int, ...]:
         """Frames and columns, the same for every window."""

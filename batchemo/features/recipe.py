@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, ClassVar, Protocol
 
@@ -33,7 +34,15 @@ class Params(Protocol):
 
 
 KINDS: dict[str, type[Any]] = {kind.kind: kind for kind in (SpeechLogMel, Frames, Means)}
-_KEYS = ("name", "kind", "version", "rate", "window", "params")
+_TYPES: dict[str, type] = {
+    "name": str,
+    "kind": str,
+    "version": int,
+    "rate": int,
+    "window": float,
+    "params": dict,
+}
+"""What a recipe is as a dictionary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,11 @@ class Recipe:
         """The shape of the features of one window of that many seconds."""
         return self.params.shape(self.rate, self.window if window is None else window)
 
+    @property
+    def fixed_shape(self) -> bool:
+        """Whether the shape is the same for every window."""
+        return self.shape(1.0) == self.shape(2.0)
+
     def to_dict(self) -> dict[str, Any]:
         """The recipe as JSON can hold it, complete: later defaults change nothing in it."""
         return {
@@ -82,20 +96,25 @@ class Recipe:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Recipe:
         """The recipe that a bundle holds; a BundleError if this batchemo cannot compute it."""
-        if set(data) != set(_KEYS):
-            odd = ", ".join(sorted(set(data) ^ set(_KEYS)))
-            raise BundleError(f"the bundle's recipe lacks, or should not have: {odd}")
-        kind = KINDS.get(data["kind"])
+        _complete("the bundle's recipe", data, _TYPES)
+        told = _typed("the bundle's recipe", data, _TYPES, BundleError)
+        kind = KINDS.get(told["kind"])
         if kind is None:
-            raise BundleError(f"the bundle's recipe is of the unknown kind {data['kind']!r}")
-        if data["version"] != kind.version:
             raise BundleError(
-                f"the bundle's recipe {data['name']!r} is version {data['version']} of"
+                f"the bundle's recipe is of the kind {told['kind']!r}, which this batchemo does"
+                f" not know; it knows: {', '.join(KINDS)}"
+            )
+        if told["version"] != kind.version:
+            raise BundleError(
+                f"the bundle's recipe {told['name']!r} is version {told['version']} of"
                 f" {kind.kind!r}, this batchemo computes version {kind.version}:"
                 " train the model again, or use the batchemo that made it"
             )
-        params = _told(kind(), data["params"], BundleError)
-        return cls(data["name"], data["rate"], data["window"], params)
+        _complete("the bundle's recipe", told["params"], (field.name for field in fields(kind)))
+        params = _changed(kind(), told["params"], BundleError)
+        if not (told["rate"] > 0 and 0 < told["window"] < math.inf):
+            raise BundleError("the bundle's recipe needs a rate and a window above 0")
+        return cls(told["name"], told["rate"], told["window"], params)
 
 
 _CLASSIC = ("mfcc", "mfcc_delta", "mfcc_delta2", "chroma", "contrast")
@@ -119,7 +138,7 @@ def get_recipe(name: str, **params: Any) -> Recipe:
     if name not in RECIPES:
         raise UsageError(f"no recipe is called {name!r}; there are: {', '.join(RECIPES)}")
     recipe = RECIPES[name]
-    return replace(recipe, params=_told(recipe.params, params, UsageError))
+    return replace(recipe, params=_changed(recipe.params, params, UsageError))
 
 
 def extract(recipe: Recipe, samples: Floats, window: float | None = None) -> Floats:
@@ -132,23 +151,35 @@ def extract(recipe: Recipe, samples: Floats, window: float | None = None) -> Flo
     return recipe.params.compute(samples[: round(window * recipe.rate)], recipe.rate, window)
 
 
-def _told(params: Params, told: Mapping[str, Any], error: type[BatchemoError]) -> Params:
+def _changed(params: Params, told: Mapping[str, Any], error: type[BatchemoError]) -> Params:
     """The parameters changed as told, if all that is told makes sense."""
-    defaults = {field.name: getattr(params, field.name) for field in fields(params)}
-    changes = {}
-    for name, value in told.items():
-        if name not in defaults:
-            known = ", ".join(defaults)
-            raise error(f"a {params.kind!r} recipe has no parameter {name!r}; it has: {known}")
-        wanted = type(defaults[name])
-        value = tuple(value) if isinstance(value, list) else value
-        value = float(value) if wanted is float and type(value) is int else value
-        if type(value) is not wanted:
-            raise error(
-                f"{name}={value!r} in a {params.kind!r} recipe should be of type {wanted.__name__}"
-            )
-        changes[name] = value
+    what = f"a recipe of the kind {params.kind!r}"
+    types = {field.name: type(getattr(params, field.name)) for field in fields(params)}
     try:
-        return replace(params, **changes)
+        return replace(params, **_typed(what, told, types, error))
     except ValueError as why:
-        raise error(f"a {params.kind!r} recipe cannot be so: {why}") from None
+        raise error(f"{what} cannot be computed so: {why}") from None
+
+
+def _typed(
+    what: str, told: Mapping[str, Any], types: Mapping[str, type], error: type[BatchemoError]
+) -> dict[str, Any]:
+    """What was told, each value of its type; JSON's lists become tuples, whole numbers floats."""
+    typed = {}
+    for name, value in told.items():
+        if name not in types:
+            raise error(f"{what} has no {name!r}; it has: {', '.join(types)}")
+        if types[name] is tuple and type(value) is list:
+            value = tuple(value)
+        if types[name] is float and type(value) is int:
+            value = float(value)
+        if type(value) is not types[name]:
+            raise error(f"{what}: {name}={value!r} is not of type {types[name].__name__}")
+        typed[name] = value
+    return typed
+
+
+def _complete(what: str, told: Mapping[str, Any], names: Iterable[str]) -> None:
+    lacking = [name for name in names if name not in told]
+    if lacking:
+        raise BundleError(f"{what} lacks {', '.join(lacking)}")

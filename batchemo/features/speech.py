@@ -35,6 +35,14 @@ class SpeechLogMel:
     """Seconds kept before and after the loud frames."""
     floor_db: float = -80.0
 
+    def __post_init__(self) -> None:
+        if not (0 < self.win_length <= self.n_fft and self.n_fft % 2 == 0 and self.hop > 0):
+            raise ValueError("win_length must lie in 1 … n_fft, n_fft be even, hop above 0")
+        if not (0 <= self.fmin < self.fmax and self.n_mels > 0):
+            raise ValueError("fmin must lie below fmax, and n_mels above 0")
+        if not (self.trim_db > 0 and self.margin >= 0 and self.floor_db < 0):
+            raise ValueError("trim_db must lie above 0, floor_db below, margin no less than 0")
+
     def shape(self, rate: int, window: float) -> tuple[int, ...]:
         """Frames, padding included, and bands."""
         return round(window * rate / self.hop) + 1, self.n_mels
