@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from batchemo.cli.parse import duration, jobs, load_config, split_words
+from batchemo.errors import UsageError
 from batchemo.scan.options import BATCH_SIZE, Settings
 from batchemo.sources import SourceOptions
 
@@ -135,6 +136,10 @@ jobs_option = click.option(
 
 def sources_from(values: dict[str, Any]) -> SourceOptions:
     """Take the options of `source_options` out of a command's values."""
+    if values["null"] and values["files_from"] is None:
+        raise UsageError("-0 tells how a list ends its entries: give the list with --files-from")
+    if values["base"] is not None and values["files_from"] is values["manifest"] is None:
+        raise UsageError("--base is for the names in a list or manifest: give one of them")
     return SourceOptions(
         paths=tuple(values.pop("sources")),
         files_from=values.pop("files_from"),

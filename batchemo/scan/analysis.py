@@ -20,19 +20,12 @@ from batchemo.features import Recipe, extract
 from batchemo.scan import watch
 from batchemo.scan.options import Settings
 from batchemo.scan.pool import Done, Stages
+from batchemo.scan.task import Task
 from batchemo.sources import Recording, names
 from batchemo.tables.rows import Floats, Row, Windows
 
 if TYPE_CHECKING:
     from batchemo.bundles import Bundle, Runtime
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What to do with every chunk, the same for the whole run."""
-
-    settings: Settings
-    timeout: float = 0.0
 
 
 @dataclass(slots=True)
@@ -123,9 +116,6 @@ def _hear(
     recording: Recording, tools: Tools, batch: _Batch, stages: Stages, rearm: watch.Rearm
 ) -> _Draft:
     draft = _Draft(recording)
-    if recording.size is None:
-        draft.failure = Failure("missing", "there is no such file")
-        return draft
     try:
         with listen(recording.path, tools.listening) as heard:
             try:
@@ -192,16 +182,4 @@ def _row(draft: _Draft, labels: int) -> Row:
         silence=facts.silence,
         size=facts.size,
         mtime_ns=facts.mtime_ns,
-    )
-
-
-def given_up(recording: Recording, reason: str, detail: str) -> Row:
-    """Make the row of a recording that no worker came back from."""
-    return Row(
-        root=names.to_text(recording.root),
-        file=names.to_text(recording.file),
-        reason=reason,
-        detail=detail,
-        size=recording.size,
-        mtime_ns=recording.mtime_ns,
     )

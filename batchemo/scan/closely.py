@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from batchemo.bundles import load_bundle
 from batchemo.errors import UsageError
 from batchemo.scan.account import account_of, check_windows, model_id
-from batchemo.scan.analysis import Task, Tools, analyse_with, load_tools
+from batchemo.scan.analysis import Tools, analyse_with, load_tools
 from batchemo.scan.finish import Shape
 from batchemo.scan.options import Settings
+from batchemo.scan.task import Task
 from batchemo.sources import Recording, SourceOptions
 from batchemo.sources.names import for_display
 from batchemo.sources.places import look_up
@@ -73,10 +74,10 @@ def look_closely(paths: Iterable[str | os.PathLike[str]], settings: Settings) ->
 
 
 def _recording(path: str) -> Recording:
-    if os.path.isdir(path):  # noqa: PTH112 - a name may be bytes that pathlib would rewrite
+    if os.path.isdir(path):
         shown = for_display(path)
         raise UsageError(f"{shown} is a folder: `batchemo scan {shown}` analyses all that is in it")
-    root, file = os.path.split(os.path.abspath(path))  # noqa: PTH100
+    root, file = os.path.split(os.path.abspath(path))
     recording = look_up(root, file)
     if recording is None:
         raise UsageError(f"{for_display(path)} is no regular file.")

@@ -51,7 +51,7 @@ class _Piece:
 
 
 class Dispatcher(Generic[R]):
-    """Runs all chunks through executors that `start` opens.
+    """Runs all chunks through executors that `start` opens, given a number of workers.
 
     `failed` makes the row of a recording that no worker came back from, given a reason and a
     detail. `crumbs` is the folder that workers leave theirs in, if they do.
@@ -59,7 +59,7 @@ class Dispatcher(Generic[R]):
 
     def __init__(
         self,
-        start: Callable[[], Executor],
+        start: Callable[[int], Executor],
         work: Work[R],
         failed: Callable[[Recording, str, str], R],
         *,
@@ -68,7 +68,7 @@ class Dispatcher(Generic[R]):
         crumbs: str | None,
     ) -> None:
         self._start, self._work, self._failed = start, work, failed
-        self._room = CHUNKS_A_WORKER * workers
+        self._workers, self._working = workers, 0
         self._timeout, self._crumbs = timeout, crumbs
         self._executor: Executor | None = None
         self._flying: dict[Future[Done[R]], _Piece] = {}
@@ -88,32 +88,42 @@ class Dispatcher(Generic[R]):
                 yield from self._collect()
             kill = False
         finally:
-            if self._executor is not None:
-                self._executor.shutdown(kill=kill)
+            self._close(kill=kill)
 
     def _launch(self, chunks: Iterator[Chunk]) -> bool:
         """Fill the room there is; tell whether anything is in flight."""
-        while len(self._flying) < self._room:
+        while len(self._flying) < CHUNKS_A_WORKER * self._workers:
             if self._suspects:
                 # A suspect flies alone: what dies with it would be suspect too.
                 if not self._flying:
-                    self._submit(self._suspects.popleft())
+                    self._submit(self._suspects.popleft(), workers=1)
                 break
             piece = self._again.popleft() if self._again else _whole(next(chunks, None))
             if piece is None:
                 break
-            self._submit(piece)
+            self._submit(piece, workers=self._workers)
         return bool(self._flying)
 
-    def _submit(self, piece: _Piece) -> None:
-        if self._executor is None:
-            self._executor = self._start()
+    def _submit(self, piece: _Piece, *, workers: int) -> None:
         try:
-            future = self._executor.submit(self._work, piece.recordings)
+            future = self._executor_of(workers).submit(self._work, piece.recordings)
         except BrokenExecutor as error:
             future = Future[Done[R]]()
             future.set_exception(error)
         self._flying[future] = piece
+
+    def _executor_of(self, workers: int) -> Executor:
+        """Open an executor, or keep the one there is if it has as many workers."""
+        if self._executor is not None and self._working != workers:
+            self._close(kill=False)
+        if self._executor is None:
+            self._executor, self._working = self._start(workers), workers
+        return self._executor
+
+    def _close(self, *, kill: bool) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(kill=kill)
+            self._executor = None
 
     def _collect(self) -> Iterator[Finished[R]]:
         lost: list[_Piece] = []
@@ -124,9 +134,7 @@ class Dispatcher(Generic[R]):
             wait(self._flying)
             for future in list(self._flying):
                 yield from self._land(future, lost)
-            if self._executor is not None:
-                self._executor.shutdown(kill=True)
-                self._executor = None
+            self._close(kill=True)
             yield from self._quarantine(lost)
 
     def _land(self, future: Future[Done[R]], lost: list[_Piece]) -> Iterator[Finished[R]]:

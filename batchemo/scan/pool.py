@@ -68,7 +68,7 @@ def available_cpus() -> int:
 class LocalProcesses:
     """Processes of this machine, by joblib's loky."""
 
-    def __init__(self, workers: int, crumbs: str) -> None:
+    def __init__(self, crumbs: str, workers: int) -> None:
         from joblib.externals.loky import ProcessPoolExecutor
 
         self._pool: Any = ProcessPoolExecutor(

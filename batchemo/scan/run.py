@@ -12,7 +12,6 @@ from typing import IO, TYPE_CHECKING
 
 from batchemo.bundles import load_bundle
 from batchemo.scan.account import account_of, check_windows, model_id
-from batchemo.scan.analysis import Task, analyse, given_up
 from batchemo.scan.dispatch import Dispatcher, Finished
 from batchemo.scan.events import Advanced, Listener, RecordingFailed, Report, Started, ignore
 from batchemo.scan.finish import Shape, ordered_rows, write_tables
@@ -20,6 +19,7 @@ from batchemo.scan.options import ScanOptions
 from batchemo.scan.plan import Chunk, Plan
 from batchemo.scan.pool import LocalProcesses, Stages, available_cpus
 from batchemo.scan.stream import OrderedCsv
+from batchemo.scan.task import Task, given_up, work
 from batchemo.scan.workspace import load_ledger, locked_parts, reader_of, targets_of
 from batchemo.sources import Sources, Tally, names, open_sources
 from batchemo.tables.rows import Row, to_batch
@@ -129,8 +129,8 @@ def prepare(options: ScanOptions) -> tuple[Shape, str, Sources]:
 def _work(options: ScanOptions, chunks: Iterator[Chunk], workers: int) -> Iterator[Finished[Row]]:
     with tempfile.TemporaryDirectory(prefix="batchemo-workers-") as crumbs:
         dispatcher = Dispatcher(
-            partial(LocalProcesses, workers, crumbs),
-            partial(analyse, Task(options.settings, options.timeout)),
+            partial(LocalProcesses, crumbs),
+            partial(work, Task(options.settings, options.timeout)),
             given_up,
             workers=workers,
             timeout=options.timeout,

@@ -1,6 +1,5 @@
 """Recordings named in a list, one an entry, as `find` and other programs write it."""
 
-# ruff: noqa: PTH112
 # Paths stay the strings they are: pathlib rewrites them, and costs more than the look-up itself.
 
 from __future__ import annotations

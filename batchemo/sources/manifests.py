@@ -1,6 +1,5 @@
 """Recordings named in a table, whose other columns travel with them into the result."""
 
-# ruff: noqa: PTH100
 # Paths stay the strings they are: pathlib rewrites them, and costs more than the look-up itself.
 
 from __future__ import annotations

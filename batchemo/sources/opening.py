@@ -1,6 +1,5 @@
 """Opens everything that a user named as one stream of recordings."""
 
-# ruff: noqa: PTH100, PTH109, PTH112, PTH116, PTH119, PTH120
 # Paths stay the strings they are: pathlib rewrites them, and costs more than the look-up itself.
 
 from __future__ import annotations

@@ -4,7 +4,6 @@
 whole part stands for any number of parts. Case matters.
 """
 
-# ruff: noqa: PTH100, PTH112
 # Paths stay the strings they are: pathlib rewrites them, and costs more than the look-up itself.
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
 """Recordings that are named rather than found: which root and file a name stands for."""
 
-# ruff: noqa: PTH100, PTH116, PTH119, PTH120
 # Paths stay the strings they are: pathlib rewrites them, and costs more than the look-up itself.
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
 """Tells whether a file was met before, under whatever name."""
 
-# ruff: noqa: PTH114
 # Paths stay the strings they are: pathlib rewrites them, and costs more than the look-up itself.
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ One folder is listed at a time and nothing is held but the names still to come o
 the first recording comes out at once, however large the tree is.
 """
 
-# ruff: noqa: PTH116
 # Paths stay the strings they are: pathlib rewrites them, and costs more than the look-up itself.
 
 from __future__ import annotations

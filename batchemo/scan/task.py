@@ -1,0 +1,38 @@
+"""What the parent hands to workers, without importing what they need to do it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from batchemo.scan.options import Settings
+from batchemo.scan.pool import Done
+from batchemo.sources import Recording, names
+from batchemo.tables.rows import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to do with every chunk, the same for the whole run."""
+
+    settings: Settings
+    timeout: float = 0.0
+
+
+def work(task: Task, recordings: Sequence[Recording]) -> Done[Row]:
+    """Analyse a chunk, in a worker."""
+    from batchemo.scan.analysis import analyse
+
+    return analyse(task, recordings)
+
+
+def given_up(recording: Recording, reason: str, detail: str) -> Row:
+    """Make the row of a recording that no worker came back from."""
+    return Row(
+        root=names.to_text(recording.root),
+        file=names.to_text(recording.file),
+        reason=reason,
+        detail=detail,
+        size=recording.size,
+        mtime_ns=recording.mtime_ns,
+    )

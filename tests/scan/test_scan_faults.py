@@ -1,0 +1,128 @@
+"""Whatever dies, the rest is done; and the same command run again ends in the same bytes."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+from scanning import COMMAND, Scan, environment
+from signals import write_voice
+
+from batchemo.bundles import Bundle
+
+
+def statuses(path: Path) -> dict[str, str | None]:
+    table = pq.read_table(path, columns=["file", "reason"])
+    return dict(zip(table["file"].to_pylist(), table["reason"].to_pylist(), strict=True))
+
+
+def good_rows(path: Path) -> list[dict[str, object]]:
+    rows = pq.read_table(path).to_pylist()
+    return [row for row in rows if row["status"] == "ok"]
+
+
+@pytest.mark.parametrize("harm", ["kill", "segfault"])
+def test_a_recording_that_kills_its_worker_is_named_and_hurts_no_other(
+    corpus: Path, scan: Scan, tmp_path: Path, harm: str
+) -> None:
+    scan(corpus, "-o", tmp_path / "clean.parquet")
+    write_voice(corpus / "anna" / f"take 03 {harm}.wav")
+    scan(corpus, "-o", tmp_path / "r.parquet", "-j", "2", code=3, poison=True)
+    reasons = statuses(tmp_path / "r.parquet")
+    assert reasons.pop(f"anna/take 03 {harm}.wav") == "worker_died"
+    assert set(reasons.values()) == {None}
+    assert good_rows(tmp_path / "r.parquet") == good_rows(tmp_path / "clean.parquet")
+
+
+def test_ten_poisoned_recordings_are_all_named(corpus: Path, scan: Scan, tmp_path: Path) -> None:
+    for index in range(10):
+        write_voice(corpus / "ben" / f"kill {index}.wav")
+    scan(corpus, "-o", tmp_path / "r.parquet", "-j", "2", code=3, poison=True)
+    reasons = list(statuses(tmp_path / "r.parquet").values())
+    assert reasons.count("worker_died") == 10
+    assert reasons.count(None) == 12
+
+
+def test_a_worker_that_dies_once_costs_nothing(corpus: Path, scan: Scan, tmp_path: Path) -> None:
+    scan(corpus, "-o", tmp_path / "clean.parquet")
+    victim = corpus / "anna" / "once-kill.wav"
+    write_voice(victim)
+    scan(corpus, "-o", tmp_path / "r.parquet", poison=True)
+    assert set(statuses(tmp_path / "r.parquet").values()) == {None}
+    assert Path(f"{victim}.seen").exists()
+
+
+def test_a_recording_that_hangs_is_given_up_after_the_timeout(
+    corpus: Path, scan: Scan, tmp_path: Path
+) -> None:
+    write_voice(corpus / "anna" / "hang.wav")
+    began = time.monotonic()
+    scan(corpus, "-o", tmp_path / "r.parquet", "--timeout", "2s", code=3, poison=True)
+    assert time.monotonic() - began < 30
+    reasons = statuses(tmp_path / "r.parquet")
+    assert reasons.pop("anna/hang.wav") == "timeout"
+    assert set(reasons.values()) == {None}
+
+
+def test_a_recording_too_large_for_memory_is_a_row(
+    corpus: Path, scan: Scan, tmp_path: Path
+) -> None:
+    write_voice(corpus / "anna" / "memory.wav")
+    scan(corpus, "-o", tmp_path / "r.parquet", code=3, poison=True)
+    assert statuses(tmp_path / "r.parquet")["anna/memory.wav"] == "out_of_memory"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_the_same_command_after_a_kill_ends_in_the_same_bytes(
+    corpus: Path, scan: Scan, tmp_path: Path, tiny_bundle: Bundle, number: signal.Signals
+) -> None:
+    for index in range(12, 150):
+        shutil.copy(corpus / "anna" / "take 01.wav", corpus / "ben" / f"copy {index}.wav")
+    names = ("r.parquet", "windows.parquet", "summary.csv")
+    options = ["-o", names[0], "--segments", names[1], "--summary", names[2], "-j", "2"]
+    calm, hit = tmp_path / "calm", tmp_path / "hit"
+    calm.mkdir()
+    hit.mkdir()
+
+    def words(folder: Path) -> list[str]:
+        return [str(folder / word) if "." in word else word for word in options]
+
+    scan(corpus, *words(calm))
+    command = [*COMMAND, "scan", "-m", str(tiny_bundle.path), str(corpus), *words(hit)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment(poison=False))
+    parts = hit / "r.parquet.parts"
+    deadline = time.monotonic() + 30
+    while not list(parts.glob("*.part.arrow")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    children = psutil.Process(process.pid).children(recursive=True)
+    time.sleep(random.uniform(0, 0.3))
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    assert process.returncode in (-number, 128 + number, 0)
+    gone, alive = psutil.wait_procs(children, timeout=5)
+    assert not alive, "a worker outlived its parent"
+    if parts.exists():  # else the signal came after all was done
+        scan(corpus, *words(hit))
+    for name in names:
+        assert (hit / name).read_bytes() == (calm / name).read_bytes()
+    assert sorted(os.listdir(hit)) == sorted(names)
+
+
+def test_workers_that_cannot_even_start_end_the_run_with_a_reason(
+    corpus: Path, scan: Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "soxr.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    monkeypatch.setenv("PYTHONPATH", str(broken))
+    ended = scan(corpus, "-o", tmp_path / "r.parquet", code=1)
+    assert "die before they begin" in ended.stderr
+    assert not (tmp_path / "r.parquet").exists()

@@ -1,0 +1,154 @@
+"""What is written is read back equal, whatever names and labels hold."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from batchemo.errors import UsageError
+from batchemo.tables.read import UnreadableTableError, open_table
+from batchemo.tables.rows import Row, Windows, to_batch
+from batchemo.tables.schema import files_schema, row_schema
+from batchemo.tables.write import (
+    METADATA_KEY,
+    ROWS_A_GROUP,
+    CsvTable,
+    guard,
+    open_writer,
+    regroup,
+    table_format,
+    unguard,
+)
+
+LABELS = ("happy", "sad")
+
+# What file names and manifests may hold once bytes that are no UTF-8 are escaped.
+text = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=12)
+number = st.none() | st.floats(0, 1e6, width=32)
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> Row:
+    failed = draw(st.booleans())
+    p = draw(st.floats(0, 1, width=32))
+    windows = Windows(np.array([0.0]), np.array([1.5]), np.array([[p, 1 - p]], np.float32))
+    return Row(
+        root=draw(text),
+        file=draw(text),
+        reason="silent" if failed else None,
+        detail=draw(text) if failed else None,
+        probabilities=None if failed else windows.probabilities[0],
+        windows=None if failed else windows,
+        duration=draw(number),
+        rms_db=draw(number),
+        size=draw(st.none() | st.integers(0, 2**62)),
+        mtime_ns=draw(st.none() | st.integers(0, 2**62)),
+    )
+
+
+def write(path: Path, batch: pa.RecordBatch, account: bytes = b"{}") -> pa.Schema:
+    schema = files_schema(LABELS).with_metadata({METADATA_KEY: account})
+    writer = open_writer(path, schema, kind=path.suffix)
+    for table in regroup([batch], schema):
+        writer.write(table)
+    writer.close()
+    return schema
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".csv"])
+@given(st.lists(rows(), min_size=1, max_size=5))
+@settings(
+    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+def test_a_table_is_read_back_equal(tmp_path: Path, ending: str, made: list[Row]) -> None:
+    path = tmp_path / f"results{ending}"
+    batch = to_batch(made, labels=LABELS, model="m@1", segments=False)
+    write(path, batch)
+    back = pa.Table.from_batches(open_table(path).batches())
+    assert back.cast(batch.schema).equals(pa.Table.from_batches([batch]))
+
+
+def test_unknown_is_null_and_never_nan(tmp_path: Path) -> None:
+    batch = to_batch([Row("/r", "a", reason="empty")], labels=LABELS, model="m", segments=False)
+    write(tmp_path / "r.parquet", batch)
+    (back,) = open_table(tmp_path / "r.parquet").batches()
+    for name in ("p_happy", "confidence", "duration", "windows", "mtime", "emotion"):
+        assert back[name].null_count == 1
+        assert back[name].to_pylist() == [None]
+
+
+def test_labels_reasons_and_status_are_dictionaries_and_times_are_utc(tmp_path: Path) -> None:
+    schema = files_schema(LABELS)
+    for name in ("root", "status", "reason", "emotion", "model"):
+        assert pa.types.is_dictionary(schema.field(name).type)
+    assert schema.field("p_happy").type == pa.float32()
+    assert schema.field("mtime").type == pa.timestamp("ns", "UTC")
+
+
+def test_a_row_is_either_a_failure_or_has_probabilities() -> None:
+    with pytest.raises(ValueError, match="either"):
+        Row("/r", "a")
+    with pytest.raises(ValueError, match="either"):
+        Row("/r", "a", reason="silent", probabilities=np.ones(2, np.float32))
+
+
+def test_the_account_of_the_run_comes_back_from_parquet(tmp_path: Path) -> None:
+    batch = to_batch([Row("/r", "a", reason="empty")], labels=LABELS, model="m", segments=False)
+    write(tmp_path / "r.parquet", batch, b'{"model": "m"}')
+    assert open_table(tmp_path / "r.parquet").run == {"model": "m"}
+
+
+def test_row_groups_do_not_depend_on_how_the_rows_arrived() -> None:
+    count = ROWS_A_GROUP + 100
+    schema = pa.schema([("n", pa.int64()), ("kind", pa.dictionary(pa.int32(), pa.string()))])
+    table = pa.table({"n": range(count), "kind": pa.array(["ab"[i % 2] for i in range(count)])})
+    one = list(regroup(table.to_batches(), schema))
+    many = list(regroup(table.to_batches(max_chunksize=777), schema))
+    assert [t.num_rows for t in one] == [ROWS_A_GROUP, 100]
+    assert [t.num_rows for t in many] == [ROWS_A_GROUP, 100]
+    assert all(a.equals(b) for a, b in zip(one, many, strict=True))
+
+
+@pytest.mark.parametrize("start", ["=cmd()", "+1", "-1", "@x", "\tx", "\rx", "'quoted"])
+def test_no_cell_of_a_csv_starts_as_a_formula_does(start: str) -> None:
+    stream = io.BytesIO()
+    schema = pa.schema([("file", pa.string())])
+    writer = CsvTable(stream, schema)
+    writer.write(pa.table({"file": [start]}))
+    writer.close()
+    cell = stream.getvalue().decode().split("\n", 1)[1]
+    assert cell.startswith("\"'")
+    assert unguard(guard(pa.array([start]))).to_pylist() == [start]
+
+
+def test_a_table_of_another_making_is_refused(tmp_path: Path) -> None:
+    pyarrow.csv.write_csv(pa.table({"x": [1]}), tmp_path / "other.csv")
+    with pytest.raises(UnreadableTableError, match="no root and file"):
+        open_table(tmp_path / "other.csv")
+    (tmp_path / "torn.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(UnreadableTableError, match="cannot be read"):
+        open_table(tmp_path / "torn.parquet")
+
+
+@pytest.mark.parametrize("name", ["results", "results.xlsx", "parquet"])
+def test_a_name_without_a_known_ending_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="must end in"):
+        table_format(name)
+
+
+def test_a_nested_column_of_a_manifest_is_refused_for_csv() -> None:
+    with pytest.raises(UsageError, match="nested column tags"):
+        CsvTable(io.BytesIO(), pa.schema([("tags", pa.list_(pa.string()))]))
+
+
+def test_a_part_has_the_columns_of_the_files_table_and_the_windows() -> None:
+    names = files_schema(LABELS).names
+    assert row_schema(LABELS, segments=False).names == names
+    assert row_schema(LABELS, segments=True).names == [*names, "segments"]

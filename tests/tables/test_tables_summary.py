@@ -1,0 +1,112 @@
+"""A summary counts emotions and failures, in groups."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from batchemo.errors import UsageError
+from batchemo.tables.explode import explode
+from batchemo.tables.rows import Row, Windows, to_batch
+from batchemo.tables.summary import Summary, check_group_by, summarise
+
+LABELS = ("happy", "sad")
+NAN = float("nan")
+
+
+def heard(file: str, happy: float, *, seconds: float = 60.0, mtime_ns: int = 0) -> Row:
+    probabilities = np.array([happy, 1 - happy], np.float32)
+    windows = Windows(
+        np.array([0.0, 1.5]),
+        np.array([3.0, 4.5]),
+        np.array([probabilities, [NAN, NAN]], np.float32),
+    )
+    return Row(
+        "/data",
+        file,
+        probabilities=probabilities,
+        windows=windows,
+        duration=seconds,
+        mtime_ns=mtime_ns,
+    )
+
+
+def failed(file: str, reason: str) -> Row:
+    return Row("/data", file, reason=reason, detail="")
+
+
+def table(*rows: Row) -> pa.Table:
+    batch = to_batch(rows, labels=LABELS, model="m", segments=True)
+    return pa.Table.from_batches([batch])
+
+
+FEW = table(
+    heard("anna/1.wav", 0.75),
+    heard("anna/2.wav", 0.25),
+    heard("ben/x/1.wav", 0.875, mtime_ns=1_700_000_000 * 10**9),
+    failed("ben/2.wav", "silent"),
+    failed("top.wav", "silent"),
+)
+
+
+def counts(summary: Summary) -> list[tuple[str, str, int]]:
+    return [
+        (row["group"], row["emotion"] or row["reason"], row["files"])
+        for row in summary.table().to_pylist()
+    ]
+
+
+def test_without_groups_all_is_one() -> None:
+    rows = summarise([FEW]).table().to_pylist()
+    assert [(r["emotion"], r["reason"], r["files"]) for r in rows] == [
+        ("happy", None, 2),
+        ("sad", None, 1),
+        (None, "silent", 2),
+    ]
+    assert rows[0]["share"] == pytest.approx(2 / 3)
+    assert rows[0]["minutes"] == 2.0
+    assert rows[0]["mean_confidence"] == pytest.approx((0.75 + 0.875) / 2)
+    assert rows[2]["mean_confidence"] is None
+    assert rows[2]["share"] == 1.0
+
+
+def test_groups_by_a_part_of_the_path() -> None:
+    assert counts(summarise([FEW], "part:1")) == [
+        ("(none)", "silent", 1),
+        ("anna", "happy", 1),
+        ("anna", "sad", 1),
+        ("ben", "happy", 1),
+        ("ben", "silent", 1),
+    ]
+
+
+def test_groups_by_the_folder_and_by_the_date() -> None:
+    assert ("ben/x", "happy", 1) in counts(summarise([FEW], "folder"))
+    assert ("2023-11", "happy", 1) in counts(summarise([FEW], "month"))
+
+
+def test_groups_by_a_column_of_the_manifest() -> None:
+    grouped = FEW.append_column("speaker", pa.array([1, 1, 2, 2, None]))
+    assert counts(summarise([grouped], "speaker"))[0] == ("(none)", "silent", 1)
+    assert ("2", "happy", 1) in counts(summarise([grouped], "speaker"))
+
+
+def test_tables_add_up() -> None:
+    assert counts(summarise([FEW.slice(0, 2), FEW.slice(2)])) == counts(summarise([FEW]))
+
+
+@pytest.mark.parametrize("group_by", ["speaker", "part:0", "part:x", "weekday"])
+def test_a_grouping_that_cannot_be_is_refused_with_what_can(group_by: str) -> None:
+    with pytest.raises(UsageError, match="part:N, date, month or year"):
+        check_group_by(group_by, ["root", "file"])
+
+
+def test_windows_become_rows_of_their_own_and_those_without_speech_have_no_emotion() -> None:
+    windows = explode(FEW, LABELS)
+    assert (
+        windows["file"].to_pylist() == ["anna/1.wav"] * 2 + ["anna/2.wav"] * 2 + ["ben/x/1.wav"] * 2
+    )
+    assert windows["emotion"].to_pylist() == ["happy", None, "sad", None, "happy", None]
+    assert windows["p_happy"].to_pylist()[:2] == [0.75, None]
+    assert windows["start"].to_pylist()[:2] == [0.0, 1.5]
