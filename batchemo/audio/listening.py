@@ -88,29 +88,32 @@ class Listening:
             self._stack.close()
 
     def _hear(self) -> Iterator[Window]:
-        options = self._options
+        rate = self._options.rate
         with self._timed("decode"):
             decoder = self._open()
-        cutter = WindowCutter(
-            round(options.window * options.rate), max(1, round(options.hop * options.rate))
-        )
-        level = LevelMeter(options.rate)
+        level = LevelMeter(rate)
         spoken = False
+        for start, samples in self._cut(decoder, level):
+            with self._timed("gate"):
+                speech = sounds_like_speech(samples, rate)
+            spoken |= speech
+            yield Window(start / rate, (start + len(samples)) / rate, samples, speech)
+        self._judge_sound(level, spoken)
+
+    def _cut(self, decoder: Decoder, level: LevelMeter) -> Iterator[tuple[int, Signal]]:
+        """The windows as (first sample, samples), while the level is measured."""
+        options = self._options
+        cutter = WindowCutter(
+            round(options.window * options.rate), round(options.hop * options.rate)
+        )
         for piece in self._pieces(decoder):
             with self._timed("gate"):
                 level.hear(piece)
-            for start, samples in cutter.feed(piece):
-                window = self._window(start, samples)
-                spoken |= window.speech
-                yield window
+            yield from cutter.feed(piece)
         level.finish()
         self._facts = replace(self._facts, rms_db=level.rms_db, silence=level.silence)
         self._judge_length(decoder)
-        for start, samples in cutter.finish():
-            window = self._window(start, samples)
-            spoken |= window.speech
-            yield window
-        self._judge_sound(level, spoken)
+        yield from cutter.finish()
 
     def _open(self) -> Decoder:
         file = self._stack.enter_context(open_audio(self._path))
@@ -139,17 +142,15 @@ class Listening:
             else None
         )
         blocks = decoder.blocks()
-        flushed = resampler is None
         while (mono := self._next_mono(decoder, blocks, clip)) is not None:
-            if resampler is None:
-                yield mono
-                continue
-            with self._timed("resample"):
-                flushed = decoder.at_end
-                piece = resampler.resample_chunk(mono, last=flushed)
-            yield piece
-        if resampler is not None and not flushed:
-            yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
+            yield self._resample(resampler, mono, last=decoder.at_end) if resampler else mono
+        if resampler and not decoder.at_end:  # the header did not tell where the end is
+            yield self._resample(resampler, np.empty(0, np.float32), last=True)
+
+    def _resample(self, resampler: soxr.ResampleStream, mono: Signal, last: bool) -> Signal:
+        with self._timed("resample"):
+            piece: Signal = resampler.resample_chunk(mono, last=last)
+        return piece
 
     def _next_mono(
         self, decoder: Decoder, blocks: Iterator[Frames], clip: ClipMeter
@@ -174,12 +175,6 @@ class Listening:
                 duration=decoder.position / decoder.sample_rate,
             )
         return mono
-
-    def _window(self, start: int, samples: Signal) -> Window:
-        rate = self._options.rate
-        with self._timed("gate"):
-            speech = sounds_like_speech(samples, rate)
-        return Window(start / rate, (start + len(samples)) / rate, samples, speech)
 
     def _require_short_enough(self, decoder: Decoder, frames: int) -> None:
         seconds, most = frames / decoder.sample_rate, self._options.max_duration

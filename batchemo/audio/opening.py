@@ -47,7 +47,7 @@ def _open(path: str) -> int:
     try:
         name = os.fsencode(path)
         # Looking before opening: to open a device can already have an effect.
-        _require_regular(os.stat(name).st_mode)  # noqa: PTH116 - a name of bytes
+        _require_regular(os.stat(name).st_mode)
         return os.open(name, _FLAGS)
     except (FileNotFoundError, NotADirectoryError):
         raise Failure("missing", "no such file") from None

@@ -28,9 +28,9 @@ _BAND_EDGES_HZ = (150, 300, 450, 600, 800, 1050, 1400, 1900)
 # Frames count within 30 dB of the loudest twentieth: of it, as a click must not outshout a voice.
 _ACTIVE_SHARE = 1e-3
 _LOUD_SHARE = 20
-_LEAST_FRAMES = 10
+_LEAST_FRAMES = 8
 # A tone under a Hann window spreads over about two bins, two tones over four; vowels over more.
-_LEAST_SPREAD_BINS = 6.0
+_LEAST_SPREAD_BINS = 5.0
 # Levels are floored 40 dB below the frame's own, so that an empty band does not dominate.
 _BAND_FLOOR = 1e-4
 # Below the rounding noise of 24-bit sound there is nothing to hear.

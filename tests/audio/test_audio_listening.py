@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -179,6 +180,15 @@ def test_names_are_opened_by_their_bytes(tmp_path: Path) -> None:
         soundfile.write(path, SPEECH, RATE, format="WAV")
         windows, _ = hear(os.fsdecode(path))
         assert len(windows) == 2
+
+
+def test_one_channel_is_heard_alone(place: Path) -> None:
+    write(place, np.stack([SPEECH * 0, SPEECH], axis=1), subtype="FLOAT")
+    options = ListenOptions(rate=RATE, window=10.0, hop=10.0, channel="1")
+    ((window,), _) = hear(place, options)
+    np.testing.assert_array_equal(window.samples, SPEECH)
+    failure, _ = fail(place, replace(options, channel="0"))
+    assert failure.reason == "silent"
 
 
 def test_windows_cover_the_recording_and_the_last_is_full(place: Path) -> None:
