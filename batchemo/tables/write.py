@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMATS = (".parquet", ".csv")
-ROWS_A_GROUP = 65_536
+ROWS_A_GROUP = 16_384
 """Rows in one Parquet row group: a fixed number, so that the bytes do not tell how rows arrived."""
 
 METADATA_KEY = b"batchemo"

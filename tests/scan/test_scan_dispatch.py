@@ -1,0 +1,153 @@
+"""The dispatcher finishes every chunk, names the guilty and bounds what is in flight."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Future
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from batchemo.errors import BatchemoError
+from batchemo.scan.dispatch import CHUNKS_A_WORKER, Dispatcher
+from batchemo.scan.plan import Chunk
+from batchemo.scan.pool import Done, LocalProcesses, available_cpus
+from batchemo.sources import Recording
+
+Work = Callable[[Sequence[Recording]], Done[str]]
+
+
+def chunks_of(names: Sequence[str], size: int = 3) -> Iterator[Chunk]:
+    recordings = [Recording("/r", name, 1, 0) for name in names]
+    for number, start in enumerate(range(0, len(recordings), size)):
+        yield Chunk(number, tuple(recordings[start : start + size]))
+
+
+def given_up(recording: Recording, reason: str, detail: str) -> str:
+    return f"{recording.file}: {reason}"
+
+
+def outcome(dispatcher: Dispatcher[str], names: Sequence[str]) -> list[str]:
+    finished = sorted(dispatcher.run(chunks_of(names)), key=lambda done: done.chunk.number)
+    return [row for done in finished for row in done.rows]
+
+
+class InThisProcess:
+    """An executor without crumbs, as a cluster may be: a deed of violence breaks all of it."""
+
+    most = 0
+
+    def __init__(self, workers: int) -> None:
+        self._broken = False
+        self._waiting: list[Future[Done[str]]] = []
+
+    def submit(self, work: Work, chunk: Sequence[Recording]) -> Future[Done[str]]:
+        future: Future[Done[str]] = Future()
+        self._waiting = [other for other in self._waiting if not other.done()] + [future]
+        InThisProcess.most = max(InThisProcess.most, len(self._waiting))
+        self._broken |= any("kill" in recording.file for recording in chunk)
+        if self._broken:
+            for waiting in self._waiting:
+                waiting.set_exception(BrokenExecutor())
+        else:
+            future.set_result(work(chunk))
+        return future
+
+    def shutdown(self, *, kill: bool) -> None:
+        self._waiting = []
+
+
+def echo(chunk: Sequence[Recording]) -> Done[str]:
+    return Done(tuple(recording.file for recording in chunk), {"work": 1.0})
+
+
+def test_every_chunk_is_finished_whole_and_in_its_own_order() -> None:
+    names = [f"{i}.wav" for i in range(20)]
+    dispatcher = Dispatcher(InThisProcess, echo, given_up, workers=2, timeout=0, crumbs=None)
+    assert outcome(dispatcher, names) == names
+
+
+def test_without_crumbs_the_guilty_is_found_by_running_each_alone() -> None:
+    names = ["a", "b", "kill", "d", "e", "f"]
+    dispatcher = Dispatcher(InThisProcess, echo, given_up, workers=2, timeout=0, crumbs=None)
+    assert outcome(dispatcher, names) == ["a", "b", "kill: worker_died", "d", "e", "f"]
+
+
+def test_no_more_chunks_are_taken_than_there_is_room_for() -> None:
+    taken = 0
+
+    def counted() -> Iterator[Chunk]:
+        nonlocal taken
+        for chunk in chunks_of([str(i) for i in range(60)]):
+            taken += 1
+            yield chunk
+
+    dispatcher = Dispatcher(InThisProcess, echo, given_up, workers=3, timeout=0, crumbs=None)
+    finished = dispatcher.run(counted())
+    next(finished)
+    assert taken == 3 * CHUNKS_A_WORKER
+    assert len(list(finished)) == 19
+
+
+def test_what_no_worker_can_do_ends_the_run() -> None:
+    def fatal(chunk: Sequence[Recording]) -> Done[str]:
+        return Done(fatal="the model is damaged")
+
+    dispatcher = Dispatcher(InThisProcess, fatal, given_up, workers=1, timeout=0, crumbs=None)
+    with pytest.raises(BatchemoError, match="the model is damaged"):
+        outcome(dispatcher, ["a"])
+
+
+def real(tmp_path: Path, work: Work, timeout: float = 0) -> Dispatcher[str]:
+    start = partial(LocalProcesses, str(tmp_path))
+    return Dispatcher(start, work, given_up, workers=2, timeout=timeout, crumbs=str(tmp_path))
+
+
+def violent() -> Work:
+    """Work that kills or stops its process at some names; sent to the workers by value."""
+
+    def work(chunk: Sequence[Recording]) -> Done[str]:
+        from batchemo.scan import watch
+
+        for recording in chunk:
+            with watch.over(recording, 1.0):
+                if "kill" in recording.file:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                if "hang" in recording.file:
+                    time.sleep(1000)
+        return Done(tuple(recording.file for recording in chunk))
+
+    return work
+
+
+def test_real_processes_that_are_killed_or_hang_cost_only_the_guilty(tmp_path: Path) -> None:
+    names = ["a", "kill 1", "c", "d", "hang", "f", "g", "h", "kill 2"]
+    expected = {
+        "kill 1": "kill 1: worker_died",
+        "kill 2": "kill 2: worker_died",
+        "hang": "hang: timeout",
+    }
+    found = outcome(real(tmp_path, violent(), timeout=1.0), names)
+    assert found == [expected.get(name, name) for name in names]
+
+
+def test_libraries_of_a_worker_are_pinned_to_one_thread(tmp_path: Path) -> None:
+    def threads(chunk: Sequence[Recording]) -> Done[str]:
+        names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+        return Done((json.dumps([os.environ[name] for name in names]),))
+
+    assert outcome(real(tmp_path, threads), ["a"]) == ['["1", "1", "1"]']
+
+
+def test_the_number_of_processors_honours_the_affinity_of_the_process() -> None:
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert available_cpus() == 1
+    finally:
+        os.sched_setaffinity(0, before)

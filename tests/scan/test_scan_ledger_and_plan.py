@@ -1,0 +1,135 @@
+"""The plan sorts recordings into known and to do, and remembers the order of all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchemo.scan.ledger import EARLIER, Ledger
+from batchemo.scan.plan import FILES_A_CHUNK, FIRST_CHUNK, OWN, Plan
+from batchemo.sources import Recording
+from batchemo.tables.rows import Row, to_batch
+
+HALF = np.array([0.5, 0.5], np.float32)
+
+
+def recording(name: int, *, size: int = 10, row: int | None = None) -> Recording:
+    return Recording("/data", f"{name}.wav", size, 1000, row)
+
+
+def entries(*names: int, model: str = "m", failed: bool = False) -> object:
+    rows = [
+        Row(
+            "/data",
+            f"{name}.wav",
+            reason="silent" if failed else None,
+            probabilities=None if failed else HALF,
+            size=10,
+            mtime_ns=1000,
+        )
+        for name in names
+    ]
+    return to_batch(rows, labels=("a", "b"), model=model, segments=False)
+
+
+def test_an_unchanged_recording_of_the_same_model_is_found_in_its_place() -> None:
+    ledger = Ledger("m")
+    ledger.add(EARLIER, 100, entries(1, 2, 3))
+    assert ledger.find(recording(2)) == (True, (EARLIER, 101))
+
+
+def test_what_is_new_changed_or_of_another_model_is_to_do() -> None:
+    ledger = Ledger("m")
+    ledger.add(EARLIER, 0, entries(1))
+    ledger.add(EARLIER, 1, entries(2, model="other"))
+    assert ledger.find(recording(9)) == (False, None)
+    assert ledger.find(recording(1, size=11)) == (True, None)
+    assert ledger.find(recording(2)) == (True, None)
+    assert ledger.find(Recording("/data", "1.wav", None, None)) == (True, None)
+
+
+def test_failures_are_good_rows_unless_they_are_retried() -> None:
+    for retry, place in ((False, (EARLIER, 0)), (True, None)):
+        ledger = Ledger("m", retry_failed=retry)
+        ledger.add(EARLIER, 0, entries(1, failed=True))
+        assert ledger.find(recording(1)) == (True, place)
+
+
+def test_rows_without_their_windows_are_good_for_nothing() -> None:
+    ledger = Ledger("m")
+    ledger.add(EARLIER, 0, entries(1), complete=False)
+    assert ledger.find(recording(1)) == (True, None)
+
+
+def test_a_later_entry_replaces_the_earlier_and_keeps_its_turn() -> None:
+    ledger = Ledger("m")
+    ledger.add(EARLIER, 0, entries(1, 2))
+    ledger.add(7, 0, entries(1))
+    assert ledger.find(recording(1)) == (True, (7, 0))
+    assert [place for place, _, _ in ledger.unasked()] == [(EARLIER, 1)]
+
+
+def test_the_same_name_below_another_root_is_another_recording() -> None:
+    ledger = Ledger("m")
+    ledger.add(EARLIER, 0, entries(1))
+    assert ledger.find(Recording("/other", "1.wav", 10, 1000)) == (False, None)
+
+
+def test_the_first_chunks_are_small_and_none_is_large() -> None:
+    sizes = [len(c.recordings) for c in Plan(Ledger("m")).chunks(recording(i) for i in range(500))]
+    assert sizes[0] == FIRST_CHUNK
+    assert max(sizes) == FILES_A_CHUNK
+    assert sum(sizes) == 500
+
+
+def test_long_recordings_get_chunks_of_their_own() -> None:
+    long = [recording(i, size=2**30) for i in range(3)]
+    assert [len(chunk.recordings) for chunk in Plan(Ledger("m")).chunks(iter(long))] == [1, 1, 1]
+
+
+def test_the_limit_counts_what_is_to_do_and_not_what_is_kept() -> None:
+    ledger = Ledger("m")
+    ledger.add(EARLIER, 0, entries(0, 1, 2))
+    plan = Plan(ledger, limit=2)
+    chunks = list(plan.chunks(recording(i) for i in range(10)))
+    assert [r.file for chunk in chunks for r in chunk.recordings] == ["3.wav", "4.wav"]
+    assert (plan.tally.kept, plan.tally.new, plan.tally.whole) == (3, 2, False)
+
+
+@given(
+    st.lists(st.integers(0, 60), unique=True, max_size=60),
+    st.sets(st.integers(0, 60)),
+    st.booleans(),
+)
+def test_the_runs_spell_out_the_order_of_the_recordings(
+    names: list[int], known: set[int], manifest: bool
+) -> None:
+    ledger = Ledger("m")
+    earlier = sorted(known)
+    if earlier:
+        ledger.add(EARLIER, 0, entries(*earlier))
+    plan = Plan(ledger)
+    found = [recording(name, row=i if manifest else None) for i, name in enumerate(names)]
+    chunks = {chunk.number: chunk for chunk in plan.chunks(found)}
+    spelled = []
+    for run in plan.runs:
+        for offset in range(run.length):
+            row = run.start + offset
+            if run.source == EARLIER:
+                name = earlier[row]
+            else:
+                name = int(Path(chunks[run.source].recordings[row].file).stem)
+            spelled.append((name, None if run.manifest is None else run.manifest + offset))
+    assert spelled == [(name, i if manifest else None) for i, name in enumerate(names)]
+
+
+def test_rows_that_nobody_asked_for_come_last_with_their_own_columns() -> None:
+    plan = Plan(Ledger("m"))
+    list(plan.chunks([recording(1)]))
+    plan.keep((EARLIER, 4))
+    plan.keep((EARLIER, 5))
+    last = plan.runs[-1]
+    assert (last.source, last.start, last.length, last.manifest) == (EARLIER, 4, 2, OWN)

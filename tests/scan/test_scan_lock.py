@@ -1,0 +1,105 @@
+"""One run at a time on one output; the lock dies with its holder and leaves nothing behind."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from batchemo.errors import LockedError
+from batchemo.scan import lock
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from batchemo.scan import lock
+with lock.hold(Path(sys.argv[1]), wait=False):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "r.parquet.parts"
+
+
+def holder(folder: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_a_second_run_is_told_who_holds_the_output(folder: Path) -> None:
+    process = holder(folder)
+    try:
+        with (
+            pytest.raises(LockedError, match=f"process {process.pid} on"),
+            lock.hold(folder, wait=False),
+        ):
+            pass
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_lock_of_a_killed_run_is_free(folder: Path) -> None:
+    process = holder(folder)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    with lock.hold(folder, wait=False):
+        pass
+    assert not folder.exists()
+
+
+def test_a_run_that_waits_goes_on_when_the_holder_is_done(folder: Path) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with lock.hold(folder, wait=True):
+            order.append("second")
+
+    with lock.hold(folder, wait=False):
+        thread = threading.Thread(target=second)
+        thread.start()
+        time.sleep(0.2)
+        order.append("first")
+    thread.join(timeout=10)
+    assert order == ["first", "second"]
+    assert not folder.exists()
+
+
+def test_a_folder_that_still_holds_parts_is_left_for_the_next_run(folder: Path) -> None:
+    with lock.hold(folder, wait=False):
+        (folder / "000000000.part.arrow").touch()
+    assert folder.exists()
+
+
+def test_many_that_want_the_lock_get_it_one_after_the_other(folder: Path) -> None:
+    holding = 0
+    most = 0
+
+    def run() -> None:
+        nonlocal holding, most
+        for _ in range(20):
+            with lock.hold(folder, wait=True):
+                holding += 1
+                most = max(most, holding)
+                time.sleep(0.0005)
+                holding -= 1
+
+    threads = [threading.Thread(target=run) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert most == 1
+    assert not folder.exists()
