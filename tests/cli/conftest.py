@@ -1,4 +1,4 @@
-"""What the tests of the commands need: a way to run them, and sounds that pass for speech."""
+"""What the tests of the commands need: ways to run them, and something to run them on."""
 
 from __future__ import annotations
 
@@ -9,38 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
+from signals import write_voice
 
+from batchemo.bundles import Bundle
 from batchemo.cli.entry import run
-
-RATE = 16_000
-
-
-def babble(seconds: float, *, seed: int = 0, rate: int = RATE) -> np.ndarray:
-    """A sound whose spectrum moves as that of speech does: harmonics under two moving peaks."""
-    chance = np.random.default_rng(seed)
-    time = np.arange(round(seconds * rate)) / rate
-    syllables = np.arange(0.0, seconds + 0.4, 0.2)
-
-    def wander(low: float, high: float) -> np.ndarray:
-        return np.interp(time, syllables, chance.uniform(low, high, len(syllables)))
-
-    pitch, first, second = wander(100, 160), wander(250, 900), wander(900, 1800)
-    turns = np.cumsum(pitch) / rate
-    sound = np.zeros(len(time))
-    for harmonic in range(1, 25):
-        place = harmonic * pitch
-        peaks = [np.exp(-(((place - peak) / 150) ** 2)) for peak in (first, second)]
-        sound += sum(peaks) * np.sin(2 * np.pi * harmonic * turns)
-    return (0.2 * sound * wander(0.3, 1.0)).astype(np.float32)
-
-
-def write_babble(path: Path, seconds: float = 2.0, *, seed: int = 0, rate: int = RATE) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, babble(seconds, seed=seed, rate=rate), rate)
-    return path
 
 
 @dataclass(frozen=True)
@@ -84,6 +57,21 @@ def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder: two speakers with two recordings each, and one file that is no recording."""
     folder = tmp_path_factory.mktemp("voices")
     for seed, name in enumerate(("anna/one", "anna/two", "bert/one", "bert/two")):
-        write_babble(folder / f"{name}.wav", 1.0 + seed, seed=seed)
+        write_voice(folder / f"{name}.wav", seconds=1.0 + seed, seed=seed)
     (folder / "bert" / "broken.wav").write_text("not a recording\n")
     return folder
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for what is made once and then read by many tests."""
+    return tmp_path_factory.mktemp("once")
+
+
+@pytest.fixture
+def scanned_voices(once: Path, voices: Path, tiny_bundle: Bundle) -> Path:
+    """The table of a scan of `voices`; to be read only."""
+    path = once / "results.parquet"
+    if not path.exists():
+        run(["scan", str(voices), "-o", str(path), "-m", str(tiny_bundle.path), "-j", "1", "-q"])
+    return path

@@ -21,7 +21,9 @@ def call(tmp_path, voices) -> Path:
 def test_the_numbers_are_those_of_a_scan_bit_for_bit(batchemo, tiny_bundle, voices, tmp_path):
     options = ("--model", tiny_bundle.path, "--window", 2, "--hop", 0.5)
     scanned = tmp_path / "scan.parquet"
-    batchemo("scan", voices, "-o", scanned, "--segments", tmp_path / "windows.parquet", *options)
+    batchemo(
+        "scan", voices, "-o", scanned, "--segments", tmp_path / "windows.parquet", *options, "-j", 1
+    )
     rows = pq.read_table(scanned).to_pylist()
     windows = pq.read_table(tmp_path / "windows.parquet").to_pylist()
 

@@ -1,0 +1,28 @@
+"""Where a single table goes: checked before any work is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from batchemo.errors import UsageError
+from batchemo.sources.names import for_display
+from batchemo.tables.write import table_format
+
+
+def check_output(output: str, *, overwrite: bool) -> Path:
+    """Give the path of a table that may be written; a UsageError where it may not.
+
+    >>> check_output("results.xlsx", overwrite=False)
+    Traceback (most recent call last):
+    batchemo.errors.UsageError: results.xlsx: the name of a table must end in .parquet or .csv, ...
+    """
+    path, shown = Path(output), for_display(output)
+    table_format(path)
+    if path.is_dir():
+        raise UsageError(f"{shown} is a folder: name a file in it, such as {shown}/table.parquet")
+    if not path.parent.is_dir():
+        folder = for_display(str(path.parent))
+        raise UsageError(f"{folder}: there is no such folder to write to; make it first")
+    if path.exists() and not overwrite:
+        raise UsageError(f"{shown} exists: --overwrite replaces it; another name (-o) keeps both")
+    return path
