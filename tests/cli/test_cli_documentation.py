@@ -1,0 +1,47 @@
+"""Every command, option, column and reason is documented, and the pages are up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+
+from batchemo.audio import REASONS
+from batchemo.cli.group import COMMANDS, cli
+from batchemo.cli.reference import reference
+from batchemo.tables.schema import FILES, SEGMENTS, SUMMARY
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def commands() -> list[tuple[str, click.Command]]:
+    context = click.Context(cli)
+    return [(name, cli.get_command(context, name) or click.Command(name)) for name in COMMANDS]
+
+
+def test_the_reference_of_commands_is_what_the_commands_say() -> None:
+    assert (DOCS / "commands.md").read_text(encoding="utf-8") == reference(), (
+        "run: python -m batchemo.cli.reference > docs/commands.md"
+    )
+
+
+@pytest.mark.parametrize(("name", "command"), commands())
+def test_every_option_has_a_sentence_of_help(name: str, command: click.Command) -> None:
+    assert command.help
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{name} {parameter.opts[0]}"
+
+
+@pytest.mark.parametrize("table", [FILES, SEGMENTS, SUMMARY])
+def test_every_column_is_documented_in_its_own_words(table: dict[str, str]) -> None:
+    page = (DOCS / "tables.md").read_text(encoding="utf-8")
+    for column, sentence in table.items():
+        assert f"| `{column}` | {sentence} |" in page
+
+
+def test_every_reason_is_documented() -> None:
+    page = (DOCS / "audio.md").read_text(encoding="utf-8")
+    for reason in REASONS:
+        assert f"`{reason}`" in page
