@@ -74,7 +74,7 @@ source_options = together(
         "--ext",
         multiple=True,
         default=("wav",),
-        show_default="wav",
+        show_default=True,
         metavar="LIST",
         help="Extensions to look for in folders and globs: wav,flac,…; audio is all that can be "
         "read, any is every file.",
