@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from batchemo.audio import Facts, Failure, ListenOptions, Window, listen
+from batchemo.audio import Facts, Failure, ListenOptions, Window
 from batchemo.errors import BatchemoError
 from batchemo.features import Recipe, extract
 from batchemo.scan import watch
+from batchemo.scan.hearing import hear, spend
 from batchemo.scan.options import Settings
 from batchemo.scan.pool import Done, Stages
 from batchemo.scan.task import Task
@@ -62,7 +63,7 @@ class _Batch:
         for (draft, index), result in zip(self._owners, results, strict=True):
             draft.probabilities[index] = result
         self._items, self._owners = [], []
-        _spend(self._stages, "model", perf_counter() - began)
+        spend(self._stages, "model", perf_counter() - began)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,22 +117,9 @@ def _hear(
     recording: Recording, tools: Tools, batch: _Batch, stages: Stages, rearm: watch.Rearm
 ) -> _Draft:
     draft = _Draft(recording)
-    try:
-        with listen(recording.path, tools.listening) as heard:
-            try:
-                for window in heard:
-                    rearm(window.start)
-                    _take(window, draft, tools, batch, stages)
-            finally:
-                draft.facts = heard.facts
-                for stage, seconds in heard.seconds.items():
-                    _spend(stages, stage, seconds)
-    except Failure as failure:
-        draft.failure = failure
-    except MemoryError:
-        draft.failure = Failure("out_of_memory", "there was not enough memory to read it")
-    except Exception as error:  # One recording must never hurt the others, whatever is in it.
-        draft.failure = Failure("internal_error", f"{type(error).__name__}: {error}")
+    take = partial(_take, draft=draft, tools=tools, batch=batch, stages=stages)
+    options = tools.listening
+    draft.facts, draft.failure = hear(recording, options, take, stages=stages, rearm=rearm)
     return draft
 
 
@@ -143,12 +131,8 @@ def _take(window: Window, draft: _Draft, tools: Tools, batch: _Batch, stages: St
         return
     began = perf_counter()
     item = extract(tools.recipe, window.samples, tools.listening.window)
-    _spend(stages, "features", perf_counter() - began)
+    spend(stages, "features", perf_counter() - began)
     batch.add(item, draft)
-
-
-def _spend(stages: Stages, stage: str, seconds: float) -> None:
-    stages[stage] = stages.get(stage, 0.0) + seconds
 
 
 def _row(draft: _Draft, labels: int) -> Row:

@@ -1,0 +1,42 @@
+"""Hears one recording in a worker; whatever goes wrong with it becomes its failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from batchemo.audio import Facts, Failure, ListenOptions, Window, listen
+from batchemo.scan.pool import Stages
+from batchemo.scan.watch import Rearm
+from batchemo.sources import Recording
+
+
+def hear(
+    recording: Recording,
+    options: ListenOptions,
+    take: Callable[[Window], None],
+    *,
+    stages: Stages,
+    rearm: Rearm,
+) -> tuple[Facts, Failure | None]:
+    """Hand every window to `take`; tell what was learned, and why the windows do not count."""
+    listening = listen(recording.path, options)
+    failure = None
+    try:
+        with listening as heard:
+            for window in heard:
+                rearm(window.start)
+                take(window)
+    except Failure as why:
+        failure = why
+    except MemoryError:
+        failure = Failure("out_of_memory", "there was not enough memory to read it")
+    except Exception as error:  # One recording must never hurt the others, whatever is in it.
+        failure = Failure("internal_error", f"{type(error).__name__}: {error}")
+    for stage, seconds in listening.seconds.items():
+        spend(stages, stage, seconds)
+    return listening.facts, failure
+
+
+def spend(stages: Stages, stage: str, seconds: float) -> None:
+    """Add to the time that a stage has taken."""
+    stages[stage] = stages.get(stage, 0.0) + seconds
