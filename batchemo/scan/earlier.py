@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from batchemo.errors import UsageError
-from batchemo.tables.arrays import from_numpy
 from batchemo.tables.read import Earlier, UnreadableTableError, open_table, probabilities
 from batchemo.tables.rows import segment_lists
 from batchemo.tables.schema import row_schema
@@ -83,6 +82,7 @@ def _cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
 
 def _matching_segments(table: Earlier, path: Path) -> Earlier | None:
     """Open the segments table if its rows are just the windows of the files table's rows."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     if not path.is_file():
@@ -93,7 +93,7 @@ def _matching_segments(table: Earlier, path: Path) -> Earlier | None:
     found = _joined(segments)
     for batch in table.batches(["root", "file", "windows"]):
         counts = pc.fill_null(batch["windows"], 0).to_numpy()
-        owners = from_numpy(np.repeat(np.arange(batch.num_rows), counts))
+        owners = pa.array(np.repeat(np.arange(batch.num_rows), counts))
         expected = pc.binary_join_element_wise(batch["root"], batch["file"], "\0").take(owners)
         for name in expected.to_pylist():
             if next(found, None) != name:
@@ -130,11 +130,11 @@ class _Windows:
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
         if not total:
             width = len(self._labels)
-            nothing = np.zeros(0)
-            return segment_lists(offsets, nothing, nothing, np.zeros((0, width), np.float32))
+            return segment_lists(offsets, [], [], np.zeros((0, width), np.float32))
         table = pa.Table.from_batches(self._waiting).combine_chunks()
         rest = table.slice(total)
         self._waiting, self._count = rest.to_batches(), rest.num_rows
         batch = table.slice(0, total).combine_chunks().to_batches()[0]
-        starts, ends = batch["start"].to_numpy(), batch["end"].to_numpy()
-        return segment_lists(offsets, starts, ends, probabilities(batch, self._labels))
+        return segment_lists(
+            offsets, batch["start"], batch["end"], probabilities(batch, self._labels)
+        )

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from batchemo.tables.arrays import from_numpy, names_from_numpy
 from batchemo.tables.rows import judge
 from batchemo.tables.schema import probability_columns, segments_schema
 
@@ -33,11 +32,11 @@ def explode(table: pa.Table, labels: Sequence[str]) -> pa.Table:
         "file": table["file"].take(owners),
         "start": windows.field("start"),
         "end": windows.field("end"),
-        "emotion": names_from_numpy(best, list(labels), silent),
-        "confidence": from_numpy(confidence, silent),
+        "emotion": pa.array(np.array(labels, object)[best], pa.string(), mask=silent),
+        "confidence": pa.array(confidence, mask=silent),
     }
     for index, name in enumerate(probability_columns(labels)):
-        columns[name] = from_numpy(probabilities[:, index], silent)
+        columns[name] = pa.array(probabilities[:, index], mask=silent)
     schema = segments_schema(labels)
     emotion = columns["emotion"].dictionary_encode()
     return pa.table(columns | {"emotion": emotion}).select(schema.names).cast(schema)

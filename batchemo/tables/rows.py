@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from batchemo.tables.arrays import from_numpy, lists_from_numpy, names_from_numpy
 from batchemo.tables.schema import STATUS_FAILED, STATUS_OK, probability_columns, row_schema
 
 if TYPE_CHECKING:
@@ -123,6 +122,8 @@ def _timestamp(mtime_ns: int | None) -> int | None:
 
 
 def _judged_columns(rows: Sequence[Row], labels: Sequence[str]) -> dict[str, Any]:
+    import pyarrow as pa
+
     unknown = np.array([row.probabilities is None for row in rows], bool)
     probabilities = np.zeros((len(rows), len(labels)), np.float32)
     for index, row in enumerate(rows):
@@ -130,12 +131,12 @@ def _judged_columns(rows: Sequence[Row], labels: Sequence[str]) -> dict[str, Any
             probabilities[index] = row.probabilities
     best, confidence, margin = judge(probabilities)
     columns: dict[str, Any] = {
-        "emotion": names_from_numpy(best, list(labels), unknown),
-        "confidence": from_numpy(confidence, unknown),
-        "margin": from_numpy(margin, unknown),
+        "emotion": pa.array(np.array(labels, object)[best], pa.string(), mask=unknown),
+        "confidence": pa.array(confidence, mask=unknown),
+        "margin": pa.array(margin, mask=unknown),
     }
     for index, name in enumerate(probability_columns(labels)):
-        columns[name] = from_numpy(probabilities[:, index], unknown)
+        columns[name] = pa.array(probabilities[:, index], mask=unknown)
     return columns
 
 
@@ -154,21 +155,18 @@ def _segments(rows: Sequence[Row], kind: pa.ListType) -> pa.Array:
 
 
 def segment_lists(
-    offsets: NDArray[np.int32],
-    starts: NDArray[np.float64],
-    ends: NDArray[np.float64],
-    probabilities: Floats,
+    offsets: NDArray[np.int32], starts: Any, ends: Any, probabilities: Floats
 ) -> pa.ListArray:
     """Make the column of lists; a row of NaN is a window without speech and becomes null."""
     import pyarrow as pa
 
-    unheard = np.asarray(np.isnan(probabilities).any(axis=1))
+    lists = pa.FixedSizeListArray.from_arrays(
+        pa.array(np.nan_to_num(probabilities).ravel(), pa.float32()),
+        probabilities.shape[1],
+        mask=pa.array(np.isnan(probabilities).any(axis=1)),
+    )
     windows = pa.StructArray.from_arrays(
-        [
-            from_numpy(starts),
-            from_numpy(ends),
-            lists_from_numpy(np.nan_to_num(probabilities), unheard),
-        ],
+        [pa.array(starts, pa.float64()), pa.array(ends, pa.float64()), lists],
         names=["start", "end", "p"],
     )
-    return pa.ListArray.from_arrays(from_numpy(offsets), windows)
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), windows)

@@ -39,8 +39,8 @@ def test_the_parent_of_a_scan_imports_neither_decoders_nor_runtimes_nor_librosa(
     corpus: Path, tiny_bundle: Bundle, tmp_path: Path
 ) -> None:
     words = ["scan", str(corpus), "-m", str(tiny_bundle.path), "-o", str(tmp_path / "r.parquet")]
-    code = f"import sys; from batchemo.cli import entry; code = entry.run({words!r})"
-    code += "; print(*sys.modules); sys.exit(code)"
+    code = f"import sys, atexit; sys.argv[1:] = {words!r}; from batchemo.cli import main"
+    code += "; atexit.register(lambda: print(*sys.modules)); main()"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"soundfile", "soxr", "librosa", "tensorflow", "onnxruntime", "scipy", "pandas"}
     assert not heavy & set(ended.stdout.split())
