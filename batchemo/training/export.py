@@ -1,0 +1,75 @@
+"""From a Keras model to the files of a bundle: the same numbers, no code."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from batchemo.bundles.runtime import Float32, Graph
+from batchemo.errors import BundleError
+from batchemo.training.fit import Model
+
+OPSET = 17
+_IR_VERSION = 8
+"""Old enough for every ONNX Runtime that batchemo allows."""
+TOLERANCE = 1e-4
+
+
+def keras_bytes(model: Model) -> bytes:
+    """The model as a `.keras` file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return path.read_bytes()
+
+
+def onnx_bytes(model: Model) -> bytes:
+    """The model as an ONNX graph, batch and time free; refused if it answers otherwise."""
+    import tensorflow as tf
+    import tf2onnx
+
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    free: tuple[int | None, ...] = tuple(model.inputs[0].shape)
+    features = tf.TensorSpec(free, tf.float32, name="features")
+    forward = tf.function(lambda features: model(features, training=False))
+    graph, _ = tf2onnx.convert.from_function(forward, input_signature=[features], opset=OPSET)
+    graph.ir_version = _IR_VERSION
+    content: bytes = graph.SerializeToString()
+    _check_parity(model, content)
+    return content
+
+
+def keras_graph(model: Model) -> Graph:
+    """The model as something to call with a batch of arrays."""
+    import tensorflow as tf
+
+    forward = tf.function(
+        lambda batch: model(batch, training=False),
+        input_signature=[tf.TensorSpec(tuple(model.inputs[0].shape), tf.float32)],
+    )
+
+    def run(batch: Float32) -> Float32:
+        return np.asarray(forward(batch), np.float32)
+
+    return run
+
+
+def _check_parity(model: Model, content: bytes) -> None:
+    import onnxruntime
+
+    options: Any = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    random = np.random.default_rng(0)
+    for count, frames in ((1, 33), (3, 301), (2, 1001)):
+        shape = [count, *(size or frames for size in model.inputs[0].shape[1:])]
+        batch = random.normal(size=shape).astype(np.float32)
+        wanted = keras_graph(model)(batch)
+        given = session.run(None, {session.get_inputs()[0].name: batch})[0]
+        apart = float(np.abs(given - wanted).max())
+        if not apart <= TOLERANCE:
+            raise BundleError(f"the ONNX graph answers {apart:.1e} away from the Keras model")
