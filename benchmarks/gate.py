@@ -95,6 +95,18 @@ def level(decibels: float) -> Callable[[Sound, np.random.Generator], Sound]:
     return lambda speech, _: speech * 10 ** (decibels / 20)
 
 
+def loudest(seconds: float) -> Callable[[Sound, np.random.Generator], Sound]:
+    """The piece of that length that holds most of the energy."""
+
+    def take(speech: Sound, _: np.random.Generator) -> Sound:
+        length = min(len(speech), int(seconds * RATE))
+        energy = np.concatenate([[0], np.cumsum(np.square(speech, dtype=np.float64))])
+        start = int(np.argmax(energy[length:] - energy[: len(energy) - length]))
+        return speech[start : start + length]
+
+    return take
+
+
 def whispered(speech: Sound, chance: np.random.Generator) -> Sound:
     """Speech whose spectral envelope is kept and whose voice is replaced by noise."""
     size, hop = 320, 160
@@ -122,6 +134,10 @@ CONDITIONS = {
     "level -30 dB": (level(-30), "PCM_16", RATE),
     "level -40 dB": (level(-40), "PCM_16", RATE),
     "8-bit": (level(0), "PCM_U8", RATE),
+    "loudest second alone": (loudest(1.0), "PCM_16", RATE),
+    "loudest 0.7 s alone": (loudest(0.7), "PCM_16", RATE),
+    "loudest 0.5 s alone": (loudest(0.5), "PCM_16", RATE),
+    "loudest 0.4 s alone": (loudest(0.4), "PCM_16", RATE),
     "whispered (vocoder)": (whispered, "PCM_16", RATE),
 }
 
