@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -43,9 +44,17 @@ def command(results: str, as_json: bool) -> None:
     for name, value in (*_account(found), *_models(found)):
         click.echo(f"{name:<10}{for_display(value)}")
     click.echo("\ncolumns")
-    width = max(len(column.name) for column in found.columns)
-    for column in found.columns:
-        click.echo(f"  {for_display(column.name):<{width}}  {column.meaning}")
+    columns = list(_columns(found))
+    width = max(len(name) for name, _ in columns)
+    for name, meaning in columns:
+        click.echo(f"  {name:<{width}}  {meaning}")
+
+
+def _columns(found: Description) -> Iterator[tuple[str, str]]:
+    """Name the columns with their meaning, those that share one in a single line."""
+    for meaning, group in groupby(found.columns, key=lambda column: column.meaning):
+        first, *others = (for_display(column.name) for column in group)
+        yield f"{first} … {others[-1]}" if others else first, meaning
 
 
 def _account(found: Description) -> Iterator[tuple[str, str]]:

@@ -10,15 +10,16 @@ from types import FrameType
 ASKED_TO_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+KEPT = "What was finished is kept: the same command goes on from there"
+
+
 class Stopped(BaseException):
     """A signal asked the command to stop."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, outcome: str = KEPT) -> None:
+        self.number = number
         self.exit_code = 128 + number
-        super().__init__(
-            f"stopped by {signal.Signals(number).name}. What was finished is kept: the same "
-            "command goes on from there"
-        )
+        super().__init__(f"stopped by {signal.Signals(number).name}. {outcome}")
 
 
 @contextmanager

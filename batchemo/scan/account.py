@@ -51,12 +51,17 @@ def account_of(bundle: Bundle, settings: Settings, sources: SourceOptions) -> di
             "backend": settings.backend,
             "batch_size": settings.batch_size,
         },
-        "sources": {
-            "paths": [names.to_text(path) for path in sources.paths],
-            "files_from": sources.files_from,
-            "manifest": sources.manifest,
-            "include": list(sources.include),
-            "exclude": list(sources.exclude),
-            "extensions": list(sources.extensions),
-        },
+        "sources": account_of_sources(sources),
+    }
+
+
+def account_of_sources(sources: SourceOptions) -> dict[str, Any]:
+    """Tell where the recordings came from."""
+    return {
+        "paths": [names.to_text(path) for path in sources.paths],
+        "files_from": sources.files_from,
+        "manifest": sources.manifest,
+        "include": list(sources.include),
+        "exclude": list(sources.exclude),
+        "extensions": list(sources.extensions),
     }

@@ -44,9 +44,16 @@ class CloseLook:
         return model_id(self.tools.bundle, self.settings)
 
     def rows(self) -> Iterator[Row]:
-        """Analyse one recording after another."""
+        """Analyse one recording after another.
+
+        With one thread, as in a worker: sums of several have other last bits.
+        """
+        from threadpoolctl import threadpool_limits
+
         for recording in self.recordings:
-            yield from analyse_with(self.tools, Task(self.settings), [recording]).rows
+            with threadpool_limits(1, user_api="blas"):
+                done = analyse_with(self.tools, Task(self.settings), [recording])
+            yield from done.rows
 
     def table(self, *, segments: bool = False) -> pa.Table:
         """Analyse all and give the files table, or the segments table."""

@@ -8,7 +8,7 @@ worker twice when alone is the culprit, and so is one that was under way for all
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass
 from typing import Generic
@@ -79,7 +79,7 @@ class Dispatcher(Generic[R]):
         self._stages: dict[int, Stages] = {}
         self._stillborn = 0
 
-    def run(self, chunks: Iterator[Chunk]) -> Iterator[Finished[R]]:
+    def run(self, chunks: Iterator[Chunk]) -> Generator[Finished[R], None, None]:
         """Yield every chunk as it is finished, in any order."""
         kill = True
         try:

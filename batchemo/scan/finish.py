@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from batchemo.scan.plan import OWN, Run
 from batchemo.tables.explode import explode
 from batchemo.tables.schema import files_schema, row_schema, segments_schema, summary_schema
 from batchemo.tables.summary import Summary
-from batchemo.tables.write import METADATA_KEY, open_writer, regroup, table_format
+from batchemo.tables.write import open_writer, regroup, table_format, with_account
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,20 +44,16 @@ class Shape:
 
     def files(self) -> pa.Schema:
         """Give the files table's schema."""
-        return self._told(files_schema(self.labels, self.extras))
+        return with_account(files_schema(self.labels, self.extras), self.account)
 
     def windows(self) -> pa.Schema:
         """Give the segments table's schema."""
-        return self._told(segments_schema(self.labels))
+        return with_account(segments_schema(self.labels), self.account)
 
     def whole(self) -> pa.Schema:
         """Give the schema of a files table whose rows still carry their windows."""
         schema = self.files()
         return schema.append(self.part().field("segments")) if self.segments else schema
-
-    def _told(self, schema: pa.Schema) -> pa.Schema:
-        account = json.dumps(self.account, sort_keys=True, ensure_ascii=False)
-        return schema.with_metadata({METADATA_KEY: account.encode()})
 
 
 def ordered_rows(

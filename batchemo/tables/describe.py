@@ -8,24 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from batchemo.tables.features import FEATURES
 from batchemo.tables.read import Earlier, open_table
-from batchemo.tables.schema import FILES, SEGMENTS, labels_of
+from batchemo.tables.schema import FILES, SEGMENTS, probability_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-FEATURES = {
-    "root": "as in the files table",
-    "file": "as in the files table",
-    "status": "ok, or failed",
-    "reason": "why it failed, a code (see docs/audio.md); null where status is ok",
-    "detail": "what was found, in words; null where status is ok",
-    "start": "where the window begins, in seconds; null where status is failed",
-    "end": "where it ends, in seconds; null where status is failed",
-    "speech": "whether the window sounds like speech; null where status is failed",
-    "frame": "the number of the frame in its window, from 0 (recipes that give frames)",
-}
-"""The features table: one row a window, or one a frame; the recipe's own columns follow."""
 
 KINDS: Mapping[str, Mapping[str, str]] = {
     "files": FILES,
@@ -86,11 +74,14 @@ def _count(table: Earlier) -> tuple[int, dict[str, int]]:
 def _column(field: pa.Field, kind: str, table: Earlier) -> Column:
     import pyarrow as pa
 
-    known, strange = KINDS[kind], "from the manifest"
-    meaning = known.get(field.name)
-    if meaning is None and kind == "features":
-        strange = "a feature of the recipe"
-    if meaning is None and field.name[2:] in labels_of(table.schema.names):
-        meaning = known.get("p_<label>")
+    known = KINDS[kind]
+    if field.name in known:
+        meaning = known[field.name]
+    elif field.name in probability_columns(table.labels):
+        meaning = known["p_<label>"]
+    elif kind == "features":
+        meaning = "a feature of the recipe, or a column of the manifest"
+    else:
+        meaning = "from the manifest"
     text = pa.types.is_dictionary(field.type)
-    return Column(field.name, "string" if text else str(field.type), meaning or strange)
+    return Column(field.name, "string" if text else str(field.type), meaning)

@@ -46,23 +46,10 @@ def table_format(path: str | Path) -> str:
     return ending
 
 
-def write_table(
-    sink: str | Path | IO[bytes],
-    batches: Iterable[pa.RecordBatch],
-    schema: pa.Schema,
-    *,
-    kind: str,
-    run: Mapping[str, Any] | None = None,
-) -> None:
-    """Write a whole table; `run`, the account of how it was made, goes into Parquet's metadata."""
-    if run is not None:
-        schema = schema.with_metadata({METADATA_KEY: json.dumps(run, sort_keys=True)})
-    writer = open_writer(sink, schema, kind=kind)
-    try:
-        for table in regroup(batches, schema):
-            writer.write(table)
-    finally:
-        writer.close()
+def with_account(schema: pa.Schema, run: Mapping[str, Any]) -> pa.Schema:
+    """Put the account of how a table was made into its metadata, which Parquet keeps."""
+    account = json.dumps(run, sort_keys=True, ensure_ascii=False)
+    return schema.with_metadata({METADATA_KEY: account.encode()})
 
 
 def open_writer(sink: str | Path | IO[bytes], schema: pa.Schema, *, kind: str) -> Writer:

@@ -1,0 +1,164 @@
+"""`batchemo features`: the features of recordings as a table."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from batchemo.cli.listeners import Plain, live, warn
+from batchemo.cli.options import (
+    ENVIRONMENT,
+    config_option,
+    jobs_option,
+    source_options,
+    sources_from,
+)
+from batchemo.cli.parse import duration
+from batchemo.cli.signals import Stopped, stoppable
+from batchemo.cli.text import counted
+from batchemo.errors import UsageError
+from batchemo.scan.events import Listener, ignore
+from batchemo.scan.options import TIMEOUT
+from batchemo.sources.names import for_display
+
+if TYPE_CHECKING:
+    from batchemo.features import Recipe
+
+EPILOG = """
+\b
+Recipes:
+  logmel64    64 log-mels of the speech in a window, as frames: what the models learn from
+  logmel128   128 log-mels, as frames
+  mfcc40      means of 40 MFCCs
+  stats162    means of zero crossings, chroma, 20 MFCCs, RMS and 128 mels
+  frames62    MFCCs with deltas, chroma, contrast, zero crossings, bandwidth, pitch, RMS, as frames
+
+\b
+Columns:
+  root, file, status, reason, detail, start, end, speech, the recipe's own, then the manifest's.
+  Recipes of frames give a row a frame, numbered in `frame`; the others a row a window. A
+  recording that failed is one row with its reason and no features.
+
+\b
+Examples:
+  batchemo features ./recordings -o mfcc.parquet --recipe mfcc40
+  batchemo features --manifest clips.csv -o stats.csv --recipe stats162 --window 5
+  batchemo features ./recordings -o mel.parquet --recipe logmel128 --param n_mels=80
+
+\b
+Exit codes:
+  0 all done   1 the run failed   2 wrong usage   3 done, some recordings failed
+  4 another run writes this table   130/143 interrupted, nothing was written
+"""
+
+
+@click.command(context_settings=ENVIRONMENT, epilog=EPILOG)
+@source_options
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE",
+    allow_from_autoenv=False,
+    help="The table: a name ending in .parquet or .csv.",
+)
+@click.option("--recipe", required=True, metavar="NAME", help="Which features: see below.")
+@click.option(
+    "--param",
+    "params",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set a parameter of the recipe otherwise, such as n_mfcc=20. Repeatable.",
+)
+@click.option(
+    "--window", type=float, metavar="SECONDS", help="Length of a window; default: the recipe's."
+)
+@click.option(
+    "--hop", type=float, metavar="SECONDS", help="From one window to the next; default: no overlap."
+)
+@click.option(
+    "--channel",
+    default="mix",
+    show_default=True,
+    metavar="mix|0|1|…",
+    help="The mean of all channels, or the one of that number.",
+)
+@jobs_option
+@click.option(
+    "--timeout",
+    type=duration,
+    default=TIMEOUT,
+    show_default="5m",
+    metavar="DURATION",
+    help="Give up a recording that takes longer, or a started hour of it that does; 0 is never.",
+)
+@click.option(
+    "--overwrite",
+    is_flag=True,
+    allow_from_autoenv=False,
+    help="Replace an output that exists.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@config_option
+def command(quiet: bool, **values: Any) -> int:
+    """Write the features of all recordings of SOURCES as one table, for models of your own."""
+    from batchemo.scan.extract import ExtractOptions, run_extract
+
+    sources = sources_from(values)
+    recipe = _recipe(values.pop("recipe"), values.pop("params"))
+    options = ExtractOptions(sources=sources, recipe=recipe, **values)
+    with ExitStack() as stack:
+        listener: Listener = ignore
+        if not quiet:
+            tty = sys.stderr.isatty()
+            listener = stack.enter_context(live(sys.stderr)) if tty else Plain()
+        try:
+            with stoppable():
+                done = run_extract(options, listener)
+        except Stopped as stopped:
+            raise Stopped(stopped.number, "No table was written") from None
+    if not quiet:
+        for problem in done.problems:
+            warn(f"could not be read: {problem}")
+        failed = f", {done.failed:,} failed" if done.failed else ""
+        told = f"{counted(done.recordings, 'recording')}{failed}, {counted(done.windows, 'window')}"
+        click.echo(f"batchemo: {told} → {for_display(options.output)}")
+    return done.exit_code
+
+
+def _recipe(name: str, params: tuple[str, ...]) -> Recipe:
+    from batchemo.features import get_recipe
+
+    told = dict(_parameter(param) for param in params)
+    defaults = dataclasses.asdict(get_recipe(name).params)
+    return get_recipe(
+        name, **{key: _read(key, text, defaults.get(key)) for key, text in told.items()}
+    )
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"--param {text}: write NAME=VALUE, such as n_mfcc=20")
+    return name.strip().replace("-", "_"), value.strip()
+
+
+def _read(name: str, text: str, default: Any) -> Any:
+    """Read a parameter's value as one of the kind that its default is.
+
+    >>> _read("n_mfcc", "20", 40), _read("parts", "mfcc,rms", ("mfcc",))
+    (20, ('mfcc', 'rms'))
+    """
+    if isinstance(default, tuple):
+        return tuple(word.strip() for word in text.split(","))
+    if not isinstance(default, (int, float)):
+        return text
+    try:
+        return type(default)(text)
+    except ValueError:
+        kind = "whole number" if isinstance(default, int) else "number"
+        raise UsageError(f"--param {name}={text}: {text!r} is no {kind}") from None
