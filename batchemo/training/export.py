@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import json
 import logging
 import tempfile
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +22,43 @@ _IR_VERSION = 8
 """Old enough for every ONNX Runtime that batchemo allows."""
 TOLERANCE = 1e-4
 
+_NOVELTIES: Mapping[str, Any] = {
+    "input_axes": None,
+    "output_axes": None,
+    "quantization_config": None,
+    "renorm": False,
+    "renorm_clipping": None,
+    "renorm_momentum": 0.99,
+}
+"""Settings that Keras 3.13 and later write, at their defaults, and that earlier ones refuse."""
+
 
 def keras_bytes(model: Model) -> bytes:
-    """The model as a `.keras` file."""
+    """The model as a `.keras` file that older versions of Keras 3 read, too."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         model.save(path)
-        return path.read_bytes()
+        written = path.read_bytes()
+    content = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(written)) as old, zipfile.ZipFile(content, "w") as new:
+        for member in old.infolist():
+            part = old.read(member)
+            if member.filename == "config.json":
+                part = json.dumps(_without_novelties(json.loads(part))).encode()
+            new.writestr(zipfile.ZipInfo(member.filename), part)
+    return content.getvalue()
+
+
+def _without_novelties(config: Any) -> Any:
+    if isinstance(config, list):
+        return [_without_novelties(part) for part in config]
+    if not isinstance(config, dict):
+        return config
+    return {
+        key: _without_novelties(value)
+        for key, value in config.items()
+        if key not in _NOVELTIES or value != _NOVELTIES[key]
+    }
 
 
 def onnx_bytes(model: Model) -> bytes:
