@@ -57,6 +57,8 @@ class CloseLook:
 
     def table(self, *, segments: bool = False) -> pa.Table:
         """Analyse all and give the files table, or the segments table."""
+        import pyarrow as pa
+
         sources = SourceOptions(paths=tuple(recording.path for recording in self.recordings))
         account = account_of(self.tools.bundle, self.settings, sources)
         shape = Shape(self.labels, None, segments, account)
@@ -67,10 +69,8 @@ class CloseLook:
         tables = list(regroup(batches, shape.whole()))
         if segments:
             tables = [explode(table, self.labels).cast(shape.windows()) for table in tables]
-        import pyarrow as pa
-
         empty = (shape.windows() if segments else shape.files()).empty_table()
-        return pa.concat_tables(tables) if tables else empty
+        return pa.concat_tables([empty, *tables])
 
 
 def look_closely(paths: Iterable[str | os.PathLike[str]], settings: Settings) -> CloseLook:

@@ -25,8 +25,14 @@ _FOLDER = "BATCHEMO_WORKER_CRUMBS"
 
 
 def enter(folder: str, parent: int) -> None:
-    """Prepare a worker process: a place for its crumbs, no Ctrl-C, no life after its parent."""
+    """Prepare a worker process: a place for its crumbs, no Ctrl-C, no life after its parent.
+
+    And no voice: decoders in C grumble at broken recordings, which are told as rows.
+    """
     os.environ[_FOLDER] = folder
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 2)
+    os.close(silence)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
 
