@@ -1,0 +1,177 @@
+import json
+import subprocess
+import sys
+import textwrap
+import warnings
+
+import pyarrow.parquet as pq
+import pytest
+
+import batchemo as package
+from batchemo.errors import BundleError, UsageError
+
+
+@pytest.fixture
+def options(tiny_bundle):
+    return {"model": tiny_bundle.path, "jobs": 1, "progress": False}
+
+
+def python(script):
+    """Runs a plain script, without any `if __name__ == "__main__"`."""
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_scan_returns_the_table_that_the_command_writes(scanned_voices, voices, options):
+    table = package.scan(voices, **options)
+    assert table.equals(pq.read_table(scanned_voices))
+    assert table.schema.equals(pq.read_schema(scanned_voices))
+    assert list(table.to_pandas()["status"]).count("failed") == 1
+
+
+def test_with_an_output_the_table_is_written_and_returned(voices, options, tmp_path):
+    csv, parquet = (
+        package.scan(voices / "anna", output=tmp_path / f"results.{ending}", **options)
+        for ending in ("csv", "parquet")
+    )
+    assert parquet.equals(pq.read_table(tmp_path / "results.parquet"))
+    assert csv.schema.equals(parquet.schema)
+    assert csv.equals(parquet)
+
+
+def test_an_update_of_the_same_output_computes_nothing_anew(voices, options, tmp_path):
+    output = tmp_path / "results.parquet"
+    first = package.scan(voices, output=output, **options)
+    with pytest.raises(UsageError, match="exists"):
+        package.scan(voices, output=output, **options)
+    again = package.scan(voices, output=output, update=True, **options)
+    assert again.equals(first)
+
+
+def test_words_are_those_of_the_command(voices, options, tmp_path):
+    manifest = tmp_path / "list.csv"
+    manifest.write_text("file,speaker\nanna/one.wav,Anna\nbert/one.wav,Bert\n")
+    table = package.scan(
+        manifest=manifest, base=voices, include="anna/*", window=2, hop=1, channel=0, **options
+    )
+    assert table.select(["file", "speaker"]).to_pylist() == [
+        {"file": "anna/one.wav", "speaker": "Anna"}
+    ]
+    assert table["model"][0].as_py().endswith("window=2 hop=1 channel=0")
+
+
+def test_what_cannot_be_looked_at_is_a_warning(options, voices, tmp_path):
+    names = tmp_path / "names.txt"
+    names.write_text(f"{voices}/anna/one.wav\n\n{voices}/anna/nowhere/\x00odd.wav\n")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        table = package.scan(files_from=names, **options)
+    assert table.num_rows >= 1
+    assert [str(w.message).partition(":")[0] for w in caught] == ["could not be read"]
+
+
+def test_predict_gives_the_rows_of_a_scan(scanned_voices, voices, tiny_bundle):
+    scanned = pq.read_table(scanned_voices)
+    files = [voices / file for file in scanned["file"].to_pylist()]
+    table = package.predict(files, model=tiny_bundle.path)
+    same = [name for name in table.column_names if name not in ("root", "file")]
+    assert table.select(same).to_pylist() == scanned.select(same).to_pylist()
+
+
+def test_predict_gives_windows_on_request(voices, tiny_bundle):
+    windows = package.predict(voices / "bert/two.wav", segments=True, model=tiny_bundle.path)
+    assert windows["start"].to_pylist() == [0.0, 1.0]
+    assert "p_happy" in windows.column_names
+
+
+def test_predict_of_nothing_is_an_empty_table_with_all_columns(tiny_bundle):
+    table = package.predict([], model=tiny_bundle.path)
+    assert table.num_rows == 0
+    assert "p_happy" in table.column_names
+
+
+def test_a_model_that_changed_on_disk_is_seen(voices, make_bundle):
+    path = voices / "anna" / "one.wav"
+    first = package.predict(path, model=make_bundle(seed=0).path)
+    second = package.predict(path, model=make_bundle(seed=1).path)
+    assert first["model"][0] != second["model"][0]
+    assert first["confidence"][0] != second["confidence"][0]
+
+
+def test_errors_are_ours(voices, options):
+    with pytest.raises(UsageError, match="check the name"):
+        package.scan("nowhere", **options)
+    with pytest.raises(BundleError, match="no such model"):
+        package.predict(voices / "anna" / "one.wav", model="nowhere")
+    with pytest.raises(package.BatchemoError):
+        package.load_bundle("nowhere")
+    assert package.errors.UsageError is UsageError
+
+
+def test_a_bar_is_shown_on_request(voices, options, capsys):
+    package.scan(voices, **{**options, "progress": True})
+    assert "5/5" in capsys.readouterr().err
+
+
+def test_no_bar_is_shown_where_nobody_can_watch_it(voices, options, capsys):
+    package.scan(voices, **{**options, "progress": None})
+    assert capsys.readouterr().err == ""
+
+
+def test_a_plain_script_scans_twice_without_a_main_guard(voices, tiny_bundle, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys, batchemo\n"
+        "for _ in range(2):\n"
+        "    table = batchemo.scan(sys.argv[1], model=sys.argv[2], jobs=2)\n"
+        "    print(table.num_rows)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script, voices, tiny_bundle.path],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.stdout, done.stderr) == ("5\n5\n", "")
+
+
+def test_scan_stays_a_function_beside_the_package_of_that_name():
+    told = python(
+        """
+        import batchemo, types
+        before = batchemo.scan
+        import batchemo.scan.run
+        from batchemo.scan.run import run_scan
+        from batchemo.scan import watch
+        from batchemo import scan
+        assert before is batchemo.scan is scan
+        print(isinstance(scan, types.FunctionType), run_scan.__module__, watch.__name__)
+        """
+    )
+    assert told == "True batchemo.scan.run batchemo.scan.watch\n"
+
+
+def test_scan_is_a_function_when_the_package_was_imported_first():
+    assert python("import batchemo.scan.run; print(callable(batchemo.scan))") == "True\n"
+
+
+def test_importing_batchemo_is_nearly_free():
+    told = python(
+        """
+        import sys
+        before = set(sys.modules)
+        import batchemo, json
+        print(json.dumps(sorted(set(sys.modules) - before - {"batchemo"})))
+        """
+    )
+    assert not [m for m in json.loads(told) if not m.startswith(("json", "_json"))]
+
+
+def test_everything_exported_is_there_and_documented():
+    for name in set(package.__all__) - {"__version__"}:
+        assert getattr(package, name).__doc__
+        assert name in dir(package)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = package.nonsense
