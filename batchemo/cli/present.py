@@ -20,7 +20,7 @@ def show_report(report: Report, stream: IO[str]) -> None:
     console = Console(file=stream, highlight=False)
     known = report.summary.files()
     hours = report.summary.seconds / 3600
-    console.print(f"[bold]{counted(known, 'recording')}[/], {hours:.2f} h of sound")
+    console.print(f"[bold]{counted(known, 'recording')}[/], {hours:.2f} h of sound\n")
     show_summary(report.summary, console.file)
     for line in _notes(report):
         console.print(line, markup=False)
@@ -69,9 +69,10 @@ def show_summary(summary: Summary, stream: IO[str]) -> None:
         if summary.group_by is not None:
             total = summary.files(group=group)
             console.print(f"\n{for_display(group)}: {counted(total, 'recording')}", markup=False)
-        console.print(_table(counts, "ok"))
-        if summary.files("failed", group):
-            console.print(_table(counts, "failed"))
+        for status in ("ok", "failed"):
+            if summary.files(status, group):
+                console.print(_table(counts, status))
+                console.print()
 
 
 def _table(counts: dict[tuple[str, str], Count], status: str) -> Table:
@@ -83,7 +84,7 @@ def _table(counts: dict[tuple[str, str], Count], status: str) -> Table:
     rows = [(kind, count) for (of, kind), count in counts.items() if of == status]
     rows.sort(key=lambda row: (-row[1].files, row[0]))
     total = sum(count.files for _, count in rows)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("emotion" if heard else "failed")
     for title in ("files", "share"):
         table.add_column(title, justify="right")
