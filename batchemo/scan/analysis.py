@@ -19,9 +19,8 @@ from batchemo.errors import BatchemoError
 from batchemo.features import Recipe, extract
 from batchemo.scan import watch
 from batchemo.scan.hearing import hear, spend
-from batchemo.scan.options import Settings
+from batchemo.scan.options import Settings, Task
 from batchemo.scan.pool import Done, Stages
-from batchemo.scan.task import Task
 from batchemo.sources import Recording, names
 from batchemo.tables.rows import Floats, Row, Windows
 

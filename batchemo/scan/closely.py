@@ -12,8 +12,7 @@ from batchemo.errors import UsageError
 from batchemo.scan.account import account_of, check_windows, model_id
 from batchemo.scan.analysis import Tools, analyse_with, load_tools
 from batchemo.scan.finish import Shape
-from batchemo.scan.options import Settings
-from batchemo.scan.task import Task
+from batchemo.scan.options import Settings, Task
 from batchemo.sources import Recording, SourceOptions
 from batchemo.sources.names import for_display
 from batchemo.sources.places import look_up

@@ -39,6 +39,14 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class Task:
+    """What to do with every chunk, the same for the whole run."""
+
+    settings: Settings
+    timeout: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class ScanOptions:
     """A whole scan: where recordings are, what to compute, and where it goes."""
 

@@ -15,11 +15,11 @@ from batchemo.scan.account import account_of, check_windows, model_id
 from batchemo.scan.dispatch import Dispatcher, Finished
 from batchemo.scan.events import Advanced, Listener, RecordingFailed, Report, Started, ignore
 from batchemo.scan.finish import Shape, ordered_rows, write_tables
-from batchemo.scan.options import ScanOptions
+from batchemo.scan.options import ScanOptions, Task
 from batchemo.scan.plan import Chunk, Plan
 from batchemo.scan.pool import LocalProcesses, Stages, available_cpus
 from batchemo.scan.stream import OrderedCsv
-from batchemo.scan.task import Task, given_up, work
+from batchemo.scan.task import given_up, work
 from batchemo.scan.workspace import load_ledger, locked_parts, reader_of, targets_of
 from batchemo.sources import Sources, Tally, names, open_sources
 from batchemo.tables.rows import Row, to_batch

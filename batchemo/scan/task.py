@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from batchemo.scan.options import Settings
+from batchemo.scan.options import Task
 from batchemo.scan.pool import Done
 from batchemo.sources import Recording, names
 from batchemo.tables.rows import Row
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What to do with every chunk, the same for the whole run."""
-
-    settings: Settings
-    timeout: float = 0.0
 
 
 def work(task: Task, recordings: Sequence[Recording]) -> Done[Row]:
