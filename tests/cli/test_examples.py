@@ -1,0 +1,80 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def analyse(*args, **options):
+    script = [sys.executable, str(EXAMPLES / "analyse.py"), *map(str, args)]
+    return subprocess.run(script, capture_output=True, text=True, timeout=120, **options)
+
+
+def test_the_analysis_reads_the_table_of_a_real_scan(scanned_voices, tmp_path):
+    done = analyse(scanned_voices, tmp_path / "analysis.png")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("5 recordings")
+    assert "not_audio" in done.stdout
+    assert "confidence" in done.stdout
+    assert (tmp_path / "analysis.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_cell_of_the_analysis_stands_by_its_title():
+    lines = (EXAMPLES / "analyse.py").read_text().splitlines()
+    titles = [line.removeprefix("# %% ") for line in lines if line.startswith("# %%")]
+    assert len(titles) >= 6
+    assert all(title.endswith(".") for title in titles)
+
+
+def crontab_lines():
+    lines = (EXAMPLES / "crontab").read_text().splitlines()
+    return [line for line in lines if line and line[0].isdigit()]
+
+
+@pytest.fixture
+def night(tmp_path, voices, tiny_bundle):
+    """Runs the command of a crontab's line in sh, as cron does; gives its exit code."""
+    program = tmp_path / "batchemo"
+    program.write_text(
+        f'#!/bin/sh\nexec "{sys.executable}" -c "from batchemo.cli import main; main()" "$@"\n'
+    )
+    program.chmod(0o755)
+    environment = {
+        "BATCHEMO": str(program),
+        "RECORDINGS": str(voices),
+        "RESULTS": str(tmp_path),
+        "BATCHEMO_MODEL": str(tiny_bundle.path),
+        "PYTHONPATH": str(EXAMPLES.parent),
+        "LC_ALL": "C.UTF-8",
+    }
+
+    def run(line):
+        command = line.split(None, 5)[5]
+        done = subprocess.run(
+            ["/bin/sh", "-c", command], env=environment, capture_output=True, text=True, timeout=120
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def test_the_nightly_line_succeeds_quietly_though_a_recording_failed(night, tmp_path):
+    nightly, monthly = crontab_lines()
+    young = night(nightly)
+    assert young == (0, ""), "nothing is old enough yet, and that is no failure"
+    first = night(nightly.replace("--min-age 5m", ""))
+    assert first == (0, "")
+    table = pq.read_table(tmp_path / "emotions.parquet")
+    assert table["status"].to_pylist().count("failed") == 1
+    assert (tmp_path / "by_month.csv").exists()
+    assert '"finished"' in (tmp_path / "last_night.ndjson").read_text()
+    assert night(monthly) == (0, "")
+
+
+def test_the_nightly_line_mails_what_really_went_wrong(night):
+    code, told = night(crontab_lines()[0].replace("$RECORDINGS", "/nowhere"))
+    assert code != 0
+    assert "/nowhere" in told
