@@ -30,6 +30,9 @@ class Settings:
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise UsageError(f"the batch size is {self.batch_size}: it must be 1 or more")
+        for name, seconds in (("window", self.window), ("hop", self.hop)):
+            if seconds is not None and not seconds > 0:
+                raise UsageError(f"the {name} is {seconds:g} s: it must be longer than 0")
 
     def differences(self) -> dict[str, str | float | int]:
         """Give the settings that are not the defaults, by name; `model` is told elsewhere."""

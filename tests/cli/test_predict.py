@@ -125,8 +125,19 @@ def test_names_cannot_play_with_the_terminal(batchemo, tiny_bundle, voices, tmp_
     assert r"a\x1b[2Jb.wav" in out
 
 
-def test_windows_that_the_model_cannot_take_are_wrong_usage(batchemo, tiny_bundle, voices):
+@pytest.mark.parametrize(
+    ("option", "seconds", "told"),
+    [
+        ("--window", 99, "0.5 to 30 s"),
+        ("--window", 0, "longer than 0"),
+        ("--hop", 0, "longer than 0"),
+        ("--hop", 4, "no longer than the window"),
+    ],
+)
+def test_windows_that_make_no_sense_are_wrong_usage(
+    batchemo, tiny_bundle, voices, option, seconds, told
+):
     path = voices / "anna" / "one.wav"
-    ran = batchemo("predict", path, "--model", tiny_bundle.path, "--window", 99)
+    ran = batchemo("predict", path, "--model", tiny_bundle.path, option, seconds)
     assert ran.code == 2
-    assert "0.5 to 30 s" in ran.err
+    assert told in ran.err
