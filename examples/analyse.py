@@ -46,7 +46,8 @@ print(unsure.to_string(index=False))
 if "speaker" in heard:
     group = heard["speaker"].rename("speaker")
 else:
-    group = heard["file"].str.rpartition("/")[0].rename("folder")
+    paths = heard["root"].astype(str) + "/" + heard["file"]
+    group = paths.str.split("/").str[-2].rename("folder")
 by_group = pd.crosstab(group, heard["emotion"], normalize="index")
 by_month = pd.crosstab(heard["mtime"].dt.strftime("%Y-%m").rename("month"), heard["emotion"])
 print(by_group.round(2).to_string())
