@@ -19,15 +19,15 @@ class Augmentation:
     """What padding is made of."""
     time_warp: float = 0.15
     band_warp: float = 0.06
-    tilt: float = 0.25
+    tilt: float = 0.12
     """The spread of the random equaliser."""
-    noise_share: float = 0.3
+    noise_share: float = 0.15
     """The share of pictures that get a noise floor."""
-    noise_range: tuple[float, float] = (-1.5, 0.5)
+    noise_range: tuple[float, float] = (-1.5, 0.0)
     masks: int = 2
-    longest_time_mask: int = 24
-    widest_band_mask: int = 10
-    mixup_share: float = 0.7
+    longest_time_mask: int = 16
+    widest_band_mask: int = 7
+    mixup_share: float = 0.5
     mixup_alpha: float = 0.2
 
 

@@ -11,11 +11,11 @@ from batchemo.training.augment import Augmentation
 class FitOptions:
     """How to teach. The last average is the result: no epoch is chosen."""
 
-    epochs: int = 45
+    epochs: int = 40
     batch_size: int = 32
-    foreign_share: float = 1 / 3
+    foreign_share: float = 0.25
     """The share of each batch that comes from corpora other than the first."""
-    rate: float = 1e-3
+    rate: float = 2e-3
     warm_up: float = 0.25
     """The share of all steps in which the learning rate rises."""
     decay: float = 0.02
