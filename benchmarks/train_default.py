@@ -37,13 +37,13 @@ PLAN = Plan(
 
 HOW = """\
 One small conformer (a strided convolutional front, two blocks, attentive pooling; about 0.33 M
-weights) on trimmed, level-normalised log-mels of 3 s windows. Two thirds of each batch are RAVDESS,
-one third nEMO, every class of a corpus equally often; the classes that nEMO lacks are masked for
-it. Stored variants of each recording (other speeds, another room and microphone with noise), then,
-on the fly: time and mel warp, equaliser, noise floor, SpecAugment, mixup inside a corpus. AdamW on
-one cycle, label smoothing; the result is the moving average of the weights after the last epoch.
-The shipped net learnt from all the RAVDESS actors at hand; the folds' nets, made the same way, only
-give the estimate."""
+weights) on trimmed, level-normalised log-mels of 3 s windows. Three quarters of each batch are
+RAVDESS, one quarter nEMO, every class of a corpus equally often; the classes that nEMO lacks are
+masked for it. Stored variants of each recording (other speeds, another room and microphone with
+noise), then, on the fly: time and mel warp, equaliser, noise floor, SpecAugment, mixup inside a
+corpus. AdamW on one cycle, label smoothing; the result is the moving average of the weights after
+the last epoch. The shipped net learnt from all the RAVDESS actors at hand; the folds' nets, made
+the same way, only give the estimate."""
 
 CITATIONS = [
     "Livingstone & Russo (2018), The Ryerson Audio-Visual Database of Emotional Speech and Song "
