@@ -39,7 +39,9 @@ def _tidy(folder: Path) -> None:
 def _acquire(folder: Path, *, wait: bool) -> int:
     path = folder / NAME
     while True:
-        folder.mkdir(exist_ok=True)
+        # Not by exist_ok: that fails where the last holder removes the folder meanwhile.
+        with suppress(FileExistsError):
+            folder.mkdir()
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except FileNotFoundError:  # Its last holder has just removed the folder.
