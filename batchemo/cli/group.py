@@ -16,6 +16,7 @@ COMMANDS = {
     "show": "Tell how a table of results was made.",
     "models": "List the models, show their cards, check their digests.",
     "features": "Write the features of recordings as a table.",
+    "app": "Open the web page.",
     "doctor": "Check that everything batchemo needs is here and works.",
     "completion": "Print the shell's completion script.",
 }

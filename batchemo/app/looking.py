@@ -1,0 +1,173 @@
+"""From the bytes that a visitor sent to what the page shows of them; knows no widgets."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batchemo.app.desks import Desks
+from batchemo.app.hearing import Job, Model
+from batchemo.app.options import AppOptions
+from batchemo.app.outline import Outline
+from batchemo.audio import REASONS
+from batchemo.bundles import Bundle
+from batchemo.errors import BatchemoError
+from batchemo.scan.account import account_of, model_id
+from batchemo.scan.finish import Shape
+from batchemo.scan.options import Settings
+from batchemo.sources import Recording, SourceOptions, names
+from batchemo.tables.rows import Floats, Row, judge, to_batch
+from batchemo.tables.write import open_writer, regroup
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROOT = "upload"
+"""What stands in the tables' column `root`: no folder of the server's is told to a visitor."""
+
+
+FILE = "recording"
+"""The name of every temporary file; the decoder goes by contents alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A recording that a visitor sent."""
+
+    key: str
+    """Unlike that of any other recording, also of one with the same name or contents."""
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is known of one recording: a row for each model, by the model's digest."""
+
+    rows: Mapping[str, Row]
+    outline: Outline | None = None
+
+    def joined(self, other: Look) -> Look:
+        """Add what other models found in the same recording."""
+        return Look({**self.rows, **other.rows}, self.outline or other.outline)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one model says of a recording it could hear."""
+
+    labels: tuple[str, ...]
+    probabilities: Floats
+
+    @cached_property
+    def ranked(self) -> list[tuple[str, float]]:
+        """The labels with their probabilities, the likeliest first."""
+        pairs = zip(self.labels, map(float, self.probabilities), strict=True)
+        return sorted(pairs, key=lambda pair: -pair[1])
+
+    @property
+    def label(self) -> str:
+        """The likeliest label, as the tables name it."""
+        return self.labels[int(judge(self.probabilities[None])[0][0])]
+
+    @property
+    def confidence(self) -> float:
+        """The probability of that label."""
+        return float(self.probabilities.max())
+
+
+def look_at(sent: Sent, bundles: Sequence[Bundle], desks: Desks, options: AppOptions) -> Look:
+    """Have a recording analysed by a worker; what is wrong with it is told by its rows.
+
+    It lies in a temporary folder only while a worker reads it, under a name of ours: neither a
+    crash nor a name can leave anything behind or write anywhere else.
+    """
+    models = tuple(Model(os.fspath(bundle.path), bundle.digest) for bundle in bundles)
+    job = Job(models, options.max_duration, options.timeout)
+    try:
+        with (
+            desks.borrow() as desk,
+            tempfile.TemporaryDirectory(prefix="batchemo-app-") as folder,
+        ):
+            Path(folder, FILE).write_bytes(sent.content)
+            heard = desk.hear(job, Recording(folder, FILE, len(sent.content), None))
+    except OSError as error:
+        raise BatchemoError(f"the server could not take the recording: {error.strerror}") from error
+    rows = (_anonymous(row, sent.name, folder) for row in heard.rows)
+    return Look({model.digest: row for model, row in zip(models, rows, strict=True)}, heard.outline)
+
+
+def _anonymous(row: Row, name: str, folder: str) -> Row:
+    """Give a row the visitor's own name, and take away all that tells of the server."""
+    detail = None if row.detail is None else row.detail.replace(folder, ROOT)
+    file = names.to_text(name)
+    return dataclasses.replace(row, root=ROOT, file=file, detail=detail, mtime_ns=None)
+
+
+def judgement(row: Row, bundle: Bundle) -> Judgement | None:
+    """Give what the model says of the recording; None where it failed."""
+    return None if row.probabilities is None else Judgement(bundle.labels, row.probabilities)
+
+
+def complaint(row: Row) -> str:
+    """Say why a recording failed: the reason's sentence, and what was found.
+
+    >>> complaint(Row("upload", "a.wav", reason="empty", detail="0 bytes"))
+    'The file has no bytes at all. (0 bytes)'
+    """
+    sentence = REASONS[row.reason or "internal_error"]
+    return f"{sentence} ({names.for_display(row.detail)})" if row.detail else sentence
+
+
+def titles(bundles: Sequence[Bundle]) -> list[str]:
+    """Give the models' names; those that share one are told apart by their digests."""
+    counts = Counter(bundle.name for bundle in bundles)
+    return [
+        bundle.name if counts[bundle.name] == 1 else f"{bundle.name} {bundle.digest[:6]}"
+        for bundle in bundles
+    ]
+
+
+def files_table(rows: Sequence[Row], bundle: Bundle) -> pa.Table:
+    """Give the files table of a scan for rows of one model."""
+    import pyarrow as pa
+
+    settings = Settings()
+    shape = Shape(bundle.labels, None, False, account_of(bundle, settings, SourceOptions()))
+    batch = to_batch(rows, labels=bundle.labels, model=model_id(bundle, settings), segments=False)
+    return pa.concat_tables([shape.files().empty_table(), *regroup([batch], shape.files())])
+
+
+def written(table: pa.Table, kind: str) -> bytes:
+    """Give the bytes of a table's file, `kind` being `.csv` or `.parquet`."""
+    sink = io.BytesIO()
+    writer = open_writer(sink, table.schema, kind=kind)
+    writer.write(table)
+    writer.close()
+    return sink.getvalue()
+
+
+_PLAYED = {b"RIFF": "audio/wav", b"fLaC": "audio/flac", b"OggS": "audio/ogg", b"ID3": "audio/mpeg"}
+
+
+def media_type(head: bytes) -> str | None:
+    """Tell what a browser may play this as, by its first bytes; None for what it cannot.
+
+    What the visitor's browser called it is never believed: it could have said text/html.
+
+    >>> media_type(b"fLaC..."), media_type(b"<html>")
+    ('audio/flac', None)
+    """
+    for start, kind in _PLAYED.items():
+        if head.startswith(start):
+            return kind
+    frame = len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2
+    return "audio/mpeg" if frame else None

@@ -1,0 +1,221 @@
+"""The page's widgets. Streamlit runs this file anew for every visitor and every click.
+
+What a visitor named, and what is said of it, is shown as plain text or in a table's cell, never in
+Markdown: not in a label, not in a heading.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import streamlit as st
+
+from batchemo.app import charts
+from batchemo.app.desks import shared_desks
+from batchemo.app.hearing import CHANGED
+from batchemo.app.looking import (
+    Look,
+    Sent,
+    complaint,
+    files_table,
+    judgement,
+    look_at,
+    media_type,
+    titles,
+    written,
+)
+from batchemo.app.options import AppOptions
+from batchemo.audio import REASONS
+from batchemo.bundles import Bundle, load_bundle
+from batchemo.errors import BatchemoError
+from batchemo.sources.names import for_display
+from batchemo.tables.rows import Row
+
+WHAT_IT_IS = (
+    "The models learned from actors. What comes out is how an expression **sounds**, judged by "
+    "acted speech; it is not what a person feels, and no ground for a decision about anybody. In "
+    "the European Union, inferring emotions at work and in education is prohibited "
+    "(AI Act, Article 5(1)(f))."
+)
+WHAT_IS_KEPT = (
+    "Nothing that you give to this page is kept: a recording lies on the server's disk only while "
+    "it is analysed, and in its memory until you leave."
+)
+SPOKEN = "microphone.wav"
+MEDIA_TYPES = {"CSV": "text/csv", "Parquet": "application/vnd.apache.parquet"}
+COLUMNS = {
+    "recording": st.column_config.TextColumn(width="medium"),
+    "confidence": st.column_config.ProgressColumn(format="%.2f", min_value=0.0, max_value=1.0),
+    "seconds": st.column_config.NumberColumn(format="%.1f"),
+}
+
+
+@st.cache_resource(show_spinner=False)
+def shelf(models: tuple[str, ...]) -> tuple[Bundle, ...]:
+    """The models on offer, verified once; what runs them lives in the workers."""
+    try:
+        return tuple(load_bundle(model) for model in models)
+    except BatchemoError:
+        raise BatchemoError(CHANGED) from None
+
+
+def show(options: AppOptions) -> None:
+    """Show the whole page."""
+    st.set_page_config(page_title="batchemo", page_icon="🎙", layout="centered")
+    st.title("How does a voice sound?")
+    st.caption(WHAT_IT_IS)
+    bundles = shelf(options.models)
+    bundle, compared = choose(bundles)
+    recordings = take(options)
+    if recordings:
+        looks = look_at_all(recordings, compared, options)
+        place = overview(recordings, looks, bundle, compared) if len(looks) > 1 else 0
+        closely(recordings[place], looks[place], bundle, compared)
+        downloads([look.rows[bundle.digest] for look in looks], bundle)
+    st.caption(WHAT_IS_KEPT)
+
+
+def choose(bundles: Sequence[Bundle]) -> tuple[Bundle, Sequence[Bundle]]:
+    """Let the visitor choose a model; give it, and all that are to be asked."""
+    if len(bundles) == 1:
+        return bundles[0], bundles
+    left, right = st.columns([2, 1], vertical_alignment="bottom")
+    names = dict(enumerate(titles(bundles)))
+    place = left.selectbox("Model", names, format_func=names.__getitem__)
+    everyone = right.toggle("Compare all models")
+    return bundles[place], bundles if everyone else [bundles[place]]
+
+
+def take(options: AppOptions) -> list[Sent]:
+    """Take recordings, as many as are allowed."""
+    upload, speak = st.tabs(["Upload", "Speak"])
+    files = upload.file_uploader(
+        "Recordings: WAV, FLAC, Ogg, MP3, AIFF and more", accept_multiple_files=True
+    )
+    spoken = speak.audio_input("Say something, three seconds or more", sample_rate=48_000)
+    sent = [Sent(spoken.file_id, SPOKEN, spoken.getvalue())] if spoken is not None else []
+    sent += [Sent(file.file_id, file.name, file.getvalue()) for file in files]
+    if len(sent) > options.max_files:
+        st.warning(
+            f"Only the first {options.max_files} of {len(sent)} recordings are analysed. For more, "
+            "there is the command `batchemo scan`."
+        )
+    return sent[: options.max_files]
+
+
+def look_at_all(
+    recordings: Sequence[Sent], bundles: Sequence[Bundle], options: AppOptions
+) -> list[Look]:
+    """Look at every recording, and at none a second time."""
+    known: dict[str, Look] = st.session_state.get("looks", {})
+    looks = {each.key: known.get(each.key, Look({})) for each in recordings}
+    st.session_state["looks"] = looks
+    missing = [
+        (each, [bundle for bundle in bundles if bundle.digest not in looks[each.key].rows])
+        for each in recordings
+    ]
+    missing = [(each, wanted) for each, wanted in missing if wanted]
+    if missing:
+        progress = st.progress(0.0, "Listening…")
+        for done, (each, wanted) in enumerate(missing):
+            progress.progress(done / len(missing), f"Listening… {done} of {len(missing)}")
+            found = look_at(each, wanted, shared_desks(options.jobs), options)
+            looks[each.key] = looks[each.key].joined(found)
+        progress.empty()
+    return [looks[each.key] for each in recordings]
+
+
+def overview(
+    recordings: Sequence[Sent], looks: Sequence[Look], bundle: Bundle, compared: Sequence[Bundle]
+) -> int:
+    """Show a line for each recording; give the place of the one to be looked at closely."""
+    rows = [look.rows[bundle.digest] for look in looks]
+    judged = [judgement(row, bundle) for row in rows]
+    columns = {
+        "recording": [for_display(each.name) for each in recordings],
+        "sounds": [each.label if each else "" for each in judged],
+        "confidence": [each and each.confidence for each in judged],
+        "seconds": [row.duration for row in rows],
+    }
+    for title, other in zip(titles(compared), compared, strict=True):
+        if other is not bundle:
+            found = [judgement(look.rows[other.digest], other) for look in looks]
+            columns[title] = [each.label if each else "" for each in found]
+    if not all(judged):
+        columns["problem"] = [REASONS[row.reason] if row.reason else "" for row in rows]
+    st.dataframe(columns, hide_index=True, column_config=COLUMNS)
+    lines = {
+        place: f"{place + 1}. {for_display(each.name)}" for place, each in enumerate(recordings)
+    }
+    return st.selectbox("Look closely at", lines, format_func=lines.__getitem__)
+
+
+def closely(recording: Sent, look: Look, bundle: Bundle, compared: Sequence[Bundle]) -> None:
+    """Show all that is known of one recording."""
+    row = look.rows[bundle.digest]
+    judged = judgement(row, bundle)
+    with st.container(border=True):
+        st.text(for_display(recording.name))
+        if judged is None:
+            st.warning("This recording could not be analysed.", icon="⚠️")
+            st.text(complaint(row))
+        else:
+            sounds, confidence, length = st.columns(3)
+            sounds.metric("Sounds", judged.label)
+            confidence.metric("Confidence", f"{judged.confidence:.0%}")
+            length.metric("Length", f"{row.duration:.1f} s")
+        play(recording)
+        if look.outline is not None:
+            st.vega_lite_chart(charts.waveform(look.outline), width="stretch")
+        if row.windows is not None and len(row.windows.starts) > 1:
+            st.vega_lite_chart(charts.over_time(row.windows, bundle.labels), width="stretch")
+        if judged is not None:
+            st.vega_lite_chart(charts.classes(judged), width="stretch")
+        if len(compared) > 1:
+            compare(look, compared)
+
+
+def play(recording: Sent) -> None:
+    """Show a player for what browsers play."""
+    kind = media_type(recording.content[:16])
+    if kind is not None:
+        st.audio(recording.content, format=kind)
+
+
+def compare(look: Look, bundles: Sequence[Bundle]) -> None:
+    """Show what every model says of one recording."""
+    found = [judgement(look.rows[bundle.digest], bundle) for bundle in bundles]
+    heard = {title: each for title, each in zip(titles(bundles), found, strict=True) if each}
+    if heard:
+        labels = {judged.label for judged in heard.values()}
+        agreed = "All models agree." if len(labels) == 1 else "The models do not agree."
+        st.caption(f"All models beside each other. {agreed}")
+        st.vega_lite_chart(charts.comparison(heard), width="stretch")
+
+
+def downloads(rows: Sequence[Row], bundle: Bundle) -> None:
+    """Offer the table of all recordings."""
+    table = files_table(rows, bundle)
+    for column, kind in zip(st.columns(2), ("CSV", "Parquet"), strict=True):
+        ending = f".{kind.lower()}"
+        column.download_button(
+            f"Table as {kind}",
+            written(table, ending),
+            f"batchemo{ending}",
+            MEDIA_TYPES[kind],
+            width="stretch",
+            on_click="ignore",
+        )
+
+
+def main() -> None:
+    """Show the page with the options that it was started with, and errors in their words."""
+    try:
+        show(AppOptions.from_word(sys.argv[1]))
+    except BatchemoError as error:
+        st.error(f"The analysis failed: {error}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+import os
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.csv as csv
+import pyarrow.parquet as pq
+import pytest
+from serving import sent, wait_until, wav
+
+from batchemo.app import looking
+from batchemo.app.desks import Desks
+from batchemo.app.looking import complaint, files_table, judgement, look_at, titles, written
+from batchemo.audio import REASONS
+from batchemo.errors import BatchemoError
+from batchemo.scan.closely import look_closely
+from batchemo.scan.options import Settings
+from batchemo.tables.rows import Row
+from batchemo.tables.schema import files_schema
+
+POISON = Path(__file__).parents[1] / "scan" / "poison"
+NAMES = [
+    "</script><script>alert(1)</script>.wav",
+    "[x](javascript:alert(1)).wav",
+    "**bold**.wav",
+    ":red[x].wav",
+    "$latex$",
+    "../../etc/passwd",
+    "a\x1b[2Jb\nc.wav",
+    "=cmd().wav",
+    "",
+]
+
+
+@pytest.fixture
+def scratch(tmp_path, monkeypatch) -> Path:
+    """Where temporary files are made meanwhile."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture
+def poisoned(monkeypatch):
+    """Makes the decoder of new workers do the harm that is named."""
+    monkeypatch.syspath_prepend(str(POISON))
+    opened = []
+
+    def poison(harm: str, jobs: int = 1) -> Desks:
+        monkeypatch.setattr(looking, "FILE", harm)
+        opened.append(Desks(jobs))
+        return opened[-1]
+
+    yield poison
+    for desks in opened:
+        desks.close()
+
+
+def test_the_numbers_are_those_of_predict_bit_for_bit(tiny_bundle, desks, options, tmp_path):
+    content = wav(7, silence=5)
+    path = tmp_path / "voice.wav"
+    path.write_bytes(content)
+    (expected,) = look_closely([path], Settings(model=str(tiny_bundle.path))).rows()
+
+    row = look_at(sent(content), [tiny_bundle], desks, options).rows[tiny_bundle.digest]
+
+    assert row.probabilities.tobytes() == expected.probabilities.tobytes()
+    assert row.windows.probabilities.tobytes() == expected.windows.probabilities.tobytes()
+    assert (row.duration, row.rms_db, row.silence) == (
+        expected.duration,
+        expected.rms_db,
+        expected.silence,
+    )
+
+
+def test_all_models_are_asked_at_once(make_bundle, desks, options):
+    bundles = [make_bundle(seed=seed, name=f"tiny{seed}") for seed in range(3)]
+    look = look_at(sent(wav()), bundles, desks, options)
+    assert len({look.rows[b.digest].probabilities.tobytes() for b in bundles}) == 3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_is_carried_as_it_is_and_goes_nowhere_else(
+    name, tiny_bundle, desks, options, scratch
+):
+    look = look_at(sent(wav(), name), [tiny_bundle], desks, options)
+    table = files_table(list(look.rows.values()), tiny_bundle)
+    assert table["file"].to_pylist() == [name]
+    assert list(scratch.iterdir()) == []
+
+
+def test_the_waveform_is_outlined_from_end_to_end(tiny_bundle, desks, options):
+    outline = look_at(sent(wav(7, silence=5)), [tiny_bundle], desks, options).outline
+    count = len(outline.lows)
+    assert 400 < count <= 1001
+    assert count * outline.seconds == pytest.approx(12, abs=2 * outline.seconds)
+    loud = (outline.highs - outline.lows) > 0.05
+    assert loud[: count * 7 // 12].mean() > 0.5
+    assert not loud[count * 7 // 12 + 1 :].any()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty"),
+        (b"<html><script>alert(1)</script>", "not_audio"),
+        (wav()[:44], "zero_frames"),
+        (wav()[:20000], "truncated"),
+        (wav(0.1), "too_short"),
+        (wav(0, silence=2), "silent"),
+    ],
+)
+def test_a_bad_recording_is_told_in_a_sentence(content, reason, tiny_bundle, desks, options):
+    row = look_at(sent(content), [tiny_bundle], desks, options).rows[tiny_bundle.digest]
+    assert row.reason == reason
+    assert complaint(row).startswith(REASONS[reason])
+    assert judgement(row, tiny_bundle) is None
+
+
+def test_every_reason_has_words():
+    for reason, sentence in REASONS.items():
+        assert complaint(Row("upload", "a", reason=reason)) == sentence
+
+
+def test_words_about_a_recording_cannot_hide_or_reverse():
+    row = Row("upload", "a", reason="not_audio", detail="x\u202egnp\x1b[2J")
+    assert complaint(row).endswith(r"(x\u202egnp\x1b[2J)")
+
+
+def test_a_recording_beyond_the_limit_is_refused(tiny_bundle, desks, options):
+    limited = replace(options, max_duration=2.0)
+    row = look_at(sent(wav(3)), [tiny_bundle], desks, limited).rows[tiny_bundle.digest]
+    assert row.reason == "too_large"
+    assert "the limit is 2 s" in row.detail
+
+
+@pytest.mark.parametrize("harm", ["kill", "segfault", "hang"])
+def test_a_decoder_that_does_harm_costs_its_own_recording_only(
+    harm, poisoned, tiny_bundle, options, scratch, monkeypatch
+):
+    desks = poisoned(harm)
+    row = look_at(sent(wav()), [tiny_bundle], desks, replace(options, timeout=1.0)).rows[
+        tiny_bundle.digest
+    ]
+    assert row.reason == ("timeout" if harm == "hang" else "worker_died")
+
+    monkeypatch.setattr(looking, "FILE", "recording")
+    again = look_at(sent(wav()), [tiny_bundle], desks, options).rows[tiny_bundle.digest]
+    assert again.reason is None
+    assert [path.name.startswith("batchemo-app-worker-") for path in scratch.iterdir()] == [True]
+
+
+def test_one_visitors_endless_recording_does_not_hold_up_another(
+    poisoned, tiny_bundle, options, monkeypatch
+):
+    desks = poisoned("hang", jobs=2)
+    slow = replace(options, timeout=30.0)
+    ended = []
+
+    def wait_for_ever():
+        with pytest.raises(BatchemoError) as error:
+            look_at(sent(wav()), [tiny_bundle], desks, slow)
+        ended.append(str(error.value))
+
+    visitor = threading.Thread(target=wait_for_ever)
+    visitor.start()
+    wait_until(lambda: desks.free == 1, 10)
+    monkeypatch.setattr(looking, "FILE", "recording")
+    row = look_at(sent(wav()), [tiny_bundle], desks, options).rows[tiny_bundle.digest]
+    assert row.reason is None
+    desks.close()
+    visitor.join(10)
+    assert ended == ["the page is being closed"]
+
+
+def test_no_path_of_the_server_is_told(tiny_bundle, options, desks, scratch):
+    look = look_at(sent(wav()[:20000]), [tiny_bundle], desks, options)
+    table = files_table(list(look.rows.values()), tiny_bundle)
+    for content in (written(table, ".csv"), written(table, ".parquet")):
+        assert os.fsencode(scratch) not in content
+    assert table["root"].to_pylist() == ["upload"]
+    assert table["mtime"].null_count == 1
+
+
+def test_the_downloads_have_the_columns_of_a_scan(tiny_bundle, desks, options, tmp_path):
+    contents = {"=good().wav": wav(), "bad.wav": b"no"}
+    looks = [look_at(sent(c, n), [tiny_bundle], desks, options) for n, c in contents.items()]
+    table = files_table([look.rows[tiny_bundle.digest] for look in looks], tiny_bundle)
+    (tmp_path / "t.parquet").write_bytes(written(table, ".parquet"))
+    (tmp_path / "t.csv").write_bytes(written(table, ".csv"))
+
+    parquet = pq.read_table(tmp_path / "t.parquet")
+    assert parquet.schema.equals(files_schema(tiny_bundle.labels))
+    assert parquet["status"].to_pylist() == ["ok", "failed"]
+    assert b"batchemo" in parquet.schema.metadata
+    plain = csv.read_csv(tmp_path / "t.csv")
+    assert plain.column_names == parquet.column_names
+    assert plain["file"].to_pylist() == ["'=good().wav", "bad.wav"], "no spreadsheet runs a name"
+
+
+def test_a_model_that_was_changed_is_refused(make_bundle, desks, options):
+    bundle = make_bundle(seed=1)
+    make_bundle(seed=2, folder=bundle.path)
+    with pytest.raises(BatchemoError, match="start the page again"):
+        look_at(sent(wav()), [bundle], desks, options)
+
+
+def test_a_full_disk_is_told_in_words(tiny_bundle, desks, options, scratch, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(scratch / "nowhere"))
+    with pytest.raises(BatchemoError, match="could not take the recording"):
+        look_at(sent(wav()), [tiny_bundle], desks, options)
+
+
+def test_models_of_one_name_are_told_apart(make_bundle, tmp_path):
+    one, other = (make_bundle(seed=s, folder=tmp_path / str(s)) for s in range(2))
+    assert titles([one, make_bundle(name="third"), other]) == [
+        f"tiny {one.digest[:6]}",
+        "third",
+        f"tiny {other.digest[:6]}",
+    ]

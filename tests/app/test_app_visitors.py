@@ -1,0 +1,149 @@
+"""The page as its own process serves it, to visitors over the network."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import tiny_graph, tiny_info
+from serving import COMMAND, Served, sent, serving, wait_until, wav
+from visitor import Page, Visitor
+
+from batchemo.app.desks import Desks
+from batchemo.app.looking import judgement, look_at
+from batchemo.app.options import AppOptions
+from batchemo.bundles import Bundle, write_bundle
+
+VISITORS = 10
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    files = {"model.onnx": tiny_graph(64, 4), "README.md": b"# tiny\n"}
+    return write_bundle(tmp_path_factory.mktemp("models") / "tiny", tiny_info(), files)
+
+
+@pytest.fixture(scope="module")
+def served(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("server") / "scratch"
+    with serving((str(bundle.path),), folder, "--max-upload-mb", "1", "--jobs", "2") as served:
+        yield served
+
+
+def test_ten_people_at_once_each_see_their_own_and_the_right_result(
+    served: Served, bundle: Bundle, desks: Desks
+) -> None:
+    contents = [wav(1 + 0.2 * number, seed=number) for number in range(VISITORS)]
+
+    def visit(number: int) -> Page:
+        with Visitor(served.url) as visitor:
+            visitor.open()
+            return visitor.send(f"visitor-{number}.wav", contents[number])
+
+    with ThreadPoolExecutor(VISITORS) as people:
+        pages = list(people.map(visit, range(VISITORS)))
+
+    options = AppOptions((str(bundle.path),))
+    for number, page in enumerate(pages):
+        row = look_at(sent(contents[number]), [bundle], desks, options).rows[bundle.digest]
+        expected = judgement(row, bundle)
+        assert expected is not None
+        assert page.errors == []
+        assert page.texts == [f"visitor-{number}.wav"], "and no one else's"
+        assert page.metrics == {
+            "Sounds": expected.label,
+            "Confidence": f"{expected.confidence:.0%}",
+            "Length": f"{1 + 0.2 * number:.1f} s",
+        }
+    assert len({page.session for page in pages}) == VISITORS
+
+
+def test_nothing_stays_on_the_servers_disk_but_crumbs_that_hold_no_sound(served: Served) -> None:
+    with Visitor(served.url) as visitor:
+        visitor.open()
+        visitor.send("a.wav", wav())
+        visitor.send("b.wav", b"no sound at all")
+    left = [path for path in served.scratch.rglob("*") if path.is_file()]
+    assert {path.parent.name.startswith("batchemo-app-worker-") for path in left} == {True}
+    assert max(path.stat().st_size for path in left) < 500
+
+
+def test_a_recording_beyond_the_limit_is_not_taken(served: Served) -> None:
+    with Visitor(served.url) as visitor:
+        visitor.open()
+        address = visitor.upload_urls("big.wav")["upload_url"]
+        assert visitor.put(address, "big.wav", bytes(2**20 + 2**20)).status_code == 413
+
+
+def test_another_page_cannot_upload_for_a_visitor(served: Served) -> None:
+    with Visitor(served.url) as visitor:
+        visitor.open()
+        address = visitor.upload_urls("a.wav")["upload_url"]
+        assert visitor.put(address, "a.wav", wav(), token=False).status_code == 403
+
+
+def test_what_was_uploaded_can_be_fetched_by_no_one(served: Served) -> None:
+    with Visitor(served.url) as visitor:
+        visitor.open()
+        address = visitor.upload_urls("a.wav")["upload_url"]
+        visitor.put(address, "a.wav", wav())
+        assert wav()[44:200] not in visitor.get(address).content
+
+
+def test_it_listens_on_this_machine_only(served: Served) -> None:
+    listening = [
+        connection.laddr.ip
+        for connection in psutil.Process(served.process.pid).net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert set(listening) <= {"127.0.0.1", "::1"}
+    assert listening
+
+
+def test_it_speaks_to_nobody_on_its_own(served: Served) -> None:
+    people = [*psutil.Process(served.process.pid).children(recursive=True)]
+    for process in [psutil.Process(served.process.pid), *people]:
+        for connection in process.net_connections("inet"):
+            if connection.raddr:
+                assert connection.laddr.port == served.port
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_workers_and_temporary_files(
+    bundle: Bundle, tmp_path: Path, number: signal.Signals
+) -> None:
+    scratch = tmp_path / "scratch"
+    with serving((str(bundle.path),), scratch, "--jobs", "1") as served:
+        with Visitor(served.url) as visitor:
+            visitor.open()
+            visitor.send("a.wav", wav())
+        family = psutil.Process(served.process.pid).children(recursive=True)
+        assert family
+        served.process.send_signal(number)
+        said, _ = served.process.communicate(timeout=15)
+    wait_until(lambda: not any(process.is_running() for process in family), 5)
+    assert served.process.returncode == 0
+    assert "Traceback" not in said
+    assert [path.name for path in scratch.iterdir() if path.name.startswith("batchemo")] == []
+
+
+def test_a_port_that_is_taken_is_told_in_words(bundle: Bundle, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        ended = subprocess.run(
+            [*COMMAND, "--no-browser", "--port", port, "--model", str(bundle.path)],
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+    assert ended.returncode == 2
+    assert f"port {port}" in ended.stderr
+    assert "--port" in ended.stderr
