@@ -15,8 +15,8 @@ not what a person feels, no diagnosis, and no ground for decisions about people.
 Meant for research on corpora, for sorting and searching recordings, and for teaching. Not meant for
 judging a person, for surveillance, or for any use with consequences for whoever speaks. In the
 European Union, systems that infer emotions of people at work or in education are prohibited (AI
-Act, Regulation (EU) 2024/1689, Article 5(1)(f)), apart from medical and safety reasons; elsewhere
-they are high-risk.
+Act, Regulation (EU) 2024/1689, Article 5(1)(f)), apart from medical and safety reasons; other
+uses of emotion recognition are high-risk there.
 """
 
 LIMITS = """\
@@ -25,6 +25,8 @@ LIMITS = """\
 - It learnt from acted speech, in quiet rooms, of few speakers: North American English and Polish.
   Spontaneous speech is weaker in expression, and other languages, ages, microphones and noises
   differ; expect fewer right answers there than the figures above.
+- Confidence is calibrated on actors of RAVDESS. On other speech it tends to be too high: see the
+  calibration error in the foreign language above.
 - RAVDESS speaks two sentences only. Nothing here understands words.
 - Every window of speech gets one of the labels, also when what is expressed is none of them.
 - The interval over actors is wide: with so few speakers, no figure is better known than that.
