@@ -74,6 +74,12 @@ class Report:
     elapsed: float
     stages: dict[str, float]
     """Seconds that the workers spent in each stage."""
+    limited: bool = False
+    """The run stopped at its limit, before all recordings were looked at."""
+    unreachable: int = 0
+    """Recordings that were named and could not be found, whose earlier rows are kept."""
+    empty_roots: tuple[str, ...] = ()
+    """Roots that are not there or empty, as an unmounted disk is: nothing of theirs is pruned."""
 
     @property
     def failed(self) -> int:
