@@ -22,7 +22,7 @@ NAMES = [
     "# heading",
 ]
 READ_AS_MARKDOWN = ("title", "header", "subheader", "markdown", "caption", "warning", "error")
-WIDGETS = ("selectbox", "toggle", "tabs", "metric", "file_uploader", "audio_input")
+WIDGETS = ("selectbox", "toggle", "tabs", "metric", "file_uploader")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -143,13 +143,6 @@ def test_more_recordings_than_allowed_are_not_analysed(opened):
     app = upload(opened(max_files=2), *((f"{i}.wav", wav()) for i in range(4)))
     assert "first 2 of 4" in app.warning[0].value
     assert len(app.dataframe[0].value) == 2
-
-
-def test_the_microphone_is_heard(opened):
-    app = opened()
-    app.audio_input[0].set_value(("clip.wav", wav(), "audio/wav")).run()
-    assert texts(app) == ["microphone.wav"]
-    assert app.metric
 
 
 @pytest.mark.parametrize("name", NAMES)

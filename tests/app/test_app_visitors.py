@@ -64,6 +64,14 @@ def test_ten_people_at_once_each_see_their_own_and_the_right_result(
     assert len({page.session for page in pages}) == VISITORS
 
 
+def test_who_speaks_is_heard(served: Served) -> None:
+    with Visitor(served.url) as visitor:
+        visitor.open()
+        page = visitor.send("clip.wav", wav(), spoken=True)
+    assert page.texts == ["microphone.wav"]
+    assert page.metrics["Length"] == "1.5 s"
+
+
 def test_nothing_stays_on_the_servers_disk_but_crumbs_that_hold_no_sound(served: Served) -> None:
     with Visitor(served.url) as visitor:
         visitor.open()

@@ -22,6 +22,7 @@ class Page:
     metrics: dict[str, str] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     uploader: str = ""
+    microphone: str = ""
 
 
 class Visitor:
@@ -53,14 +54,14 @@ class Visitor:
         self.page = self._read()
         return self.page
 
-    def send(self, name: str, content: bytes) -> Page:
-        """Upload a recording and see what the page says of it."""
+    def send(self, name: str, content: bytes, *, spoken: bool = False) -> Page:
+        """Upload a recording, or speak it, and see what the page says of it."""
         upload = self.upload_urls(name)
         answer = self.put(upload["upload_url"], name, content)
         assert answer.status_code == 204, answer.text
         info = {"file_id": upload["file_id"], "name": name, "size": len(content)}
         state = {
-            "id": self.page.uploader,
+            "id": self.page.microphone if spoken else self.page.uploader,
             "file_uploader_state_value": {
                 "uploaded_file_info": [{**info, "file_urls": upload}],
             },
@@ -124,3 +125,5 @@ def _note(page: Page, element: Any) -> None:
         page.errors.append(element.alert.body)
     elif kind == "file_uploader":
         page.uploader = element.file_uploader.id
+    elif kind == "audio_input":
+        page.microphone = element.audio_input.id
