@@ -2,7 +2,7 @@
 
     BatchemoError            1  the run failed
     ├── UsageError           2  the command line, a manifest or a configuration is wrong
-    ├── BundleError          1  a model bundle is damaged, of another format, or not there
+    ├── BundleError          1  a model bundle is damaged, or of another format
     ├── LockedError          4  another run holds the output
     └── MissingExtraError    1  an optional part of batchemo is not installed
 

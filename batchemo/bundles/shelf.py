@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import batchemo
-from batchemo.errors import BundleError
+from batchemo.errors import UsageError
 
 
 def shelf() -> Path:
@@ -27,7 +27,7 @@ def find_bundle(name_or_path: str | Path) -> Path:
 
     >>> find_bundle("no-such-model")
     Traceback (most recent call last):
-    batchemo.errors.BundleError: no-such-model: there is no such model; ...
+    batchemo.errors.UsageError: no-such-model: there is no such model; ...
     """
     if isinstance(name_or_path, str) and name_or_path in list_bundles():
         return shelf() / name_or_path
@@ -36,7 +36,7 @@ def find_bundle(name_or_path: str | Path) -> Path:
         return folder
     shipped = ", ".join(list_bundles()) or "none"
     why = "holds no bundle.json" if folder.exists() else "there is no such model"
-    raise BundleError(
+    raise UsageError(
         f"{name_or_path}: {why}; the shipped models are: {shipped}. "
         "Name one of them, or the folder of a bundle."
     )

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from batchemo.bundles import Bundle, find_bundle, list_bundles, load_bundle, write_bundle
 from batchemo.bundles.schema import FORMAT, check_info
-from batchemo.errors import BundleError
+from batchemo.errors import BundleError, UsageError
 
 Make = Callable[..., Bundle]
 
@@ -108,7 +108,7 @@ def test_something_that_is_no_regular_file_is_refused(tiny_bundle: Bundle) -> No
     info.unlink()
     os.mkfifo(info)
 
-    with pytest.raises(BundleError, match=r"holds no bundle\.json"):
+    with pytest.raises(UsageError, match=r"holds no bundle\.json"):
         load_bundle(tiny_bundle.path)
 
 
@@ -180,13 +180,13 @@ def test_nothing_but_a_bundle_error_leaves_the_check(whole: Any, parts: dict[str
 
 
 def test_an_unknown_name_is_answered_with_the_names_there_are() -> None:
-    with pytest.raises(BundleError, match="there is no such model; the shipped models are: ") as no:
+    with pytest.raises(UsageError, match="there is no such model; the shipped models are: ") as no:
         find_bundle("defualt")
     assert all(name in str(no.value) for name in list_bundles())
 
 
 def test_a_folder_without_bundle_json_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"holds no bundle\.json"):
+    with pytest.raises(UsageError, match=r"holds no bundle\.json"):
         find_bundle(tmp_path)
 
 

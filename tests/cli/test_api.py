@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import batchemo as package
-from batchemo.errors import BundleError, UsageError
+from batchemo.errors import UsageError
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_a_model_that_changed_on_disk_is_seen(voices, make_bundle):
 def test_errors_are_ours(voices, options):
     with pytest.raises(UsageError, match="check the name"):
         package.scan("nowhere", **options)
-    with pytest.raises(BundleError, match="no such model"):
+    with pytest.raises(UsageError, match="no such model"):
         package.predict(voices / "anna" / "one.wav", model="nowhere")
     with pytest.raises(package.BatchemoError):
         package.load_bundle("nowhere")

@@ -74,7 +74,7 @@ def test_the_list_tells_of_damage_too(batchemo, shipped):
 
 def test_an_unknown_model_is_refused_with_those_that_there_are(batchemo, shipped):
     ran = batchemo("models", "show", "huge")
-    assert ran.code == 1
+    assert ran.code == 2
     assert "default, small" in ran.err
 
 
