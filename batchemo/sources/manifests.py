@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchemo.errors import UsageError
-from batchemo.sources.columns import typed
+from batchemo.sources.columns import typed, unguarded
 from batchemo.sources.names import for_display, from_text
 from batchemo.sources.places import look_up, place
 from batchemo.sources.recording import Recording
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _PARQUET_MAGIC = b"PAR1"
 _ROWS_AT_ONCE = 4096
+_OF_OUR_OWN = {"root", "file", "status", "model"}
+"""Columns that tell a table of results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +135,13 @@ def _read_text(path: str, title: str) -> pyarrow.Table:
                 if "UTF8" in str(error)
                 else f"The manifest {title} is no proper table: {error}"
             ) from None
+    columns = table.columns
+    if set(table.column_names) >= _OF_OUR_OWN:
+        columns = [unguarded(column) for column in columns]
     keep = {"file", "root"}
     columns = [
         column if name in keep else typed(column)
-        for name, column in zip(table.column_names, table.columns, strict=True)
+        for name, column in zip(table.column_names, columns, strict=True)
     ]
     return pyarrow.table(columns, names=table.column_names)
 
