@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import click
 
 from batchemo.cli.listeners import warn
 from batchemo.cli.text import counted
-from batchemo.scan.options import ScanOptions
 from batchemo.sources.names import for_display
+
+if TYPE_CHECKING:
+    from batchemo.scan.preview import Preview
 
 MEANING = {
     "new": "to be analysed",
@@ -19,11 +21,8 @@ MEANING = {
 }
 
 
-def show_dry_run(options: ScanOptions, stream: IO[str]) -> int:
-    """Print how many recordings are in which state, with examples; give the exit code."""
-    from batchemo.scan.preview import preview
-
-    found = preview(options)
+def show_dry_run(found: Preview, stream: IO[str]) -> None:
+    """Print how many recordings are in which state, with examples."""
     for name, state in found.states():
         size = f", {state.bytes / 2**20:,.1f} MiB" if state.bytes else ""
         click.echo(f"{name:<10}{counted(state.files, 'recording')}{size}: {MEANING[name]}", stream)
@@ -35,6 +34,7 @@ def show_dry_run(options: ScanOptions, stream: IO[str]) -> int:
     for count, why in ((found.young, "too young"), (found.duplicates, "named more than once")):
         if count:
             click.echo(f"left out  {counted(count, 'file')}: {why}", stream)
+    if found.limited:
+        click.echo("stopped at the limit", stream)
     for problem in found.problems:
         warn(f"could not be read: {problem}")
-    return 3 if found.problems else 0

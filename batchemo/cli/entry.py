@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import click
 
+from batchemo.cli import streams
 from batchemo.cli.group import cli
 from batchemo.cli.signals import Stopped
 from batchemo.errors import BatchemoError
@@ -17,6 +17,7 @@ INTERRUPTED = 130
 
 def run(args: list[str] | None = None) -> int:
     """Run the command line and give its exit code."""
+    streams.prepare()
     try:
         code = cli.main(args, prog_name="batchemo", standalone_mode=False)
     except click.exceptions.Exit as request:
@@ -33,10 +34,6 @@ def run(args: list[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         complain("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has seen enough; nothing may be written to it at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         complain(f"{place}{error.strerror or error}")

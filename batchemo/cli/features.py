@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchemo.cli.listeners import Plain, live, warn
+from batchemo.cli.notes import nothing_found
 from batchemo.cli.options import (
     ENVIRONMENT,
     config_option,
     jobs_option,
+    quiet_option,
     source_options,
     sources_from,
+    switch,
 )
 from batchemo.cli.parse import duration
 from batchemo.cli.signals import Stopped, stoppable
@@ -96,13 +99,8 @@ Exit codes:
     metavar="DURATION",
     help="Give up a recording that takes longer, or a started hour of it that does; 0 is never.",
 )
-@click.option(
-    "--overwrite",
-    is_flag=True,
-    allow_from_autoenv=False,
-    help="Replace an output that exists.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@switch("--overwrite", allow_from_autoenv=False, help="Replace an output that exists.")
+@quiet_option
 @config_option
 def command(quiet: bool, **values: Any) -> int:
     """Write the features of all recordings of SOURCES as one table, for models of your own."""
@@ -124,6 +122,8 @@ def command(quiet: bool, **values: Any) -> int:
     if not quiet:
         for problem in done.problems:
             warn(f"could not be read: {problem}")
+        if not done.recordings and not done.problems:
+            warn(nothing_found(sources.extensions))
         failed = f", {done.failed:,} failed" if done.failed else ""
         told = f"{counted(done.recordings, 'recording')}{failed}, {counted(done.windows, 'window')}"
         click.echo(f"batchemo: {told} → {for_display(options.output)}")

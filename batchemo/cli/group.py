@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Any
 
 import click
 
 from batchemo import __version__
+from batchemo.cli import streams
+from batchemo.errors import BatchemoError
 
 COMMANDS = {
     "scan": "Find the emotion in every recording of a corpus, as one table.",
@@ -51,6 +54,18 @@ class LazyGroup(click.Group):
             hint = f" Did you mean {near[0]}?" if near else ""
             ctx.fail(f"There is no command {name!r}.{hint} `batchemo --help` lists them.")
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; where its reader has seen enough (`| head`), that is a good end."""
+        try:
+            code = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            if not streams.reader_has_left():
+                raise BatchemoError("what it writes to was closed; it stopped there") from None
+            streams.fall_silent()
+            return 0
+        return code
 
 
 @click.group(

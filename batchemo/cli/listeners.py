@@ -1,9 +1,7 @@
-"""Listeners of a scan, each a function of an event: a live display, plain lines, a JSON log."""
+"""Listeners of a scan, each a function of an event: a live display, or plain lines."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,14 +9,14 @@ from typing import IO, Any
 
 import click
 
-from batchemo.cli.text import clock, counted
+from batchemo.cli.notes import remarks
+from batchemo.cli.text import NARROW, clock, counted
 from batchemo.scan.events import (
     Advanced,
     Event,
     Listener,
     RecordingFailed,
     Report,
-    Started,
     Warned,
 )
 from batchemo.sources.names import for_display
@@ -69,17 +67,20 @@ def warn(text: str) -> None:
 def live(stream: IO[str]) -> Iterator[Listener]:
     """Show a bar that moves: files, hours of sound, speed, time left, failures."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        ProgressColumn,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
 
     console = Console(file=stream)
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.fields[files]}"),
-        BarColumn(),
-        TextColumn("{task.fields[speed]}"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[left]}"),
-    )
+    files, speed, left = (TextColumn(f"{{task.fields[{n}]}}") for n in ("files", "speed", "left"))
+    columns: list[ProgressColumn] = [files, left]
+    if console.width >= NARROW:
+        columns = [SpinnerColumn(), files, BarColumn(), speed, TimeElapsedColumn(), left]
     began = time.monotonic()
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=None, files="looking for recordings", speed="", left="")
@@ -112,54 +113,10 @@ def _left(event: Advanced, elapsed: float) -> str:
     return f"{clock(left)} left"
 
 
-class JsonLog:
-    """Writes every event as a line of JSON."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
-
-    def __call__(self, event: Event) -> None:
-        """Take an event."""
-        line = {"event": EVENT_NAMES[type(event)], "time": _now(), **_fields(event)}
-        self._stream.write(json.dumps(line) + "\n")
-        self._stream.flush()
-
-
-EVENT_NAMES: dict[type, str] = {
-    Started: "started",
-    Advanced: "advanced",
-    RecordingFailed: "recording_failed",
-    Warned: "warned",
-    Report: "finished",
-}
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-
-def _fields(event: Event) -> dict[str, Any]:
-    if not isinstance(event, Report):
-        return dataclasses.asdict(event)
-    fields = {f.name: getattr(event, f.name) for f in dataclasses.fields(event)}
-    del fields["summary"]
-    return fields | {
-        "exit_code": event.exit_code,
-        "failed": event.failed,
-        "emotions": {k: c.files for k, c in event.summary.by_kind("ok").items()},
-        "reasons": {k: c.files for k, c in event.summary.by_kind("failed").items()},
-    }
-
-
 def final_line(report: Report) -> str:
     """Say in one line how the scan went."""
-    parts = [counted(report.analysed, "recording") + " analysed"]
-    if report.kept:
-        parts.append(f"{report.kept:,} kept")
-    if report.failed:
-        parts.append(f"{report.failed:,} failed")
-    if report.young:
-        parts.append(f"{report.young:,} too young, left for the next run")
+    failed = [f"{report.failed:,} failed"] if report.failed else []
+    parts = [counted(report.analysed, "recording") + " analysed", *failed, *remarks(report)]
     if report.problems:
         parts.append(counted(len(report.problems), "source") + " could not be read")
     where = f" → {for_display(report.output)}" if report.output else ""

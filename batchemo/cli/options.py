@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-from batchemo.cli.parse import duration, jobs, load_config, split_words
+from batchemo.cli.config import load_config
+from batchemo.cli.parse import duration, jobs, split_words
 from batchemo.errors import UsageError
 from batchemo.scan.options import BATCH_SIZE, Settings
 from batchemo.sources import SourceOptions
@@ -16,6 +17,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 ENVIRONMENT = {"auto_envvar_prefix": "BATCHEMO", "help_option_names": ["-h", "--help"]}
 """Context settings of every command: an option --min-age is also BATCHEMO_MIN_AGE."""
+
+MOST_IN_A_BATCH = 4096
+"""More only costs memory."""
 
 
 def together(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
@@ -27,6 +31,11 @@ def together(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
         return function
 
     return decorate
+
+
+def switch(name: str, *short: str, help: str, **more: Any) -> Callable[[Command], Command]:
+    """Make a flag that the command line can also switch off, against a file or a variable."""
+    return click.option(*short, f"{name}/--no-{name[2:]}", help=help, **more)
 
 
 config_option = click.option(
@@ -79,8 +88,8 @@ source_options = together(
         help="Extensions to look for in folders and globs: wav,flac,…; audio is all that can be "
         "read, any is every file.",
     ),
-    click.option("--hidden", is_flag=True, help="Also take hidden files and folders."),
-    click.option("--follow-links", is_flag=True, help="Follow symbolic links inside folders."),
+    switch("--hidden", help="Also take hidden files and folders."),
+    switch("--follow-links", help="Follow symbolic links inside folders."),
     click.option(
         "--min-age",
         type=duration,
@@ -116,7 +125,7 @@ model_options = together(
     ),
     click.option(
         "--batch-size",
-        type=click.IntRange(min=1),
+        type=click.IntRange(1, MOST_IN_A_BATCH),
         default=BATCH_SIZE,
         show_default=True,
         help="Windows that go through the net together.",
@@ -132,6 +141,8 @@ jobs_option = click.option(
     metavar="N|auto",
     help="Worker processes; auto is one a processor that this process may use.",
 )
+
+quiet_option = switch("--quiet", "-q", help="Say nothing but errors.")
 
 
 def sources_from(values: dict[str, Any]) -> SourceOptions:

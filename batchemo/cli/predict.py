@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from typing import Any
 
 import click
 import numpy as np
 
 from batchemo.cli.options import ENVIRONMENT, config_option, model_options, settings_from
-from batchemo.cli.text import bar
+from batchemo.cli.text import bar, bar_width
 from batchemo.sources.names import for_display
 from batchemo.tables.rows import Floats, Row, Windows, judge
 
@@ -113,11 +114,13 @@ def show(path: str, row: Row, labels: tuple[str, ...]) -> None:
     label, confidence = ranked[0]
     click.echo(f"  {click.style(label, bold=True)}, confidence {confidence:.2f}\n")
     width = max(map(len, labels))
+    columns = shutil.get_terminal_size().columns
     for label, probability in ranked:
-        click.echo(f"  {label:<{width}}  {bar(probability)}  {probability:.2f}")
+        drawn = _drawn(probability, bar_width(columns))
+        click.echo(f"  {label:<{width}}  {drawn}{probability:.2f}")
     if row.windows is not None and len(row.windows.starts) > 1:
         click.echo()
-        _show_windows(row.windows, labels, width)
+        _show_windows(row.windows, labels, width, columns)
     click.echo()
 
 
@@ -132,7 +135,7 @@ def _facts(row: Row) -> str:
     return f"  ({', '.join(known)})" if known else ""
 
 
-def _show_windows(windows: Windows, labels: tuple[str, ...], width: int) -> None:
+def _show_windows(windows: Windows, labels: tuple[str, ...], width: int, columns: int) -> None:
     pad = len(position(windows.ends[-1]))
     for start, end, probabilities in _over_time(windows):
         time = f"  {position(start):>{pad}} – {position(end):>{pad}}"
@@ -141,7 +144,13 @@ def _show_windows(windows: Windows, labels: tuple[str, ...], width: int) -> None
             continue
         best = int(probabilities.argmax())
         share = float(probabilities[best])
-        click.echo(f"{time}  {labels[best]:<{width}}  {bar(share, 12)}  {share:.2f}")
+        drawn = _drawn(share, bar_width(columns, 12))
+        click.echo(f"{time}  {labels[best]:<{width}}  {drawn}{share:.2f}")
+
+
+def _drawn(share: float, width: int) -> str:
+    """Draw a bar with room behind it, or nothing where there is no room."""
+    return f"{bar(share, width)}  " if width else ""
 
 
 def position(seconds: float) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
-from batchemo.cli.text import bar, clock, counted
+from batchemo.cli.notes import remarks
+from batchemo.cli.text import bar, bar_width, clock, counted
 from batchemo.scan.events import Report
 from batchemo.sources.names import for_display
 from batchemo.tables.summary import Count, Summary
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def show_report(report: Report, stream: IO[str]) -> None:
-    """Print what a scan found and how it went."""
+def show_report(report: Report, warnings: list[str], stream: IO[str]) -> None:
+    """Print what a scan found, how it went and what to look into."""
     from rich.console import Console
 
     console = Console(file=stream, highlight=False)
@@ -22,7 +23,7 @@ def show_report(report: Report, stream: IO[str]) -> None:
     hours = report.summary.seconds / 3600
     console.print(f"[bold]{counted(known, 'recording')}[/], {hours:.2f} h of sound\n")
     show_summary(report.summary, console.file)
-    for line in _notes(report):
+    for line in [*remarks(report), *warnings]:
         console.print(line, markup=False)
     stages = sorted(report.stages.items(), key=lambda item: -item[1])
     if stages:
@@ -35,23 +36,6 @@ def show_report(report: Report, stream: IO[str]) -> None:
         )
     if report.output:
         console.print(f"→ {for_display(report.output)}", markup=False)
-
-
-def _notes(report: Report) -> list[str]:
-    notes = []
-    if report.kept:
-        notes.append(f"{counted(report.kept, 'row')} kept from earlier runs")
-    if report.left_over:
-        notes.append(
-            f"{counted(report.left_over, 'row')} kept of recordings that are not among the sources"
-        )
-    if report.pruned:
-        notes.append(f"{counted(report.pruned, 'row')} of vanished recordings dropped")
-    if report.young:
-        notes.append(f"{counted(report.young, 'file')} too young, left for the next run")
-    if report.duplicates:
-        notes.append(f"{counted(report.duplicates, 'file')} named more than once, counted once")
-    return notes + [f"could not be read: {for_display(problem)}" for problem in report.problems]
 
 
 def show_summary(summary: Summary, stream: IO[str]) -> None:
@@ -71,11 +55,11 @@ def show_summary(summary: Summary, stream: IO[str]) -> None:
             console.print(f"\n{for_display(group)}: {counted(total, 'recording')}", markup=False)
         for status in ("ok", "failed"):
             if summary.files(status, group):
-                console.print(_table(counts, status))
+                console.print(_table(counts, status, bar_width(console.width)))
                 console.print()
 
 
-def _table(counts: dict[tuple[str, str], Count], status: str) -> Table:
+def _table(counts: dict[tuple[str, str], Count], status: str, width: int) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -85,17 +69,19 @@ def _table(counts: dict[tuple[str, str], Count], status: str) -> Table:
     rows.sort(key=lambda row: (-row[1].files, row[0]))
     total = sum(count.files for _, count in rows)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column("emotion" if heard else "failed")
+    table.add_column("emotion" if heard else "failed", no_wrap=True)
     for title in ("files", "share"):
-        table.add_column(title, justify="right")
-    table.add_column("", no_wrap=True)
+        table.add_column(title, justify="right", no_wrap=True)
+    if width:
+        table.add_column("", no_wrap=True)
     table.add_column("minutes", justify="right")
     if heard:
         table.add_column("confidence", justify="right")
     for kind, count in rows:
         share = count.files / total
-        cells = [for_display(kind), f"{count.files:,}", f"{share:.1%}"]
-        cells += [bar(share), f"{count.seconds / 60:,.1f}"]
+        drawn = [bar(share, width)] if width else []
+        cells = [for_display(kind), f"{count.files:,}", f"{share:.1%}", *drawn]
+        cells.append(f"{count.seconds / 60:,.1f}")
         if heard:
             cells.append(f"{count.confidence / count.files:.2f}")
         style = "" if heard else "yellow"

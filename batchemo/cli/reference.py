@@ -17,9 +17,9 @@ HEAD = """\
 # Commands
 
 What `batchemo COMMAND --help` says, in one place. Every option of a command that has `--config` can
-also be given as a variable (`--min-age` is `BATCHEMO_MIN_AGE`) and in a TOML file (`min-age`, at the
-top or in a table named after the command). The command line wins over variables, variables over
-the file.
+also be given as a variable (`--min-age` is `BATCHEMO_MIN_AGE`) and in a TOML file (`min-age`, at
+the top or in a table named after the command). The command line wins over variables, variables
+over the file.
 """
 
 

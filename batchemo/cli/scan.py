@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,16 +10,21 @@ from typing import IO, Any
 
 import click
 
+from batchemo.cli import streams
 from batchemo.cli.dry import show_dry_run
-from batchemo.cli.listeners import JsonLog, Plain, everyone, final_line, live, warn
+from batchemo.cli.listeners import Plain, everyone, final_line, live, warn
+from batchemo.cli.log import JsonLog, open_log
+from batchemo.cli.notes import warnings
 from batchemo.cli.options import (
     ENVIRONMENT,
     config_option,
     jobs_option,
     model_options,
+    quiet_option,
     settings_from,
     source_options,
     sources_from,
+    switch,
 )
 from batchemo.cli.parse import duration
 from batchemo.cli.present import show_report
@@ -69,10 +75,10 @@ Exit codes:
     metavar="DURATION",
     help="Give up a recording that takes longer, or a started hour of it that does; 0 is never.",
 )
-@click.option("--update", is_flag=True, help="Keep what is unchanged, analyse new and changed.")
-@click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
-@click.option("--retry-failed", is_flag=True, help="With --update: try failed ones again.")
-@click.option("--prune", is_flag=True, help="With --update: drop rows of vanished files.")
+@switch("--update", help="Keep what is unchanged, analyse new and changed.")
+@switch("--overwrite", help="Replace an output that exists.")
+@switch("--retry-failed", help="With --update: try failed ones again.")
+@switch("--prune", help="With --update: drop rows of vanished files.")
 @click.option("--dry-run", is_flag=True, help="Only tell what is new, changed, unchanged, gone.")
 @click.option("--limit", type=click.IntRange(min=0), help="Analyse no more than this many.")
 @click.option(
@@ -82,8 +88,8 @@ Exit codes:
     show_default=True,
     help="What to do while another run holds the output.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
-@click.option("--log-json", metavar="FILE|-", help="Write every event as a line of JSON.")
+@quiet_option
+@click.option("--log-json", metavar="FILE|-", help="Append every event as a line of JSON.")
 @config_option
 def command(**values: Any) -> int:
     """Find the emotion in every recording of SOURCES: folders, files or globs.
@@ -96,16 +102,17 @@ def command(**values: Any) -> int:
     options = ScanOptions(sources=sources, settings=settings, **values)
     if options.output is None and not dry_run:
         raise UsageError("Where should the table go? Give -o results.parquet, or -o - for CSV")
-    if options.output == STDOUT and log_json == STDOUT:
-        raise UsageError("-o - and --log-json - cannot both write to standard output")
+    if options.output == STDOUT and streams.output_is_closed():
+        raise UsageError("-o - writes to standard output, which is closed")
+    outputs = (options.output, options.segments, options.summary)
+    log = None if log_json is None else open_log(log_json, outputs)
+    people = sys.stderr if STDOUT in (options.output, log_json) else sys.stdout
     if dry_run:
-        return show_dry_run(options, sys.stdout)
+        return _dry_run(options, log, None if quiet else people)
     from batchemo.scan.run import run_scan
 
-    busy = log_json == STDOUT or options.output == STDOUT
-    people = sys.stderr if busy else sys.stdout
     try:
-        with stoppable(), _listeners(quiet, log_json, people) as listener:
+        with stoppable(), _listeners(quiet, log) as listener:
             stream = sys.stdout.buffer if options.output == STDOUT else None
             report = run_scan(options, listener, stream).report
     except LockedError as error:
@@ -115,28 +122,38 @@ def command(**values: Any) -> int:
             return 0
         raise
     if not quiet:
-        _show(report, people)
+        _show(report, warnings(report, sources.extensions), people)
     return report.exit_code
 
 
+def _dry_run(options: ScanOptions, log: JsonLog | None, people: IO[str] | None) -> int:
+    from batchemo.scan.preview import preview
+
+    found = preview(options)
+    if log is not None:
+        with log:
+            log.write("previewed", dataclasses.asdict(found))
+    if people is not None:
+        show_dry_run(found, people)
+    return 3 if found.problems else 0
+
+
 @contextmanager
-def _listeners(quiet: bool, log_json: str | None, people: IO[str]) -> Iterator[Listener]:
+def _listeners(quiet: bool, log: JsonLog | None) -> Iterator[Listener]:
     with ExitStack() as stack:
         listeners: list[Listener] = []
-        if log_json == STDOUT:
-            listeners.append(JsonLog(sys.stdout))
-        elif log_json is not None:
-            listeners.append(JsonLog(stack.enter_context(open(log_json, "w", encoding="utf-8"))))
+        if log is not None:
+            listeners.append(stack.enter_context(log))
         if not quiet:
             tty = sys.stderr.isatty()
             listeners.append(stack.enter_context(live(sys.stderr)) if tty else Plain())
         yield everyone(listeners)
 
 
-def _show(report: Report, people: IO[str]) -> None:
+def _show(report: Report, warnings: list[str], people: IO[str]) -> None:
     if people.isatty():
-        show_report(report, people)
-    else:
-        for problem in report.problems:
-            warn(f"could not be read: {problem}")
-        click.echo(final_line(report), file=people)
+        show_report(report, warnings, people)
+        return
+    for warning in warnings:
+        warn(warning)
+    click.echo(final_line(report), file=people)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 BAR_WIDTH = 24
+NARROW = 60
+"""Columns of a terminal that has no room for bars."""
 
 
 def counted(number: int, thing: str) -> str:
@@ -26,6 +28,15 @@ def clock(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes}:{int(seconds % 60):02d} min"
     return f"{minutes // 60}:{minutes % 60:02d} h"
+
+
+def bar_width(columns: int, most: int = BAR_WIDTH) -> int:
+    """Say how wide a bar may be beside words and numbers.
+
+    >>> bar_width(80), bar_width(62), bar_width(40)
+    (24, 14, 0)
+    """
+    return 0 if columns < NARROW else min(most, columns - NARROW + 12)
 
 
 def bar(share: float, width: int = BAR_WIDTH) -> str:
