@@ -21,8 +21,8 @@ from batchemo.audio import REASONS
 from batchemo.bundles import Bundle
 from batchemo.errors import BatchemoError
 from batchemo.scan.account import account_of, model_id
-from batchemo.scan.finish import Shape
 from batchemo.scan.options import Settings
+from batchemo.scan.shape import Shape
 from batchemo.sources import Recording, SourceOptions, names
 from batchemo.tables.rows import Floats, Row, judge, to_batch
 from batchemo.tables.write import open_writer, regroup

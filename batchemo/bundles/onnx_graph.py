@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 
 from batchemo.bundles.bundle import Bundle
@@ -15,6 +17,8 @@ _LOG_ERRORS = 3
 
 def open_graph(bundle: Bundle) -> Graph:
     """Check the bundle's ONNX graph and make it ready to run."""
+    # On Linux too it would write a device's number to disk and send word of its use.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as refusals
 

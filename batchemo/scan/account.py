@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from typing import Any
 
 import batchemo
@@ -11,6 +13,7 @@ from batchemo.scan.options import Settings
 from batchemo.sources import SourceOptions, names
 
 DIGEST_SHOWN = 12
+SHORTEST_HOP = 0.02
 
 
 def model_id(bundle: Bundle, settings: Settings) -> str:
@@ -23,6 +26,13 @@ def model_id(bundle: Bundle, settings: Settings) -> str:
     return " ".join(words)
 
 
+def settled(bundle: Bundle, settings: Settings) -> Settings:
+    """Leave out what is the model's own default: who says it asks for nothing else."""
+    window = None if settings.window == bundle.window else settings.window
+    hop = None if settings.hop == bundle.hop and window is None else settings.hop
+    return replace(settings, window=window, hop=hop)
+
+
 def check_windows(bundle: Bundle, settings: Settings) -> None:
     """Refuse windows that the model cannot take."""
     shortest, longest = bundle.window_range
@@ -32,8 +42,11 @@ def check_windows(bundle: Bundle, settings: Settings) -> None:
             f"--window {window:g}: the model {bundle.name} takes windows of {shortest:g} to "
             f"{longest:g} s"
         )
-    if settings.hop is not None and not 0 < hop <= window:
-        raise UsageError(f"--hop {hop:g}: a hop is longer than 0 and no longer than the window")
+    if settings.hop is not None and not SHORTEST_HOP <= hop <= window:
+        raise UsageError(
+            f"--hop {hop:g}: a hop takes from {SHORTEST_HOP:g} s to the length of a window, "
+            f"{window:g} s"
+        )
 
 
 def account_of(bundle: Bundle, settings: Settings, sources: SourceOptions) -> dict[str, Any]:
@@ -58,7 +71,7 @@ def account_of(bundle: Bundle, settings: Settings, sources: SourceOptions) -> di
 def account_of_sources(sources: SourceOptions) -> dict[str, Any]:
     """Tell where the recordings came from."""
     return {
-        "paths": [names.to_text(path) for path in sources.paths],
+        "paths": [names.to_text(os.path.normpath(path)) for path in sources.paths],
         "files_from": sources.files_from,
         "manifest": sources.manifest,
         "include": list(sources.include),

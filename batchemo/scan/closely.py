@@ -11,8 +11,8 @@ from batchemo.bundles import load_bundle
 from batchemo.errors import UsageError
 from batchemo.scan.account import account_of, check_windows, model_id
 from batchemo.scan.analysis import Tools, analyse_with, load_tools
-from batchemo.scan.finish import Shape
 from batchemo.scan.options import Settings, Task
+from batchemo.scan.shape import Shape
 from batchemo.sources import Recording, SourceOptions
 from batchemo.sources.names import for_display
 from batchemo.sources.places import look_up

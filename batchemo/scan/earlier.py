@@ -23,13 +23,13 @@ class Adopted:
     """An earlier table as a stream of rows; `complete` tells whether their windows came along."""
 
     schema: pa.Schema
+    extras: pa.Schema
+    """The columns beyond our own: a manifest's, or what somebody has added since."""
     batches: Iterator[pa.RecordBatch]
     complete: bool
 
 
-def adopt(
-    output: Path, segments: Path | None, labels: Sequence[str], extras: pa.Schema | None
-) -> Adopted:
+def adopt(output: Path, segments: Path | None, labels: Sequence[str]) -> Adopted:
     """Open the earlier output, and its segments where this run writes some too."""
     import pyarrow as pa
 
@@ -40,9 +40,8 @@ def adopt(
             f"has {', '.join(labels)}. Rows of both cannot lie in one table: use --overwrite, or "
             "another output"
         )
-    schema = row_schema(labels, segments=segments is not None)
-    if extras is not None:
-        schema = pa.schema([*schema, *extras])
+    extras = pa.schema([_plain(table.schema.field(name)) for name in table.extras])
+    schema = pa.schema([*row_schema(labels, segments=segments is not None), *extras])
     missing = set(row_schema(labels, segments=False).names) - set(table.schema.names)
     if missing:
         raise UnreadableTableError(
@@ -50,7 +49,15 @@ def adopt(
             "another output"
         )
     kept = None if segments is None else _matching_segments(table, segments)
-    return Adopted(schema, _rows(table, kept, schema), segments is None or kept is not None)
+    complete = segments is None or kept is not None
+    return Adopted(schema, extras, _rows(table, kept, schema), complete)
+
+
+def _plain(field: pa.Field) -> pa.Field:
+    """Give the field as the table is read: dictionaries as plain strings."""
+    import pyarrow as pa
+
+    return pa.field(field.name, pa.string()) if pa.types.is_dictionary(field.type) else field
 
 
 def _rows(table: Earlier, segments: Earlier | None, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -64,20 +71,10 @@ def _rows(table: Earlier, segments: Earlier | None, schema: pa.Schema) -> Iterat
             if field.name == "segments" and windows is not None:
                 columns.append(windows.take(batch["windows"]).cast(field.type))
             elif field.name in names and field.name != "segments":
-                columns.append(_cast(batch[field.name], field.type))
+                columns.append(batch[field.name].cast(field.type))
             else:
                 columns.append(pa.nulls(batch.num_rows, field.type))
         yield pa.record_batch(columns, schema=schema)
-
-
-def _cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Cast a column; what a changed manifest made impossible to cast is unknown."""
-    import pyarrow as pa
-
-    try:
-        return column.cast(kind)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return pa.nulls(len(column), kind)
 
 
 def _matching_segments(table: Earlier, path: Path) -> Earlier | None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchemo.scan.parts import put_in_place, sync
 from batchemo.scan.plan import OWN, Run
+from batchemo.scan.shape import Shape, fitting
+from batchemo.scan.targets import Targets, tell_naming
 from batchemo.tables.explode import explode
-from batchemo.tables.schema import files_schema, row_schema, segments_schema, summary_schema
+from batchemo.tables.schema import summary_schema
 from batchemo.tables.summary import Summary
-from batchemo.tables.write import open_writer, regroup, table_format, with_account
+from batchemo.tables.write import open_writer, regroup, table_format
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,85 +26,37 @@ Reader = Callable[[int], "pa.Table"]
 """Gives all rows of a source."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """The columns of this run's tables."""
-
-    labels: tuple[str, ...]
-    manifest: pa.Table | None
-    segments: bool
-    account: dict[str, Any]
-    """How the run was made, for the metadata."""
-
-    @property
-    def extras(self) -> pa.Schema | None:
-        """The manifest's own columns."""
-        return None if self.manifest is None else self.manifest.schema
-
-    def part(self) -> pa.Schema:
-        """Give the schema of a part."""
-        return row_schema(self.labels, segments=self.segments)
-
-    def files(self) -> pa.Schema:
-        """Give the files table's schema."""
-        return with_account(files_schema(self.labels, self.extras), self.account)
-
-    def windows(self) -> pa.Schema:
-        """Give the segments table's schema."""
-        return with_account(segments_schema(self.labels), self.account)
-
-    def whole(self) -> pa.Schema:
-        """Give the schema of a files table whose rows still carry their windows."""
-        schema = self.files()
-        return schema.append(self.part().field("segments")) if self.segments else schema
-
-
-def ordered_rows(
-    runs: Iterable[Run], read: Reader, manifest: pa.Table | None
-) -> Iterator[pa.RecordBatch]:
-    """Yield all rows in the plan's order, each with its manifest's columns."""
+def ordered_rows(runs: Iterable[Run], read: Reader, shape: Shape) -> Iterator[pa.RecordBatch]:
+    """Yield all rows in the plan's order, each with the columns of its own."""
     for run in runs:
-        table = read(run.source).slice(run.start, run.length)
-        if manifest is not None:
-            table = _with_manifest(table, run, manifest)
+        table = _with_extras(read(run.source).slice(run.start, run.length), run, shape)
         yield from table.combine_chunks().to_batches()
 
 
-def _with_manifest(table: pa.Table, run: Run, manifest: pa.Table) -> pa.Table:
+def _with_extras(table: pa.Table, run: Run, shape: Shape) -> pa.Table:
+    """Append the manifest's columns and those kept of an earlier table, always in one order."""
     import pyarrow as pa
 
-    for field in manifest.schema:
-        there = field.name in table.column_names
-        if there and run.manifest == OWN:
-            continue
-        if run.manifest in (None, OWN):
+    whole = table.select(shape.part().names)
+    manifest = shape.manifest
+    for field in shape.extras:
+        if manifest is not None and field.name in manifest.column_names and run.manifest != OWN:
+            if run.manifest is None:
+                column = None
+            else:
+                column = manifest[field.name].slice(run.manifest, run.length)
+        else:
+            column = table[field.name] if field.name in table.column_names else None
+        if column is None:
             column = pa.chunked_array([pa.nulls(run.length, field.type)])
-        else:
-            column = manifest[field.name].slice(run.manifest, run.length)
-        if there:
-            table = table.set_column(table.schema.get_field_index(field.name), field, column)
-        else:
-            table = table.append_column(field, column)
-    return table
-
-
-@dataclass(frozen=True, slots=True)
-class Targets:
-    """Where the tables go."""
-
-    files: Path
-    segments: Path | None = None
-    summary: Path | None = None
-
-    def all(self) -> list[Path]:
-        """List them, the files table last: that it is there says that all are."""
-        return [path for path in (self.segments, self.summary, self.files) if path is not None]
+        whole = whole.append_column(field, fitting(column, field.type))
+    return whole
 
 
 def write_tables(
     rows: Iterable[pa.RecordBatch], shape: Shape, targets: Targets, summary: Summary
 ) -> None:
-    """Write every table under another name; when all are whole, give them their names."""
+    """Write every table under another name; when all are whole and synced, name them."""
     files = shape.files()
     with ExitStack() as stack:
 
@@ -117,6 +72,7 @@ def write_tables(
                 windows.write(explode(table, shape.labels))
         if targets.summary is not None:
             begin(targets.summary, summary_schema()).write(summary.table())
+    tell_naming(targets)
     for path in targets.all():
         put_in_place(_unfinished(path), path)
 
@@ -127,6 +83,8 @@ class Unfinished:
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._path = _unfinished(path)
         self._stream = self._path.open("wb")
+        if path.exists():
+            os.fchmod(self._stream.fileno(), stat.S_IMODE(path.stat().st_mode))
         self._writer = open_writer(self._stream, schema, kind=table_format(path))
 
     def __enter__(self) -> Unfinished:

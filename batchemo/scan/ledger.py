@@ -32,6 +32,8 @@ class Ledger:
 
     model: str
     retry_failed: bool = False
+    keep_unreachable: bool = False
+    """A recording that was named and is not there keeps the row of the earlier table."""
     _index: dict[str, int] = field(default_factory=dict)
     _sources: array[int] = field(default_factory=lambda: array("q"))
     _rows: array[int] = field(default_factory=lambda: array("q"))
@@ -71,16 +73,27 @@ class Ledger:
 
     def find(self, recording: Recording) -> tuple[bool, Place | None]:
         """Tell whether the recording is known at all, and where a row lies that is good for it."""
-        entry = self._index.get(_key(names.to_text(recording.root), names.to_text(recording.file)))
+        entry = self._entry(recording)
         if entry is None:
             return False, None
-        self._asked[entry] = True
-        unchanged = (
-            self._good[entry]
-            and recording.size == self._sizes[entry]
-            and recording.mtime_ns == self._mtimes[entry]
-        )
-        return True, (self._sources[entry], self._rows[entry]) if unchanged else None
+        good = self._good[entry] and self._fits(entry, recording)
+        return True, (self._sources[entry], self._rows[entry]) if good else None
+
+    def ask(self, recording: Recording) -> None:
+        """Note that the recording is among the sources."""
+        entry = self._entry(recording)
+        if entry is not None:
+            self._asked[entry] = True
+
+    def _entry(self, recording: Recording) -> int | None:
+        return self._index.get(_key(names.to_text(recording.root), names.to_text(recording.file)))
+
+    def _fits(self, entry: int, recording: Recording) -> bool:
+        if recording.size is None:
+            heard_once = self._sizes[entry] != UNKNOWN and self._sources[entry] == EARLIER
+            return self.keep_unreachable and heard_once
+        same_size = recording.size == self._sizes[entry]
+        return same_size and recording.mtime_ns == self._mtimes[entry]
 
     def unasked(self) -> Iterator[tuple[Place, str, str]]:
         """Yield the place of every row whose recording nobody asked for, with root and file."""

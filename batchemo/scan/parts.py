@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _EARLIER = "earlier.arrow"
 _PART = "{:09d}.part.arrow"
+_DIGITS = "[0-9]" * 9
 
 
 def folder_beside(output: str | Path) -> Path:
@@ -33,8 +34,13 @@ class Parts:
 
     def numbers(self) -> list[int]:
         """List the parts that are there, in order."""
-        found = self.folder.glob("*.part.arrow")
+        found = self.folder.glob(f"{_DIGITS}.part.arrow")
         return sorted(int(path.name.partition(".")[0]) for path in found)
+
+    def next_number(self) -> int:
+        """Give the number after the last part."""
+        numbers = self.numbers()
+        return numbers[-1] + 1 if numbers else 0
 
     def write(self, number: int, batch: pa.RecordBatch) -> None:
         """Write a part."""
@@ -61,8 +67,9 @@ class Parts:
 
     def discard(self) -> None:
         """Remove all parts, finished or not; the folder itself goes with its lock."""
-        for path in self.folder.glob("*.arrow*"):
-            path.unlink()
+        for pattern in (f"{_DIGITS}.part.arrow*", f"{_EARLIER}*"):
+            for path in self.folder.glob(pattern):
+                path.unlink()
 
     def _path(self, number: int) -> Path:
         return self.folder / _PART.format(number)

@@ -53,6 +53,8 @@ class Tally:
     new: int = 0
     changed: int = 0
     kept: int = 0
+    unreachable: int = 0
+    """Those of the kept that were named and are not there."""
     bytes: int = 0
     """The size of what is new or changed."""
     whole: bool = False
@@ -93,11 +95,14 @@ class Plan:
         for recording in recordings:
             known, place = self.ledger.find(recording)
             if place is not None:
+                self.ledger.ask(recording)
                 self.tally.kept += 1
+                self.tally.unreachable += recording.size is None
                 self._note(place, recording.row)
                 continue
             if self.tally.to_do == self.limit:
                 return
+            self.ledger.ask(recording)
             if known:
                 self.tally.changed += 1
             else:

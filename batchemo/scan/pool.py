@@ -40,8 +40,8 @@ ONE_THREAD = {
 }
 """Workers are processes, one a core: a library that starts threads of its own only slows them."""
 
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
-"""TensorFlow greets every process at length."""
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "ORT_DISABLE_TELEMETRY": "1"}
+"""TensorFlow greets every process at length, and ONNX Runtime would tell its maker of each."""
 
 
 class Executor(Protocol):

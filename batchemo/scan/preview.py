@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchemo.scan.earlier import adopt
-from batchemo.scan.ledger import EARLIER, Ledger
+from batchemo.scan.ledger import EARLIER
+from batchemo.scan.leftovers import is_gone
 from batchemo.scan.options import ScanOptions
 from batchemo.scan.parts import Parts, folder_beside
-from batchemo.scan.run import is_gone, prepare, problems_of
-from batchemo.scan.workspace import enter_parts, refuse_surprises, targets_of
+from batchemo.scan.run import prepare, problems_of
+from batchemo.scan.targets import refuse_surprises
+from batchemo.scan.workspace import enter_parts, new_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +47,8 @@ class Preview:
     young: int
     duplicates: int
     problems: tuple[str, ...]
+    limited: bool
+    """The scan would stop at its limit, before the end of the sources."""
 
     def states(self) -> Iterator[tuple[str, State]]:
         """Yield the states by name."""
@@ -58,23 +62,37 @@ class Preview:
 
 def preview(options: ScanOptions) -> Preview:
     """Compare the sources with what earlier runs did; nothing is written, not even a lock."""
-    targets = targets_of(options)
-    shape, model, sources = prepare(options)
-    ledger = Ledger(model, options.retry_failed)
+    ready = prepare(options)
+    targets, shape = ready.targets, ready.shape
+    ledger = new_ledger(options, ready.model)
     if targets is not None:
         refuse_surprises(options, targets)
         if options.update and targets.files.exists():
-            earlier = adopt(targets.files, targets.segments, shape.labels, shape.extras)
+            earlier = adopt(targets.files, targets.segments, shape.labels)
             for batch in earlier.batches:
                 ledger.add(EARLIER, 0, batch, complete=earlier.complete)
         enter_parts(ledger, Parts(folder_beside(targets.files)), shape)
     new, changed, unchanged, gone = State(), State(), State(), State()
-    for recording in sources:
+    limited = False
+    for recording in ready.recordings():
         known, place = ledger.find(recording)
         state = unchanged if place is not None else changed if known else new
+        if state is not unchanged and new.files + changed.files == options.limit:
+            limited = True
+            break
+        ledger.ask(recording)
         state.add(recording.file, recording.size)
     for _, root, file in ledger.unasked():
         if is_gone(root, file):
             gone.add(file, None)
-    tally = sources.tally
-    return Preview(new, changed, unchanged, gone, tally.young, tally.duplicates, problems_of(tally))
+    tally = ready.sources.tally
+    return Preview(
+        new,
+        changed,
+        unchanged,
+        gone,
+        young=tally.young,
+        duplicates=tally.duplicates,
+        problems=problems_of(tally),
+        limited=limited,
+    )

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain, islice
 from typing import IO, TYPE_CHECKING
 
 from batchemo.bundles import load_bundle
-from batchemo.scan.account import account_of, check_windows, model_id
+from batchemo.errors import BatchemoError
+from batchemo.scan.account import account_of, check_windows, model_id, settled
 from batchemo.scan.dispatch import Dispatcher, Finished
-from batchemo.scan.events import Advanced, Listener, RecordingFailed, Report, Started, ignore
-from batchemo.scan.finish import Shape, ordered_rows, write_tables
+from batchemo.scan.events import Listener, Report, Started, ignore
+from batchemo.scan.finish import ordered_rows, write_tables
+from batchemo.scan.leftovers import Leftovers, keep_unasked
 from batchemo.scan.options import ScanOptions, Task
+from batchemo.scan.parts import Parts
 from batchemo.scan.plan import Chunk, Plan
-from batchemo.scan.pool import LocalProcesses, Stages, available_cpus
+from batchemo.scan.pool import LocalProcesses, available_cpus
+from batchemo.scan.progress import Progress
+from batchemo.scan.scratch import scratch_folder
+from batchemo.scan.shape import Shape, with_earlier_columns
 from batchemo.scan.stream import OrderedCsv
+from batchemo.scan.targets import Targets, targets_of
 from batchemo.scan.task import given_up, work
-from batchemo.scan.workspace import load_ledger, locked_parts, reader_of, targets_of
-from batchemo.sources import Sources, Tally, names, open_sources
+from batchemo.scan.workspace import load_ledger, locked_parts, reader_of
+from batchemo.sources import Recording, Sources, Tally, open_sources
 from batchemo.tables.rows import Row, to_batch
 from batchemo.tables.schema import reserved_columns
 from batchemo.tables.summary import Summary, check_group_by
@@ -39,24 +44,35 @@ class Result:
     table: pa.Table | None = None
 
 
-@dataclass(slots=True)
-class Progress:
-    """What the workers have done so far."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A scan of which all has been checked that can be before any work."""
 
-    done: int = 0
-    failed: int = 0
-    sound: float = 0.0
-    bytes: int = 0
-    stages: Stages = field(default_factory=dict)
+    options: ScanOptions
+    targets: Targets | None
+    shape: Shape
+    model: str
+    sources: Sources
 
-    def note(self, finished: Finished[Row]) -> None:
-        """Add a chunk."""
-        self.done += len(finished.rows)
-        self.failed += sum(row.reason is not None for row in finished.rows)
-        self.sound += sum(row.duration or 0.0 for row in finished.rows)
-        self.bytes += finished.chunk.bytes
-        for stage, seconds in finished.stages.items():
-            self.stages[stage] = self.stages.get(stage, 0.0) + seconds
+    def recordings(self) -> Iterator[Recording]:
+        """Yield the recordings, without the run's own files where they lie among them."""
+        targets = self.targets
+        for recording in self.sources:
+            if targets is None or not targets.owns(recording.path):
+                yield recording
+
+
+def prepare(options: ScanOptions) -> Prepared:
+    """Check the outputs, the model and the sources."""
+    targets = targets_of(options)
+    bundle = load_bundle(options.settings.model)
+    check_windows(bundle, options.settings)
+    options = replace(options, settings=settled(bundle, options.settings))
+    sources = open_sources(options.sources, reserved_columns(bundle.labels))
+    account = account_of(bundle, options.settings, options.sources)
+    shape = Shape(bundle.labels, sources.extras, options.segments is not None, account)
+    shape.check(options.group_by, targets)
+    return Prepared(options, targets, shape, model_id(bundle, options.settings), sources)
 
 
 def run_scan(
@@ -67,112 +83,68 @@ def run_scan(
     With `options.output` None the finished table comes with the report; with "-" the rows go to
     `stream` as CSV while they are found.
     """
-    began = time.monotonic()
-    targets = targets_of(options)
-    shape, model, sources = prepare(options)
-    with locked_parts(options, targets) as parts:
-        ledger = load_ledger(options, targets, parts, shape, model)
-        numbers = parts.numbers()
-        plan = Plan(ledger, numbers[-1] + 1 if numbers else 0, options.limit)
-        workers = options.jobs or available_cpus()
-        listener(Started(model, workers, options.output, len(ledger)))
-        summary, progress = Summary(options.group_by), Progress()
-        csv = OrderedCsv(stream, shape, plan, parts, summary) if stream is not None else None
-        for finished in _work(options, plan.chunks(sources), workers):
-            batch = to_batch(
-                finished.rows, labels=shape.labels, model=model, segments=shape.segments
-            )
-            parts.write(finished.chunk.number, batch)
-            progress.note(finished)
-            if csv is not None:
-                csv.part_done(finished.chunk.number)
-            _tell(finished, plan, progress, listener)
-        pruned, left_over = _keep_unasked(plan, options)
-        table = None
-        rows = ordered_rows(plan.runs, reader_of(parts, shape.part()), shape.manifest)
-        if targets is not None:
-            write_tables(rows, shape, targets, summary)
-        elif csv is not None:
-            csv.close()
-        else:
-            table = _collect(rows, shape, summary)
-    report = Report(
-        output=options.output,
-        model=model,
-        summary=summary,
-        analysed=progress.done,
-        kept=plan.tally.kept,
-        left_over=left_over,
-        pruned=pruned,
-        young=sources.tally.young,
-        duplicates=sources.tally.duplicates,
-        problems=problems_of(sources.tally),
-        sound=progress.sound,
-        elapsed=time.monotonic() - began,
-        stages=progress.stages,
-    )
-    listener(report)
-    return Result(report, table)
+    ready = prepare(options)
+    try:
+        with locked_parts(ready.options, ready.targets) as parts:
+            result = _scan(ready, parts, listener, stream)
+    except OSError as error:
+        if ready.targets is None:
+            raise
+        place = error.filename or ready.targets.files
+        raise BatchemoError(
+            f"{place}: {error.strerror or error}. What was finished is kept: the same command goes "
+            "on from there"
+        ) from error
+    listener(result.report)
+    return result
 
 
-def prepare(options: ScanOptions) -> tuple[Shape, str, Sources]:
-    """Check what can be checked before any work: the model, the sources, the grouping."""
-    bundle = load_bundle(options.settings.model)
-    check_windows(bundle, options.settings)
-    sources = open_sources(options.sources, reserved_columns(bundle.labels))
-    account = account_of(bundle, options.settings, options.sources)
-    shape = Shape(bundle.labels, sources.extras, options.segments is not None, account)
-    check_group_by(options.group_by, shape.files().names)
-    return shape, model_id(bundle, options.settings), sources
+def _scan(ready: Prepared, parts: Parts, listener: Listener, stream: IO[bytes] | None) -> Result:
+    options, shape = ready.options, ready.shape
+    progress, summary = Progress(), Summary(options.group_by)
+    ledger, columns = load_ledger(options, ready.targets, parts, shape, ready.model)
+    check_group_by(options.group_by, with_earlier_columns(shape, columns, ()).files().names)
+    plan = Plan(ledger, parts.next_number(), options.limit)
+    csv = OrderedCsv(stream, shape, plan, parts, summary) if stream is not None else None
+
+    chunks = plan.chunks(ready.recordings())
+    # No more workers than there are chunks for them.
+    first = list(islice(chunks, options.jobs or available_cpus()))
+    workers = max(1, len(first))
+    listener(Started(ready.model, workers, options.output, len(ledger)))
+    for finished in _work(options, chain(first, chunks), workers):
+        rows = to_batch(
+            finished.rows, labels=shape.labels, model=ready.model, segments=shape.segments
+        )
+        parts.write(finished.chunk.number, rows)
+        if csv is not None:
+            csv.part_done(finished.chunk.number)
+        progress.tell(finished, plan, listener)
+
+    left = keep_unasked(plan, prune=options.prune) if options.update else Leftovers()
+    shape = with_earlier_columns(shape, columns, plan.runs)
+    table = None
+    ordered = ordered_rows(plan.runs, reader_of(parts, shape.part()), shape)
+    if ready.targets is not None:
+        write_tables(ordered, shape, ready.targets, summary)
+    elif csv is not None:
+        csv.close()
+    else:
+        table = _collect(ordered, shape, summary)
+    return Result(_report(ready, plan, progress, summary, left), table)
 
 
 def _work(options: ScanOptions, chunks: Iterator[Chunk], workers: int) -> Iterator[Finished[Row]]:
-    with tempfile.TemporaryDirectory(prefix="batchemo-workers-") as crumbs:
+    with scratch_folder() as crumbs:
         dispatcher = Dispatcher(
-            partial(LocalProcesses, crumbs),
+            partial(LocalProcesses, str(crumbs)),
             partial(work, Task(options.settings, options.timeout)),
             given_up,
             workers=workers,
             timeout=options.timeout,
-            crumbs=crumbs,
+            crumbs=str(crumbs),
         )
         yield from dispatcher.run(chunks)
-
-
-def _tell(finished: Finished[Row], plan: Plan, progress: Progress, listener: Listener) -> None:
-    for row in finished.rows:
-        if row.reason is not None:
-            listener(RecordingFailed(row.root, row.file, row.reason, row.detail or ""))
-    listener(
-        Advanced(
-            done=progress.done,
-            failed=progress.failed,
-            found=plan.tally.to_do,
-            kept=plan.tally.kept,
-            all_found=plan.tally.whole,
-            seconds=progress.sound,
-            bytes_done=progress.bytes,
-            bytes_found=plan.tally.bytes,
-        )
-    )
-
-
-def _keep_unasked(plan: Plan, options: ScanOptions) -> tuple[int, int]:
-    """Keep the rows that no source asked for; with `prune`, not those of vanished recordings."""
-    pruned = left_over = 0
-    if options.update:
-        for place, root, file in plan.ledger.unasked():
-            if options.prune and is_gone(root, file):
-                pruned += 1
-            else:
-                plan.keep(place)
-                left_over += 1
-    return pruned, left_over
-
-
-def is_gone(root: str, file: str) -> bool:
-    """Tell whether there is no longer any such file."""
-    return not os.path.lexists(os.path.join(names.from_text(root), names.from_text(file)))
 
 
 def _collect(rows: Iterable[pa.RecordBatch], shape: Shape, summary: Summary) -> pa.Table:
@@ -183,6 +155,30 @@ def _collect(rows: Iterable[pa.RecordBatch], shape: Shape, summary: Summary) -> 
         summary.add(table)
         tables.append(table)
     return pa.concat_tables(tables) if tables else shape.files().empty_table()
+
+
+def _report(
+    ready: Prepared, plan: Plan, progress: Progress, summary: Summary, left: Leftovers
+) -> Report:
+    tally = ready.sources.tally
+    return Report(
+        output=ready.options.output,
+        model=ready.model,
+        summary=summary,
+        analysed=progress.done,
+        kept=plan.tally.kept,
+        left_over=left.kept,
+        pruned=left.pruned,
+        young=tally.young,
+        duplicates=tally.duplicates,
+        problems=problems_of(tally),
+        sound=progress.sound,
+        elapsed=progress.elapsed,
+        stages=progress.stages,
+        limited=not plan.tally.whole,
+        unreachable=plan.tally.unreachable,
+        empty_roots=tuple(sorted(left.empty_roots)),
+    )
 
 
 def problems_of(tally: Tally) -> tuple[str, ...]:

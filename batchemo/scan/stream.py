@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import IO
 
-from batchemo.scan.finish import Shape, ordered_rows
+from batchemo.scan.finish import ordered_rows
 from batchemo.scan.parts import Parts
 from batchemo.scan.plan import Plan
+from batchemo.scan.shape import Shape
 from batchemo.scan.workspace import reader_of
 from batchemo.tables.summary import Summary
 from batchemo.tables.write import CsvTable, regroup
@@ -32,7 +33,7 @@ class OrderedCsv:
         while self._written < len(self._plan.runs) and self._ready(self._written):
             self._written += 1
         runs = self._plan.runs[first : self._written]
-        rows = ordered_rows(runs, self._read, self._shape.manifest)
+        rows = ordered_rows(runs, self._read, self._shape)
         for table in regroup(rows, self._shape.files()):
             self._summary.add(table)
             self._writer.write(table)

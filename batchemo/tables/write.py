@@ -103,11 +103,14 @@ def csv_schema(schema: pa.Schema) -> pa.Schema:
     import pyarrow as pa
 
     def plain(field: pa.Field) -> pa.Field:
-        if pa.types.is_nested(field.type):
+        nested = pa.types.is_nested(field.type)
+        if nested or pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
+            kind = "nested" if nested else "binary"
             raise UsageError(
-                f"CSV cannot hold the nested column {field.name}: write Parquet, or leave it out"
+                f"CSV cannot hold the {kind} column {field.name}: write Parquet, or leave it out"
             )
-        if pa.types.is_dictionary(field.type) or pa.types.is_large_string(field.type):
+        view = pa.types.is_string_view(field.type)
+        if view or pa.types.is_dictionary(field.type) or pa.types.is_large_string(field.type):
             return pa.field(field.name, pa.string())
         return field
 

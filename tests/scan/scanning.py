@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,14 @@ COMMAND = [sys.executable, "-c", "from batchemo.cli import main; main()"]
 POISON = str(Path(__file__).parent / "poison")
 
 Scan = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def wait_until(what: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait for what another process is to do; fail when it does not."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pyarrow.parquet as pq
 import pytest
-from scanning import COMMAND, Scan, environment
+from scanning import COMMAND, Scan, environment, wait_until
 from signals import write_voice
 
 from batchemo.bundles import Bundle
@@ -99,9 +99,7 @@ def test_the_same_command_after_a_kill_ends_in_the_same_bytes(
     command = [*COMMAND, "scan", "-m", str(tiny_bundle.path), str(corpus), *words(hit)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment(poison=False))
     parts = hit / "r.parquet.parts"
-    deadline = time.monotonic() + 30
-    while not list(parts.glob("*.part.arrow")) and time.monotonic() < deadline:
-        time.sleep(0.005)
+    wait_until(lambda: bool(list(parts.glob("*.part.arrow"))))
     children = psutil.Process(process.pid).children(recursive=True)
     time.sleep(random.uniform(0, 0.3))
     process.send_signal(number)

@@ -69,7 +69,25 @@ def test_a_later_entry_replaces_the_earlier_and_keeps_its_turn() -> None:
     ledger.add(EARLIER, 0, entries(1, 2))
     ledger.add(7, 0, entries(1))
     assert ledger.find(recording(1)) == (True, (7, 0))
+    assert [place for place, _, _ in ledger.unasked()] == [(7, 0), (EARLIER, 1)]
+    ledger.ask(recording(1))
     assert [place for place, _, _ in ledger.unasked()] == [(EARLIER, 1)]
+
+
+def test_a_recording_that_cannot_be_reached_keeps_its_earlier_row_where_that_is_asked() -> None:
+    away = Recording("/data", "1.wav", None, None)
+    for keep, place in ((True, (EARLIER, 0)), (False, None)):
+        ledger = Ledger("m", keep_unreachable=keep)
+        ledger.add(EARLIER, 0, entries(1))
+        assert ledger.find(away) == (True, place)
+
+
+def test_a_changed_recording_beyond_the_limit_is_not_among_those_asked_for() -> None:
+    ledger = Ledger("m")
+    ledger.add(EARLIER, 0, entries(1))
+    plan = Plan(ledger, limit=0)
+    assert list(plan.chunks([recording(1, size=11)])) == []
+    assert [place for place, _, _ in ledger.unasked()] == [(EARLIER, 0)]
 
 
 def test_the_same_name_below_another_root_is_another_recording() -> None:

@@ -338,7 +338,7 @@ def test_the_table_tells_how_it_was_made(corpus: Path, scan: Scan, out: Path) ->
         ([".", "-o", "r.csv", "--segments", "r.csv"], "different files"),
         ([".", "-o", "r.csv", "--group-by", "mood"], "cannot group by"),
         ([".", "-o", "r.csv", "--window", "1000"], "windows of"),
-        ([".", "-o", "r.csv", "--hop", "9"], "no longer than"),
+        ([".", "-o", "r.csv", "--hop", "9"], "to the length of a window"),
         ([".", "-o", "r.csv", "--prune"], "--update"),
         ([".", "-o", "-", "--update"], "need an output file"),
         ([".", "-o", "r.csv", "-0"], "--files-from"),

@@ -1,0 +1,115 @@
+"""Where the tables go: checked before any work is done, and never replaced by surprise."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchemo.errors import UsageError
+from batchemo.scan.options import STDOUT, ScanOptions
+from batchemo.scan.parts import folder_beside
+from batchemo.sources.names import for_display
+from batchemo.tables.write import table_format
+
+_NAMING = "naming.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The files of a run's tables."""
+
+    files: Path
+    segments: Path | None = None
+    summary: Path | None = None
+
+    def all(self) -> list[Path]:
+        """List them, the files table last: that it is there says that all are."""
+        return [path for path in (self.segments, self.summary, self.files) if path is not None]
+
+    def owns(self, path: str) -> bool:
+        """Tell whether a path is an output, or lies among the parts of one."""
+        return any(
+            path == str(target) or path.startswith(f"{folder_beside(target)}{os.sep}")
+            for target in self.all()
+        )
+
+
+def targets_of(options: ScanOptions) -> Targets | None:
+    """Check the names of all outputs; None where nothing goes to a file."""
+    if options.output is None or options.output == STDOUT:
+        if options.segments or options.summary:
+            raise UsageError("--segments and --summary need a file for the main table: -o FILE")
+        return None
+    targets = Targets(
+        _absolute(options.output),
+        _absolute(options.segments) if options.segments else None,
+        _absolute(options.summary) if options.summary else None,
+    )
+    if len(set(targets.all())) < len(targets.all()):
+        raise UsageError("-o, --segments and --summary must name different files")
+    for path in targets.all():
+        _check_place(path)
+    for source in _inputs(options):
+        if _absolute(source) in targets.all():
+            raise UsageError(f"{for_display(source)} is read and written: name another output")
+    return targets
+
+
+def _absolute(name: str) -> Path:
+    """Resolve links, so that a table takes the place of the file and not of the link to it."""
+    return Path(os.path.realpath(name))
+
+
+def _check_place(path: Path) -> None:
+    shown = for_display(str(path))
+    table_format(path)
+    if path.is_dir():
+        raise UsageError(f"{shown} is a folder: name a file in it, such as {shown}/results.parquet")
+    if not path.parent.is_dir():
+        folder = for_display(str(path.parent))
+        raise UsageError(f"{folder}: there is no such folder to write to; make it first")
+
+
+def _inputs(options: ScanOptions) -> Iterator[str]:
+    sources = options.sources
+    for name in (sources.manifest, sources.files_from, *sources.paths):
+        if name is not None:
+            yield name
+
+
+def refuse_surprises(options: ScanOptions, targets: Targets) -> None:
+    """Refuse to replace what exists unless asked to, or unless this run named it itself.
+
+    A run that is killed between the naming of its tables and its very end leaves word of them.
+    """
+    if options.update or options.overwrite:
+        return
+    own = _named_by_killed_run(targets)
+    for path in targets.all():
+        if path.exists() and str(path) not in own:
+            raise UsageError(
+                f"{for_display(str(path))} exists. --update analyses only what is new or changed "
+                "since; --overwrite begins anew; another name (-o) keeps both"
+            )
+
+
+def _named_by_killed_run(targets: Targets) -> list[str]:
+    try:
+        named: list[str] = json.loads((folder_beside(targets.files) / _NAMING).read_text())
+    except (FileNotFoundError, ValueError):
+        return []
+    return named
+
+
+def tell_naming(targets: Targets) -> None:
+    """Leave word of the tables that are about to get their names."""
+    word = json.dumps([str(path) for path in targets.all()])
+    (folder_beside(targets.files) / _NAMING).write_text(word)
+
+
+def forget_naming(targets: Targets) -> None:
+    """Take that word back: all is done."""
+    (folder_beside(targets.files) / _NAMING).unlink(missing_ok=True)
