@@ -179,12 +179,12 @@ class Listening:
     def _require_short_enough(self, decoder: Decoder, frames: int) -> None:
         seconds, most = frames / decoder.sample_rate, self._options.max_duration
         if seconds > most:
-            raise Failure("too_large", f"{seconds:,.0f} s; the limit is {most:,.0f} s")
+            raise Failure("too_large", f"{seconds:,.3f} s; the limit is {most:,g} s")
 
     def _judge_length(self, decoder: Decoder) -> None:
         seconds, least = decoder.position / decoder.sample_rate, self._options.min_duration
         if seconds < least:
-            raise Failure("too_short", f"{seconds:.3f} s; the least is {least:g} s")
+            raise Failure("too_short", f"{seconds:.6g} s; the least is {least:g} s")
 
     def _judge_sound(self, level: LevelMeter, spoken: bool) -> None:
         if level.loudest_db < self._options.silent_below:
