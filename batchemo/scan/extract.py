@@ -22,7 +22,7 @@ from batchemo.scan.finish import whole_table
 from batchemo.scan.harvest import ENDING, Gathering, Harvest, gather, given_up, in_order
 from batchemo.scan.layout import Layout
 from batchemo.scan.ledger import Ledger
-from batchemo.scan.options import TIMEOUT
+from batchemo.scan.options import TIMEOUT, check_channel
 from batchemo.scan.output import check_output
 from batchemo.scan.parts import folder_beside
 from batchemo.scan.plan import Plan
@@ -49,6 +49,9 @@ class ExtractOptions:
     jobs: int = 0
     timeout: float = TIMEOUT
     overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        check_channel(self.channel)
 
     @property
     def listening(self) -> ListenOptions:

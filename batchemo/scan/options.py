@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,6 +15,17 @@ BATCH_SIZE = 16
 """Windows that go through the net together: enough to be fast, few enough to be cheap to pad."""
 
 TIMEOUT = 300.0
+
+
+def check_channel(channel: str) -> None:
+    """Refuse what is neither mix nor a channel's number.
+
+    >>> check_channel("left")
+    Traceback (most recent call last):
+    batchemo.errors.UsageError: the channel is 'left': write mix, or a number, the first being 0
+    """
+    if channel != "mix" and not re.fullmatch("[0-9]{1,4}", channel):
+        raise UsageError(f"the channel is {channel!r}: write mix, or a number, the first being 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +45,7 @@ class Settings:
         for name, seconds in (("window", self.window), ("hop", self.hop)):
             if seconds is not None and not seconds > 0:
                 raise UsageError(f"the {name} is {seconds:g} s: it must be longer than 0")
+        check_channel(self.channel)
 
     def differences(self) -> dict[str, str | float | int]:
         """Give the settings that are not the defaults, by name; `model` is told elsewhere."""
