@@ -10,6 +10,7 @@ from pyarrow import parquet
 from batchemo.errors import UsageError
 from batchemo.sources import SourceOptions, open_sources
 from batchemo.sources.names import to_text
+from batchemo.tables.write import CsvTable
 
 
 @pytest.fixture
@@ -176,3 +177,27 @@ def test_a_manifest_whose_own_name_is_strange_is_read(manifest):
     assert len(list(manifest("file\na.wav\n", name=os.fsdecode(b"m\xff.csv")))) == 1
     table = pa.table({"file": ["a.wav"]})
     assert len(list(manifest(table, name=os.fsdecode(b"m\xff.parquet")))) == 1
+
+
+RISKY = ["=sum(A1)", "+1 take", "-x", "@home", "'tis", "\tin", "plain", "it's"]
+
+
+def test_the_marks_of_our_own_csv_come_off_and_no_others(manifest, tmp_path):
+    """`unguarded` undoes `tables.write.guard`; the CSV of others is taken as it is."""
+    rows = pa.table(
+        {
+            "root": [str(tmp_path)] * len(RISKY),
+            "file": [f"{text}.wav" for text in RISKY],
+            "status": ["ok"] * len(RISKY),
+            "model": ["m"] * len(RISKY),
+            "note": RISKY,
+        }
+    )
+    path = tmp_path / "results.csv"
+    table = CsvTable(path, rows.schema)
+    table.write(rows)
+    table.close()
+    own = open_sources(SourceOptions(manifest=str(path)))
+    assert [recording.file for recording in own] == [f"{text}.wav" for text in RISKY]
+    assert own.extras["note"].to_pylist() == RISKY
+    assert manifest("file,note\na.wav,'=x\n").extras["note"].to_pylist() == ["'=x"]
