@@ -60,6 +60,7 @@ def show_summary(summary: Summary, stream: IO[str]) -> None:
 
 
 def _table(counts: dict[tuple[str, str], Count], status: str, width: int) -> Table:
+    """Lay out the kinds of a status, with bars so wide; with none, only what matters most."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -74,14 +75,14 @@ def _table(counts: dict[tuple[str, str], Count], status: str, width: int) -> Tab
         table.add_column(title, justify="right", no_wrap=True)
     if width:
         table.add_column("", no_wrap=True)
-    table.add_column("minutes", justify="right")
+        table.add_column("minutes", justify="right")
     if heard:
         table.add_column("confidence", justify="right")
     for kind, count in rows:
         share = count.files / total
-        drawn = [bar(share, width)] if width else []
-        cells = [for_display(kind), f"{count.files:,}", f"{share:.1%}", *drawn]
-        cells.append(f"{count.seconds / 60:,.1f}")
+        cells = [for_display(kind), f"{count.files:,}", f"{share:.1%}"]
+        if width:
+            cells += [bar(share, width), f"{count.seconds / 60:,.1f}"]
         if heard:
             cells.append(f"{count.confidence / count.files:.2f}")
         style = "" if heard else "yellow"

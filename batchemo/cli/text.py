@@ -34,9 +34,9 @@ def bar_width(columns: int, most: int = BAR_WIDTH) -> int:
     """Say how wide a bar may be beside words and numbers.
 
     >>> bar_width(80), bar_width(62), bar_width(40)
-    (24, 14, 0)
+    (24, 8, 0)
     """
-    return 0 if columns < NARROW else min(most, columns - NARROW + 12)
+    return 0 if columns < NARROW else min(most, columns - NARROW + 6)
 
 
 def bar(share: float, width: int = BAR_WIDTH) -> str:

@@ -131,7 +131,7 @@ def test_names_cannot_play_with_the_terminal(batchemo, tiny_bundle, voices, tmp_
         ("--window", 99, "0.5 to 30 s"),
         ("--window", 0, "longer than 0"),
         ("--hop", 0, "longer than 0"),
-        ("--hop", 4, "no longer than the window"),
+        ("--hop", 4, "to the length of a window"),
     ],
 )
 def test_windows_that_make_no_sense_are_wrong_usage(
