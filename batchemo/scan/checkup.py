@@ -28,10 +28,10 @@ from batchemo.sources import SourceOptions
 
 OLDEST_PYTHON = (3, 10)
 NEEDED = (
-    *("click", "joblib", "librosa", "numpy", "onnxruntime", "pandas", "pyarrow", "rich"),
-    *("scipy", "soundfile", "soxr", "threadpoolctl", "tqdm"),
+    *("click", "joblib", "numpy", "onnxruntime", "pandas", "pyarrow", "rich", "scipy"),
+    *("soundfile", "soxr", "threadpoolctl", "tqdm"),
 )
-EXTRAS = {"train": ("tensorflow", "tf2onnx", "onnx", "sklearn", "matplotlib")}
+EXTRAS = {"train": ("tensorflow", "tf2onnx", "onnx", "sklearn", "librosa", "matplotlib")}
 FORMATS = ("WAV", "RF64", "FLAC", "OGG", "MP3")
 TIME_LIMIT = 60.0
 RATE = 16_000
