@@ -54,7 +54,7 @@ def test_a_log_is_no_output_by_whatever_name(scan, tmp_path, option):
     assert "is an output of this command" in ran.err
 
 
-def test_a_log_takes_the_place_of_no_other_file(scan, batchemo, voices, tiny_bundle, tmp_path):
+def test_a_log_takes_the_place_of_no_other_file(scan, voices, tmp_path):
     own = Path(copytree(voices, tmp_path / "own")) / "anna" / "one.wav"
     before = own.read_bytes()
     ran = scan("-o", tmp_path / "r.csv", "--log-json", own)
