@@ -18,6 +18,7 @@ MEANING = {
     "changed": "known, to be analysed again",
     "unchanged": "kept",
     "gone": "in the earlier table, no longer there (--prune drops them)",
+    "elsewhere": "in the earlier table, there, but not among the sources: kept",
 }
 
 

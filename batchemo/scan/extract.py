@@ -27,7 +27,7 @@ from batchemo.scan.output import check_output
 from batchemo.scan.parts import folder_beside
 from batchemo.scan.plan import Plan
 from batchemo.scan.pool import LocalProcesses, available_cpus
-from batchemo.scan.run import problems_of
+from batchemo.scan.prepare import problems_of
 from batchemo.sources import SourceOptions, open_sources
 from batchemo.sources.names import for_display
 from batchemo.tables.features import FEATURES

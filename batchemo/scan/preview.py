@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from batchemo.errors import BatchemoError
 from batchemo.scan.earlier import adopt
-from batchemo.scan.ledger import EARLIER
+from batchemo.scan.ledger import EARLIER, Ledger
 from batchemo.scan.leftovers import is_gone
 from batchemo.scan.options import ScanOptions
 from batchemo.scan.parts import Parts, folder_beside
-from batchemo.scan.run import prepare, problems_of
-from batchemo.scan.targets import refuse_surprises
+from batchemo.scan.prepare import Prepared, prepare, problems_of
+from batchemo.scan.targets import refuse_surprises, targets_of
 from batchemo.scan.workspace import enter_parts, new_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EXAMPLES = 10
+STDIN = "-"
 
 
 @dataclass(slots=True)
@@ -44,6 +46,8 @@ class Preview:
     changed: State
     unchanged: State
     gone: State
+    elsewhere: State
+    """Rows of recordings that are there and not among the sources."""
     young: int
     duplicates: int
     problems: tuple[str, ...]
@@ -57,22 +61,15 @@ class Preview:
             ("changed", self.changed),
             ("unchanged", self.unchanged),
             ("gone", self.gone),
+            ("elsewhere", self.elsewhere),
         )
 
 
 def preview(options: ScanOptions) -> Preview:
     """Compare the sources with what earlier runs did; nothing is written, not even a lock."""
     ready = prepare(options)
-    targets, shape = ready.targets, ready.shape
-    ledger = new_ledger(options, ready.model)
-    if targets is not None:
-        refuse_surprises(options, targets)
-        if options.update and targets.files.exists():
-            earlier = adopt(targets.files, targets.segments, shape.labels)
-            for batch in earlier.batches:
-                ledger.add(EARLIER, 0, batch, complete=earlier.complete)
-        enter_parts(ledger, Parts(folder_beside(targets.files)), shape)
-    new, changed, unchanged, gone = State(), State(), State(), State()
+    ledger = _ledger_of(ready)
+    new, changed, unchanged, gone, elsewhere = (State() for _ in range(5))
     limited = False
     for recording in ready.recordings():
         known, place = ledger.find(recording)
@@ -83,16 +80,45 @@ def preview(options: ScanOptions) -> Preview:
         ledger.ask(recording)
         state.add(recording.file, recording.size)
     for _, root, file in ledger.unasked():
-        if is_gone(root, file):
-            gone.add(file, None)
+        (gone if is_gone(root, file) else elsewhere).add(file, None)
     tally = ready.sources.tally
     return Preview(
         new,
         changed,
         unchanged,
         gone,
+        elsewhere,
         young=tally.young,
         duplicates=tally.duplicates,
         problems=problems_of(tally),
         limited=limited,
     )
+
+
+def _ledger_of(ready: Prepared) -> Ledger:
+    ledger = new_ledger(ready.options, ready.model)
+    targets, shape = ready.targets, ready.shape
+    if targets is not None:
+        refuse_surprises(ready.options, targets)
+        if ready.options.update and targets.files.exists():
+            earlier = adopt(targets.files, targets.segments, shape.labels)
+            for batch in earlier.batches:
+                ledger.add(EARLIER, 0, batch, complete=earlier.complete)
+        enter_parts(ledger, Parts(folder_beside(targets.files)), shape)
+    return ledger
+
+
+def repeats_a_finished_run(options: ScanOptions) -> bool:
+    """Tell whether all outputs are there, and hold just the rows that this scan would write."""
+    targets = targets_of(options)
+    asked = options.update or options.overwrite
+    if targets is None or asked or options.sources.files_from == STDIN:
+        return False
+    if not all(path.exists() for path in targets.all()):
+        return False
+    try:
+        found = preview(replace(options, update=True))
+    except BatchemoError:
+        return False
+    others = (found.new, found.changed, found.gone, found.elsewhere)
+    return not any(state.files for state in others)

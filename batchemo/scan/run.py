@@ -8,9 +8,7 @@ from functools import partial
 from itertools import chain, islice
 from typing import IO, TYPE_CHECKING
 
-from batchemo.bundles import load_bundle
 from batchemo.errors import BatchemoError
-from batchemo.scan.account import account_of, check_windows, model_id, settled
 from batchemo.scan.dispatch import Dispatcher, Finished
 from batchemo.scan.events import Listener, Report, Started, ignore
 from batchemo.scan.finish import ordered_rows, write_tables
@@ -19,16 +17,15 @@ from batchemo.scan.options import ScanOptions, Task
 from batchemo.scan.parts import Parts
 from batchemo.scan.plan import Chunk, Plan
 from batchemo.scan.pool import LocalProcesses, available_cpus
+from batchemo.scan.prepare import Prepared, prepare, problems_of
+from batchemo.scan.preview import repeats_a_finished_run
 from batchemo.scan.progress import Progress
 from batchemo.scan.scratch import scratch_folder
 from batchemo.scan.shape import Shape, with_earlier_columns
 from batchemo.scan.stream import OrderedCsv
-from batchemo.scan.targets import Targets, targets_of
 from batchemo.scan.task import given_up, work
 from batchemo.scan.workspace import load_ledger, locked_parts, reader_of
-from batchemo.sources import Recording, Sources, Tally, open_sources
 from batchemo.tables.rows import Row, to_batch
-from batchemo.tables.schema import reserved_columns
 from batchemo.tables.summary import Summary, check_group_by
 from batchemo.tables.write import regroup
 
@@ -44,37 +41,6 @@ class Result:
     table: pa.Table | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A scan of which all has been checked that can be before any work."""
-
-    options: ScanOptions
-    targets: Targets | None
-    shape: Shape
-    model: str
-    sources: Sources
-
-    def recordings(self) -> Iterator[Recording]:
-        """Yield the recordings, without the run's own files where they lie among them."""
-        targets = self.targets
-        for recording in self.sources:
-            if targets is None or not targets.owns(recording.path):
-                yield recording
-
-
-def prepare(options: ScanOptions) -> Prepared:
-    """Check the outputs, the model and the sources."""
-    targets = targets_of(options)
-    bundle = load_bundle(options.settings.model)
-    check_windows(bundle, options.settings)
-    options = replace(options, settings=settled(bundle, options.settings))
-    sources = open_sources(options.sources, reserved_columns(bundle.labels))
-    account = account_of(bundle, options.settings, options.sources)
-    shape = Shape(bundle.labels, sources.extras, options.segments is not None, account)
-    shape.check(options.group_by, targets)
-    return Prepared(options, targets, shape, model_id(bundle, options.settings), sources)
-
-
 def run_scan(
     options: ScanOptions, listener: Listener = ignore, stream: IO[bytes] | None = None
 ) -> Result:
@@ -83,6 +49,9 @@ def run_scan(
     With `options.output` None the finished table comes with the report; with "-" the rows go to
     `stream` as CSV while they are found.
     """
+    # The same command once more is no surprise: the table stays what it is.
+    if repeats_a_finished_run(options):
+        options = replace(options, update=True)
     ready = prepare(options)
     try:
         with locked_parts(ready.options, ready.targets) as parts:
@@ -179,8 +148,3 @@ def _report(
         unreachable=plan.tally.unreachable,
         empty_roots=tuple(sorted(left.empty_roots)),
     )
-
-
-def problems_of(tally: Tally) -> tuple[str, ...]:
-    """Say what of the sources could not be looked at."""
-    return tuple(f"{name}: {why}" for name, why in tally.unreadable + tally.rejected)

@@ -92,7 +92,7 @@ def test_the_command_line_switches_off_what_a_file_switched_on(config, scan, tmp
     assert scan(file).code == 3
     again = scan(file)
     assert (again.code, again.out) == (3, "")
-    refused = scan(file, "--no-overwrite")
+    refused = scan(file, "--no-overwrite", "--hop", "1")
     assert (refused.code, "exists" in refused.err) == (2, True)
     updated = scan(file, "--no-overwrite", "--update", "--no-quiet")
     assert (updated.code, "5 kept" in updated.out) == (3, True)

@@ -39,7 +39,7 @@ def test_runs_are_appended_and_a_refused_one_leaves_the_log_alone(scan, tmp_path
     scan("-o", out, "--log-json", log)
     once = events(log)
     assert (once[0], once[-1]) == ("started", "finished")
-    assert scan("-o", out, "--log-json", log).code == 2
+    assert scan("-o", out, "--log-json", log, "--hop", "1").code == 2
     assert events(log) == once
     scan("-o", out, "--log-json", log, "--overwrite")
     assert events(log) == 2 * once

@@ -114,6 +114,20 @@ def test_an_output_that_exists_is_not_replaced_by_surprise(
     assert len(files(out)) == 12
 
 
+def test_the_same_command_once_more_finds_its_table_finished(
+    corpus: Path, scan: Scan, tmp_path: Path, out: Path
+) -> None:
+    words = (corpus, "-o", out, "--segments", tmp_path / "s.parquet")
+    scan(*words)
+    before = out.read_bytes(), (tmp_path / "s.parquet").read_bytes()
+    assert "0 recordings analysed, 12 kept" in scan(*words).stdout
+    assert (out.read_bytes(), (tmp_path / "s.parquet").read_bytes()) == before
+    scan(corpus / "anna", "-o", out, code=2)
+    write_voice(corpus / "new.wav", seed=3)
+    scan(*words, code=2)
+    assert (out.read_bytes(), (tmp_path / "s.parquet").read_bytes()) == before
+
+
 def test_segments_are_guarded_like_the_table_itself(
     corpus: Path, scan: Scan, tmp_path: Path, out: Path
 ) -> None:
