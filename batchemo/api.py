@@ -198,7 +198,7 @@ def load_bundle(name_or_path: Path = "default") -> Bundle:
     >>> import batchemo
     >>> batchemo.load_bundle("nowhere")
     Traceback (most recent call last):
-    batchemo.errors.BundleError: nowhere: there is no such model; ...
+    batchemo.errors.UsageError: nowhere: there is no such model; ...
     """
     from batchemo.bundles import load_bundle
 

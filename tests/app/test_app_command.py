@@ -66,7 +66,7 @@ def test_a_model_that_is_not_there_is_told_before_the_page_starts():
         timeout=30,
         env=clean_environment(),
     )
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert "there is no such model" in ended.stderr
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from signals import write_voice
+from terminal import in_a_terminal
 
 import batchemo
 from batchemo.bundles import Bundle
@@ -133,7 +134,7 @@ def test_the_bar_of_a_terminal_shows_files_speed_and_failures(
 ) -> None:
     (corpus / "bad\x1b[31m.wav").touch()
     words = ["scan", str(corpus), "-m", str(tiny_bundle.path), "-o", str(tmp_path / "r.parquet")]
-    shown = in_a_terminal([*COMMAND, *words])
+    shown = in_a_terminal(words)
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
     assert "4 recordings" in plain
     assert "emotion" in plain
@@ -141,25 +142,3 @@ def test_the_bar_of_a_terminal_shows_files_speed_and_failures(
     assert "× real time" in plain
     assert "slowest stage" in plain
     assert "bad\\x1b[31m.wav: empty" in plain
-
-
-def in_a_terminal(command: list[str]) -> str:
-    """Run a command in a terminal of its own and give all that it showed."""
-    import os
-    import pty
-
-    primary, secondary = pty.openpty()
-    process = subprocess.Popen(command, stdout=secondary, stderr=secondary, stdin=secondary)
-    os.close(secondary)
-    shown = b""
-    while True:
-        try:
-            piece = os.read(primary, 65536)
-        except OSError:  # the terminal has no other end any more
-            break
-        if not piece:
-            break
-        shown += piece
-    os.close(primary)
-    process.wait(timeout=60)
-    return shown.decode(errors="replace")

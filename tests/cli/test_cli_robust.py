@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from signals import write_voice
+from terminal import in_a_terminal
 
 from batchemo.bundles import Bundle
 from batchemo.cli.listeners import final_line
@@ -127,7 +125,7 @@ def test_what_could_not_be_reached_is_warned_of():
 def test_on_a_narrow_terminal_bars_go_and_words_stay(voices, tiny_bundle, tmp_path, command):
     words = [command, voices / "anna" / "one.wav", "-m", tiny_bundle.path]
     words += ["-o", tmp_path / "r.parquet"] if command == "scan" else []
-    shown = in_a_terminal(words, columns=40)
+    shown = in_a_terminal(words, columns=40, errors=False)
     assert "█" not in shown
     assert any(f"{label} " in shown for label in tiny_bundle.labels)
     assert all(len(line) <= 40 for line in shown.splitlines() if "0." in line)
@@ -135,36 +133,10 @@ def test_on_a_narrow_terminal_bars_go_and_words_stay(voices, tiny_bundle, tmp_pa
 
 def test_a_terminal_of_plain_ascii_gets_what_it_can_show(voices, tiny_bundle, tmp_path):
     words = ["scan", voices, "-m", tiny_bundle.path, "-o", tmp_path / "r.parquet"]
-    shown = in_a_terminal(words, columns=80, PYTHONIOENCODING="ascii")
+    shown = in_a_terminal(words, errors=False, PYTHONIOENCODING="ascii")
     assert "Traceback" not in shown
     assert "slowest stage" in shown
     assert pq.read_metadata(tmp_path / "r.parquet").num_rows == 5
-
-
-def in_a_terminal(words: list[object], columns: int, **environment: str) -> str:
-    """Run a command in a terminal so wide, and give what it wrote to standard output."""
-    import pty
-
-    primary, secondary = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from batchemo.cli import main; main()", *map(str, words)],
-        stdout=secondary,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "COLUMNS": str(columns), "TERM": "xterm", **environment},
-    )
-    os.close(secondary)
-    shown = b""
-    while True:
-        try:
-            piece = os.read(primary, 65536)
-        except OSError:  # the terminal has no other end any more
-            break
-        if not piece:
-            break
-        shown += piece
-    os.close(primary)
-    process.wait(timeout=60)
-    return shown.decode(errors="replace").replace("\r", "")
 
 
 def test_too_short_is_told_with_digits_enough_to_be_true(batchemo, tiny_bundle, tmp_path):
