@@ -120,9 +120,10 @@ def _list_one(bundle: Bundle) -> None:
     click.echo(
         f"  size      {_size(bundle) / 2**20:.1f} MiB, licence {for_display(info['licence'])}"
     )
-    headline = info["figures"].get("headline")
-    if isinstance(headline, str):
-        click.echo(f"  figures   {for_display(headline)}")
+    unseen = info["figures"].get("unseen_actors", {})
+    if {"uar", "accuracy"} <= unseen.keys():
+        right = f"UAR {unseen['uar']:.3f}, accuracy {unseen['accuracy']:.3f}"
+        click.echo(f"  figures   {right} on actors that it never heard (protocol: see its card)")
     click.echo()
 
 

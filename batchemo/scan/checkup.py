@@ -31,7 +31,10 @@ NEEDED = (
     *("click", "joblib", "numpy", "onnxruntime", "pandas", "pyarrow", "rich", "scipy"),
     *("soundfile", "soxr", "threadpoolctl", "tqdm"),
 )
-EXTRAS = {"train": ("tensorflow", "tf2onnx", "onnx", "sklearn", "librosa", "matplotlib")}
+EXTRAS = {
+    "app": ("streamlit",),
+    "train": ("tensorflow", "tf2onnx", "onnx", "sklearn", "librosa", "matplotlib"),
+}
 FORMATS = ("WAV", "RF64", "FLAC", "OGG", "MP3")
 TIME_LIMIT = 60.0
 RATE = 16_000
