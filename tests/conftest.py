@@ -8,9 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from batchemo.bundles import Bundle, write_bundle
 from batchemo.features import get_recipe
+
+# How long an example takes tells of the machine, not of the code.
+settings.register_profile("batchemo", deadline=None)
+settings.load_profile("batchemo")
 
 LABELS = ("neutral", "happy", "sad", "angry")
 
