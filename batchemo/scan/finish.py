@@ -57,6 +57,20 @@ def write_tables(
     rows: Iterable[pa.RecordBatch], shape: Shape, targets: Targets, summary: Summary
 ) -> None:
     """Write every table under another name; when all are whole and synced, name them."""
+    try:
+        _write_unfinished(rows, shape, targets, summary)
+        tell_naming(targets)
+        for path in targets.all():
+            put_in_place(_unfinished(path), path)
+    except BaseException:  # A signal may come between any two steps.
+        for path in targets.all():
+            _unfinished(path).unlink(missing_ok=True)
+        raise
+
+
+def _write_unfinished(
+    rows: Iterable[pa.RecordBatch], shape: Shape, targets: Targets, summary: Summary
+) -> None:
     files = shape.files()
     with ExitStack() as stack:
 
@@ -72,9 +86,6 @@ def write_tables(
                 windows.write(explode(table, shape.labels))
         if targets.summary is not None:
             begin(targets.summary, summary_schema()).write(summary.table())
-    tell_naming(targets)
-    for path in targets.all():
-        put_in_place(_unfinished(path), path)
 
 
 class Unfinished:

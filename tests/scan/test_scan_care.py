@@ -16,7 +16,11 @@ from scanning import COMMAND, Scan, wait_until
 from signals import write_voice
 
 from batchemo.bundles import Bundle
-from batchemo.scan import leftovers, scratch
+from batchemo.scan import finish, leftovers, scratch
+from batchemo.scan.options import ScanOptions, Settings
+from batchemo.scan.parts import put_in_place
+from batchemo.scan.run import run_scan
+from batchemo.sources import SourceOptions
 from batchemo.tables.read import open_table
 
 
@@ -242,6 +246,33 @@ def _with_small_files(run: object) -> object:
         return run(*args, **kwargs, preexec_fn=limit)  # type: ignore[operator]
 
     return limited
+
+
+def test_a_stop_while_tables_get_their_names_leaves_no_unfinished_one(
+    corpus: Path, tmp_path: Path, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named: list[str] = []
+
+    def stopped_at_the_second(unfinished: Path, path: Path) -> None:
+        named.append(path.name)
+        if len(named) == 2:
+            raise KeyboardInterrupt
+        put_in_place(unfinished, path)
+
+    monkeypatch.setattr(finish, "put_in_place", stopped_at_the_second)
+    options = ScanOptions(
+        SourceOptions((str(corpus),)),
+        Settings(str(tiny_bundle.path)),
+        output=str(tmp_path / "r.parquet"),
+        segments=str(tmp_path / "s.parquet"),
+        jobs=1,
+    )
+    with pytest.raises(KeyboardInterrupt):
+        run_scan(options)
+    assert not list(tmp_path.glob(".*"))
+    monkeypatch.undo()
+    assert run_scan(options).report.analysed == 0, "all was done before the names"
+    assert files(tmp_path / "r.parquet")
 
 
 def test_passing_folders_of_killed_runs_are_swept(
