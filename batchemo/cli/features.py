@@ -19,13 +19,12 @@ from batchemo.cli.options import (
     source_options,
     sources_from,
     switch,
+    timeout_option,
 )
-from batchemo.cli.parse import duration
 from batchemo.cli.signals import Stopped, stoppable
 from batchemo.cli.text import counted
 from batchemo.errors import UsageError
 from batchemo.scan.events import Listener, ignore
-from batchemo.scan.options import TIMEOUT
 from batchemo.sources.names import for_display
 
 if TYPE_CHECKING:
@@ -91,14 +90,7 @@ Exit codes:
     help="The mean of all channels, or the one of that number.",
 )
 @jobs_option
-@click.option(
-    "--timeout",
-    type=duration,
-    default=TIMEOUT,
-    show_default="5m",
-    metavar="DURATION",
-    help="Give up a recording that takes longer, or a started hour of it that does; 0 is never.",
-)
+@timeout_option
 @switch("--overwrite", allow_from_autoenv=False, help="Replace an output that exists.")
 @quiet_option
 @config_option

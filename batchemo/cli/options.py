@@ -10,7 +10,7 @@ import click
 from batchemo.cli.config import load_config
 from batchemo.cli.parse import duration, jobs, split_words
 from batchemo.errors import UsageError
-from batchemo.scan.options import BATCH_SIZE, Settings
+from batchemo.scan.options import BATCH_SIZE, TIMEOUT, Settings
 from batchemo.sources import SourceOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -143,6 +143,16 @@ jobs_option = click.option(
 )
 
 quiet_option = switch("--quiet", "-q", help="Say nothing but errors.")
+
+
+timeout_option = click.option(
+    "--timeout",
+    type=duration,
+    default=TIMEOUT,
+    show_default="5m",
+    metavar="DURATION",
+    help="Give up a recording that takes longer, or a started hour of it that does; 0 is never.",
+)
 
 
 def sources_from(values: dict[str, Any]) -> SourceOptions:

@@ -25,13 +25,13 @@ from batchemo.cli.options import (
     source_options,
     sources_from,
     switch,
+    timeout_option,
 )
-from batchemo.cli.parse import duration
 from batchemo.cli.present import show_report
 from batchemo.cli.signals import stoppable
 from batchemo.errors import LockedError, UsageError
 from batchemo.scan.events import Listener, Report
-from batchemo.scan.options import STDOUT, TIMEOUT, ScanOptions
+from batchemo.scan.options import STDOUT, ScanOptions
 
 EPILOG = """
 \b
@@ -67,14 +67,7 @@ Exit codes:
 )
 @model_options
 @jobs_option
-@click.option(
-    "--timeout",
-    type=duration,
-    default=TIMEOUT,
-    show_default="5m",
-    metavar="DURATION",
-    help="Give up a recording that takes longer, or a started hour of it that does; 0 is never.",
-)
+@timeout_option
 @switch("--update", help="Keep what is unchanged, analyse new and changed.")
 @switch("--overwrite", help="Replace an output that exists.")
 @switch("--retry-failed", help="With --update: try failed ones again.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
@@ -54,18 +55,35 @@ def _with_extras(table: pa.Table, run: Run, shape: Shape) -> pa.Table:
 
 
 def write_tables(
-    rows: Iterable[pa.RecordBatch], shape: Shape, targets: Targets, summary: Summary
-) -> None:
-    """Write every table under another name; when all are whole and synced, name them."""
+    rows: Iterable[pa.RecordBatch],
+    shape: Shape,
+    targets: Targets,
+    summary: Summary,
+    *,
+    may_change: bool = True,
+) -> Path | None:
+    """Write every table under another name; when all are whole and synced, name them.
+
+    Where they may not change, none is named: the first that would be another is given back.
+    """
     try:
         _write_unfinished(rows, shape, targets, summary)
+        if not may_change:
+            return _first_that_differs(targets)
         tell_naming(targets)
         for path in targets.all():
             put_in_place(_unfinished(path), path)
-    except BaseException:  # A signal may come between any two steps.
+    finally:  # A signal, too, may come between any two steps.
         for path in targets.all():
             _unfinished(path).unlink(missing_ok=True)
-        raise
+    return None
+
+
+def _first_that_differs(targets: Targets) -> Path | None:
+    for path in targets.all():
+        if not filecmp.cmp(_unfinished(path), path, shallow=False):
+            return path
+    return None
 
 
 def _write_unfinished(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from batchemo.errors import BatchemoError
@@ -23,6 +24,7 @@ from batchemo.scan.progress import Progress
 from batchemo.scan.scratch import scratch_folder
 from batchemo.scan.shape import Shape, with_earlier_columns
 from batchemo.scan.stream import OrderedCsv
+from batchemo.scan.targets import surprise
 from batchemo.scan.task import given_up, work
 from batchemo.scan.workspace import load_ledger, locked_parts, reader_of
 from batchemo.tables.rows import Row, to_batch
@@ -39,6 +41,8 @@ class Result:
 
     report: Report
     table: pa.Table | None = None
+    would_change: Path | None = None
+    """A table that is there and would be another, where none may change."""
 
 
 def run_scan(
@@ -49,13 +53,12 @@ def run_scan(
     With `options.output` None the finished table comes with the report; with "-" the rows go to
     `stream` as CSV while they are found.
     """
-    # The same command once more is no surprise: the table stays what it is.
-    if repeats_a_finished_run(options):
-        options = replace(options, update=True)
-    ready = prepare(options)
+    # The same command once more is no mistake, as long as every table stays what it is.
+    repeated = repeats_a_finished_run(options)
+    ready = prepare(replace(options, update=True) if repeated else options)
     try:
         with locked_parts(ready.options, ready.targets) as parts:
-            result = _scan(ready, parts, listener, stream)
+            result = _scan(ready, parts, listener, stream, may_change=not repeated)
     except OSError as error:
         if ready.targets is None:
             raise
@@ -64,11 +67,20 @@ def run_scan(
             f"{place}: {error.strerror or error}. What was finished is kept: the same command goes "
             "on from there"
         ) from error
+    if result.would_change is not None:
+        raise surprise(result.would_change)
     listener(result.report)
     return result
 
 
-def _scan(ready: Prepared, parts: Parts, listener: Listener, stream: IO[bytes] | None) -> Result:
+def _scan(
+    ready: Prepared,
+    parts: Parts,
+    listener: Listener,
+    stream: IO[bytes] | None,
+    *,
+    may_change: bool,
+) -> Result:
     options, shape = ready.options, ready.shape
     progress, summary = Progress(), Summary(options.group_by)
     ledger, columns = load_ledger(options, ready.targets, parts, shape, ready.model)
@@ -92,15 +104,15 @@ def _scan(ready: Prepared, parts: Parts, listener: Listener, stream: IO[bytes] |
 
     left = keep_unasked(plan, prune=options.prune) if options.update else Leftovers()
     shape = with_earlier_columns(shape, columns, plan.runs)
-    table = None
+    table = would_change = None
     ordered = ordered_rows(plan.runs, reader_of(parts, shape.part()), shape)
     if ready.targets is not None:
-        write_tables(ordered, shape, ready.targets, summary)
+        would_change = write_tables(ordered, shape, ready.targets, summary, may_change=may_change)
     elif csv is not None:
         csv.close()
     else:
         table = _collect(ordered, shape, summary)
-    return Result(_report(ready, plan, progress, summary, left), table)
+    return Result(_report(ready, plan, progress, summary, left), table, would_change)
 
 
 def _work(options: ScanOptions, chunks: Iterator[Chunk], workers: int) -> Iterator[Finished[Row]]:

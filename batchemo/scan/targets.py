@@ -90,10 +90,15 @@ def refuse_surprises(options: ScanOptions, targets: Targets) -> None:
     own = _named_by_killed_run(targets)
     for path in targets.all():
         if path.exists() and str(path) not in own:
-            raise UsageError(
-                f"{for_display(str(path))} exists. --update analyses only what is new or changed "
-                "since; --overwrite begins anew; another name (-o) keeps both"
-            )
+            raise surprise(path)
+
+
+def surprise(path: Path) -> UsageError:
+    """Say that a table is there which nobody asked to replace."""
+    return UsageError(
+        f"{for_display(str(path))} exists. --update analyses only what is new or changed since; "
+        "--overwrite begins anew; another name (-o) keeps both"
+    )
 
 
 def _named_by_killed_run(targets: Targets) -> list[str]:

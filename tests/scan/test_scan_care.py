@@ -70,6 +70,31 @@ def test_a_run_killed_after_the_naming_of_its_tables_is_finished_by_the_same_com
     assert not parts.exists()
 
 
+def test_the_same_command_with_another_summary_replaces_nothing(
+    corpus: Path, scan: Scan, tmp_path: Path, out: Path
+) -> None:
+    summary = tmp_path / "s.csv"
+    scan(corpus, "-o", out)
+    summary.write_text("precious")
+    ended = scan(corpus, "-o", out, "--summary", summary, code=2)
+    assert "s.csv exists" in ended.stderr
+    assert summary.read_text() == "precious"
+    assert sorted(path.name for path in tmp_path.glob("*.parts")) == []
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_the_same_command_with_a_changed_manifest_replaces_nothing(
+    corpus: Path, scan: Scan, out: Path
+) -> None:
+    manifest = corpus / "m.csv"
+    manifest.write_text("file,speaker\nanna/take 00.wav,anna\n")
+    scan("--manifest", manifest, "-o", out)
+    before = out.read_bytes()
+    manifest.write_text("file,speaker\nanna/take 00.wav,somebody\n")
+    scan("--manifest", manifest, "-o", out, code=2)
+    assert out.read_bytes() == before
+
+
 def test_an_output_is_no_input(corpus: Path, scan: Scan, tmp_path: Path) -> None:
     manifest = corpus / "m.csv"
     manifest.write_text("file\nanna/take 00.wav\n")
