@@ -60,17 +60,20 @@ def write_tables(
     targets: Targets,
     summary: Summary,
     *,
+    fresh: bool = True,
     may_change: bool = True,
 ) -> Path | None:
     """Write every table under another name; when all are whole and synced, name them.
 
-    Where they may not change, none is named: the first that would be another is given back.
+    A fresh run, which replaces nothing, leaves word that these names are its own. Where tables may
+    not change, none is named: the first that would be another is given back.
     """
     try:
         _write_unfinished(rows, shape, targets, summary)
         if not may_change:
             return _first_that_differs(targets)
-        tell_naming(targets)
+        if fresh:
+            tell_naming(targets)
         for path in targets.all():
             put_in_place(_unfinished(path), path)
     finally:  # A signal, too, may come between any two steps.

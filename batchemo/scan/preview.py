@@ -116,6 +116,9 @@ def repeats_a_finished_run(options: ScanOptions) -> bool:
         return False
     if not all(path.exists() for path in targets.all()):
         return False
+    if Parts(folder_beside(targets.files)).numbers():
+        # An interrupted run is not finished: its parts are for the command that goes on with it.
+        return False
     try:
         found = preview(replace(options, update=True))
     except BatchemoError:

@@ -107,7 +107,10 @@ def _scan(
     table = would_change = None
     ordered = ordered_rows(plan.runs, reader_of(parts, shape.part()), shape)
     if ready.targets is not None:
-        would_change = write_tables(ordered, shape, ready.targets, summary, may_change=may_change)
+        fresh = not (options.update or options.overwrite)
+        would_change = write_tables(
+            ordered, shape, ready.targets, summary, fresh=fresh, may_change=may_change
+        )
     elif csv is not None:
         csv.close()
     else:

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ from scanning import COMMAND, Scan, wait_until
 from signals import write_voice
 
 from batchemo.bundles import Bundle
+from batchemo.errors import UsageError
 from batchemo.scan import finish, leftovers, scratch
 from batchemo.scan.options import ScanOptions, Settings
 from batchemo.scan.parts import put_in_place
@@ -93,6 +95,25 @@ def test_the_same_command_with_a_changed_manifest_replaces_nothing(
     manifest.write_text("file,speaker\nanna/take 00.wav,somebody\n")
     scan("--manifest", manifest, "-o", out, code=2)
     assert out.read_bytes() == before
+
+
+def test_a_stopped_update_gives_no_leave_to_begin_anew(
+    corpus: Path, tmp_path: Path, out: Path, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(unfinished: Path, path: Path) -> None:
+        raise KeyboardInterrupt
+
+    settings = Settings(str(tiny_bundle.path))
+    options = ScanOptions(SourceOptions((str(corpus),)), settings, output=str(out), jobs=1)
+    run_scan(options)
+    write_voice(corpus / "new.wav", seed=5)
+    monkeypatch.setattr(finish, "put_in_place", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run_scan(replace(options, update=True))
+    monkeypatch.undo()
+    with pytest.raises(UsageError, match="exists"):
+        run_scan(options)
+    assert run_scan(replace(options, update=True)).report.kept == 13
 
 
 def test_an_output_is_no_input(corpus: Path, scan: Scan, tmp_path: Path) -> None:
@@ -295,6 +316,8 @@ def test_a_stop_while_tables_get_their_names_leaves_no_unfinished_one(
     with pytest.raises(KeyboardInterrupt):
         run_scan(options)
     assert not list(tmp_path.glob(".*"))
+    own = tmp_path / "r.parquet.parts" / "naming.json"
+    assert own.exists(), "the same command may go on"
     monkeypatch.undo()
     assert run_scan(options).report.analysed == 0, "all was done before the names"
     assert files(tmp_path / "r.parquet")
