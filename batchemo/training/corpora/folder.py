@@ -1,0 +1,85 @@
+"""Labelled recordings as the names of the files in a folder tell them."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from batchemo.errors import UsageError
+from batchemo.sources.names import for_display
+from batchemo.sources.rules import Rules, suffixes_of
+from batchemo.sources.tally import Tally
+from batchemo.sources.walk import walk
+from batchemo.training.corpora.example import Example
+from batchemo.training.corpora.names import LAYOUTS, Layout
+
+_RULES = Rules(suffixes=suffixes_of(("audio",)), follow_links=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the names in a folder tell, whose tell nothing, and what could not be looked into."""
+
+    examples: tuple[Example, ...]
+    strangers: tuple[Path, ...]
+    failures: tuple[tuple[Path, str], ...]
+
+
+def read_folder(folder: Path, layout: Layout | None = None) -> Found:
+    """Read the names of all recordings below a folder; without a layout, by the one that fits."""
+    tally = Tally()
+    files = [recording.file for recording in walk(str(folder), _RULES, tally)]
+    if not files:
+        raise UsageError(f"There are no recordings in {for_display(str(folder))}.")
+    layout = layout or _detect(folder, files)
+    layout = replace(layout, genders={**layout.genders, **_demographics(folder, layout)})
+    read = {file: layout.read(folder, file) for file in files}
+    examples = tuple(example for example in read.values() if example)
+    if not examples:
+        raise UsageError(
+            f"No recording in {for_display(str(folder))} has a name as in {layout.corpus} "
+            f"({layout.shown}); the first is {for_display(files[0])}."
+        )
+    strangers = tuple(folder / file for file, example in read.items() if not example)
+    return Found(examples, strangers, tuple((Path(path), why) for path, why in tally.unreadable))
+
+
+def _detect(folder: Path, files: list[str]) -> Layout:
+    """The layout that knows the names, if there is exactly one."""
+    known = {
+        name: sum(layout.read(folder, file) is not None for file in files)
+        for name, layout in LAYOUTS.items()
+    }
+    fitting = {name: count for name, count in known.items() if count}
+    if len(fitting) == 1:
+        return LAYOUTS[next(iter(fitting))]
+    title = for_display(str(folder))
+    if fitting:
+        counts = ", ".join(f"{count} as in {name}" for name, count in fitting.items())
+        raise UsageError(
+            f"{title} holds recordings of several corpora: {counts}. Give the folder of each by "
+            f"itself, or say which to read with --names {next(iter(fitting))}."
+        )
+    shown = ", ".join(f"{name} ({layout.shown})" for name, layout in LAYOUTS.items())
+    raise UsageError(
+        f"The names in {title} are of no known corpus; the first is {for_display(files[0])}. "
+        f"Known are {shown}. For any other corpus write a manifest.csv with the columns file and "
+        "label (and speaker, if you know it)."
+    )
+
+
+def _demographics(folder: Path, layout: Layout) -> dict[str, str]:
+    """The genders by speaker, from the corpus's own table in the folder or beside it."""
+    tables = [place / layout.demographics for place in (folder, folder.resolve().parent)]
+    table = next((path for path in tables if path.is_file()), None)
+    if table is None:
+        return {}
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            return {row["ActorID"]: row["Sex"].lower() for row in csv.DictReader(file)}
+    except (OSError, ValueError, csv.Error, KeyError, AttributeError):
+        raise UsageError(
+            f"{for_display(str(table))} is not the table of CREMA-D, with the columns ActorID and "
+            "Sex. Fetch it again, or take it away: then genders are unknown."
+        ) from None

@@ -1,0 +1,95 @@
+"""Labelled recordings as a table tells them: `file,label[,speaker,…]`."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchemo.errors import UsageError
+from batchemo.sources.names import for_display, from_text
+from batchemo.training.corpora.example import Example
+
+MANIFEST = "manifest.csv"
+"""The name by which a folder's own manifest is found."""
+
+_LABEL_COLUMNS = ("label", "emotion")
+_GENDERS = {"m": "male", "man": "male", "f": "female", "w": "female", "woman": "female"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A recording, and the line of the manifest that tells of it."""
+
+    line: int
+    example: Example
+
+
+def read_manifest(path: Path) -> tuple[Entry, ...]:
+    """Read a CSV or TSV table; its files are relative to its folder. Nothing else is looked at."""
+    title = for_display(str(path))
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            entries = tuple(_entries(path, file))
+    except OSError as error:
+        raise UsageError(f"The manifest {title} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"The manifest {title} is not in UTF-8: save it as UTF-8.") from None
+    except csv.Error as error:
+        raise UsageError(f"The manifest {title} is no proper table: {error}.") from None
+    if not entries:
+        raise UsageError(f"The manifest {title} has no rows.")
+    return entries
+
+
+def check_files(path: Path, entries: tuple[Entry, ...]) -> None:
+    """Refuse a manifest that names files which do not exist."""
+    missing = [entry for entry in entries if not os.path.isfile(entry.example.path)]
+    if missing:
+        first = missing[0]
+        more = f", nor {len(missing) - 1} more files" if len(missing) > 1 else ""
+        raise UsageError(
+            f"The manifest {for_display(str(path))} names in line {first.line} "
+            f"{for_display(str(first.example.path))}, which is not there{more}. Files are relative "
+            "to the manifest's folder."
+        )
+
+
+def _entries(path: Path, file: Iterator[str]) -> Iterator[Entry]:
+    delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
+    rows = csv.reader(file, delimiter=delimiter)
+    columns = [name.strip().lower() for name in next(rows, [])]
+    label = next((name for name in _LABEL_COLUMNS if name in columns), "")
+    if "file" not in columns or not label:
+        raise UsageError(
+            f"The manifest {for_display(str(path))} needs the columns file and label (or emotion). "
+            f"Its columns are: {for_display(', '.join(columns)) or '(none)'}."
+        )
+    corpus = path.resolve().parent.name
+    for cells in rows:
+        row = dict(zip(columns, (cell.strip() for cell in cells), strict=False))
+        if not any(row.values()):
+            continue
+        if not row.get("file"):
+            raise UsageError(
+                f"The manifest {for_display(str(path))} names no file in line {rows.line_num}."
+            )
+        row["emotion"] = row.get(label, "")
+        yield Entry(rows.line_num, _example(path.parent, row, corpus))
+
+
+def _example(folder: Path, row: Mapping[str, str], corpus: str) -> Example:
+    gender = row.get("gender", "").lower()
+    return Example(
+        path=folder / from_text(row["file"]),
+        corpus=row.get("corpus") or corpus,
+        speaker=row.get("speaker", ""),
+        gender=_GENDERS.get(gender, gender),
+        emotion=row["emotion"],
+        intensity=row.get("intensity", ""),
+        statement=row.get("statement", ""),
+        language=row.get("language", ""),
+        channel=row.get("channel") or "speech",
+    )
