@@ -1,0 +1,85 @@
+"""Changed copies of a recording's signal, as those who came before learnt from: noise, pitch, tempo.
+
+A copy depends on the recording and on the kind of copy alone, not on the seed of a training, the
+order of the recordings or the process: so it is made once, kept, and shared by all folds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from batchemo.errors import UsageError
+from batchemo.training.pictures import Float32, Variant
+
+VERSION = 1
+"""Counts the changes of what the copies are."""
+
+ORIGINAL = "original"
+"""What stands in a copy's place where the recording is as it is."""
+
+NOISE_SHARE = 0.035
+"""The most that the noise's standard deviation is, as a share of the signal's peak."""
+MOST_SEMITONES = 2.0
+"""How far the pitch moves at most, up or down."""
+RATES = (0.8, 1.2)
+"""The slowest and the fastest tempo; the recording's own is 1."""
+
+
+def add_noise(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
+    """The recording with white noise; how much is drawn evenly up to the most. Never clipped."""
+    level = NOISE_SHARE * random.uniform() * float(np.abs(signal).max(initial=0.0))
+    return signal + np.float32(level) * random.standard_normal(len(signal), dtype=np.float32)
+
+
+def shift_pitch(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
+    """The recording as a higher or lower voice speaks it, just as long."""
+    from librosa.effects import pitch_shift
+
+    semitones = random.uniform(-MOST_SEMITONES, MOST_SEMITONES)
+    shifted: Float32 = pitch_shift(signal, sr=rate, n_steps=semitones)
+    return shifted
+
+
+def stretch_time(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
+    """The recording spoken faster or slower, at the same pitch."""
+    from librosa.effects import time_stretch
+
+    stretched: Float32 = time_stretch(signal, rate=random.uniform(*RATES))
+    return stretched
+
+
+def stretch_and_shift(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
+    """The recording spoken faster or slower, and then by a higher or lower voice."""
+    return shift_pitch(stretch_time(signal, rate, random), rate, random)
+
+
+COPIES: Mapping[str, Variant] = {
+    "noise": add_noise,
+    "pitch": shift_pitch,
+    "stretch": stretch_time,
+    "stretch-pitch": stretch_and_shift,
+}
+"""The kinds of copies by name."""
+
+
+def check_copies(names: Sequence[str]) -> None:
+    """Raise a UsageError unless each name is a kind of copy, and none stands twice."""
+    for name in names:
+        if name not in COPIES:
+            raise UsageError(f"no copy is called {name!r}; there are: {', '.join(COPIES)}")
+    if len(set(names)) < len(names):
+        raise UsageError(f"copies {', '.join(names)}: one of them stands there twice")
+
+
+def make_copy(name: str, signal: Float32, rate: int, digest: str) -> Float32:
+    """The copy of that name of the recording with that digest, always the same.
+
+    >>> signal = np.ones(4, np.float32)
+    >>> one, other = (make_copy("noise", signal, 16000, digest) for digest in ("5e", "5e"))
+    >>> np.array_equal(one, other), np.array_equal(one, signal)
+    (True, False)
+    """
+    random = np.random.default_rng([*f"{name} {digest}".encode()])
+    return COPIES[name](signal, rate, random)

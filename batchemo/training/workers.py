@@ -1,0 +1,68 @@
+"""Processes that work on many things while the parent stays light and can be stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Future, as_completed
+from typing import Any, TypeVar
+
+from batchemo.errors import BatchemoError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def work_on(things: Sequence[T], work: Callable[[T], R], jobs: int) -> Iterator[tuple[T, R]]:
+    """Give each thing with what came of it, as soon as it is done.
+
+    One job too is a process of its own: what the work imports stays out of the parent. Whoever
+    stops listening, as after Ctrl-C, ends the processes at once.
+    """
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    if not things:
+        return
+    pool: Any = ProcessPoolExecutor(
+        max_workers=min(jobs, len(things)),
+        initializer=_enter,
+        initargs=(os.getpid(),),
+        env=_ONE_THREAD,
+    )
+    try:
+        futures = _submit(pool, things, work)
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    except BrokenExecutor as error:
+        raise BatchemoError(
+            "a process that computed features died, perhaps for want of memory: run the same"
+            " command again, it goes on where this one stopped; with --jobs 1 it needs the least"
+        ) from error
+    finally:
+        pool.shutdown(wait=True, kill_workers=True)
+
+
+def _submit(pool: Any, things: Sequence[T], work: Callable[[T], R]) -> dict[Future[R], T]:
+    """Begin. The workers inherit the mask: a Ctrl-C is the parent's, even while they start."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return {pool.submit(work, thing): thing for thing in things}
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _enter(parent: int) -> None:
+    """Prepare a worker: no Ctrl-C, no life after its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+
+
+def _follow(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)

@@ -1,0 +1,136 @@
+"""What a copy is: the recording with noise, another pitch, another tempo, and always the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batchemo.errors import UsageError
+from batchemo.training.copies import (
+    COPIES,
+    MOST_SEMITONES,
+    NOISE_SHARE,
+    RATES,
+    check_copies,
+    make_copy,
+)
+
+RATE = 22050
+DIGESTS = tuple(f"{number:064x}" for number in range(5))
+
+
+def tone(frequency: float = 440.0, seconds: float = 1.0) -> np.ndarray:
+    time = np.arange(round(seconds * RATE)) / RATE
+    return (0.5 * np.sin(2 * np.pi * frequency * time)).astype(np.float32)
+
+
+def loudest_frequency(signal: np.ndarray) -> float:
+    spectrum = np.abs(np.fft.rfft(signal * np.hanning(len(signal)), 4 * len(signal)))
+    return float(spectrum.argmax()) * RATE / (4 * len(signal))
+
+
+def drawn(name: str, digest: str, low: float, high: float) -> float:
+    """The first number that the copy's own generator gives in that range."""
+    return np.random.default_rng([*f"{name} {digest}".encode()]).uniform(low, high)
+
+
+@pytest.mark.parametrize("digest", DIGESTS)
+def test_noise_lowers_the_ratio_of_signal_to_noise_to_the_level_that_is_drawn(digest: str) -> None:
+    signal = tone()
+
+    noise = make_copy("noise", signal, RATE, digest) - signal
+
+    expected = NOISE_SHARE * drawn("noise", digest, 0, 1) * np.abs(signal).max()
+    assert noise.std() == pytest.approx(expected, rel=0.05)
+    assert abs(noise.mean()) < 3 * expected / np.sqrt(len(signal))
+    spectrum = np.abs(np.fft.rfft(noise)) ** 2
+    assert spectrum[: len(spectrum) // 2].sum() == pytest.approx(spectrum.sum() / 2, rel=0.1)
+
+
+def test_noise_does_not_clip_a_loud_recording() -> None:
+    signal = 2 * tone()
+
+    assert max(np.abs(make_copy("noise", signal, RATE, d)).max() for d in DIGESTS) > 1
+
+
+@pytest.mark.parametrize("digest", DIGESTS)
+def test_pitch_moves_a_tone_by_the_semitones_that_are_drawn_and_keeps_the_length(
+    digest: str,
+) -> None:
+    signal = tone(440)
+
+    copy = make_copy("pitch", signal, RATE, digest)
+
+    semitones = drawn("pitch", digest, -MOST_SEMITONES, MOST_SEMITONES)
+    assert copy.shape == signal.shape
+    assert loudest_frequency(copy) == pytest.approx(440 * 2 ** (semitones / 12), rel=0.01)
+
+
+@pytest.mark.parametrize("digest", DIGESTS)
+def test_stretch_changes_the_length_by_the_rate_that_is_drawn_and_keeps_the_pitch(
+    digest: str,
+) -> None:
+    signal = tone(440)
+
+    copy = make_copy("stretch", signal, RATE, digest)
+
+    assert len(copy) == round(len(signal) / drawn("stretch", digest, *RATES))
+    assert loudest_frequency(copy) == pytest.approx(440, rel=0.01)
+
+
+def test_stretch_and_pitch_changes_both() -> None:
+    signal = tone(440)
+
+    copies = [make_copy("stretch-pitch", signal, RATE, digest) for digest in DIGESTS]
+
+    assert len({len(copy) for copy in copies}) == len(DIGESTS)
+    for copy, digest in zip(copies, DIGESTS, strict=True):
+        random = np.random.default_rng([*f"stretch-pitch {digest}".encode()])
+        rate, semitones = random.uniform(*RATES), random.uniform(-MOST_SEMITONES, MOST_SEMITONES)
+        assert len(copy) == round(len(signal) / rate)
+        assert loudest_frequency(copy) == pytest.approx(440 * 2 ** (semitones / 12), rel=0.01)
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_a_copy_depends_on_the_recording_and_on_nothing_else(name: str) -> None:
+    signal = tone()
+    np.random.seed(1)  # noqa: NPY002 - a copy must not hear of it
+    one = make_copy(name, signal, RATE, DIGESTS[0])
+    np.random.seed(2)  # noqa: NPY002
+    make_copy(name, signal, RATE, DIGESTS[1])
+
+    again = make_copy(name, signal, RATE, DIGESTS[0])
+    other = make_copy(name, signal, RATE, DIGESTS[1])
+
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
+    assert np.array_equal(signal, tone())
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_copies_of_silence_are_silent(name: str) -> None:
+    copy = make_copy(name, np.zeros(RATE // 2, np.float32), RATE, DIGESTS[0])
+
+    assert len(copy) >= RATE // 3
+    assert not copy.any()
+
+
+@pytest.mark.filterwarnings("ignore:n_fft=.* is too large")
+@settings(max_examples=20)
+@given(length=st.integers(1, 3000), name=st.sampled_from(sorted(COPIES)))
+def test_a_very_short_recording_has_copies_too(length: int, name: str) -> None:
+    copy = make_copy(name, tone()[:length], RATE, DIGESTS[0])
+
+    assert copy.dtype == np.float32
+    assert 0.8 * length - 1 <= len(copy) <= 1.25 * length + 1
+    assert np.isfinite(copy).all()
+
+
+def test_copies_that_do_not_exist_are_refused_with_those_that_do() -> None:
+    check_copies(tuple(COPIES))
+    with pytest.raises(UsageError, match=r"'echo'; there are: noise, pitch, stretch, stretch-"):
+        check_copies(("noise", "echo"))
+    with pytest.raises(UsageError, match="twice"):
+        check_copies(("noise", "noise"))
