@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 
+from batchemo.errors import BatchemoError
 from batchemo.features import Recipe
 from batchemo.training import copies
 from batchemo.training.pictures import Float32, Windows
@@ -39,15 +40,18 @@ class Cache:
 
     def write(self, digest: str, copy: str, features: Float32) -> None:
         """Keep the features (windows, …) of a recording or a copy of it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        descriptor, draft = tempfile.mkstemp(prefix=".", suffix=".draft", dir=self.folder)
+        draft = self.folder / f".{uuid4().hex}.draft"
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with draft.open("xb") as file:
                 np.save(file, features, allow_pickle=False)
-            Path(draft).replace(self._path(digest, copy))
-        except BaseException:
-            Path(draft).unlink(missing_ok=True)
-            raise
+            draft.replace(self._path(digest, copy))
+        except OSError as error:
+            with suppress(OSError):
+                draft.unlink()
+            raise BatchemoError(
+                f"{self.folder}: features cannot be kept there: {error.strerror or error}"
+            ) from error
 
     def _path(self, digest: str, copy: str) -> Path:
         return self.folder / f"{digest}.{copy}.npy"
@@ -57,7 +61,7 @@ def open_cache(folder: Path, recipe: Recipe, windows: Windows) -> Cache:
     """The part of a folder that belongs to a recipe and a way of cutting; nothing is made yet."""
     key = {
         "recipe": recipe.to_dict(),
-        "windows": [windows.seconds, windows.hop],
+        "windows": [float(windows.seconds), float(windows.hop)],
         "versions": [_VERSION, copies.VERSION],
     }
     told = json.dumps(key, sort_keys=True).encode()

@@ -1,4 +1,4 @@
-"""Changed copies of a recording's signal, as those who came before learnt from: noise, pitch, tempo.
+"""Copies of a recording with noise, another pitch, another tempo, to learn from beside it.
 
 A copy depends on the recording and on the kind of copy alone, not on the seed of a training, the
 order of the recordings or the process: so it is made once, kept, and shared by all folds.
@@ -30,7 +30,9 @@ RATES = (0.8, 1.2)
 def add_noise(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
     """The recording with white noise; how much is drawn evenly up to the most. Never clipped."""
     level = NOISE_SHARE * random.uniform() * float(np.abs(signal).max(initial=0.0))
-    return signal + np.float32(level) * random.standard_normal(len(signal), dtype=np.float32)
+    noise = random.standard_normal(len(signal), dtype=np.float32)
+    noisy: Float32 = signal + np.float32(level) * noise
+    return noisy
 
 
 def shift_pitch(signal: Float32, rate: int, random: np.random.Generator) -> Float32:

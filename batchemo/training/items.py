@@ -1,4 +1,4 @@
-"""What a training learns from: the features of recordings and their copies, as a scan hears them."""
+"""What is learnt from: the features of recordings and of their copies, as a scan hears them."""
 
 from __future__ import annotations
 
@@ -126,11 +126,8 @@ class Hearing:
     def _features(self, windows: Iterable[Float32]) -> Float32:
         seconds = self.windows.seconds
         features = [extract(self.recipe, samples, seconds) for samples in windows]
-        return (
-            np.stack(features)
-            if features
-            else np.empty((0, *self.recipe.shape(seconds)), np.float32)
-        )
+        shape = (len(features), *self.recipe.shape(seconds))
+        return np.array(features, np.float32).reshape(shape)
 
 
 def _whole(windows: Sequence[Window], rate: int) -> Float32:

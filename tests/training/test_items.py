@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import soundfile
 from signals import voice, write_voice
 
 from batchemo.audio import ListenOptions, listen
-from batchemo.errors import UsageError
+from batchemo.errors import BatchemoError, UsageError
 from batchemo.features import extract, get_recipe
 from batchemo.training.cache import open_cache
-from batchemo.training.copies import make_copy
+from batchemo.training.copies import COPIES, make_copy
 from batchemo.training.corpora import Example
 from batchemo.training.corpora.digest import signal_digest
 from batchemo.training.items import Gathered, Hearing, gather_items
@@ -78,7 +77,8 @@ def test_windows_without_speech_are_no_part_of_an_item(tmp_path: Path) -> None:
 
     heard = hear(example(path), tmp_path / "cache", "original", "pitch")
 
-    assert 2 <= len(heard["original"]) <= 6 < len(range(0, 11))
+    # Of eleven windows in all.
+    assert 2 <= len(heard["original"]) <= 6
     assert 2 <= len(heard["pitch"]) <= 6
 
 
@@ -93,3 +93,173 @@ def test_a_copy_is_made_of_the_whole_signal_and_then_cut_as_a_scan_would(
     copy = hear(one, tmp_path / "cache", "stretch")["stretch"]
 
     assert np.array_equal(copy, hear(example(path), tmp_path / "cache", "original")["original"])
+
+
+def test_items_come_by_example_and_then_by_copy(
+    voices: tuple[Example, ...], tmp_path: Path
+) -> None:
+    steps: list[tuple[int, int]] = []
+    for one in voices:
+        hear(one, tmp_path / "cache", "stretch")
+
+    gathered = gather_items(
+        voices[::-1],
+        RECIPE,
+        WINDOWS,
+        ("stretch", "noise"),
+        cache=tmp_path / "cache",
+        jobs=2,
+        progress=lambda *step: steps.append(step),
+    )
+
+    copies = ("original", "stretch", "noise")
+    assert told(gathered) == [(name, copy) for name in "210" for copy in copies]
+    assert gathered.failures == ()
+    assert steps == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_what_a_scan_refuses_is_left_out_with_its_copies_and_told(
+    voices: tuple[Example, ...], beep: Example, tmp_path: Path
+) -> None:
+    gone = replace(voices[1], path=tmp_path / "gone.wav", digest="00")
+    examples = (voices[0], gone, beep, voices[2])
+
+    gathered = gather_items(examples, RECIPE, WINDOWS, ("noise",), cache=tmp_path / "cache")
+
+    assert told(gathered) == [(name, copy) for name in "02" for copy in ("original", "noise")]
+    assert [one for one, _ in gathered.failures] == [gone, beep]
+    reasons = [reason.partition(":")[0] for _, reason in gathered.failures]
+    assert reasons == ["missing", "no_speech"]
+
+
+def test_a_copy_in_which_nothing_sounds_like_speech_is_left_out(
+    voices: tuple[Example, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(COPIES, "noise", lambda signal, rate, random: 0 * signal)
+    hear(voices[0], tmp_path, "original", "noise")
+
+    gathered = gather_items(voices[:1], RECIPE, WINDOWS, ("noise",), cache=tmp_path)
+
+    assert told(gathered) == [("0", "original")]
+    assert Hearing(RECIPE, WINDOWS, (), open_cache(tmp_path, RECIPE, WINDOWS))._features(
+        []
+    ).shape == (0, 40)
+
+
+def test_what_is_kept_is_not_heard_again_even_if_the_recording_is_gone(
+    voices: tuple[Example, ...], tmp_path: Path
+) -> None:
+    first = hear(voices[0], tmp_path / "cache", "original", "noise")
+    voices[0].path.unlink()
+
+    gathered = gather_items(voices[:1], RECIPE, WINDOWS, ("noise",), cache=tmp_path / "cache")
+
+    for item in gathered.items:
+        assert np.array_equal(item.windows, first[item.copy])
+
+
+def test_another_recipe_or_other_windows_are_another_part_of_the_cache(tmp_path: Path) -> None:
+    narrower = replace(WINDOWS, hop=0.25)
+    wider = get_recipe("mfcc40", n_mfcc=20)
+
+    parts = {
+        open_cache(tmp_path, recipe, windows).folder
+        for recipe in (RECIPE, wider)
+        for windows in (WINDOWS, narrower)
+    }
+
+    assert len(parts) == 4
+    assert open_cache(tmp_path, get_recipe("mfcc40"), Windows(seconds=1, hop=0.5)).folder in parts
+
+
+@pytest.mark.parametrize("left", [0, 40, 200])
+def test_a_damaged_file_of_the_cache_is_made_again(
+    left: int, voices: tuple[Example, ...], tmp_path: Path
+) -> None:
+    whole = hear(voices[0], tmp_path / "cache", "original")["original"]
+    (kept,) = tmp_path.glob("cache/*/*.npy")
+    kept.write_bytes(kept.read_bytes()[:left])
+
+    hearing = Hearing(
+        RECIPE, WINDOWS, ("original",), open_cache(tmp_path / "cache", RECIPE, WINDOWS)
+    )
+
+    assert not hearing.is_kept(voices[0])
+    assert np.array_equal(hear(voices[0], tmp_path / "cache", "original")["original"], whole)
+
+
+def test_a_cache_that_cannot_be_written_is_told(
+    voices: tuple[Example, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(BatchemoError, match=r"file/mfcc40-.*: features cannot be kept there"):
+        gather_items(voices[:1], RECIPE, WINDOWS, cache=tmp_path / "file")
+
+
+def test_unknown_copies_and_recordings_without_a_digest_are_refused_before_any_work(
+    voices: tuple[Example, ...], tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="'echo'"):
+        gather_items(voices, RECIPE, WINDOWS, ("echo",), cache=tmp_path / "cache")
+    with pytest.raises(ValueError, match=r"0\.wav: has no digest"):
+        gather_items([replace(voices[0], digest="")], RECIPE, WINDOWS, cache=tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
+
+
+GATHER = """
+import sys
+from pathlib import Path
+from batchemo.features import get_recipe
+from batchemo.training.corpora import Example
+from batchemo.training.items import gather_items
+from batchemo.training.pictures import Windows
+
+voice, cache, count = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+examples = [Example(voice, "", "", "", "sad", "", digest=f"{n:04x}") for n in range(count)]
+say = lambda done, total: print(done, flush=True)
+options = get_recipe("mfcc40"), Windows(seconds=1.0, hop=0.5), sys.argv[4:]
+gather_items(examples, *options, cache=cache, progress=say)
+print(*({"librosa", "tensorflow", "scipy"} & set(sys.modules)), "done")
+"""
+
+
+def gathering(voice: Path, cache: Path, count: int, *copies: str) -> subprocess.Popen[str]:
+    """Another process that gathers as many recordings, and says how many are done."""
+    command = [sys.executable, "-c", GATHER, str(voice), str(cache), str(count), *copies]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_stopped_gathering_leaves_no_process_and_goes_on_where_it_was(
+    how: signal.Signals, voices: tuple[Example, ...], tmp_path: Path
+) -> None:
+    process = gathering(voices[0].path, tmp_path / "cache", 3000, "noise")
+    assert process.stdout is not None
+    while int(process.stdout.readline()) < 3:
+        pass
+    workers = psutil.Process(process.pid).children(recursive=True)
+
+    process.send_signal(how)
+
+    assert process.wait(10) != 0
+    assert psutil.wait_procs(workers, timeout=5)[1] == []
+    kept = list(tmp_path.glob("cache/*/*.npy"))
+    assert 6 <= len(kept) < 2 * 3000
+    assert all(np.load(path).shape[1:] == (40,) for path in kept)
+    with gathering(voices[0].path, tmp_path / "cache", 3, "noise") as again:
+        assert again.stdout is not None
+        assert again.stdout.readline() == "3\n"
+
+
+def test_two_processes_that_gather_the_same_do_not_hurt_each_other_and_stay_light(
+    voices: tuple[Example, ...], tmp_path: Path
+) -> None:
+    copies = (("noise",), ("noise", "stretch"))
+    both = [gathering(voices[0].path, tmp_path / "cache", 20, *some) for some in copies]
+
+    said = [process.communicate(timeout=60) for process in both]
+
+    assert [out.splitlines()[-1].strip() for out, _ in said] == ["done", "done"]
+    assert len(list(tmp_path.glob("cache/*/*.npy"))) == 60
+    assert list(tmp_path.glob("cache/*/.*")) == []
