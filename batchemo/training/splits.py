@@ -46,7 +46,10 @@ def luna_jimenez_folds(examples: Sequence[Example]) -> tuple[Fold, ...]:
         if speakers <= here:
             folds.append(Fold(f"luna-jimenez-{number}", *_apart(examples, speakers)))
     if not folds:
-        raise UsageError("no fold of Luna-Jiménez et al. has all of its actors here")
+        raise UsageError(
+            "No fold of Luna-Jiménez et al. has all of its actors here: they are for RAVDESS. "
+            "Make folds of your own speakers."
+        )
     return tuple(folds)
 
 
@@ -116,9 +119,9 @@ def check_apart(training: Iterable[Example], test: Iterable[Example]) -> None:
     if both:
         one, other = (for_display(str(example.path)) for example in both[0])
         raise UsageError(
-            f"{len(both)} recordings are on both sides of the split; {one}, which is learnt from, "
-            f"is the same as {other}, which is tested on. Figures of such a test mean nothing: "
-            "remove the copies."
+            f"Recordings that are on both sides of the split: {len(both)}. {one}, which is learnt "
+            f"from, is the same as {other}, which is tested on. Figures of such a test mean "
+            "nothing: remove the copies."
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,25 +29,32 @@ def distinct(examples: Sequence[Example]) -> Distinct:
     kept: dict[str, Example] = {}
     duplicates: list[Duplicate] = []
     failures: list[tuple[Path, str]] = []
-    # Decoding and hashing happen outside of Python's lock, so threads share the work.
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        for example, (digest, why) in zip(examples, pool.map(_listen, examples), strict=True):
-            if why:
-                failures.append((example.path, why))
-                continue
-            first = kept.setdefault(digest, replace(example, digest=digest))
-            if first.path is not example.path:
-                _check_labels(first, example)
-                duplicates.append(Duplicate(first.path, example.path))
+    for heard, why in _hear(examples):
+        if why:
+            failures.append((heard.path, why))
+            continue
+        first = kept.setdefault(heard.digest, heard)
+        if first is not heard:
+            _check_labels(first, heard)
+            duplicates.append(Duplicate(first.path, heard.path))
     return Distinct(tuple(kept.values()), tuple(duplicates), tuple(failures))
 
 
-def _listen(example: Example) -> tuple[str, str]:
-    """The digest of a recording, or else why it has none."""
+def _hear(examples: Sequence[Example]) -> Iterator[tuple[Example, str]]:
+    """The examples in their order with their digests, or with the reason why there is none."""
+    # Decoding and hashing happen outside of Python's lock, so threads share the work.
+    pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1))
     try:
-        return signal_digest(example.path), ""
+        yield from pool.map(_with_digest, examples)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _with_digest(example: Example) -> tuple[Example, str]:
+    try:
+        return replace(example, digest=signal_digest(example.path)), ""
     except Failure as failure:
-        return "", str(failure)
+        return example, str(failure)
 
 
 def _check_labels(one: Example, other: Example) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from batchemo.sources.names import for_display
 from batchemo.sources.rules import Rules, suffixes_of
 from batchemo.sources.tally import Tally
 from batchemo.sources.walk import walk
+from batchemo.training.corpora.demographics import read_genders
 from batchemo.training.corpora.example import Example
 from batchemo.training.corpora.names import LAYOUTS, Layout
 
@@ -31,9 +31,11 @@ def read_folder(folder: Path, layout: Layout | None = None) -> Found:
     tally = Tally()
     files = [recording.file for recording in walk(str(folder), _RULES, tally)]
     if not files:
-        raise UsageError(f"There are no recordings in {for_display(str(folder))}.")
+        why = "".join(f" {name} cannot be listed: {why}." for name, why in tally.unreadable)
+        raise UsageError(f"There are no recordings in {for_display(str(folder))}.{why}")
     layout = layout or _detect(folder, files)
-    layout = replace(layout, genders={**layout.genders, **_demographics(folder, layout)})
+    if layout.demographics:
+        layout = replace(layout, genders=read_genders(folder, layout.demographics))
     read = {file: layout.read(folder, file) for file in files}
     examples = tuple(example for example in read.values() if example)
     if not examples:
@@ -67,19 +69,3 @@ def _detect(folder: Path, files: list[str]) -> Layout:
         f"Known are {shown}. For any other corpus write a manifest.csv with the columns file and "
         "label (and speaker, if you know it)."
     )
-
-
-def _demographics(folder: Path, layout: Layout) -> dict[str, str]:
-    """The genders by speaker, from the corpus's own table in the folder or beside it."""
-    tables = [place / layout.demographics for place in (folder, folder.resolve().parent)]
-    table = next((path for path in tables if path.is_file()), None)
-    if table is None:
-        return {}
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            return {row["ActorID"]: row["Sex"].lower() for row in csv.DictReader(file)}
-    except (OSError, ValueError, csv.Error, KeyError, AttributeError):
-        raise UsageError(
-            f"{for_display(str(table))} is not the table of CREMA-D, with the columns ActorID and "
-            "Sex. Fetch it again, or take it away: then genders are unknown."
-        ) from None

@@ -69,7 +69,7 @@ def relabel(examples: Sequence[Example], vocabulary: Vocabulary) -> tuple[Exampl
         label = vocabulary.label(example.emotion)
         if label in vocabulary.labels:
             kept.append(replace(example, emotion=label))
-        elif label or not example.emotion:
+        elif label:
             unknown.setdefault(label, _Unknown(example)).count += 1
     if unknown:
         raise UsageError(_unknown(unknown, vocabulary))

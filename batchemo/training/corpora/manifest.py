@@ -36,7 +36,9 @@ def read_manifest(path: Path) -> tuple[Entry, ...]:
     except OSError as error:
         raise UsageError(f"The manifest {title} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
-        raise UsageError(f"The manifest {title} is not in UTF-8: save it as UTF-8.") from None
+        raise UsageError(
+            f"The manifest {title} is no text in UTF-8: give a table that is."
+        ) from None
     except csv.Error as error:
         raise UsageError(f"The manifest {title} is no proper table: {error}.") from None
     if not entries:
@@ -69,27 +71,31 @@ def _entries(path: Path, file: Iterator[str]) -> Iterator[Entry]:
         )
     corpus = path.resolve().parent.name
     for cells in rows:
-        row = dict(zip(columns, (cell.strip() for cell in cells), strict=False))
-        if not any(row.values()):
+        row = dict(zip(columns, cells, strict=False))
+        if not any(cell.strip() for cell in cells):
             continue
-        if not row.get("file"):
-            raise UsageError(
-                f"The manifest {for_display(str(path))} names no file in line {rows.line_num}."
-            )
-        row["emotion"] = row.get(label, "")
-        yield Entry(rows.line_num, _example(path.parent, row, corpus))
+        for column in ("file", label):
+            if not row.get(column, "").strip():
+                raise UsageError(
+                    f"The manifest {for_display(str(path))} has no {column} in line "
+                    f"{rows.line_num}: fill it in, or remove the row."
+                )
+        yield Entry(rows.line_num, _example(path.parent, row, row[label], corpus))
 
 
-def _example(folder: Path, row: Mapping[str, str], corpus: str) -> Example:
-    gender = row.get("gender", "").lower()
+def _example(folder: Path, row: Mapping[str, str], label: str, corpus: str) -> Example:
+    def told(column: str) -> str:
+        return row.get(column, "").strip()
+
+    gender = told("gender").lower()
     return Example(
         path=folder / from_text(row["file"]),
-        corpus=row.get("corpus") or corpus,
-        speaker=row.get("speaker", ""),
+        corpus=told("corpus") or corpus,
+        speaker=told("speaker"),
         gender=_GENDERS.get(gender, gender),
-        emotion=row["emotion"],
-        intensity=row.get("intensity", ""),
-        statement=row.get("statement", ""),
-        language=row.get("language", ""),
-        channel=row.get("channel") or "speech",
+        emotion=label.strip(),
+        intensity=told("intensity"),
+        statement=told("statement"),
+        language=told("language"),
+        channel=told("channel") or "speech",
     )

@@ -71,12 +71,13 @@ def _layout(names: str | None) -> Layout | None:
 
 def _read(path: Path, layout: Layout | None, only: Sequence[str]) -> Found:
     """What one path tells of; of a manifest only those corpora, so the others need not be there."""
-    manifest = path / MANIFEST if path.is_dir() else path
-    if path.is_dir() and (layout or not manifest.is_file()):
+    is_folder = os.path.isdir(path)
+    manifest = path / MANIFEST if is_folder else path
+    if is_folder and (layout or not os.path.isfile(manifest)):
         found = read_folder(path, layout)
         chosen = (one for one in found.examples if not only or one.corpus in only)
         return Found(tuple(chosen), found.strangers, found.failures)
-    if not manifest.exists():
+    if not os.path.exists(manifest):
         raise UsageError(f"There is no {for_display(str(manifest))}: check the name.")
     entries = read_manifest(manifest)
     entries = tuple(entry for entry in entries if not only or entry.example.corpus in only)

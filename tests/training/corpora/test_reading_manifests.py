@@ -1,0 +1,118 @@
+"""Any corpus can be told by a table."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from batchemo.errors import UsageError
+from batchemo.training.corpora import Example, read_corpora, read_corpus
+
+Make = Callable[..., Path]
+
+
+def test_a_file_and_a_label_are_enough(make_manifest: Make) -> None:
+    manifest = make_manifest("file,label", "b/2.wav,sad", "a/1.wav,happy")
+
+    corpus = read_corpus([manifest])
+
+    first, second = corpus.examples
+    assert first == Example(
+        manifest.parent / "a/1.wav", "corpus", "", "", "happy", "", digest=first.digest
+    )
+    assert second.emotion == "sad"
+    assert corpus.labels == ("happy", "sad")
+
+
+def test_all_that_is_told_is_read_and_other_columns_are_ignored(make_manifest: Make) -> None:
+    manifest = make_manifest(
+        "file,take,emotion,speaker,corpus,gender,intensity,statement,language,channel",
+        "1.wav,7,angry,s1,mine,F,strong,door,de,song",
+    )
+
+    [example] = read_corpus([manifest]).examples
+
+    assert example == Example(
+        manifest.parent / "1.wav",
+        *("mine", "s1", "female", "angry", "strong", "door", "de", "song"),
+        example.digest,
+    )
+
+
+def test_a_folders_manifest_is_found_and_wins_over_its_names(make_manifest: Make) -> None:
+    folder = make_manifest("file,label", "03-01-01-01-01-01-01.wav,angry").parent
+
+    assert read_corpus([folder]).labels == ("angry",)
+    assert read_corpus([folder], names="ravdess").labels == ("neutral",)
+
+
+def test_a_table_may_be_separated_by_tabs(make_manifest: Make) -> None:
+    manifest = make_manifest("file\tlabel", "1.wav\tsad", name="mine.tsv")
+
+    assert read_corpus([manifest]).labels == ("sad",)
+
+
+def test_a_byte_order_mark_blanks_and_empty_lines_do_no_harm(make_manifest: Make) -> None:
+    manifest = make_manifest("\ufeffFile , Label", "1.wav, sad ", "")
+
+    assert read_corpus([manifest]).labels == ("sad",)
+
+
+def test_a_name_that_is_no_text_is_written_escaped(make_manifest: Make) -> None:
+    manifest = make_manifest("file,label", "1.wav,sad")
+    os.rename(manifest.parent / "1.wav", os.fsencode(manifest.parent) + b"/\xff.wav")
+    manifest.write_text("file,label\n\\xff.wav,sad\n")
+
+    [example] = read_corpus([manifest]).examples
+
+    assert example.path.name == os.fsdecode(b"\xff.wav")
+
+
+def test_a_file_that_is_not_there_is_named_with_its_line(make_manifest: Make) -> None:
+    manifest = make_manifest("file,label", "1.wav,sad", "2.wav,sad", "3.wav,sad")
+    (manifest.parent / "2.wav").unlink()
+    (manifest.parent / "3.wav").unlink()
+
+    with pytest.raises(UsageError, match=r"line 3 .*2\.wav, which is not there, nor 1 more"):
+        read_corpus([manifest])
+
+
+def test_only_the_corpora_asked_for_must_be_there(make_manifest: Make) -> None:
+    manifest = make_manifest("file,label,corpus", "1.wav,sad,here", "2.wav,sad,gone")
+    (manifest.parent / "2.wav").unlink()
+
+    assert [one.corpus for one in read_corpus([manifest], only=("here",)).examples] == ["here"]
+    with pytest.raises(UsageError, match="no recordings of elsewhere"):
+        read_corpus([manifest], only=("here", "elsewhere"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"needs the columns file and label .*\(none\)"),
+        (b"file,corpus\na.wav,x\n", "Its columns are: file, corpus"),
+        (b"file,label\n", "has no rows"),
+        (b"file,label\n,sad\n", "has no file in line 2"),
+        (b"file,label\na.wav\n", "has no label in line 2"),
+        (b"file,label\n\xff.wav,sad\n", "no text in UTF-8"),
+        (b"file,label\na\0.wav,sad\n", "which is not there|no proper table"),
+    ],
+)
+def test_what_is_no_manifest_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "manifest.csv").write_bytes(content)
+
+    with pytest.raises(UsageError, match=message):
+        read_corpus([tmp_path])
+
+
+def test_a_manifest_without_sound_can_be_read_in_its_own_order(made_corpora: Path) -> None:
+    both = read_corpora(made_corpora, ("nemo", "ravdess"))
+
+    assert [one.path.name for one in both] == [f"{number:02d}.wav" for number in range(18)]
+    assert {one.corpus for one in read_corpora(made_corpora, ("nemo",))} == {"nemo"}
+    assert not any(one.digest for one in both)
+    with pytest.raises(UsageError, match="no recordings of emovo"):
+        read_corpora(made_corpora, ("ravdess", "emovo"))
