@@ -1,40 +1,26 @@
-"""Hears one recording from end to end: decode, resample, measure, cut, and judge."""
+"""Hears one recording from end to end: decode, resample, measure, cut, and judge.
+
+However many options there are, the recording is read and decoded once: every block goes to one
+`Ear` for each sample rate among them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from time import perf_counter
 from types import TracebackType
 
-import numpy as np
-import numpy.typing as npt
-import soxr
-
 from batchemo.audio.decode import Decoder, Frames, mix
+from batchemo.audio.ear import Ear, Signal, Window
 from batchemo.audio.failure import Failure
-from batchemo.audio.meters import ClipMeter, LevelMeter, peak_of
+from batchemo.audio.meters import ClipMeter, peak_of
 from batchemo.audio.opening import open_audio
 from batchemo.audio.options import ListenOptions
-from batchemo.audio.speech import sounds_like_speech
-from batchemo.audio.windows import WindowCutter
-
-Signal = npt.NDArray[np.float32]
+from batchemo.audio.stopwatch import timed
 
 # 180 dB over full scale: no scale of integers, 32 bits included, that was mistaken for floats.
 _BEYOND_EVERY_SCALE = 1e9
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Window:
-    """A piece of a recording, in seconds from its start, at the rate that was asked for."""
-
-    start: float
-    end: float
-    samples: Signal
-    speech: bool
-    """False where the window is silent or nothing like speech, so that it has no vote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +40,10 @@ class Facts:
 class Listening:
     """One recording being heard. Iterate once for its windows; see `listen`."""
 
-    def __init__(self, path: str, options: ListenOptions) -> None:
+    def __init__(self, path: str, several: Sequence[ListenOptions]) -> None:
         self._path = path
-        self._options = options
+        self._several = several
+        self._options = several[0]
         self._stack = ExitStack()
         self._facts = Facts()
         self.seconds: dict[str, float] = {"decode": 0.0, "resample": 0.0, "gate": 0.0}
@@ -88,32 +75,28 @@ class Listening:
             self._stack.close()
 
     def _hear(self) -> Iterator[Window]:
-        rate = self._options.rate
-        with self._timed("decode"):
+        with timed(self.seconds, "decode"):
             decoder = self._open()
-        level = LevelMeter(rate)
-        spoken = False
-        for start, samples in self._cut(decoder, level):
-            with self._timed("gate"):
-                speech = sounds_like_speech(samples, rate)
-            spoken |= speech
-            yield Window(start / rate, (start + len(samples)) / rate, samples, speech)
-        self._judge_sound(level, spoken)
-
-    def _cut(self, decoder: Decoder, level: LevelMeter) -> Iterator[tuple[int, Signal]]:
-        """The windows as (first sample, samples), while the level is measured."""
-        options = self._options
-        cutter = WindowCutter(
-            round(options.window * options.rate), round(options.hop * options.rate)
-        )
-        for piece in self._pieces(decoder):
-            with self._timed("gate"):
-                level.hear(piece)
-            yield from cutter.feed(piece)
-        level.finish()
+        ears = self._ears(decoder.sample_rate)
+        clip, blocks = ClipMeter(decoder.full_scale), decoder.blocks()
+        while (mono := self._next_mono(decoder, blocks, clip)) is not None:
+            for ear in ears:
+                yield from ear.hear(mono, last=decoder.at_end)
+        for ear in ears:
+            yield from ear.end()
+        level = ears[0].level
         self._facts = replace(self._facts, rms_db=level.rms_db, silence=level.silence)
         self._judge_length(decoder)
-        yield from cutter.finish()
+        for ear in ears:
+            yield from ear.finish()
+        self._judge_sound(ears)
+
+    def _ears(self, sample_rate: int) -> list[Ear]:
+        """One for each rate that is asked for, in the order of the options."""
+        wishes: dict[int, dict[int, ListenOptions]] = {}
+        for place, options in enumerate(self._several):
+            wishes.setdefault(options.rate, {})[place] = options
+        return [Ear(sample_rate, rate, each, self.seconds) for rate, each in wishes.items()]
 
     def _open(self) -> Decoder:
         file = self._stack.enter_context(open_audio(self._path))
@@ -132,31 +115,11 @@ class Listening:
         self._require_short_enough(decoder, decoder.promised or 0)
         return decoder
 
-    def _pieces(self, decoder: Decoder) -> Iterator[Signal]:
-        """The mono signal at the rate that was asked for, block by block."""
-        clip = ClipMeter(decoder.full_scale)
-        rate = self._options.rate
-        resampler = (
-            soxr.ResampleStream(decoder.sample_rate, rate, 1, dtype="float32", quality="HQ")
-            if decoder.sample_rate != rate
-            else None
-        )
-        blocks = decoder.blocks()
-        while (mono := self._next_mono(decoder, blocks, clip)) is not None:
-            yield self._resample(resampler, mono, last=decoder.at_end) if resampler else mono
-        if resampler and not decoder.at_end:  # the header did not tell where the end is
-            yield self._resample(resampler, np.empty(0, np.float32), last=True)
-
-    def _resample(self, resampler: soxr.ResampleStream, mono: Signal, last: bool) -> Signal:
-        with self._timed("resample"):
-            piece: Signal = resampler.resample_chunk(mono, last=last)
-        return piece
-
     def _next_mono(
         self, decoder: Decoder, blocks: Iterator[Frames], clip: ClipMeter
     ) -> Signal | None:
         """The next block as one signal, measured; None at the end."""
-        with self._timed("decode"):
+        with timed(self.seconds, "decode"):
             frames = next(blocks, None)
             if frames is None:
                 return None
@@ -164,7 +127,7 @@ class Listening:
             if self._options.channel != "mix":
                 frames = frames[:, [int(self._options.channel)]]
             mono = mix(frames)
-        with self._timed("gate"):
+        with timed(self.seconds, "gate"):
             peak = peak_of(frames)
             if not peak < _BEYOND_EVERY_SCALE:
                 raise Failure("non_finite", "a sample is no number, or without bounds")
@@ -186,22 +149,16 @@ class Listening:
         if seconds < least:
             raise Failure("too_short", f"{seconds:.6g} s; the least is {least:g} s")
 
-    def _judge_sound(self, level: LevelMeter, spoken: bool) -> None:
-        if level.loudest_db < self._options.silent_below:
-            raise Failure("silent", f"the loudest 20 ms reach {level.loudest_db:.0f} dBFS")
-        if not spoken:
+    def _judge_sound(self, ears: Sequence[Ear]) -> None:
+        """Judge the recording as a whole: it is worth the time of all models or of none."""
+        loudest = min(ear.level.loudest_db for ear in ears)
+        if loudest < self._options.silent_below:
+            raise Failure("silent", f"the loudest 20 ms reach {loudest:.0f} dBFS")
+        if not all(ear.all_heard_speech for ear in ears):
             raise Failure("no_speech", "no window holds anything like speech")
 
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        started = perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[stage] += perf_counter() - started
 
-
-def listen(path: str, options: ListenOptions) -> Listening:
+def listen(path: str, options: ListenOptions, *others: ListenOptions) -> Listening:
     """Hear the recording at `path`: a context manager that gives its windows one after another.
 
     Nothing is opened before the first window is asked for. Iterating raises `Failure` as soon as
@@ -211,5 +168,15 @@ def listen(path: str, options: ListenOptions) -> Listening:
         with listen("call.wav", ListenOptions(rate=16000, window=3.0, hop=1.5)) as heard:
             for window in heard:
                 use(window.samples)
+
+    With several options, which may differ in rate, window and hop, all their windows come from
+    one decoding, those of each in order; `of` tells them apart. The level and the silence are
+    those at the first one's rate. The recording fails for all of them where it fails for one.
     """
-    return Listening(path, options)
+    several = (options, *others)
+    if any(
+        replace(other, rate=options.rate, window=options.window, hop=options.hop) != options
+        for other in others
+    ):
+        raise ValueError("options for one hearing may differ in rate, window and hop alone")
+    return Listening(path, several)
