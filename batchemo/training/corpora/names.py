@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from batchemo.training.corpora.example import EMOTIONS, Example
 
@@ -33,7 +34,7 @@ class Layout:
         >>> LAYOUTS["emodb"].read(Path("wav"), "03a01Fa.wav").emotion
         'happy'
         """
-        found = self.pattern.search(str(PurePosixPath(file).with_suffix("")))
+        found = self.pattern.search(os.path.splitext(file)[0])
         if found is None:
             return None
         told = found.groupdict(default="")
@@ -51,7 +52,7 @@ class Layout:
 
 
 def _name(pattern: str) -> re.Pattern[str]:
-    return re.compile(rf"(?:^|/){pattern}$", re.VERBOSE | re.ASCII)
+    return re.compile(rf"(?:^|/){pattern}\Z", re.VERBOSE | re.ASCII)
 
 
 def _genders(*, female: str, male: str) -> dict[str, str]:

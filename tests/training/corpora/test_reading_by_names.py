@@ -9,9 +9,11 @@ from dataclasses import astuple
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batchemo.errors import UsageError
-from batchemo.training.corpora import LAYOUTS, Example, read_corpus
+from batchemo.training.corpora import KNOWN, LAYOUTS, Example, read_corpus
 
 Make = Callable[..., Path]
 
@@ -110,6 +112,13 @@ def test_a_name_that_is_only_alike_tells_nothing(name: str) -> None:
     assert not any(layout.read(Path(), f"{name}.wav") for layout in LAYOUTS.values())
 
 
+@given(st.text(st.sampled_from("013-_/.DCaOAF\n\udcff"), max_size=30))
+def test_no_name_is_too_odd_to_be_looked_at(name: str) -> None:
+    for layout in LAYOUTS.values():
+        example = layout.read(Path(), f"{name}.wav")
+        assert example is None or example.emotion in KNOWN
+
+
 def test_recordings_with_other_names_are_left_out_and_told(make_folder: Make) -> None:
     folder = make_folder("03-01-01-01-01-01-01.wav", "02-01-01-01-01-01-01.wav", "extra/take1.wav")
     (folder / "01-01-01-01-01-01-01.mp4").write_bytes(b"a film")
@@ -128,8 +137,8 @@ def test_crema_d_tells_the_genders_in_a_table_beside_the_recordings(make_folder:
     table = "ActorID,Age,Sex,Race,Ethnicity\n1001,51,Male,Caucasian,x\n1002,21,Female,Asian,x\n"
     (folder / "VideoDemographics.csv").write_text(table)
 
-    for given in (folder, folder / "AudioWAV"):
-        assert [one.gender for one in read_corpus([given]).examples] == ["male", "female"]
+    for place in (folder, folder / "AudioWAV"):
+        assert [one.gender for one in read_corpus([place]).examples] == ["male", "female"]
 
 
 def test_a_broken_table_of_genders_is_named(make_folder: Make) -> None:

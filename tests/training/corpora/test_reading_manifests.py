@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batchemo.errors import UsageError
 from batchemo.training.corpora import Example, read_corpora, read_corpus
+from batchemo.training.corpora.manifest import check_files, read_manifest
 
 Make = Callable[..., Path]
 
@@ -106,6 +110,30 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path, content: bytes, message:
 
     with pytest.raises(UsageError, match=message):
         read_corpus([tmp_path])
+
+
+@given(
+    st.one_of(
+        st.binary(max_size=60),
+        st.lists(
+            st.sampled_from(
+                ["file", "label", ",", "\n", "\r", '"', "\0", "..", "/", "sad", "\\xff"]
+            ),
+            max_size=20,
+        ).map(lambda parts: ("file,label\n" + "".join(parts)).encode()),
+    )
+)
+def test_whatever_a_manifest_holds_it_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    manifest = tmp_path_factory.getbasetemp() / "any.csv"
+    manifest.write_bytes(content)
+
+    with suppress(UsageError):
+        entries = read_manifest(manifest)
+        assert all(entry.example.emotion and entry.line > 1 for entry in entries)
+        check_files(manifest, entries)
+        pytest.fail("there are no such files")
 
 
 def test_a_manifest_without_sound_can_be_read_in_its_own_order(made_corpora: Path) -> None:
