@@ -1,0 +1,163 @@
+"""What is learnt from, watched and tested under each protocol of evaluation.
+
+Splits come first: by speaker or by recording, before copies, scaling or weights are thought of.
+Only `leaky` does it the wrong way round, to show what that does to figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from batchemo.errors import UsageError
+from batchemo.training.choices import Choices
+from batchemo.training.copies import ORIGINAL
+from batchemo.training.corpora import Example
+from batchemo.training.items import Item
+from batchemo.training.splits import (
+    Fold,
+    check_apart,
+    hold_out_speakers,
+    luna_jimenez_folds,
+    speaker_folds,
+    stratified_split,
+)
+
+Protocol = Literal["speaker", "random", "leaky"]
+
+TWIN = "twin"
+"""A second copy of a recording that is the recording itself, as in a corpus that has it twice."""
+
+TEST_SHARE = 0.2
+LUNA_JIMENEZ = "luna-jimenez"
+
+PROTOCOLS: Mapping[Protocol, str] = {
+    "speaker": (
+        "Speaker-independent: every fold is tested on speakers of whom nothing was learnt. Inside"
+        " each fold, other speakers were held out to choose the epoch and the temperature."
+    ),
+    "random": (
+        "A random split of the recordings, balanced by class: the speakers of the test are known"
+        " from other recordings, but no recording, nor a copy of it, lies on both sides."
+    ),
+    "leaky": (
+        "LEAKY: copies were made first and split afterwards, so that copies of the same recordings"
+        " lie on both sides, and the epoch was chosen on the very items that are scored. Not a"
+        " measure of accuracy on new speech; it shows how such figures come about."
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One training and its test, as places in a list of items."""
+
+    fold: str
+    seed: int
+    learn: tuple[int, ...]
+    watch: tuple[int, ...]
+    test: tuple[int, ...]
+
+
+def make_trials(
+    protocol: Protocol,
+    items: Sequence[Item],
+    choices: Choices,
+    seeds: Iterable[int],
+    *,
+    folds: str | int | None = None,
+) -> tuple[Trial, ...]:
+    """All trainings of an evaluation; `folds` is a number, or luna-jimenez where actors allow."""
+    if protocol == "leaky":
+        return tuple(_leaky(items, seed) for seed in seeds)
+    index = _Index(items)
+    if protocol == "random":
+        return tuple(_random(index, choices, seed) for seed in seeds)
+    parts = _speaker_folds(index.examples, folds)
+    return tuple(_unseen(index, fold, choices, seed) for seed in seeds for fold in parts)
+
+
+def with_twins(items: Sequence[Item]) -> tuple[Item, ...]:
+    """Every recording twice, as in the copies of corpora that hold each file in two folders."""
+    twins = [replace(item, copy=TWIN) for item in items if item.copy == ORIGINAL]
+    return (*items, *twins)
+
+
+def final_trial(items: Sequence[Item], choices: Choices) -> Trial:
+    """The training of a net that ships: all recordings, but some speakers' are only watched.
+
+    Where speakers are not known, some recordings are.
+    """
+    index = _Index(items)
+    known = all(example.speaker for example in index.examples)
+    if known and len({example.speaker for example in index.examples}) > 1:
+        rest, watched = hold_out_speakers(index.examples, choices.validation, choices.seed)
+    else:
+        rest, watched = stratified_split(index.examples, choices.validation, choices.seed)
+    return Trial("all", choices.seed, index.copies(rest), index.originals(watched), ())
+
+
+class _Index:
+    """Where the items of each recording are."""
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self._places: dict[Example, dict[str, int]] = {}
+        for place, item in enumerate(items):
+            self._places.setdefault(item.example, {})[item.copy] = place
+        self.examples = tuple(self._places)
+
+    def originals(self, examples: Iterable[Example]) -> tuple[int, ...]:
+        return tuple(self._places[example][ORIGINAL] for example in examples)
+
+    def copies(self, examples: Iterable[Example]) -> tuple[int, ...]:
+        """The originals and all copies of them."""
+        return tuple(place for example in examples for place in self._places[example].values())
+
+
+def _speaker_folds(examples: Sequence[Example], folds: str | int | None) -> tuple[Fold, ...]:
+    if isinstance(folds, int):
+        return speaker_folds(examples, folds)
+    if folds == LUNA_JIMENEZ or (folds is None and _all_ravdess(examples)):
+        return luna_jimenez_folds(examples)
+    if folds is None:
+        return speaker_folds(examples)
+    raise UsageError(f"--folds is {folds!r}: write a number, or {LUNA_JIMENEZ}")
+
+
+def _all_ravdess(examples: Sequence[Example]) -> bool:
+    return all(example.corpus == "ravdess" for example in examples)
+
+
+def _unseen(index: _Index, fold: Fold, choices: Choices, seed: int) -> Trial:
+    check_apart(fold.training, fold.test)
+    rest, watched = hold_out_speakers(fold.training, choices.validation, seed)
+    return Trial(
+        fold.name, seed, index.copies(rest), index.originals(watched), index.originals(fold.test)
+    )
+
+
+def _random(index: _Index, choices: Choices, seed: int) -> Trial:
+    rest, test = stratified_split(index.examples, TEST_SHARE, seed)
+    check_apart(rest, test)
+    rest, watched = stratified_split(rest, choices.validation, seed)
+    return Trial(
+        "random", seed, index.copies(rest), index.originals(watched), index.originals(test)
+    )
+
+
+def _leaky(items: Sequence[Item], seed: int) -> Trial:
+    """Items are dealt out class by class, whatever recording they are copies of."""
+    random = np.random.default_rng(seed)
+    emotions = np.array([item.example.emotion for item in items])
+    learn: list[int] = []
+    test: list[int] = []
+    for emotion in sorted(set(emotions)):
+        places = random.permutation(np.flatnonzero(emotions == emotion)).tolist()
+        tested = round(TEST_SHARE * len(places))
+        test += places[:tested]
+        learn += places[tested:]
+    scored = tuple(sorted(test))
+    return Trial("leaky", seed, tuple(sorted(learn)), scored, scored)

@@ -1,0 +1,110 @@
+"""The five RAVDESS systems by name: the features, the net, and how each is taught."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from batchemo.errors import UsageError
+from batchemo.features import Recipe, get_recipe
+from batchemo.training.choices import Choices
+from batchemo.training.pictures import Windows
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A recipe of features and a net, with the choices that its source made."""
+
+    name: str
+    told: str
+    features: Recipe
+    net: str
+    """The name of its net in `batchemo.training.classic`."""
+    choices: Choices
+    claim: str
+    """What its source reports of it."""
+
+    @property
+    def windows(self) -> Windows:
+        """How recordings are cut, in training as in a scan."""
+        return Windows(seconds=self.features.window, hop=self.features.window / 2)
+
+
+SYSTEMS: Mapping[str, System] = {
+    system.name: system
+    for system in (
+        System(
+            "cnn1d",
+            "Four Conv1D with BatchNorm along the vector of 162 mean features.",
+            get_recipe("stats162"),
+            "cnn1d",
+            Choices(
+                batch_size=64,
+                l2=1e-4,
+                patience=20,
+                plateau_patience=8,
+                choose="accuracy",
+                validation=0.15,
+            ),
+            "about 68 % validation accuracy",
+        ),
+        System(
+            "melattn",
+            "Conv1D, BiLSTM and self-attention over a log-mel picture of 3 s.",
+            get_recipe("logmel128"),
+            "melattn",
+            Choices(
+                epochs=40,
+                rate=3e-4,
+                loss="focal",
+                oversample=True,
+                copies=("noise", "pitch", "stretch"),
+                patience=10,
+                plateau_patience=4,
+                choose="accuracy",
+            ),
+            "F1 > 82 %, accuracy > 83 %, every class > 80 %",
+        ),
+        System(
+            "stats162",
+            "Four wide Conv1D along the vector of 162 mean features, three copies of each.",
+            get_recipe("stats162"),
+            "stats162",
+            Choices(
+                epochs=50,
+                batch_size=64,
+                copies=("noise", "stretch-pitch"),
+                patience=15,
+                choose="accuracy",
+            ),
+            "about 85 % validation accuracy, macro F1 > 80 %",
+        ),
+        System(
+            "frames62",
+            "Conv1D and BiLSTM over 130 frames of 62 classic features.",
+            get_recipe("frames62"),
+            "frames62",
+            Choices(epochs=200, class_weights=True, l2=1e-4, choose="mean-accuracy"),
+            "98 % in its notebook, whose data holds every recording twice",
+        ),
+        System(
+            "mfcc40",
+            "A small Conv1D net along the mean of 40 MFCCs.",
+            get_recipe("mfcc40"),
+            "mfcc40",
+            Choices(epochs=100, choose="accuracy"),
+            "F1 > 80 %, every class > 75 %",
+        ),
+    )
+}
+
+
+def get_system(name: str) -> System:
+    """The system of that name; UsageError if there is none.
+
+    >>> get_system("frames62").features.shape()
+    (130, 62)
+    """
+    if name not in SYSTEMS:
+        raise UsageError(f"no recipe is called {name!r}; there are: {', '.join(SYSTEMS)}")
+    return SYSTEMS[name]

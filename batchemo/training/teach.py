@@ -1,0 +1,166 @@
+"""Teaches a net of the five systems: Adam, epoch by epoch, and the chosen epoch's weights."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from batchemo.errors import BatchemoError
+from batchemo.training.balance import balanced_weights
+from batchemo.training.checkpoint import Arrays, load_checkpoint, save_checkpoint
+from batchemo.training.choices import Choices
+from batchemo.training.history import Epoch, best_epoch, is_over, next_rate
+from batchemo.training.lessons import Lessons
+from batchemo.training.losses import price, surprise
+from batchemo.training.nets import Model
+from batchemo.training.pictures import Float32
+from batchemo.training.verdicts import hear_items, probabilities, surprises
+
+Report: TypeAlias = Callable[[Epoch], None]
+
+SECONDS_BETWEEN_CHECKPOINTS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """How a training went; the model itself has the chosen epoch's weights."""
+
+    history: tuple[Epoch, ...]
+    chosen: Epoch
+
+
+def teach(
+    model: Model,
+    learn: Lessons,
+    watch: Lessons,
+    choices: Choices,
+    *,
+    checkpoint: Path | None = None,
+    every: float = SECONDS_BETWEEN_CHECKPOINTS,
+    report: Report = lambda epoch: None,
+) -> Taught:
+    """Teach the model in place; with a checkpoint, go on where an earlier try was stopped.
+
+    The checkpoint must belong to this very training: its place is the caller's to choose.
+    """
+    pupil = _Pupil(model, learn, choices)
+    history = pupil.restore(checkpoint) if checkpoint else []
+    saved = time.monotonic()
+    while not is_over(history, choices):
+        number, rate = len(history), next_rate(history, choices)
+        loss, accuracy = pupil.learn(learn, number, rate)
+        if not np.isfinite(loss):
+            raise BatchemoError(
+                f"the training broke down in epoch {number + 1}: its loss is no number any more."
+                f" Try a lower learning rate than {rate:g}"
+            )
+        history.append(Epoch(number, rate, loss, accuracy, *pupil.judge(watch)))
+        if best_epoch(history, choices).number == number:
+            pupil.remember()
+        report(history[-1])
+        due = time.monotonic() - saved >= every or is_over(history, choices)
+        if checkpoint and due:
+            pupil.save(checkpoint, history)
+            saved = time.monotonic()
+    pupil.recall()
+    return Taught(tuple(history), best_epoch(history, choices))
+
+
+class _Pupil:
+    """A model, its optimizer, and the weights of its best epoch."""
+
+    def __init__(self, model: Model, learn: Lessons, choices: Choices) -> None:
+        import keras
+        import tensorflow as tf
+
+        self._model = model
+        self._choices = choices
+        self._optimizer = keras.optimizers.Adam(choices.rate)
+        self._optimizer.build(model.trainable_variables)
+        self._best = self._weights()
+        classes = model.outputs[0].shape[-1]
+        weights = np.ones(classes, np.float32)
+        if choices.class_weights:
+            weights = balanced_weights(learn.labels, classes)
+        self._class_weights = tf.constant(weights)
+        shape = (None, *model.inputs[0].shape[1:])
+        windows, labels = tf.TensorSpec(shape, tf.float32), tf.TensorSpec((None,), tf.int64)
+        self._step = tf.function(self._learn, input_signature=[windows, labels])
+        self._forward = tf.function(
+            lambda batch: model(batch, training=False), input_signature=[windows]
+        )
+
+    def learn(self, lessons: Lessons, number: int, rate: float) -> tuple[float, float]:
+        """Go through one epoch; the mean loss and the share that was right on the way."""
+        self._optimizer.learning_rate = rate
+        loss = right = 0.0
+        count = 0
+        for windows, labels in lessons.epoch(number, self._choices):
+            batch_loss, batch_right = self._step(windows, labels)
+            loss += float(batch_loss) * len(labels)
+            right += float(batch_right)
+            count += len(labels)
+        return loss / count, right / count
+
+    def _learn(self, windows: Any, labels: Any) -> tuple[Any, Any]:
+        import tensorflow as tf
+
+        model = self._model
+        with tf.GradientTape() as tape:
+            logits = model(windows, training=True)
+            prices = price(surprise(labels, logits), self._choices)
+            weighed = tf.reduce_mean(tf.gather(self._class_weights, labels) * prices)
+            loss = weighed + tf.add_n(model.losses) if model.losses else weighed
+        gradients = tape.gradient(loss, model.trainable_variables)
+        self._optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        right = tf.equal(tf.argmax(logits, axis=1), labels)
+        return loss, tf.reduce_sum(tf.cast(right, tf.float32))
+
+    def judge(self, lessons: Lessons) -> tuple[float, float, float]:
+        """The loss, the accuracy and the UAR on items that are not learnt from."""
+        told = probabilities(hear_items(self._hear, lessons.windows))
+        labels = lessons.labels
+        loss = float(np.mean(price(surprises(told, labels), self._choices)))
+        right = told.argmax(axis=1) == labels
+        recalls = [right[labels == label].mean() for label in np.unique(labels)]
+        return loss, float(right.mean()), float(np.mean(recalls))
+
+    def _hear(self, batch: Float32) -> Float32:
+        return np.asarray(self._forward(batch), np.float32)
+
+    def remember(self) -> None:
+        """Take the weights as they are now for the best so far."""
+        self._best = self._weights()
+
+    def recall(self) -> None:
+        """Give the model the best weights."""
+        self._model.set_weights(self._best)
+
+    def save(self, path: Path, history: list[Epoch]) -> None:
+        """Keep all that is needed to go on after this epoch."""
+        state = [np.asarray(variable) for variable in self._state()]
+        save_checkpoint(path, history, {"state": state, "best": self._best})
+
+    def restore(self, path: Path) -> list[Epoch]:
+        """Take up what an earlier try has kept, if there is anything."""
+        kept = load_checkpoint(path)
+        if kept is None:
+            return []
+        history, arrays = kept
+        for variable, value in zip(self._state(), arrays["state"], strict=True):
+            variable.assign(value)
+        self._best = arrays["best"]
+        return history
+
+    def _weights(self) -> Arrays:
+        # Copies: Keras hands out views of weights that go on changing.
+        return [np.array(weight) for weight in self._model.get_weights()]
+
+    def _state(self) -> list[Any]:
+        # The states of the dropout generators are variables too, but no weights.
+        return [*self._model.variables, *self._optimizer.variables]
