@@ -29,7 +29,7 @@ def scan(
     segments: Path | None = None,
     summary: Path | None = None,
     group_by: str | None = None,
-    model: Path = "default",
+    model: Path | Sequence[Path] = "default",
     window: float | None = None,
     hop: float | None = None,
     channel: str | int = "mix",
@@ -73,7 +73,8 @@ def scan(
         What the summary counts by: a manifest's column, `folder`, `part:N`, `date`, `month` or
         `year`.
     model
-        A model's name or the folder of a bundle.
+        A model's name or the folder of a bundle; or several, which hear every recording in one
+        pass: see docs/tables.md for the columns.
     window, hop
         Seconds; by default the model's own.
     channel
@@ -154,7 +155,7 @@ def predict(
     recordings: Path | Iterable[Path],
     *,
     segments: bool = False,
-    model: Path = "default",
+    model: Path | Sequence[Path] = "default",
     window: float | None = None,
     hop: float | None = None,
     channel: str | int = "mix",
@@ -187,7 +188,7 @@ def predict(
 
     several = [recordings] if isinstance(recordings, (str, os.PathLike)) else recordings
     settings = _settings(model, window, hop, channel, backend, batch_size)
-    return look_closely(several, settings).table(segments=segments)
+    return look_closely(several, *settings).table(segments=segments)
 
 
 def load_bundle(name_or_path: Path = "default") -> Bundle:
@@ -206,14 +207,20 @@ def load_bundle(name_or_path: Path = "default") -> Bundle:
 
 
 def _settings(
-    model: Path,
+    model: Path | Sequence[Path],
     window: float | None,
     hop: float | None,
     channel: str | int,
     backend: Backend,
     batch_size: int,
-) -> Settings:
-    return Settings(os.fspath(model), window, hop, str(channel), backend, batch_size)
+) -> tuple[Settings, ...]:
+    """Give the settings of each model."""
+    models = [model] if isinstance(model, (str, os.PathLike)) else model
+    if not models:
+        raise UsageError("model=[]: name a model, or leave it out for the default one")
+    return tuple(
+        Settings(os.fspath(each), window, hop, str(channel), backend, batch_size) for each in models
+    )
 
 
 def _text(path: Path | None) -> str | None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from batchemo.bundles import Bundle, write_bundle
-from batchemo.features import get_recipe
+from batchemo.features import Recipe, get_recipe
 
 # How long an example takes tells of the machine, not of the code.
 settings.register_profile("batchemo", deadline=None)
@@ -20,19 +20,20 @@ settings.load_profile("batchemo")
 LABELS = ("neutral", "happy", "sad", "angry")
 
 
-def tiny_graph(bands: int, labels: int, *, seed: int = 0) -> bytes:
-    """An ONNX net, (batch, time, bands) → logits: the mean over time, weighed by made weights."""
+def tiny_graph(columns: int, labels: int, *, seed: int = 0, frames: bool = True) -> bytes:
+    """An ONNX net, (batch[, time], columns) → logits: the mean over time, by made weights."""
     from onnx import TensorProto, helper, numpy_helper
 
-    weights = np.random.default_rng(seed).normal(size=(bands, labels)).astype(np.float32)
-    nodes = [
-        helper.make_node("ReduceMean", ["features"], ["mean"], axes=[1], keepdims=0),
-        helper.make_node("MatMul", ["mean", "weights"], ["logits"]),
-    ]
+    weights = np.random.default_rng(seed).normal(size=(columns, labels)).astype(np.float32)
+    nodes = [helper.make_node("MatMul", ["mean", "weights"], ["logits"])]
+    if frames:
+        mean = helper.make_node("ReduceMean", ["features"], ["mean"], axes=[1], keepdims=0)
+        nodes.insert(0, mean)
+    name, shape = ("features", ["n", "time", columns]) if frames else ("mean", ["n", columns])
     graph = helper.make_graph(
         nodes,
         "tiny",
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", "time", bands])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", labels])],
         [numpy_helper.from_array(weights, "weights")],
     )
@@ -67,9 +68,10 @@ def make_bundle(tmp_path: Path) -> Callable[..., Bundle]:
 
     def make(*, seed: int = 0, folder: Path | None = None, **changes: Any) -> Bundle:
         info = tiny_info(**changes)
-        bands = int(info["recipe"]["params"]["n_mels"])
+        recipe = Recipe.from_dict(info["recipe"])
+        columns, frames = len(recipe.names), len(recipe.shape()) > 1
         files = {
-            "model.onnx": tiny_graph(bands, len(info["labels"]), seed=seed),
+            "model.onnx": tiny_graph(columns, len(info["labels"]), seed=seed, frames=frames),
             "README.md": b"# tiny\n\nMade weights, for tests only.\n",
         }
         return write_bundle(folder or tmp_path / "bundles" / info["name"], info, files)

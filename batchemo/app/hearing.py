@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from batchemo.app.outline import Outline, outline_of
 from batchemo.errors import BatchemoError, BundleError
 from batchemo.scan import task, watch
-from batchemo.scan.options import Settings, Task
+from batchemo.scan.options import Settings
 from batchemo.scan.pool import Done
 from batchemo.sources import Recording
 from batchemo.tables.rows import Row
 
 if TYPE_CHECKING:
-    from batchemo.scan.analysis import Tools
+    from batchemo.scan.tools import Tools
 
 _HEARD_TO_THE_END = {None, "silent", "no_speech", "too_short"}
 """The reasons that say nothing against reading the recording once more."""
@@ -70,8 +70,7 @@ def _hear(job: Job, recording: Recording) -> Heard:
     rows: list[Row] = []
     for model in job.models:
         tools = _tools_at_hand(model, job.max_duration)
-        settings = Settings(model=model.path)
-        rows += analyse_with(tools, Task(settings, job.timeout), [recording]).rows
+        rows += analyse_with([tools], job.timeout, [recording]).rows
     if not all(row.reason in _HEARD_TO_THE_END for row in rows):
         return Heard(tuple(rows))
     with watch.over(recording, job.timeout):
@@ -80,7 +79,7 @@ def _hear(job: Job, recording: Recording) -> Heard:
 
 @lru_cache(maxsize=8)
 def _tools_at_hand(model: Model, max_duration: float) -> Tools:
-    from batchemo.scan.analysis import load_tools
+    from batchemo.scan.tools import load_tools
 
     tools = load_tools(Settings(model=model.path))
     if tools.bundle.digest != model.digest:

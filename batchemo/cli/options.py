@@ -103,9 +103,11 @@ model_options = together(
     click.option(
         "-m",
         "--model",
-        default="default",
+        multiple=True,
+        default=("default",),
         show_default=True,
-        help="A model's name (`batchemo models`) or the folder of a bundle.",
+        help="A model's name (`batchemo models`) or the folder of a bundle. Repeatable: several "
+        "models hear every recording in one pass.",
     ),
     click.option("--window", type=float, metavar="SECONDS", help="Length of a window."),
     click.option("--hop", type=float, metavar="SECONDS", help="From one window to the next."),
@@ -176,7 +178,8 @@ def sources_from(values: dict[str, Any]) -> SourceOptions:
     )
 
 
-def settings_from(values: dict[str, Any]) -> Settings:
-    """Take the options of `model_options` out of a command's values."""
-    names = ("model", "window", "hop", "channel", "backend", "batch_size")
-    return Settings(**{name: values.pop(name) for name in names})
+def settings_from(values: dict[str, Any]) -> tuple[Settings, ...]:
+    """Take the options of `model_options` out of a command's values, those of each model."""
+    names = ("window", "hop", "channel", "backend", "batch_size")
+    shared = {name: values.pop(name) for name in names}
+    return tuple(Settings(model, **shared) for model in values.pop("model"))

@@ -63,15 +63,24 @@ def _account(found: Description) -> Iterator[tuple[str, str]]:
         yield "made by", "not recorded: CSV has no place for it, and other tools drop it"
         return
     yield "made by", f"batchemo {run['batchemo']}"
-    if "model" in run:
-        yield "model", f"{run['model']}, digest {run['digest']}"
+    if "models" in run:
         yield "labels", ", ".join(run["labels"])
+    for part in run.get("models", [run]):
+        if "model" in part:
+            yield "model", f"{part['model']}, digest {part['digest']}"
+        if "model" in run:
+            yield "labels", ", ".join(run["labels"])
+        yield from _listening(part)
+    yield "options", _words(run["options"])
+    yield "sources", _words(run["sources"])
+
+
+def _listening(run: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Tell the features and windows of a model, or of a table of features."""
     recipe = run["features"]
     yield "features", f"{recipe['name']}, {recipe['kind']} version {recipe['version']}"
     yield "", _words({"rate": recipe["rate"], **recipe["params"]})
     yield "windows", f"{run['window']:g} s, one every {run['hop']:g} s"
-    yield "options", _words(run["options"])
-    yield "sources", _words(run["sources"])
 
 
 def _models(found: Description) -> Iterator[tuple[str, str]]:

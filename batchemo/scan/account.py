@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -51,14 +52,34 @@ def check_windows(bundle: Bundle, settings: Settings) -> None:
 
 def account_of(bundle: Bundle, settings: Settings, sources: SourceOptions) -> dict[str, Any]:
     """Tell what can change the rows, and nothing else: no time, no number of workers."""
+    return {**_account_of_run(settings, sources), **_account_of_model(bundle, settings)}
+
+
+def account_of_several(
+    bundles: Sequence[Bundle], settings: Sequence[Settings], sources: SourceOptions
+) -> dict[str, Any]:
+    """Tell the same of models that heard together; the labels are in the order of the table."""
     return {
-        "batchemo": batchemo.__version__,
+        **_account_of_run(settings[0], sources),
+        "labels": list(bundles[0].labels),
+        "models": list(map(_account_of_model, bundles, settings)),
+    }
+
+
+def _account_of_model(bundle: Bundle, settings: Settings) -> dict[str, Any]:
+    return {
         "model": bundle.name,
         "digest": bundle.digest,
         "labels": list(bundle.labels),
         "features": dict(bundle.recipe),
         "window": settings.window or bundle.window,
         "hop": settings.hop or bundle.hop,
+    }
+
+
+def _account_of_run(settings: Settings, sources: SourceOptions) -> dict[str, Any]:
+    return {
+        "batchemo": batchemo.__version__,
         "options": {
             "channel": settings.channel,
             "backend": settings.backend,

@@ -170,7 +170,7 @@ def _try_out(name: str) -> tuple[str, str | None, float]:
     with tempfile.TemporaryDirectory(prefix="batchemo-doctor-") as scratch:
         path = Path(scratch, "made.wav")
         write_made_voice(path)
-        sources, settings = SourceOptions(paths=(str(path),)), Settings(model=str(bundle.path))
+        sources, settings = SourceOptions(paths=(str(path),)), (Settings(model=str(bundle.path)),)
         began = time.perf_counter()
         found = run_scan(ScanOptions(sources, settings, jobs=1, timeout=TIME_LIMIT)).report
         spent = time.perf_counter() - began

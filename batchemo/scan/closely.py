@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchemo.bundles import load_bundle
 from batchemo.errors import UsageError
-from batchemo.scan.account import account_of, check_windows, model_id
-from batchemo.scan.analysis import Tools, analyse_with, load_tools
-from batchemo.scan.options import Settings, Task
+from batchemo.scan.analysis import analyse_with
+from batchemo.scan.options import Settings
+from batchemo.scan.panel import Panel, load_panel
 from batchemo.scan.shape import Shape
+from batchemo.scan.tools import Tools, load_tools
 from batchemo.sources import Recording, SourceOptions
 from batchemo.sources.names import for_display
 from batchemo.sources.places import look_up
@@ -26,21 +26,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CloseLook:
-    """Recordings, and the model to look at them with."""
+    """Recordings, and the models to look at them with."""
 
     recordings: tuple[Recording, ...]
-    settings: Settings
-    tools: Tools
+    panel: Panel
+    tools: tuple[Tools, ...]
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The model's labels."""
-        return self.tools.bundle.labels
+        """The labels, in the first model's order."""
+        return self.panel.labels
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of several models; none where there is one."""
+        return self.panel.names
 
     @property
     def model(self) -> str:
         """What stands in the column `model`."""
-        return model_id(self.tools.bundle, self.settings)
+        return self.panel.model
 
     def rows(self) -> Iterator[Row]:
         """Analyse one recording after another.
@@ -51,7 +56,7 @@ class CloseLook:
 
         for recording in self.recordings:
             with threadpool_limits(1, user_api="blas"):
-                done = analyse_with(self.tools, Task(self.settings), [recording])
+                done = analyse_with(self.tools, 0.0, [recording])
             yield from done.rows
 
     def table(self, *, segments: bool = False) -> pa.Table:
@@ -59,24 +64,24 @@ class CloseLook:
         import pyarrow as pa
 
         sources = SourceOptions(paths=tuple(recording.path for recording in self.recordings))
-        account = account_of(self.tools.bundle, self.settings, sources)
-        shape = Shape(self.labels, None, segments, account)
+        account, models = self.panel.account(sources), self.models
+        shape = Shape(self.labels, None, segments, account, models=models)
         batches = (
-            to_batch([row], labels=self.labels, model=self.model, segments=segments)
+            to_batch([row], labels=self.labels, model=self.model, segments=segments, models=models)
             for row in self.rows()
         )
         tables = list(regroup(batches, shape.whole()))
         if segments:
-            tables = [explode(table, self.labels).cast(shape.windows()) for table in tables]
+            tables = [explode(table, self.labels, models).cast(shape.windows()) for table in tables]
         empty = (shape.windows() if segments else shape.files()).empty_table()
         return pa.concat_tables([empty, *tables])
 
 
-def look_closely(paths: Iterable[str | os.PathLike[str]], settings: Settings) -> CloseLook:
-    """Check the names and load the model, before anything is analysed."""
+def look_closely(paths: Iterable[str | os.PathLike[str]], *settings: Settings) -> CloseLook:
+    """Check the names and load the models, before anything is analysed."""
     recordings = tuple(_recording(os.fspath(path)) for path in paths)
-    check_windows(load_bundle(settings.model), settings)
-    return CloseLook(recordings, settings, load_tools(settings))
+    panel = load_panel(settings)
+    return CloseLook(recordings, panel, tuple(map(load_tools, settings)))
 
 
 def _recording(path: str) -> Recording:

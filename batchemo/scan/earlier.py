@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,13 +24,19 @@ class Adopted:
 
     schema: pa.Schema
     extras: pa.Schema
-    """The columns beyond our own: a manifest's, or what somebody has added since."""
+    """The columns beyond those of a scan: a manifest's, or what somebody has added since."""
     batches: Iterator[pa.RecordBatch]
     complete: bool
 
 
-def adopt(output: Path, segments: Path | None, labels: Sequence[str]) -> Adopted:
-    """Open the earlier output, and its segments where this run writes some too."""
+def adopt(
+    output: Path, segments: Path | None, labels: Sequence[str], models: Sequence[str] = ()
+) -> Adopted:
+    """Open the earlier output, and its segments where this run writes some too.
+
+    The columns of several models are those of this run's: a row that is kept of a run that had
+    others has nulls there.
+    """
     import pyarrow as pa
 
     table = open_table(output)
@@ -40,17 +46,34 @@ def adopt(output: Path, segments: Path | None, labels: Sequence[str]) -> Adopted
             f"has {', '.join(labels)}. Rows of both cannot lie in one table: use --overwrite, or "
             "another output"
         )
-    extras = pa.schema([_plain(table.schema.field(name)) for name in table.extras])
-    schema = pa.schema([*row_schema(labels, segments=segments is not None), *extras])
     missing = set(row_schema(labels, segments=False).names) - set(table.schema.names)
     if missing:
         raise UnreadableTableError(
             f"{output}: the columns {', '.join(sorted(missing))} are missing. Use --overwrite, or "
             "another output"
         )
+    own = row_schema(labels, segments=segments is not None, models=models)
+    carried = _carried(table, own)
+    extras = pa.schema(
+        [_plain(table.schema.field(old)).with_name(new) for new, old in carried.items()]
+    )
+    schema = pa.schema([*own, *extras])
+    origins = carried | {name: name for name in own.names if name in table.own}
     kept = None if segments is None else _matching_segments(table, segments)
     complete = segments is None or kept is not None
-    return Adopted(schema, extras, _rows(table, kept, schema), complete)
+    windows = None if kept is None else _Windows(kept, models)
+    return Adopted(schema, extras, _rows(table, origins, windows, schema), complete)
+
+
+def _carried(table: Earlier, own: pa.Schema) -> dict[str, str]:
+    """Name the columns beyond a scan's own, now and in the table: as a manifest's would be."""
+    carried = {}
+    for name in table.extras:
+        free = name
+        while free in own.names:
+            free = f"manifest_{free}"
+        carried[free] = name
+    return carried
 
 
 def _plain(field: pa.Field) -> pa.Field:
@@ -60,18 +83,18 @@ def _plain(field: pa.Field) -> pa.Field:
     return pa.field(field.name, pa.string()) if pa.types.is_dictionary(field.type) else field
 
 
-def _rows(table: Earlier, segments: Earlier | None, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _rows(
+    table: Earlier, origins: Mapping[str, str], windows: _Windows | None, schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
-    names = [name for name in schema.names if name in table.schema.names]
-    windows = None if segments is None else _Windows(segments)
-    for batch in table.batches(names):
+    for batch in table.batches(sorted(set(origins.values()))):
         columns = []
         for field in schema:
             if field.name == "segments" and windows is not None:
                 columns.append(windows.take(batch["windows"]).cast(field.type))
-            elif field.name in names and field.name != "segments":
-                columns.append(batch[field.name].cast(field.type))
+            elif field.name in origins and field.name != "segments":
+                columns.append(batch[origins[field.name]].cast(field.type))
             else:
                 columns.append(pa.nulls(batch.num_rows, field.type))
         yield pa.record_batch(columns, schema=schema)
@@ -108,8 +131,9 @@ def _joined(segments: Earlier) -> Iterator[str]:
 class _Windows:
     """Deals the rows of a segments table out to the recordings that they belong to."""
 
-    def __init__(self, segments: Earlier) -> None:
+    def __init__(self, segments: Earlier, models: Sequence[str]) -> None:
         self._labels = segments.labels
+        self._models = models
         self._batches = segments.batches()
         self._waiting: list[pa.RecordBatch] = []
         self._count = 0
@@ -126,12 +150,22 @@ class _Windows:
             self._count += self._waiting[-1].num_rows
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
         if not total:
-            width = len(self._labels)
-            return segment_lists(offsets, [], [], np.zeros((0, width), np.float32))
+            nothing = np.zeros((0, len(self._labels)), np.float32)
+            return segment_lists(offsets, [], [], nothing, [] if self._models else None)
         table = pa.Table.from_batches(self._waiting).combine_chunks()
         rest = table.slice(total)
         self._waiting, self._count = rest.to_batches(), rest.num_rows
         batch = table.slice(0, total).combine_chunks().to_batches()[0]
-        return segment_lists(
-            offsets, batch["start"], batch["end"], probabilities(batch, self._labels)
-        )
+        found = probabilities(batch, self._labels)
+        return segment_lists(offsets, batch["start"], batch["end"], found, self._places(batch))
+
+    def _places(self, batch: pa.RecordBatch) -> pa.Array | None:
+        """Give the place of each window's model among this run's; null for one of another run."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if not self._models:
+            return None
+        if "model" not in batch.schema.names:
+            return pa.nulls(batch.num_rows, pa.int32())
+        return pc.index_in(batch["model"], pa.array(self._models, pa.string()))

@@ -104,7 +104,7 @@ def _write_unfinished(
             summary.add(table)
             files_table.write(table.select(files.names))
             if windows is not None:
-                windows.write(explode(table, shape.labels))
+                windows.write(explode(table, shape.labels, shape.models))
         if targets.summary is not None:
             begin(targets.summary, summary_schema()).write(summary.table())
 

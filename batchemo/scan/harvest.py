@@ -111,7 +111,7 @@ def _harvest(
 ) -> Harvest:
     from batchemo.scan.hearing import hear
 
-    facts, failure = hear(recording, task.listening, basket.take, stages=stages, rearm=rearm)
+    facts, failure = hear(recording, [task.listening], basket.take, stages=stages, rearm=rearm)
     if failure is not None:
         basket.path.unlink()
         return _failed(recording, failure)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from batchemo.audio import Facts, Failure, ListenOptions, Window, listen
 from batchemo.scan.pool import Stages
@@ -12,14 +12,14 @@ from batchemo.sources import Recording
 
 def hear(
     recording: Recording,
-    options: ListenOptions,
+    several: Sequence[ListenOptions],
     take: Callable[[Window], None],
     *,
     stages: Stages,
     rearm: Rearm,
 ) -> tuple[Facts, Failure | None]:
     """Hand every window to `take`; tell what was learned, and why the windows do not count."""
-    listening = listen(recording.path, options)
+    listening = listen(recording.path, *several)
     failure = None
     try:
         with listening as heard:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from batchemo.errors import UsageError
@@ -30,7 +30,7 @@ def check_channel(channel: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What changes the values in a row; None is the model's own default."""
+    """A model, and how it is to hear; None is the model's own default."""
 
     model: str = "default"
     window: float | None = None
@@ -58,7 +58,8 @@ class Settings:
 class Task:
     """What to do with every chunk, the same for the whole run."""
 
-    settings: Settings
+    settings: tuple[Settings, ...]
+    """Those of each model."""
     timeout: float = 0.0
 
 
@@ -67,7 +68,8 @@ class ScanOptions:
     """A whole scan: where recordings are, what to compute, and where it goes."""
 
     sources: SourceOptions
-    settings: Settings = field(default_factory=Settings)
+    settings: tuple[Settings, ...] = (Settings(),)
+    """Those of each model, which hear every recording together."""
     output: str | None = None
     """A path ending in .parquet or .csv; "-" for CSV on a stream; None to keep it in memory."""
     segments: str | None = None

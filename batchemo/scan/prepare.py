@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from batchemo.bundles import load_bundle
-from batchemo.scan.account import account_of, check_windows, model_id, settled
 from batchemo.scan.options import ScanOptions
+from batchemo.scan.panel import load_panel
 from batchemo.scan.shape import Shape
 from batchemo.scan.targets import Targets, targets_of
 from batchemo.sources import Recording, Sources, Tally, open_sources
-from batchemo.tables.schema import reserved_columns
+from batchemo.tables.columns import reserved_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +32,20 @@ class Prepared:
 
 
 def prepare(options: ScanOptions) -> Prepared:
-    """Check the outputs, the model and the sources."""
+    """Check the outputs, the models and the sources."""
     targets = targets_of(options)
-    bundle = load_bundle(options.settings.model)
-    check_windows(bundle, options.settings)
-    options = replace(options, settings=settled(bundle, options.settings))
-    sources = open_sources(options.sources, reserved_columns(bundle.labels))
-    account = account_of(bundle, options.settings, options.sources)
-    shape = Shape(bundle.labels, sources.extras, options.segments is not None, account)
+    panel = load_panel(options.settings)
+    options = replace(options, settings=panel.settings)
+    sources = open_sources(options.sources, reserved_columns(panel.labels, panel.names))
+    shape = Shape(
+        panel.labels,
+        sources.extras,
+        options.segments is not None,
+        panel.account(options.sources),
+        models=panel.names,
+    )
     shape.check(options.group_by, targets)
-    return Prepared(options, targets, shape, model_id(bundle, options.settings), sources)
+    return Prepared(options, targets, shape, panel.model, sources)
 
 
 def problems_of(tally: Tally) -> tuple[str, ...]:

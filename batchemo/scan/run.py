@@ -95,7 +95,11 @@ def _scan(
     listener(Started(ready.model, workers, options.output, len(ledger)))
     for finished in _work(options, chain(first, chunks), workers):
         rows = to_batch(
-            finished.rows, labels=shape.labels, model=ready.model, segments=shape.segments
+            finished.rows,
+            labels=shape.labels,
+            model=ready.model,
+            segments=shape.segments,
+            models=shape.models,
         )
         parts.write(finished.chunk.number, rows)
         if csv is not None:

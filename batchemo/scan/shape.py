@@ -28,6 +28,8 @@ class Shape:
     """How the run was made, for the metadata."""
     kept: pa.Schema | None = None
     """Columns that only the earlier table has."""
+    models: tuple[str, ...] = ()
+    """The names of several models; a single one has no columns of its own."""
 
     @property
     def extras(self) -> list[pa.Field]:
@@ -37,17 +39,19 @@ class Shape:
 
     def part(self) -> pa.Schema:
         """Give the schema of a part."""
-        return row_schema(self.labels, segments=self.segments)
+        return row_schema(self.labels, segments=self.segments, models=self.models)
 
     def files(self) -> pa.Schema:
         """Give the files table's schema."""
         import pyarrow as pa
 
-        return with_account(files_schema(self.labels, pa.schema(self.extras)), self.account)
+        schema = files_schema(self.labels, pa.schema(self.extras), models=self.models)
+        return with_account(schema, self.account)
 
     def windows(self) -> pa.Schema:
         """Give the segments table's schema."""
-        return with_account(segments_schema(self.labels), self.account)
+        schema = segments_schema(self.labels, several=bool(self.models))
+        return with_account(schema, self.account)
 
     def whole(self) -> pa.Schema:
         """Give the schema of a files table whose rows still carry their windows."""

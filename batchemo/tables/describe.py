@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from batchemo.tables.columns import (
+    FILES,
+    SEGMENTS,
+    TOGETHER,
+    WINDOWS_MODEL,
+    files_columns,
+    segments_columns,
+)
 from batchemo.tables.features import FEATURES
 from batchemo.tables.read import Earlier, open_table
-from batchemo.tables.schema import FILES, SEGMENTS, probability_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-KINDS: Mapping[str, Mapping[str, str]] = {
-    "files": FILES,
-    "segments": SEGMENTS,
-    "features": FEATURES,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ def describe(path: str | Path) -> Description:
     table = open_table(path)
     kind = _kind(table)
     rows, models = _count(table)
-    columns = tuple(_column(field, kind, table) for field in table.schema)
+    meanings = _meanings(table, kind)
+    columns = tuple(_column(field, meanings, kind) for field in table.schema)
     return Description(table.path, kind, rows, models, table.run, columns)
 
 
@@ -71,17 +73,25 @@ def _count(table: Earlier) -> tuple[int, dict[str, int]]:
     return rows, dict(models.most_common())
 
 
-def _column(field: pa.Field, kind: str, table: Earlier) -> Column:
+def _meanings(table: Earlier, kind: str) -> dict[str, str]:
+    """Give the meaning of each column of our own."""
+    if kind == "features":
+        return FEATURES
+    if kind == "segments":
+        several = WINDOWS_MODEL.keys() <= set(table.schema.names)
+        known = SEGMENTS | WINDOWS_MODEL
+        columns = segments_columns(table.labels, several=several)
+    else:
+        known = TOGETHER if table.models else FILES
+        columns = files_columns(table.labels, table.models)
+    return {name: known[documented] for name, documented in columns}
+
+
+def _column(field: pa.Field, meanings: Mapping[str, str], kind: str) -> Column:
     import pyarrow as pa
 
-    known = KINDS[kind]
-    if field.name in known:
-        meaning = known[field.name]
-    elif field.name in probability_columns(table.labels):
-        meaning = known["p_<label>"]
-    elif kind == "features":
-        meaning = "a feature of the recipe, or a column of the manifest"
-    else:
-        meaning = "from the manifest"
+    beyond = "a feature of the recipe, or a column of the manifest"
+    stranger = beyond if kind == "features" else "from the manifest"
     text = pa.types.is_dictionary(field.type)
+    meaning = meanings.get(field.name, stranger)
     return Column(field.name, "string" if text else str(field.type), meaning)

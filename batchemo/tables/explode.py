@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from batchemo.tables.columns import probability_columns
 from batchemo.tables.rows import judge
-from batchemo.tables.schema import probability_columns, segments_schema
+from batchemo.tables.schema import segments_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def explode(table: pa.Table, labels: Sequence[str]) -> pa.Table:
+def explode(table: pa.Table, labels: Sequence[str], models: Sequence[str] = ()) -> pa.Table:
     """Give a row for every window of the rows of `table`, in their order."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -37,6 +38,9 @@ def explode(table: pa.Table, labels: Sequence[str]) -> pa.Table:
     }
     for index, name in enumerate(probability_columns(labels)):
         columns[name] = pa.array(probabilities[:, index], mask=silent)
-    schema = segments_schema(labels)
-    emotion = columns["emotion"].dictionary_encode()
-    return pa.table(columns | {"emotion": emotion}).select(schema.names).cast(schema)
+    columns["emotion"] = columns["emotion"].dictionary_encode()
+    if models:
+        hearers = pa.array(models, pa.string()).take(windows.field("model"))
+        columns["model"] = hearers.dictionary_encode()
+    schema = segments_schema(labels, several=bool(models))
+    return pa.table(columns).select(schema.names).cast(schema)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchemo.errors import BatchemoError, UsageError
-from batchemo.tables.schema import files_schema, labels_of, probability_columns
+from batchemo.tables.columns import files_columns, labels_of, models_of, probability_columns
+from batchemo.tables.schema import files_schema
 from batchemo.tables.write import METADATA_KEY, csv_schema, table_format, unguard
 
 if TYPE_CHECKING:
@@ -29,12 +30,18 @@ class Earlier:
     schema: pa.Schema
     labels: list[str]
     run: dict[str, Any] = field(default_factory=dict)
+    models: list[str] = field(default_factory=list)
+    """The names of several models that heard together; empty for a single one, and for segments."""
+
+    @property
+    def own(self) -> set[str]:
+        """The names of the columns that a scan gives a files table."""
+        return {name for name, _ in files_columns(self.labels, self.models)}
 
     @property
     def extras(self) -> list[str]:
         """The columns that came from a manifest."""
-        own = set(files_schema(self.labels).names)
-        return [name for name in self.schema.names if name not in own]
+        return [name for name in self.schema.names if name not in self.own]
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Stream the rows, dictionaries turned to plain strings."""
@@ -61,7 +68,7 @@ def open_table(path: str | Path) -> Earlier:
         raise UnreadableTableError(
             f"{path}: this is no table of batchemo's: it has no root and file"
         )
-    return Earlier(path, schema, labels_of(schema.names), run)
+    return Earlier(path, schema, labels_of(schema.names), run, models_of(schema.names))
 
 
 def _open_parquet(path: Path) -> pq.ParquetFile:
@@ -98,7 +105,8 @@ def _csv_header(path: Path) -> pa.Schema:
             names = next(csv.reader(stream), [])
     except (UnicodeDecodeError, csv.Error) as error:
         raise UnreadableTableError(f"{path}: this file cannot be read as CSV ({error})") from error
-    known = {f.name: f.type for f in csv_schema(files_schema(labels_of(names)))}
+    own = files_schema(labels_of(names), models=models_of(names))
+    known = {field.name: field.type for field in csv_schema(own)}
     known |= {"start": pa.float64(), "end": pa.float64()}
     return pa.schema([(name, known.get(name, pa.string())) for name in names])
 

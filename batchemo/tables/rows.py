@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from batchemo.tables.schema import STATUS_FAILED, STATUS_OK, probability_columns, row_schema
+from batchemo.tables.columns import probability_columns, vote_columns
+from batchemo.tables.schema import STATUS_FAILED, STATUS_OK, row_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,6 +28,15 @@ class Windows:
     starts: NDArray[np.float64]
     ends: NDArray[np.float64]
     probabilities: Floats
+    models: NDArray[np.int32] | None = None
+    """Where several models heard: the place of the one whose window it is."""
+
+    def over_time(self) -> Iterator[tuple[int, float, float, Floats | None]]:
+        """Yield each window's model, start, end and probabilities; None for one without speech."""
+        models = np.zeros(len(self.starts), np.int32) if self.models is None else self.models
+        each = zip(models, self.starts, self.ends, self.probabilities, strict=True)
+        for place, start, end, p in each:
+            yield int(place), float(start), float(end), None if np.isnan(p).any() else p
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,8 @@ class Row:
     reason: str | None = None
     detail: str | None = None
     probabilities: Floats | None = None
+    opinions: Floats | None = None
+    """Where several models heard: the probabilities of each, a row a model; above is their mean."""
     windows: Windows | None = None
     duration: float | None = None
     sample_rate: int | None = None
@@ -71,9 +83,14 @@ def judge(probabilities: Floats) -> tuple[NDArray[np.intp], Floats, Floats]:
 
 
 def to_batch(
-    rows: Sequence[Row], *, labels: Sequence[str], model: str, segments: bool
+    rows: Sequence[Row],
+    *,
+    labels: Sequence[str],
+    model: str,
+    segments: bool,
+    models: Sequence[str] = (),
 ) -> pa.RecordBatch:
-    """Make the batch that a part holds.
+    """Make the batch that a part holds; `models` are the names of several, if there are.
 
     >>> batch = to_batch([Row("/data", "a.wav", reason="empty")], labels=["happy"],
     ...                  model="m@1", segments=False)
@@ -82,8 +99,10 @@ def to_batch(
     """
     import pyarrow as pa
 
-    schema = row_schema(labels, segments=segments)
+    schema = row_schema(labels, segments=segments, models=models)
     columns = _plain_columns(rows, model) | _judged_columns(rows, labels)
+    if models:
+        columns |= _voted_columns(rows, labels, models)
     if segments:
         columns["segments"] = _segments(rows, schema.field("segments").type)
     arrays = [
@@ -122,27 +141,63 @@ def _timestamp(mtime_ns: int | None) -> int | None:
 
 
 def _judged_columns(rows: Sequence[Row], labels: Sequence[str]) -> dict[str, Any]:
-    import pyarrow as pa
-
     unknown = np.array([row.probabilities is None for row in rows], bool)
     probabilities = np.zeros((len(rows), len(labels)), np.float32)
     for index, row in enumerate(rows):
         if row.probabilities is not None:
             probabilities[index] = row.probabilities
-    best, confidence, margin = judge(probabilities)
-    columns: dict[str, Any] = {
-        "emotion": pa.array(np.array(labels, object)[best], pa.string(), mask=unknown),
-        "confidence": pa.array(confidence, mask=unknown),
-        "margin": pa.array(margin, mask=unknown),
-    }
-    for index, name in enumerate(probability_columns(labels)):
-        columns[name] = pa.array(probabilities[:, index], mask=unknown)
+    names = ["emotion", "confidence", "margin", *probability_columns(labels)]
+    return dict(zip(names, _verdicts(probabilities, unknown, labels), strict=True))
+
+
+def _voted_columns(
+    rows: Sequence[Row], labels: Sequence[str], models: Sequence[str]
+) -> dict[str, Any]:
+    import pyarrow as pa
+
+    unknown = np.array([row.opinions is None for row in rows], bool)
+    opinions = np.zeros((len(rows), len(models), len(labels)), np.float32)
+    together = np.zeros((len(rows), len(labels)), np.float32)
+    for index, row in enumerate(rows):
+        if row.opinions is not None:
+            opinions[index], together[index] = row.opinions, row.probabilities
+    columns: dict[str, Any] = {"agreement": pa.array(agreement(opinions, together), mask=unknown)}
+    for place, model in enumerate(models):
+        names = [name for name, _ in vote_columns(labels, model)]
+        verdicts = _verdicts(opinions[:, place], unknown, labels)
+        columns |= dict(zip(names, verdicts, strict=True))
     return columns
+
+
+def agreement(opinions: Floats, together: Floats) -> Floats:
+    """Give the share of the models whose own best label is that of all together, a row each.
+
+    >>> opinions = np.array([[[0.9, 0.1], [0.4, 0.6]]], np.float32)
+    >>> agreement(opinions, opinions.mean(axis=1)).tolist()
+    [0.5]
+    """
+    agreed = opinions.argmax(axis=2) == together.argmax(axis=1)[:, None]
+    share: Floats = agreed.mean(axis=1).astype(np.float32)
+    return share
+
+
+def _verdicts(
+    probabilities: Floats, unknown: NDArray[np.bool_], labels: Sequence[str]
+) -> list[Any]:
+    """Lay out the label, its confidence and margin, and each label's probability."""
+    import pyarrow as pa
+
+    best, confidence, margin = judge(probabilities)
+    return [
+        pa.array(np.array(labels, object)[best], pa.string(), mask=unknown),
+        pa.array(confidence, mask=unknown),
+        pa.array(margin, mask=unknown),
+        *(pa.array(column, mask=unknown) for column in probabilities.T),
+    ]
 
 
 def _segments(rows: Sequence[Row], kind: pa.ListType) -> pa.Array:
     """Lay the windows of all rows end to end, as Arrow keeps lists."""
-
     heard = [row.windows if row.reason is None else None for row in rows]
     counts = [0 if windows is None else len(windows.starts) for windows in heard]
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
@@ -151,11 +206,15 @@ def _segments(rows: Sequence[Row], kind: pa.ListType) -> pa.Array:
     stacked = np.concatenate([np.zeros((0, width), np.float32)] + [w.probabilities for w in known])
     starts = np.concatenate([np.zeros(0)] + [w.starts for w in known])
     ends = np.concatenate([np.zeros(0)] + [w.ends for w in known])
-    return segment_lists(offsets, starts, ends, stacked)
+    models = None
+    if kind.value_type.get_field_index("model") >= 0:
+        theirs = [w.models for w in known if w.models is not None]
+        models = np.concatenate([np.zeros(0, np.int32), *theirs])
+    return segment_lists(offsets, starts, ends, stacked, models)
 
 
 def segment_lists(
-    offsets: NDArray[np.int32], starts: Any, ends: Any, probabilities: Floats
+    offsets: NDArray[np.int32], starts: Any, ends: Any, probabilities: Floats, models: Any = None
 ) -> pa.ListArray:
     """Make the column of lists; a row of NaN is a window without speech and becomes null."""
     import pyarrow as pa
@@ -165,8 +224,12 @@ def segment_lists(
         probabilities.shape[1],
         mask=pa.array(np.isnan(probabilities).any(axis=1)),
     )
-    windows = pa.StructArray.from_arrays(
-        [pa.array(starts, pa.float64()), pa.array(ends, pa.float64()), lists],
-        names=["start", "end", "p"],
-    )
+    columns = {
+        "start": pa.array(starts, pa.float64()),
+        "end": pa.array(ends, pa.float64()),
+        "p": lists,
+    }
+    if models is not None:
+        columns["model"] = pa.array(models, pa.int32())
+    windows = pa.StructArray.from_arrays(list(columns.values()), names=list(columns))
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), windows)

@@ -1,91 +1,17 @@
-"""The columns of every table, in their fixed order, each with the sentence that documents it."""
+"""The types of every table's columns."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from batchemo.tables.columns import SUMMARY, files_columns, segments_columns
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FILES = {
-    "root": "the folder, absolute, that the recording was found below",
-    "file": "the path below root, with / between the parts; bytes that are no UTF-8 stand as \\xNN",
-    "status": "ok, or failed",
-    "reason": "why it failed, a code (see docs/audio.md); null where status is ok",
-    "detail": "what was found, in words; null where status is ok",
-    "emotion": "the label of the highest probability; null where status is failed",
-    "confidence": "the calibrated probability of that label",
-    "margin": "how far the second label's probability lies below it",
-    "p_<label>": "the calibrated probability of each label, in the order of the model's labels",
-    "windows": "how many windows the recording was cut into, those without speech included",
-    "duration": "seconds of sound",
-    "sample_rate": "samples a second in the file",
-    "channels": "channels in the file",
-    "rms_db": "level of the whole signal, dB below full scale",
-    "clipped": "share of the samples that lie in clipped runs",
-    "silence": "share of the signal that is silent",
-    "size": "bytes of the file that was read",
-    "mtime": "when that file was last changed, UTC",
-    "model": "the model with the start of its digest, and the settings that are not its defaults",
-}
-"""The files table: one row a recording."""
-
-SEGMENTS = {
-    "root": "as in the files table",
-    "file": "as in the files table",
-    "start": "where the window begins, in seconds",
-    "end": "where it ends, in seconds",
-    "emotion": "the label of the highest probability; null for a window without speech",
-    "confidence": "the calibrated probability of that label",
-    "p_<label>": "the calibrated probability of each label; null for a window without speech",
-}
-"""The segments table: one row a window of every recording whose status is ok."""
-
-SUMMARY = {
-    "group": "the group, or `all`",
-    "status": "ok, or failed",
-    "emotion": "the emotion counted in this row; null for failures",
-    "reason": "the reason of failure counted in this row; null for emotions",
-    "files": "how many recordings",
-    "share": "share of the group's recordings of that status",
-    "minutes": "how many minutes of sound they hold, as far as it is known",
-    "mean_confidence": "mean of their confidence; null for failures",
-}
-"""The summary: one row an emotion or a reason of failure, in every group."""
-
 STATUS_OK = "ok"
 STATUS_FAILED = "failed"
-
-
-def probability_columns(labels: Iterable[str]) -> list[str]:
-    """Name the column of each label.
-
-    >>> probability_columns(["happy", "sad"])
-    ['p_happy', 'p_sad']
-    """
-    return [f"p_{label}" for label in labels]
-
-
-def labels_of(columns: Iterable[str]) -> list[str]:
-    """Read the labels back from the names of a table's columns.
-
-    Only the columns between `margin` or `confidence` and the next known one count, so that a
-    manifest's own `p_value` is none.
-
-    >>> labels_of(["confidence", "margin", "p_happy", "p_sad", "windows", "p_value"])
-    ['happy', 'sad']
-    """
-    labels: list[str] = []
-    inside = False
-    for name in columns:
-        if name in ("confidence", "margin"):
-            inside = True
-        elif inside and name.startswith("p_"):
-            labels.append(name[2:])
-        elif inside:
-            break
-    return labels
 
 
 def _types() -> dict[str, Any]:
@@ -102,6 +28,12 @@ def _types() -> dict[str, Any]:
         "group": text,
         "confidence": pa.float32(),
         "margin": pa.float32(),
+        "p_<label>": pa.float32(),
+        "agreement": pa.float32(),
+        "emotion_<model>": code,
+        "confidence_<model>": pa.float32(),
+        "margin_<model>": pa.float32(),
+        "p_<label>_<model>": pa.float32(),
         "windows": pa.int32(),
         "duration": pa.float64(),
         "start": pa.float64(),
@@ -121,45 +53,36 @@ def _types() -> dict[str, Any]:
     }
 
 
-def _build(columns: Iterable[str], labels: Sequence[str]) -> list[pa.Field]:
+def _schema(columns: Iterable[tuple[str, str]], extras: pa.Schema | None = None) -> pa.Schema:
     import pyarrow as pa
 
     types = _types()
-    fields = []
-    for name in columns:
-        if name == "p_<label>":
-            fields += [pa.field(column, pa.float32()) for column in probability_columns(labels)]
-        else:
-            fields.append(pa.field(name, types[name]))
-    return fields
+    fields = [pa.field(name, types[kind]) for name, kind in columns]
+    return pa.schema(fields + (list(extras) if extras is not None else []))
 
 
-def files_schema(labels: Sequence[str], extras: pa.Schema | None = None) -> pa.Schema:
-    """Give the files table's schema for a model's labels and a manifest's own columns.
+def files_schema(
+    labels: Sequence[str], extras: pa.Schema | None = None, *, models: Sequence[str] = ()
+) -> pa.Schema:
+    """Give the files table's schema for labels, several models' names, a manifest's own columns.
 
     >>> files_schema(["happy"]).names[:8]
     ['root', 'file', 'status', 'reason', 'detail', 'emotion', 'confidence', 'margin']
     """
-    import pyarrow as pa
-
-    return pa.schema(_build(FILES, labels) + (list(extras) if extras is not None else []))
+    return _schema(files_columns(labels, models), extras)
 
 
-def segments_schema(labels: Sequence[str]) -> pa.Schema:
-    """Give the segments table's schema for a model's labels."""
-    import pyarrow as pa
-
-    return pa.schema(_build(SEGMENTS, labels))
+def segments_schema(labels: Sequence[str], *, several: bool = False) -> pa.Schema:
+    """Give the segments table's schema, with a column for the model where there are several."""
+    return _schema(segments_columns(labels, several=several))
 
 
 def summary_schema() -> pa.Schema:
     """Give the summary's schema."""
-    import pyarrow as pa
-
-    return pa.schema(_build(SUMMARY, ()))
+    return _schema((name, name) for name in SUMMARY)
 
 
-def row_schema(labels: Sequence[str], *, segments: bool) -> pa.Schema:
+def row_schema(labels: Sequence[str], *, segments: bool, models: Sequence[str] = ()) -> pa.Schema:
     """Give the schema of the rows that parts hold: the files table, and each row's windows.
 
     Parts keep plain strings, since a dictionary is worth its cost only in the finished table.
@@ -168,21 +91,15 @@ def row_schema(labels: Sequence[str], *, segments: bool) -> pa.Schema:
 
     fields = [
         pa.field(field.name, pa.string()) if pa.types.is_dictionary(field.type) else field
-        for field in files_schema(labels)
+        for field in files_schema(labels, models=models)
     ]
     if segments:
-        window = pa.struct(
-            [
-                ("start", pa.float64()),
-                ("end", pa.float64()),
-                ("p", pa.list_(pa.float32(), len(labels))),
-            ]
-        )
-        fields.append(pa.field("segments", pa.list_(window)))
+        window = [
+            ("start", pa.float64()),
+            ("end", pa.float64()),
+            ("p", pa.list_(pa.float32(), len(labels))),
+        ]
+        if models:
+            window.append(("model", pa.int32()))
+        fields.append(pa.field("segments", pa.list_(pa.struct(window))))
     return pa.schema(fields)
-
-
-def reserved_columns(labels: Sequence[str]) -> frozenset[str]:
-    """Give the names that a manifest's own column may not take in the files table."""
-    names = [name for name in FILES if name != "p_<label>"]
-    return frozenset([*names, *probability_columns(labels)])

@@ -100,6 +100,22 @@ def test_a_model_that_changed_on_disk_is_seen(voices, make_bundle):
     assert first["confidence"][0] != second["confidence"][0]
 
 
+def test_several_models_hear_in_one_pass(voices, make_bundle, tmp_path):
+    models = [make_bundle(name=name, seed=seed).path for seed, name in enumerate("ab")]
+    table = package.scan(voices / "anna", model=models, jobs=1, progress=False)
+    again = package.scan(
+        voices / "anna", model=models, jobs=1, progress=False, output=tmp_path / "r.csv"
+    )
+    assert again.equals(table)
+    files = [voices / "anna" / name for name in table["file"].to_pylist()]
+    predicted = package.predict(files, model=models)
+    assert predicted.drop(["root", "file"]).equals(table.drop(["root", "file"]))
+    windows = package.predict(files, model=models, segments=True)
+    assert windows["model"].to_pylist().count("a") == windows.num_rows // 2
+    with pytest.raises(UsageError, match="name a model"):
+        package.predict(files, model=[])
+
+
 def test_errors_are_ours(voices, options):
     with pytest.raises(UsageError, match="check the name"):
         package.scan("nowhere", **options)

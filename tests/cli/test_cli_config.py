@@ -60,7 +60,8 @@ def test_a_key_at_the_top_is_for_the_commands_that_have_it(
         ("limit = 2.7", "limit: '2.7' is not a valid"),
         ("limit = true", "limit takes one text or number"),
         ("jobs = 0", "jobs: '0' is neither a number from 1 on nor auto"),
-        ("model = ['a']", "model takes one text or number"),
+        ("hop = ['a']", "hop takes one text or number"),
+        ("model = ['a', 3]", "model takes text, or a list of texts"),
         ("ext = 3", "ext takes text, or a list of texts"),
         ("ext = ['wav', 3]", "ext takes text, or a list of texts"),
         ("min-age = '5000d'", "no more than 1000d"),
@@ -80,6 +81,18 @@ def test_a_configuration_that_cannot_be_read_is_wrong_usage(config, scan, tmp_pa
     config("").write_bytes(b'model = "\xff"')
     ran = scan(tmp_path / "batchemo.toml")
     assert (ran.code, "not in UTF-8" in ran.err) == (2, True)
+
+
+def test_several_models_are_a_list_or_a_variable(
+    batchemo, batchemo_process, config, voices, make_bundle, tmp_path
+):
+    names = [str(make_bundle(name=name, seed=seed).path) for seed, name in enumerate("ab")]
+    file = config(f"model = {names}\n")
+    one = voices / "anna" / "one.wav"
+    assert batchemo("scan", one, "-o", tmp_path / "r.parquet", "--config", file).code == 0
+    assert "agreement" in pq.read_schema(tmp_path / "r.parquet").names
+    told = batchemo_process("predict", one, BATCHEMO_MODEL=" ".join(names))
+    assert "of 2 models" in told.out
 
 
 def test_a_list_may_be_written_as_on_the_command_line(config, scan, tmp_path):

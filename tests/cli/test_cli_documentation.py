@@ -10,8 +10,8 @@ import pytest
 from batchemo.audio import REASONS
 from batchemo.cli.group import COMMANDS, cli
 from batchemo.cli.reference import reference
+from batchemo.tables.columns import FILES, SEGMENTS, SUMMARY, VOTES, WINDOWS_MODEL
 from batchemo.tables.features import FEATURES
-from batchemo.tables.schema import FILES, SEGMENTS, SUMMARY
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -35,7 +35,7 @@ def test_every_option_has_a_sentence_of_help(name: str, command: click.Command) 
             assert parameter.help, f"{name} {parameter.opts[0]}"
 
 
-@pytest.mark.parametrize("table", [FILES, SEGMENTS, SUMMARY, FEATURES])
+@pytest.mark.parametrize("table", [FILES, SEGMENTS, SUMMARY, FEATURES, VOTES, WINDOWS_MODEL])
 def test_every_column_is_documented_in_its_own_words(table: dict[str, str]) -> None:
     page = (DOCS / "tables.md").read_text(encoding="utf-8")
     for column, sentence in table.items():

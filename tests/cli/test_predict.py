@@ -141,3 +141,49 @@ def test_windows_that_make_no_sense_are_wrong_usage(
     ran = batchemo("predict", path, "--model", tiny_bundle.path, option, seconds)
     assert ran.code == 2
     assert told in ran.err
+
+
+@pytest.fixture
+def pair(make_bundle) -> list[object]:
+    """The words for two models, with windows and an order of labels of their own."""
+    one = make_bundle(name="one", window=2.0, hop=2.0)
+    other = make_bundle(name="other", seed=3, labels=["angry", "sad", "happy", "neutral"])
+    return ["--model", one.path, "--model", other.path]
+
+
+def test_several_models_are_told_together_and_each_as_a_scan_tells_them(
+    batchemo, pair, voices, tmp_path
+):
+    scanned, windows = tmp_path / "r.parquet", tmp_path / "w.parquet"
+    batchemo("scan", voices, "-o", scanned, "--segments", windows, *pair, "-j", 1)
+    rows = pq.read_table(scanned).to_pylist()
+    files = [Path(row["root"], row["file"]) for row in rows]
+    found = json.loads(batchemo("predict", *files, "--json", *pair).out)
+    for row, object in zip(rows, found, strict=True):
+        assert object["model"] == row["model"]
+        assert object["agreement"] == row["agreement"]
+        for name in ("one", "other"):
+            theirs = object["models"][name] if row["status"] == "ok" else {}
+            assert theirs.get("emotion") == row[f"emotion_{name}"]
+            assert theirs.get("margin") == row[f"margin_{name}"]
+            assert all(
+                row[f"p_{k}_{name}"] == p for k, p in theirs.get("probabilities", {}).items()
+            )
+    told = [
+        (window["model"], window["start"], window["emotion"], window["confidence"])
+        for object in found
+        for window in object["windows"] or []
+    ]
+    over_time = pq.read_table(windows).to_pylist()
+    assert told == [(w["model"], w["start"], w["emotion"], w["confidence"]) for w in over_time]
+
+
+def test_a_person_sees_the_verdict_of_all_models_and_of_each(batchemo, pair, voices):
+    lines = batchemo("predict", voices / "bert" / "two.wav", *pair).out.splitlines()
+    assert "confidence" in lines[1]
+    assert lines[1].endswith(("the label of 1 of 2 models", "the label of 2 of 2 models"))
+    votes = [line.split()[0] for line in lines if line.startswith(("  one ", "  other "))]
+    assert votes == ["one", "other"]
+    headings = [place for place, line in enumerate(lines) if line in ("  one", "  other")]
+    assert all(" – " in lines[place + 1] for place in headings)
+    assert len(headings) == 2

@@ -1,8 +1,9 @@
 import json
 
 import pyarrow.parquet as pq
+import pytest
 
-from batchemo.tables.schema import FILES
+from batchemo.tables.columns import FILES, SEGMENTS, TOGETHER, WINDOWS_MODEL
 
 
 def test_a_person_reads_how_a_table_was_made(batchemo, scanned_voices):
@@ -32,6 +33,24 @@ def test_json_holds_the_account_whole(batchemo, scanned_voices):
     assert found["rows"] == 5
     (model,) = found["models"]
     assert model.startswith("tiny@")
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_columns_of_several_models_are_explained(batchemo, voices, make_bundle, tmp_path, ending):
+    bundles = [make_bundle(name=name, seed=seed) for seed, name in enumerate(("a_b", "p_sad"))]
+    models = [word for bundle in bundles for word in ("-m", bundle.path)]
+    output, windows = tmp_path / f"r.{ending}", tmp_path / f"w.{ending}"
+    batchemo("scan", voices / "anna", "-o", output, "--segments", windows, *models, "-j", 1)
+    found = json.loads(batchemo("show", output, "--json").out)
+    assert {column["meaning"] for column in found["columns"]} == set(TOGETHER.values())
+    found = json.loads(batchemo("show", windows, "--json").out)
+    assert {column["meaning"] for column in found["columns"]} == {
+        *SEGMENTS.values(),
+        *WINDOWS_MODEL.values(),
+    }
+    assert list(found["models"]) == ["a_b", "p_sad"]
+    told = batchemo("show", output).out
+    assert all(bundle.digest in told for bundle in bundles) or ending == "csv"
 
 
 def test_csv_tells_its_rows_and_models_and_that_it_has_no_account(

@@ -103,7 +103,7 @@ def test_a_stopped_update_gives_no_leave_to_begin_anew(
     def stopped(unfinished: Path, path: Path) -> None:
         raise KeyboardInterrupt
 
-    settings = Settings(str(tiny_bundle.path))
+    settings = (Settings(str(tiny_bundle.path)),)
     options = ScanOptions(SourceOptions((str(corpus),)), settings, output=str(out), jobs=1)
     run_scan(options)
     write_voice(corpus / "new.wav", seed=5)
@@ -308,7 +308,7 @@ def test_a_stop_while_tables_get_their_names_leaves_no_unfinished_one(
     monkeypatch.setattr(finish, "put_in_place", stopped_at_the_second)
     options = ScanOptions(
         SourceOptions((str(corpus),)),
-        Settings(str(tiny_bundle.path)),
+        (Settings(str(tiny_bundle.path)),),
         output=str(tmp_path / "r.parquet"),
         segments=str(tmp_path / "s.parquet"),
         jobs=1,

@@ -14,8 +14,8 @@ from scanning import COMMAND, Scan
 from signals import write_voice
 
 from batchemo.scan.options import ScanOptions
+from batchemo.tables.columns import FILES
 from batchemo.tables.read import open_table
-from batchemo.tables.schema import FILES
 
 
 def files(path: Path) -> list[str]:
@@ -373,4 +373,5 @@ def test_what_makes_no_sense_is_refused_at_once_with_what_to_do(
 def test_options_know_their_defaults() -> None:
     from batchemo.sources import SourceOptions
 
-    assert ScanOptions(SourceOptions(("x",))).settings.differences() == {}
+    (settings,) = ScanOptions(SourceOptions(("x",))).settings
+    assert settings.differences() == {}

@@ -1,0 +1,101 @@
+"""Shows one recording to people: what it sounds like, class by class, and over time."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from itertools import groupby
+
+import click
+
+from batchemo.cli.text import bar, bar_width
+from batchemo.sources.names import for_display
+from batchemo.tables.rows import Floats, Row, Windows
+
+NARROW_BAR = 12
+
+
+def show(path: str, row: Row, labels: Sequence[str], models: Sequence[str] = ()) -> None:
+    """Print the recording; of several models, what all say together and then each."""
+    click.echo(f"{click.style(for_display(path), bold=True)}{_facts(row)}")
+    if row.probabilities is None:
+        click.secho(f"  failed: {row.reason}: {for_display(row.detail or '')}\n", fg="yellow")
+        return
+    ranked = sorted(zip(labels, row.probabilities, strict=True), key=lambda each: -each[1])
+    label, confidence = ranked[0]
+    agreed = "" if row.opinions is None else f", {_agreed(row.probabilities, row.opinions)}"
+    click.echo(f"  {click.style(label, bold=True)}, confidence {confidence:.2f}{agreed}\n")
+    width = max(map(len, labels))
+    columns = shutil.get_terminal_size().columns
+    for label, probability in ranked:
+        drawn = _drawn(probability, bar_width(columns))
+        click.echo(f"  {label:<{width}}  {drawn}{probability:.2f}")
+    if row.opinions is not None:
+        click.echo()
+        _show_votes(row.opinions, labels, models, columns)
+    if row.windows is not None and len(row.windows.starts) > max(1, len(models)):
+        _show_windows(row.windows, labels, models, columns)
+    click.echo()
+
+
+def _agreed(together: Floats, opinions: Floats) -> str:
+    """Say how many models have the label of all together."""
+    agreed = int((opinions.argmax(axis=1) == together.argmax()).sum())
+    return f"the label of {agreed} of {len(opinions)} models"
+
+
+def _show_votes(
+    opinions: Floats, labels: Sequence[str], models: Sequence[str], columns: int
+) -> None:
+    width = max(map(len, models))
+    for model, opinion in zip(models, opinions, strict=True):
+        click.echo(f"  {model:<{width}}  {_verdict(opinion, labels, columns)}")
+
+
+def _verdict(probabilities: Floats, labels: Sequence[str], columns: int) -> str:
+    """Write the best label with its probability as a short bar and a number."""
+    best = int(probabilities.argmax())
+    share = float(probabilities[best])
+    drawn = _drawn(share, bar_width(columns, NARROW_BAR))
+    return f"{labels[best]:<{max(map(len, labels))}}  {drawn}{share:.2f}"
+
+
+def _facts(row: Row) -> str:
+    known = []
+    if row.duration is not None:
+        known.append(f"{row.duration:.1f} s")
+    if row.sample_rate is not None:
+        known.append(f"{row.sample_rate / 1000:g} kHz")
+    if row.channels is not None and row.channels > 1:
+        known.append(f"{row.channels} channels")
+    return f"  ({', '.join(known)})" if known else ""
+
+
+def _show_windows(
+    windows: Windows, labels: Sequence[str], models: Sequence[str], columns: int
+) -> None:
+    pad = len(position(max(windows.ends)))
+    for place, lines in groupby(windows.over_time(), key=lambda window: window[0]):
+        click.echo(f"\n  {models[place]}" if models else "")
+        for _, start, end, probabilities in lines:
+            time = f"  {position(start):>{pad}} – {position(end):>{pad}}"
+            if probabilities is None:
+                click.echo(f"{time}  {click.style('no speech', dim=True)}")
+            else:
+                click.echo(f"{time}  {_verdict(probabilities, labels, columns)}")
+
+
+def _drawn(share: float, width: int) -> str:
+    """Draw a bar with room behind it, or nothing where there is no room."""
+    return f"{bar(share, width)}  " if width else ""
+
+
+def position(seconds: float) -> str:
+    """Write a place in a recording.
+
+    >>> position(1.5), position(62.25), position(3700)
+    ('0:01.5', '1:02.2', '1:01:40.0')
+    """
+    minutes, rest = divmod(round(seconds, 1), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
