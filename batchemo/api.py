@@ -216,8 +216,6 @@ def _settings(
 ) -> tuple[Settings, ...]:
     """Give the settings of each model."""
     models = [model] if isinstance(model, (str, os.PathLike)) else model
-    if not models:
-        raise UsageError("model=[]: name a model, or leave it out for the default one")
     return tuple(
         Settings(os.fspath(each), window, hop, str(channel), backend, batch_size) for each in models
     )

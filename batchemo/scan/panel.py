@@ -47,6 +47,8 @@ class Panel:
 
 def load_panel(settings: Sequence[Settings]) -> Panel:
     """Load and verify all models, and refuse those that cannot hear together."""
+    if not settings:
+        raise UsageError("no model is named: name one, or leave --model out for the default one")
     bundles = tuple(load_bundle(each.model) for each in settings)
     for bundle, each in zip(bundles, settings, strict=True):
         check_windows(bundle, each)

@@ -41,7 +41,8 @@ class Earlier:
     @property
     def extras(self) -> list[str]:
         """The columns that came from a manifest."""
-        return [name for name in self.schema.names if name not in self.own]
+        own = self.own
+        return [name for name in self.schema.names if name not in own]
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Stream the rows, dictionaries turned to plain strings."""

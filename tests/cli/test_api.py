@@ -112,7 +112,7 @@ def test_several_models_hear_in_one_pass(voices, make_bundle, tmp_path):
     assert predicted.drop(["root", "file"]).equals(table.drop(["root", "file"]))
     windows = package.predict(files, model=models, segments=True)
     assert windows["model"].to_pylist().count("a") == windows.num_rows // 2
-    with pytest.raises(UsageError, match="name a model"):
+    with pytest.raises(UsageError, match="no model is named"):
         package.predict(files, model=[])
 
 

@@ -93,6 +93,8 @@ def test_several_models_are_a_list_or_a_variable(
     assert "agreement" in pq.read_schema(tmp_path / "r.parquet").names
     told = batchemo_process("predict", one, BATCHEMO_MODEL=" ".join(names))
     assert "of 2 models" in told.out
+    none = batchemo("predict", one, "--config", config("model = []"))
+    assert (none.code, "no model is named" in none.err) == (2, True)
 
 
 def test_a_list_may_be_written_as_on_the_command_line(config, scan, tmp_path):

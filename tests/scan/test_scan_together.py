@@ -31,8 +31,9 @@ MODELS = {
     "speech": {"labels": LABELS},
     "frames62": {"labels": LABELS, "window": 3.5, "hop": 1.75},
     "stats162": {"labels": LABELS[::-1]},
+    "mfcc40": {"labels": LABELS},
 }
-"""Two rates, two windows, two orders of the labels."""
+"""Two rates, two windows, two orders of the labels; the last two share their windows."""
 
 
 @dataclass(frozen=True)
@@ -107,15 +108,16 @@ def test_each_model_says_what_it_says_alone_bit_for_bit_whatever_the_number_of_w
 def test_the_plain_columns_are_the_mean_of_the_models_and_agreement_counts_them(
     corpus: Path, panel: Panel, out: Path
 ) -> None:
-    panel.scan(ALL, corpus, "-o", out)
+    names = ("speech", "frames62", "stats162")
+    panel.scan(" ".join(names), corpus, "-o", out)
     table = pq.read_table(out)
-    mean = np.mean([probabilities(table, f"_{name}").astype(float) for name in MODELS], axis=0)
+    mean = np.mean([probabilities(table, f"_{name}").astype(float) for name in names], axis=0)
     assert np.array_equal(probabilities(table), mean.astype(np.float32))
     for row in table.to_pylist():
         assert row["confidence"] == max(row[f"p_{label}"] for label in LABELS)
         assert row["confidence"] == row[f"p_{row['emotion']}"]
-        votes = [row[f"emotion_{name}"] for name in MODELS]
-        assert row["agreement"] == np.float32(votes.count(row["emotion"]) / len(MODELS))
+        votes = [row[f"emotion_{name}"] for name in names]
+        assert row["agreement"] == np.float32(votes.count(row["emotion"]) / len(names))
     assert len(set(table["agreement"].to_pylist())) > 1
 
 
@@ -345,15 +347,14 @@ def test_what_models_share_is_computed_once(
     panel: Panel, make_bundle: Callable[..., Bundle]
 ) -> None:
     twin = make_bundle(name="twin", recipe=get_recipe("stats162").to_dict(), labels=LABELS)
-    mean = make_bundle(name="mean", recipe=get_recipe("mfcc40").to_dict(), labels=LABELS)
-    bundles = [*panel.bundles.values(), twin, mean]
+    bundles = [*panel.bundles.values(), twin]
     wishes = wishes_of([load_tools(Settings(str(bundle.path))) for bundle in bundles])
     assert [wish.listening for wish in wishes] == [
         ListenOptions(rate=16_000, window=3.0, hop=1.5),
         ListenOptions(rate=22_050, window=3.5, hop=1.75),
         ListenOptions(rate=22_050, window=3.0, hop=1.5),
     ]
-    assert wishes[2].recipes == {get_recipe("stats162"): [2, 3], get_recipe("mfcc40"): [4]}
+    assert wishes[2].recipes == {get_recipe("stats162"): [2, 4], get_recipe("mfcc40"): [3]}
 
 
 def test_the_log_names_all_models(corpus: Path, panel: Panel, out: Path) -> None:
