@@ -39,6 +39,7 @@ Examples:
   batchemo scan ./recordings -o results.parquet
   batchemo scan ./recordings -o results.parquet --update --min-age 5m    # every night
   batchemo scan --manifest clips.csv -o results.csv --summary by_speaker.csv --group-by speaker
+  batchemo scan ./recordings -o results.parquet -m default -m ./my-model
   batchemo scan interviews/ --ext audio --segments over_time.parquet -o interviews.parquet
   find . -name '*.wav' -print0 | batchemo scan --files-from - -0 -o - | head
 
