@@ -14,6 +14,7 @@ from batchemo.bundles.runtime import Graph
 from batchemo.features import Recipe, extract
 from batchemo.training.corpora import EMOTIONS, Example
 from batchemo.training.pictures import Windows
+from batchemo.training.report.metrics import calibration_error
 
 Float64 = npt.NDArray[np.float64]
 
@@ -90,24 +91,6 @@ def score(
         nll=float(-np.log(probabilities[np.arange(len(truth)), truth]).mean()),
         recall=recall,
     )
-
-
-def calibration_error(
-    confidence: Float64, right: npt.NDArray[np.bool_], *, bins: int = 10
-) -> float:
-    """Expected calibration error: how far confidence is from the share that is right.
-
-    >>> calibration_error(np.array([0.75, 0.75]), np.array([True, False]))
-    0.25
-    """
-    places = np.minimum((confidence * bins).astype(int), bins - 1)
-    error = 0.0
-    for place in range(bins):
-        inside = places == place
-        if inside.any():
-            gap = abs(float(confidence[inside].mean()) - float(right[inside].mean()))
-            error += gap * float(inside.mean())
-    return error
 
 
 def interval_over_speakers(

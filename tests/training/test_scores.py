@@ -10,7 +10,6 @@ import pytest
 from batchemo.training.corpora import EMOTIONS, Example
 from batchemo.training.evaluate import (
     Heard,
-    calibration_error,
     file_probabilities,
     fit_temperature,
     interval_over_speakers,
@@ -59,13 +58,6 @@ def test_recordings_of_other_classes_do_not_count() -> None:
     scores = score([heard("sad", {"sad": 1.0}), heard("calm", {})], classes=("sad", "happy"))
 
     assert scores.recordings == 1
-
-
-def test_calibration_error_is_weighed_by_bins() -> None:
-    confidence = np.array([1.0, 1.0, 1.0, 0.55])
-    right = np.array([True, True, True, False])
-
-    assert calibration_error(confidence, right) == pytest.approx(0.55 / 4)
 
 
 def test_temperature_cools_what_is_too_sure() -> None:

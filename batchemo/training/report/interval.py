@@ -31,10 +31,11 @@ def interval_over_speakers(
     if speakers < FEWEST_SPEAKERS:
         return None
     drawn = np.random.default_rng(seed).integers(speakers, size=(draws, speakers))
-    figures = np.mean(
-        [_figures(r[drawn].sum(axis=1), c[drawn].sum(axis=1), kind) for r, c in zip(right, count)],
-        axis=0,
-    )
+    by_seed = [
+        _figures(own_right[drawn].sum(axis=1), own_count[drawn].sum(axis=1), kind)
+        for own_right, own_count in zip(right, count, strict=True)
+    ]
+    figures = np.mean(by_seed, axis=0)
     low, high = np.percentile(figures, [2.5, 97.5])
     return float(low), float(high)
 

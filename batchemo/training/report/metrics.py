@@ -126,4 +126,6 @@ def _bins(confidence: Float64, right: npt.NDArray[np.bool_], bins: int) -> Itera
 def _divide(upper: Float64, lower: Float64) -> Float64:
     """Divide, with nan where there is nothing to divide by."""
     whole = np.broadcast_to(lower, upper.shape)
-    return np.divide(upper, whole, out=np.full(upper.shape, np.nan), where=whole > 0)
+    shares: Float64 = np.full(upper.shape, np.nan)
+    np.divide(upper, whole, out=shares, where=whole > 0)
+    return shares
