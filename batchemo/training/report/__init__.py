@@ -1,6 +1,18 @@
 """What an evaluation reports: figures, files, pictures and pages, from what nets said."""
 
+from batchemo.training.report.accuracy_page import CardFigures, accuracy_page, figures_for_card
 from batchemo.training.report.compute import evaluate
 from batchemo.training.report.evaluation import About, Evaluation, Heard
+from batchemo.training.report.files import read_evaluation, write_evaluation
 
-__all__ = ["About", "Evaluation", "Heard", "evaluate"]
+__all__ = [
+    "About",
+    "CardFigures",
+    "Evaluation",
+    "Heard",
+    "accuracy_page",
+    "evaluate",
+    "figures_for_card",
+    "read_evaluation",
+    "write_evaluation",
+]
