@@ -94,17 +94,14 @@ _TWO = ("uar", "accuracy")
 def _facts(one: Evaluation) -> dict[str, Any]:
     whole = one.to_dict()
     return {
-        "protocol": " ".join(part for part in (ON.get(one.about.protocol), _told(one)) if part),
+        "on": ON.get(one.about.protocol, one.about.protocol),
+        "protocol": one.about.protocol_told,
         "seeds": len(one.seeds),
         "recordings": one.recordings,
         "speakers": one.speakers,
         **whole["figures"],
         "recall": {of.label: of.recall for of in one.classes},
     }
-
-
-def _told(one: Evaluation) -> str:
-    return one.about.protocol_told
 
 
 def _leaky(kind: str) -> str:

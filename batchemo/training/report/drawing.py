@@ -22,7 +22,7 @@ _PALE = 0.55
 
 def draw_confusion(evaluation: Evaluation) -> bytes:
     """The confusion matrix: shares of each true class, coloured, with their numbers."""
-    side = 3.2 + 0.55 * len(evaluation.labels)
+    side = min(3.2 + 0.55 * len(evaluation.labels), 20.0)
     return _draw(evaluation, (max(side, 6.0), max(side - 0.6, 4.4)), _confusion)
 
 
@@ -82,7 +82,7 @@ def _reliability(figure: Figure, axes: Axes, evaluation: Evaluation) -> None:
     axes.plot([one.confidence for one in bins], [one.accuracy for one in bins], "o", color="black")
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="share told right")
     error = evaluation.figures["ece"].mean
-    axes.legend(loc="upper left", title=f"ECE {error:.3f}; darker: more recordings")
+    axes.legend(loc="lower right", title=f"ECE {error:.3f}; darker: more recordings")
 
 
 def _short(names: Sequence[str]) -> list[str]:

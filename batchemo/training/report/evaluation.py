@@ -63,11 +63,11 @@ class About:
         """The heading of whatever shows these figures; it always names the protocol.
 
         >>> About(subject="mfcc40", kind="recipe", protocol="random", protocol_told="").title
-        'mfcc40, protocol random: on other recordings of speakers that it knows'
+        'mfcc40, protocol random — on other recordings of speakers that it knows'
         """
         told = ON.get(self.protocol)
         name = f"{self.subject}, protocol {self.protocol}"
-        return name if told is None else f"{name}: {told}"
+        return name if told is None else f"{name} — {told}"
 
 
 @dataclass(frozen=True, slots=True)
