@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from batchemo.errors import UsageError
 
@@ -42,6 +42,9 @@ def _read(kind: Any, value: Any, where: str) -> Any:
             return None
         [kind] = [one for one in inner if one is not NoneType]
         return _read(kind, value, where)
+    if origin is Literal:
+        _must(value in inner, where, f"one of {', '.join(inner)}")
+        return value
     if is_dataclass(kind):
         return _read_dataclass(kind, value, where)
     if origin is tuple:

@@ -1,0 +1,113 @@
+"""An evaluation is shown with its protocol first, and fits where it is shown."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from made_judgements import LABELS, about, an_evaluation, judged, random_judgements
+
+from batchemo.cli.evaluation import show_evaluation
+from batchemo.training.report import Evaluation, evaluate
+
+
+def shown(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch, columns: int = 80) -> str:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    stream = io.StringIO()
+    show_evaluation(evaluation, stream)
+    return stream.getvalue()
+
+
+SMALL = """\
+mfcc40, protocol random — on other recordings of speakers that it knows
+How random splits.
+4 recordings of 4 speakers, 1 fold, 1 seed
+2 recordings left out: too short
+a note
+
+figure         mean   95 % of speakers   ± seeds   ± folds
+──────────────────────────────────────────────────────────
+UAR           0.750        0.500–1.000         —         —
+accuracy      0.750        0.250–1.000         —         —
+macro F1      0.733                  —         —         —
+ECE           0.250                  —         —         —
+Brier score   0.500                  —         —         —
+
+class                              support   recall   precision      F1
+───────────────────────────────────────────────────────────────────────
+sad     ████████████                     2    0.500       1.000   0.667
+happy   ████████████████████████         2    1.000       0.667   0.800
+angry                                    0        —           —       —
+
+each class, and what it was told as (% of the class)
+            1    2   3
+──────────────────────
+1 sad      50   50   0
+2 happy     0  100   0
+3 angry     —    —   —
+
+speaker   recordings   accuracy     UAR
+───────────────────────────────────────
+a                  1      1.000   1.000
+b                  1      0.000   0.000
+c                  1      1.000   1.000
+d                  1      1.000   1.000
+"""
+
+
+def test_a_small_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = [("sad", "sad"), ("sad", "happy"), ("happy", "happy"), ("happy", "happy")]
+    every = [judged(*pair, speaker=name) for pair, name in zip(told, "abcd", strict=True)]
+    what = replace(about("random"), left_out={"too short": 2}, notes=("a note",))
+
+    text = shown(evaluate(every, LABELS, about=what), monkeypatch)
+
+    assert [line.rstrip() for line in text.splitlines()] == SMALL.splitlines()
+
+
+def test_what_leaks_says_so_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = " ".join(shown(an_evaluation("leaky"), monkeypatch).split()[:12])
+
+    assert first.startswith("mfcc40, protocol leaky — LEAKY: copies of the same")
+
+
+@pytest.mark.parametrize("columns", [40, 50, 60, 80, 200])
+def test_no_line_is_wider_than_the_terminal_and_no_figure_cut(
+    monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    text = shown(an_evaluation(), monkeypatch, columns)
+
+    assert max(map(len, text.splitlines())) <= columns
+    assert "…" not in text
+    assert ("± seeds" in text) == (columns >= 60)
+
+
+def test_a_matrix_that_does_not_fit_gives_way_to_the_worst_confusions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    labels = tuple(f"feeling {letter}" for letter in "abcdefghijkl")
+    many = evaluate(random_judgements(labels=labels), labels, about=about())
+
+    assert "most frequent confusions" in shown(many, monkeypatch, 60)
+    assert "most frequent confusions" not in shown(many, monkeypatch, 120)
+
+
+def test_many_speakers_are_cut_short_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = evaluate(random_judgements(speakers=30), LABELS, about=about())
+
+    text = shown(many, monkeypatch)
+
+    assert "and 18 more" in text
+
+
+def test_names_move_no_cursor_and_are_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = ("\x1b[2J", "[red]b[/]")
+    every = [judged(label, label, labels=labels, speaker="[/]\n") for label in labels]
+    what = replace(about(subject="[bold]x\x07"), notes=("\x1b]0;title\x07",))
+
+    text = shown(evaluate(every, labels, about=what), monkeypatch)
+
+    assert not set(text) & {"\x1b", "\x07"}
+    assert "[red]b[/]" in text
+    assert "[bold]x\\x07" in text

@@ -1,0 +1,69 @@
+"""Made judgements: what nets might have said, right as often as wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from batchemo.training.corpora import Example
+from batchemo.training.judged import Judged
+from batchemo.training.report import About, Evaluation, evaluate
+
+LABELS = ("sad", "happy", "angry")
+
+
+def about(protocol: str = "speaker", subject: str = "mfcc40") -> About:
+    return About(
+        subject=subject, kind="recipe", protocol=protocol, protocol_told=f"How {protocol} splits."
+    )
+
+
+def judged(
+    emotion: str,
+    told: str,
+    *,
+    speaker: str = "a",
+    fold: str = "1",
+    seed: int = 0,
+    sure: float = 1.0,
+    labels: Sequence[str] = LABELS,
+    name: str = "",
+    copy: str = "original",
+    gender: str = "female",
+) -> Judged:
+    """One recording, told as an emotion this surely; the rest is shared by the others."""
+    rest = (1 - sure) / (len(labels) - 1)
+    path = Path(name or f"{speaker}-{emotion}.wav")
+    example = Example(path, "made", speaker, gender, emotion, "normal")
+    shares = tuple(sure if label == told else rest for label in labels)
+    return Judged(example, copy, fold, seed, shares)
+
+
+def random_judgements(
+    *, seeds: int = 2, speakers: int = 6, labels: Sequence[str] = LABELS, luck: int = 0
+) -> list[Judged]:
+    """Every speaker expresses every emotion four times; two in three are told right."""
+    random = np.random.default_rng(luck)
+    return [
+        judged(
+            emotion,
+            emotion if random.random() < 2 / 3 else str(random.choice(labels)),
+            speaker=f"actor-{speaker}",
+            fold=f"fold {speaker % 3}",
+            seed=seed,
+            sure=float(random.uniform(0.5, 1)),
+            labels=labels,
+            name=f"{speaker}-{emotion}-{take}.wav",
+            gender=("female", "male")[speaker % 2],
+        )
+        for seed in range(seeds)
+        for speaker in range(speakers)
+        for emotion in labels
+        for take in range(4)
+    ]
+
+
+def an_evaluation(protocol: str = "speaker", subject: str = "mfcc40", luck: int = 0) -> Evaluation:
+    return evaluate(random_judgements(luck=luck), LABELS, about=about(protocol, subject))
