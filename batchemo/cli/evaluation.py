@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 NOTHING = "—"
 
-_CELL = 5
+_CELL = 6
 """Columns of the terminal that one class takes in the matrix."""
 _MOST_CONFUSIONS = 8
 _MOST_GROUPS = 12

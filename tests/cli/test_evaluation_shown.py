@@ -41,11 +41,11 @@ happy   ████████████████████████
 angry                                    0        —           —       —
 
 each class, and what it was told as (% of the class)
-            1    2   3
+           1     2   3
 ──────────────────────
-1 sad      50   50   0
-2 happy     0  100   0
-3 angry     —    —   —
+1 sad     50    50   0
+2 happy    0   100   0
+3 angry    —     —   —
 
 speaker   recordings   accuracy     UAR
 ───────────────────────────────────────
