@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeAlias
 
 from batchemo.training.choices import Choices
 from batchemo.training.corpora import Example
 from batchemo.training.items import Gathered, Progress, gather_items
 from batchemo.training.judged import Judged
-from batchemo.training.protocols import Protocol, Trial, make_trials, with_twins
+from batchemo.training.protocols import Folds, Protocol, Trial, make_trials, with_twins
 from batchemo.training.systems import System
 from batchemo.training.trials import Classroom, run_trial
 
+Sat: TypeAlias = Callable[[int, int, Trial, tuple[Judged, ...]], None]
+"""Told how many of how many trials are done, and the last of them with its verdicts."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exam:
     """What is examined, how, and where its work is kept."""
 
@@ -25,10 +29,10 @@ class Exam:
     choices: Choices
     examples: tuple[Example, ...]
     labels: tuple[str, ...]
-    protocol: Protocol
-    seeds: tuple[int, ...]
-    folds: str | int | None
     work: Path
+    protocol: Protocol = "speaker"
+    seeds: tuple[int, ...] = (0,)
+    folds: Folds = None
 
     def gather(self, *, jobs: int = 1, progress: Progress = lambda done, total: None) -> Gathered:
         """The items of all recordings and of their copies: computed once, then found."""
@@ -59,19 +63,28 @@ class Exam:
         return make_trials(self.protocol, room.items, self.choices, self.seeds, folds=self.folds)
 
 
-def sit(exam: Exam, *, jobs: int = 1) -> Iterator[tuple[int, Trial, tuple[Judged, ...]]]:
-    """Run every trial, the number of all of them and each trial's verdicts as they come.
-
-    What an earlier, interrupted exam in the same work folder has finished is not done again.
-    """
+def sit(
+    exam: Exam, *, jobs: int = 1, told: Sat = lambda done, total, trial, judged: None
+) -> tuple[Judged, ...]:
+    """Run every trial; what an earlier, interrupted exam has finished in its work is not redone."""
     import joblib
 
     trials = exam.trials(_room(exam))
-    done = joblib.Parallel(n_jobs=min(jobs, len(trials)), return_as="generator_unordered")(
+    running = joblib.Parallel(n_jobs=min(jobs, len(trials)), return_as="generator")(
         joblib.delayed(_sit_one)(exam, trial, jobs > 1) for trial in trials
     )
-    for trial, judged in done:
-        yield len(trials), trial, judged
+    every: list[Judged] = []
+    for done, (trial, judged) in enumerate(zip(trials, running, strict=True), start=1):
+        every += judged
+        told(done, len(trials), trial, judged)
+    return tuple(every)
+
+
+def exam_options(exam: Exam) -> dict[str, object]:
+    """The choices that figures depend on, as a report tells them."""
+    folds = {} if exam.folds is None else {"folds": exam.folds}
+    options = {key: value for key, value in asdict(exam.choices).items() if key != "seed"}
+    return {**options, **folds, "features": exam.system.features.to_dict()}
 
 
 @lru_cache(maxsize=1)
@@ -80,11 +93,11 @@ def _room(exam: Exam) -> Classroom:
     return exam.room()
 
 
-def _sit_one(exam: Exam, trial: Trial, alone: bool) -> tuple[Trial, tuple[Judged, ...]]:
+def _sit_one(exam: Exam, trial: Trial, alone: bool) -> tuple[Judged, ...]:
     quieten()
     if alone:
         use_one_thread()
-    return trial, run_trial(_room(exam), trial)
+    return run_trial(_room(exam), trial)
 
 
 def quieten() -> None:
@@ -94,7 +107,7 @@ def quieten() -> None:
 
 
 def use_one_thread() -> None:
-    """Give each of several processes one core; for more than that it is too late at times."""
+    """Give each of several processes one core."""
     import tensorflow as tf
 
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -27,6 +27,8 @@ from batchemo.training.splits import (
 )
 
 Protocol = Literal["speaker", "random", "leaky"]
+Folds: TypeAlias = "str | int | None"
+"""A number of folds, the name of published ones, or None for what suits the corpus."""
 
 TWIN = "twin"
 """A second copy of a recording that is the recording itself, as in a corpus that has it twice."""
@@ -68,7 +70,7 @@ def make_trials(
     choices: Choices,
     seeds: Iterable[int],
     *,
-    folds: str | int | None = None,
+    folds: Folds = None,
 ) -> tuple[Trial, ...]:
     """All trainings of an evaluation; `folds` is a number, or luna-jimenez where actors allow."""
     if protocol == "leaky":
@@ -117,7 +119,7 @@ class _Index:
         return tuple(place for example in examples for place in self._places[example].values())
 
 
-def _speaker_folds(examples: Sequence[Example], folds: str | int | None) -> tuple[Fold, ...]:
+def _speaker_folds(examples: Sequence[Example], folds: Folds) -> tuple[Fold, ...]:
     if isinstance(folds, int):
         return speaker_folds(examples, folds)
     if folds == LUNA_JIMENEZ or (folds is None and _all_ravdess(examples)):

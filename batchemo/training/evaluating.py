@@ -1,0 +1,132 @@
+"""From a recipe, or a finished bundle, and a corpus to the report of an evaluation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from batchemo.bundles import Bundle
+from batchemo.training.corpora import Corpus, Example
+from batchemo.training.exam import Exam, Sat, exam_options, sit
+from batchemo.training.items import Progress
+from batchemo.training.learnt import read_learnt, unseen_by
+from batchemo.training.protocols import PROTOCOLS, Protocol
+from batchemo.training.report import About, Evaluation, Heard, evaluate
+from batchemo.training.score import hear_with, judge_with
+
+BUNDLE_PROTOCOLS: Mapping[Protocol, str] = {
+    "speaker": (
+        "The finished model, on recordings of speakers of whom it learnt nothing; all others are"
+        " left out."
+    ),
+    "random": (
+        "The finished model, on recordings that it did not learn from; it may know their speakers"
+        " from others."
+    ),
+    "leaky": (
+        "LEAKY: the finished model, on all recordings, those that it learnt from among them. Not a"
+        " measure of accuracy on new speech."
+    ),
+}
+
+
+def evaluate_system(
+    exam: Exam,
+    corpus: Corpus,
+    *,
+    jobs: int = 1,
+    progress: Progress = lambda done, total: None,
+    told: Sat = lambda done, total, trial, judged: None,
+) -> Evaluation:
+    """Train and test a system under a protocol, and report."""
+    gathered = exam.gather(jobs=jobs, progress=progress)
+    judged = sit(exam, jobs=jobs, told=told)
+    notes = corpus_notes(corpus)
+    if exam.twice:
+        notes = (
+            *notes,
+            "Every recording was there twice, as in copies of RAVDESS that are shared.",
+        )
+    about = About(
+        subject=exam.system.name,
+        kind="recipe",
+        protocol=exam.protocol,
+        protocol_told=PROTOCOLS[exam.protocol],
+        corpora=_heard([one.example for one in judged]),
+        left_out=Counter(why for _, why in gathered.failures),
+        notes=notes,
+        options=exam_options(exam),
+    )
+    return evaluate(judged, exam.labels, about=about)
+
+
+def evaluate_bundle(
+    bundle: Bundle,
+    corpus: Corpus,
+    protocol: Protocol,
+    *,
+    classes: Sequence[str] = (),
+    cache: Path,
+    jobs: int = 1,
+    progress: Progress = lambda done, total: None,
+) -> Evaluation:
+    """Put a corpus through a finished bundle, as a scan does, and report.
+
+    With `classes`, only recordings of these are judged, and the probabilities are shared out among
+    them; otherwise those of labels that the bundle does not know are left out.
+    """
+    wanted = tuple(classes) or bundle.labels
+    known = [example for example in corpus.examples if example.emotion in wanted]
+    left_out = Counter(
+        f"{example.emotion} is not judged here"
+        for example in corpus.examples
+        if example.emotion not in wanted
+    )
+    examples, seen = unseen_by(bundle, known, protocol)
+    items, failures = hear_with(bundle, examples, cache=cache, jobs=jobs, progress=progress)
+    judged = judge_with(bundle, items, wanted)
+    notes = corpus_notes(corpus)
+    if read_learnt(bundle) is None:
+        notes = (
+            *notes,
+            "The bundle does not tell which recordings it learnt from: some of these may be among"
+            " them.",
+        )
+    about = About(
+        subject=bundle.name,
+        kind="bundle",
+        protocol=protocol,
+        protocol_told=BUNDLE_PROTOCOLS[protocol],
+        corpora=_heard([item.example for item in items]),
+        left_out={**left_out, **seen, **Counter(why for _, why in failures)},
+        notes=notes,
+        options={"model": f"{bundle.name}@{bundle.digest[:12]}", "classes": list(classes)},
+    )
+    return evaluate(judged, wanted, about=about)
+
+
+def corpus_notes(corpus: Corpus) -> tuple[str, ...]:
+    """What a reader of figures should know of the corpus."""
+    notes = []
+    if corpus.duplicates:
+        one = corpus.duplicates[0]
+        notes.append(
+            f"{len(corpus.duplicates)} recordings are there under two names and were counted once,"
+            f" such as {one.dropped.name}, which is {one.kept.name}."
+        )
+    if corpus.failures:
+        notes.append(f"{len(corpus.failures)} recordings could not be decoded.")
+    if corpus.strangers:
+        notes.append(f"{len(corpus.strangers)} files were left out: their names tell no emotion.")
+    return tuple(notes)
+
+
+def _heard(examples: Sequence[Example]) -> dict[str, Heard]:
+    corpora: dict[str, set[Example]] = {}
+    for example in examples:
+        corpora.setdefault(example.corpus, set()).add(example)
+    return {
+        name: Heard(len(own), len({example.speaker for example in own if example.speaker}))
+        for name, own in sorted(corpora.items())
+    }

@@ -1,0 +1,54 @@
+"""Puts recordings through a finished bundle, as a scan does, to compare with what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from batchemo.bundles import Bundle, open_runtime
+from batchemo.errors import UsageError
+from batchemo.features import Recipe
+from batchemo.training.corpora import Example
+from batchemo.training.items import Item, Progress, gather_items
+from batchemo.training.judged import Judged
+from batchemo.training.pictures import Windows
+
+BUNDLE_FOLD = "bundle"
+
+
+def hear_with(
+    bundle: Bundle,
+    examples: Sequence[Example],
+    *,
+    cache: Path,
+    jobs: int = 1,
+    progress: Progress = lambda done, total: None,
+) -> tuple[tuple[Item, ...], tuple[tuple[Example, str], ...]]:
+    """The features that the bundle wants of the recordings, and those that give none."""
+    gathered = gather_items(
+        examples,
+        Recipe.from_dict(bundle.recipe),
+        Windows(seconds=bundle.window, hop=bundle.hop),
+        cache=cache,
+        jobs=jobs,
+        progress=progress,
+    )
+    return gathered.items, gathered.failures
+
+
+def judge_with(bundle: Bundle, items: Sequence[Item], classes: Sequence[str]) -> list[Judged]:
+    """What the bundle says of items, its probabilities shared out among some of its labels."""
+    if unknown := [name for name in classes if name not in bundle.labels]:
+        raise UsageError(
+            f"{bundle.name} does not know {', '.join(unknown)}; it knows {', '.join(bundle.labels)}"
+        )
+    runtime = open_runtime(bundle)
+    places = [bundle.labels.index(name) for name in classes]
+    judged = []
+    for item in items:
+        shares = runtime.run(item.windows).mean(axis=0, dtype=np.float64)[places]
+        told = tuple((shares / shares.sum()).tolist())
+        judged.append(Judged(item.example, item.copy, BUNDLE_FOLD, 0, told))
+    return judged
