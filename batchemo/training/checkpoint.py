@@ -21,7 +21,7 @@ Arrays: TypeAlias = list[npt.NDArray[Any]]
 
 def save_checkpoint(path: Path, history: Sequence[Epoch], arrays: Mapping[str, Arrays]) -> None:
     """Write what a training has seen and the named lists of arrays that it goes on with."""
-    content = {
+    content: dict[str, Any] = {
         f"{name}/{n}": array for name, many in arrays.items() for n, array in enumerate(many)
     }
     content["history"] = np.array(json.dumps([asdict(epoch) for epoch in history]))

@@ -22,7 +22,7 @@ from batchemo.training.lessons import Lessons, make_lessons
 from batchemo.training.nets import Model
 from batchemo.training.protocols import Trial
 from batchemo.training.systems import System
-from batchemo.training.verdicts import fit_temperature, hear_items, probabilities
+from batchemo.training.verdicts import Float64, fit_temperature, hear_items, probabilities
 
 Told: TypeAlias = Callable[[Trial, Epoch], None]
 
@@ -140,7 +140,7 @@ def _check_classes(learn: Lessons, labels: Sequence[str]) -> None:
         )
 
 
-def _keep(path: Path, told: object) -> None:
+def _keep(path: Path, told: Float64) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with draft.open("wb") as file:

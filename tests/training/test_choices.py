@@ -1,0 +1,63 @@
+"""Nonsense is refused before anything is learnt, by the name of the option that says it."""
+
+from __future__ import annotations
+
+from math import nan
+
+import pytest
+
+from batchemo.errors import UsageError
+from batchemo.training.choices import CHOOSE, LOSSES, Choices
+
+
+@pytest.mark.parametrize(
+    ("option", "nonsense"),
+    [
+        ("epochs", 0),
+        ("batch_size", 0),
+        ("rate", 0.0),
+        ("rate", -1e-3),
+        ("rate", nan),
+        ("focal_gamma", -1.0),
+        ("focal_gamma", nan),
+        ("l2", -1e-4),
+        ("dropout", -0.1),
+        ("dropout", 1.0),
+        ("patience", -1),
+        ("plateau_patience", -1),
+        ("plateau_factor", 0.0),
+        ("plateau_factor", 1.0),
+        ("validation", 0.0),
+        ("validation", 1.0),
+        ("validation", nan),
+        ("seed", -1),
+    ],
+)
+def test_nonsense_is_refused_with_its_option_and_its_value(option: str, nonsense: float) -> None:
+    with pytest.raises(UsageError) as refused:
+        Choices(**{option: nonsense})
+
+    assert f"--{option.replace('_', '-')} is {nonsense:g}: " in str(refused.value)
+
+
+@pytest.mark.parametrize(("option", "allowed"), [("loss", LOSSES), ("choose", tuple(CHOOSE))])
+def test_a_name_that_is_none_is_refused_with_those_that_are(
+    option: str, allowed: tuple[str, ...]
+) -> None:
+    with pytest.raises(UsageError, match=f"--{option} is 'best'") as refused:
+        Choices(**{option: "best"})
+
+    assert all(name in str(refused.value) for name in allowed)
+
+
+def test_what_ends_a_range_is_allowed() -> None:
+    assert Choices(epochs=1, batch_size=1, dropout=0.0, l2=0.0, focal_gamma=0.0, seed=0).epochs == 1
+
+
+def test_differences_are_the_choices_that_are_not_the_standard_ones() -> None:
+    standard = Choices(epochs=50, copies=("noise",))
+
+    changed = Choices(epochs=50, copies=("noise", "pitch"), seed=3)
+
+    assert changed.differences(standard) == {"copies": ("noise", "pitch"), "seed": 3}
+    assert standard.differences(standard) == {}
