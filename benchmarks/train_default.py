@@ -10,7 +10,7 @@ finished are kept in `--work`, so that an interrupted run goes on.
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from batchemo.bundles import write_bundle
 from batchemo.features import get_recipe
 from batchemo.training.card import write_card
 from batchemo.training.corpora import EMOTIONS, Example, read_corpora
+from batchemo.training.corpora.digest import signal_digest
 from batchemo.training.evaluate import hear
 from batchemo.training.export import keras_bytes, keras_graph, onnx_bytes
 from batchemo.training.figures import choose_temperature, foreign, unseen_actors
+from batchemo.training.learnt import LEARNT, learnt_bytes
 from batchemo.training.pictures import Windows
 from batchemo.training.splits import luna_jimenez_folds
 from batchemo.training.study import Plan, Study
@@ -72,7 +74,9 @@ def main() -> None:
     }
     info = _info(examples, figures, temperature, options.seed)
     card = write_card(info)
+    learnt = [replace(example, digest=signal_digest(example.path)) for example in examples]
     files = {
+        LEARNT: learnt_bytes(learnt),
         "README.md": card.encode(),
         "model.keras": keras_bytes(model),
         "model.onnx": onnx_bytes(model),

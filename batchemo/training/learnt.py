@@ -16,11 +16,13 @@ LEARNT = "learnt.csv"
 """The bundle's file that tells the digest and the speaker of every recording it has seen."""
 
 _COLUMNS = ("digest", "corpus", "speaker")
+_DIGITS = 16
+"""So many digits of a digest are kept: enough that no two recordings share them by chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """Digests and speakers of what was learnt from, or watched to choose the epoch."""
+    """Digests, shortened, and speakers of what was learnt from, or watched to choose the epoch."""
 
     digests: frozenset[str]
     speakers: frozenset[str]
@@ -31,7 +33,7 @@ def learnt_bytes(examples: Iterable[Example]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
-    writer.writerows(sorted((one.digest, one.corpus, one.speaker) for one in examples))
+    writer.writerows(sorted((one.digest[:_DIGITS], one.corpus, one.speaker) for one in examples))
     return text.getvalue().encode()
 
 
@@ -62,7 +64,7 @@ def unseen_by(
     left_out: dict[str, int] = {}
     kept = []
     for example in examples:
-        if example.digest in learnt.digests:
+        if example.digest[:_DIGITS] in learnt.digests:
             why = "the model learnt from this recording"
         elif protocol == "speaker" and example.speaker in learnt.speakers:
             why = "the model learnt from other recordings of this speaker"

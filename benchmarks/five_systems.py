@@ -1,0 +1,110 @@
+"""The five RAVDESS systems under three protocols, their bundles, and docs/accuracy.md.
+
+    python benchmarks/five_systems.py RAVDESS --work five.work --models models --jobs 2
+
+RAVDESS is the folder of the recordings. Needs `pip install '.[train]'` and about two hours on two
+cores. What is finished is kept in the work folder, so that an interrupted run goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from batchemo.training.corpora import Corpus, read_corpus
+from batchemo.training.course import train_bundle
+from batchemo.training.evaluating import evaluate_system
+from batchemo.training.exam import Exam
+from batchemo.training.judged import Judged
+from batchemo.training.protocols import PROTOCOLS, Protocol, Trial
+from batchemo.training.report import Evaluation, accuracy_page, write_evaluation
+from batchemo.training.ship import Delivery
+from batchemo.training.systems import SYSTEMS, System
+
+COMMAND = "python benchmarks/five_systems.py RAVDESS --work five.work --models models --jobs 2"
+
+REMARKS = """\
+## How the leak was made, and where a claim is not reached
+
+- `melattn` and `stats162` learn from changed copies of every recording: under `leaky` these were
+  made first and dealt out afterwards. `cnn1d`, `frames62` and `mfcc40` make no copies: under
+  `leaky` every recording is there twice, as in the copies of RAVDESS on data-sharing sites.
+- `stats162` does not reach the 85 % of its source. Tried on the first seed: dropout 0.1 instead of
+  0.2 after every layer, and 150 epochs with a falling rate instead of 50; they end at 0.66 and
+  0.67. Its source counts several corpora together, one of which (two speakers, TESS) is learnt
+  by any net; RAVDESS alone was at hand here.
+"""
+
+
+def main() -> None:
+    options = _options()
+    corpus = read_corpus([options.corpus])
+    for duplicate in corpus.duplicates:
+        print(f"counted once: {duplicate.dropped.name} is {duplicate.kept.name}")
+    every = []
+    for system in SYSTEMS.values():
+        evaluations = [_evaluate(system, corpus, protocol, options) for protocol in PROTOCOLS]
+        every += evaluations
+        _train(system, corpus, evaluations, options)
+    claims = {name: system.claim for name, system in SYSTEMS.items()}
+    page = accuracy_page(every, claims, command=COMMAND)
+    options.page.write_text(f"{page.rstrip()}\n\n{REMARKS}", encoding="utf-8")
+    print(f"{options.page}: written")
+
+
+def _evaluate(
+    system: System, corpus: Corpus, protocol: Protocol, options: argparse.Namespace
+) -> Evaluation:
+    def told(done: int, total: int, trial: Trial, judged: Sequence[Judged]) -> None:
+        print(f"{system.name}, {protocol}: {done}/{total}, {trial.fold}, seed {trial.seed}")
+
+    exam = _exam(system, corpus, options, protocol, tuple(range(options.seeds)))
+    evaluation = evaluate_system(exam, corpus, jobs=options.jobs, told=told)
+    write_evaluation(options.work / "evaluations" / f"{system.name}-{protocol}", evaluation)
+    return evaluation
+
+
+def _train(
+    system: System, corpus: Corpus, evaluations: Sequence[Evaluation], options: argparse.Namespace
+) -> None:
+    delivery = Delivery(
+        out=options.models / system.name,
+        command=f"batchemo train ravdess --recipe {system.name} -o models/{system.name}",
+        evaluations=evaluations,
+    )
+    made = train_bundle(_exam(system, corpus, options), delivery, jobs=options.jobs)
+    print(f"{made.bundle.path}: {made.bundle.digest}")
+
+
+def _exam(
+    system: System,
+    corpus: Corpus,
+    options: argparse.Namespace,
+    protocol: Protocol = "speaker",
+    seeds: tuple[int, ...] = (0,),
+) -> Exam:
+    return Exam(
+        system=system,
+        choices=system.choices,
+        examples=corpus.examples,
+        labels=corpus.labels,
+        work=options.work,
+        protocol=protocol,
+        seeds=seeds,
+    )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("corpus", type=Path, help="the folder of RAVDESS")
+    parser.add_argument("--work", type=Path, default=Path("five.work"), help="what is kept")
+    parser.add_argument("--models", type=Path, default=Path("models"), help="where bundles go")
+    parser.add_argument("--page", type=Path, default=Path("docs/accuracy.md"), help="the page")
+    parser.add_argument("--seeds", type=int, default=3, help="how often each fold is trained")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
