@@ -18,6 +18,13 @@ from batchemo.training.history import Epoch
 
 Arrays: TypeAlias = list[npt.NDArray[Any]]
 
+_DAMAGE = (
+    *(OSError, EOFError, zipfile.BadZipFile),
+    *(ValueError, KeyError, TypeError, AttributeError),
+    RuntimeError,  # A flipped bit can claim that a member is encrypted, or packed otherwise.
+)
+"""What reading a damaged file, or one of another kind, raises."""
+
 
 def save_checkpoint(path: Path, history: Sequence[Epoch], arrays: Mapping[str, Arrays]) -> None:
     """Write what a training has seen and the named lists of arrays that it goes on with."""
@@ -46,7 +53,7 @@ def load_checkpoint(path: Path) -> tuple[list[Epoch], dict[str, Arrays]] | None:
                 name, _, _ = key.partition("/")
                 if name != "history":
                     arrays.setdefault(name, []).append(content[key])
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise BatchemoError(
             f"{path}: this checkpoint cannot be read ({error}). Remove it to begin anew"
         ) from error

@@ -53,13 +53,13 @@ def teach(
     saved = time.monotonic()
     while not is_over(history, choices):
         number, rate = len(history), next_rate(history, choices)
-        loss, accuracy = pupil.learn(learn, number, rate)
-        if not np.isfinite(loss):
+        seen = Epoch(number, rate, *pupil.learn(learn, number, rate), *pupil.judge(watch))
+        if not np.isfinite(seen.loss + seen.validation_loss):
             raise BatchemoError(
                 f"the training broke down in epoch {number + 1}: its loss is no number any more."
                 f" Try a lower learning rate than {rate:g}"
             )
-        history.append(Epoch(number, rate, loss, accuracy, *pupil.judge(watch)))
+        history.append(seen)
         if best_epoch(history, choices).number == number:
             pupil.remember()
         report(history[-1])
@@ -152,6 +152,9 @@ class _Pupil:
         if kept is None:
             return []
         history, arrays = kept
+        shapes = [array.shape for array in arrays.get("state", ())]
+        if shapes != [tuple(variable.shape) for variable in self._state()]:
+            raise BatchemoError(f"{path}: this checkpoint is of another net. Remove it")
         for variable, value in zip(self._state(), arrays["state"], strict=True):
             variable.assign(value)
         self._best = arrays["best"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -105,14 +107,25 @@ def test_without_plateau_patience_the_rate_stays(told: list[float]) -> None:
     assert next_rate(seen, Choices(rate=0.8, plateau_patience=0)) == 0.8
 
 
+@pytest.fixture(scope="module")
+def net_of_keras() -> Any:
+    keras = pytest.importorskip("keras")
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(optimizer=keras.optimizers.SGD())
+    return model
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @settings(max_examples=30)
 @given(losses.filter(bool), st.integers(1, 4))
-def test_the_rate_falls_when_keras_lets_it_fall(told: list[float], patience: int) -> None:
-    keras = pytest.importorskip("keras")
-    callback = keras.callbacks.ReduceLROnPlateau(patience=patience, factor=0.5, min_delta=0)
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    model.compile(optimizer=keras.optimizers.SGD(0.75))
-    callback.set_model(model)
+def test_the_rate_falls_when_keras_lets_it_fall(
+    net_of_keras: Any, told: list[float], patience: int
+) -> None:
+    from keras.callbacks import ReduceLROnPlateau
+
+    net_of_keras.optimizer.learning_rate = 0.75
+    callback = ReduceLROnPlateau(patience=patience, factor=0.5, min_delta=0)
+    callback.set_model(net_of_keras)
     callback.on_train_begin()
     for number, loss in enumerate(told):
         callback.on_epoch_end(number, {"val_loss": loss})
@@ -120,5 +133,5 @@ def test_the_rate_falls_when_keras_lets_it_fall(told: list[float], patience: int
     choices = Choices(rate=0.75, plateau_patience=patience, plateau_factor=0.5)
 
     assert next_rate(epochs(validation_loss=told), choices) == pytest.approx(
-        float(model.optimizer.learning_rate), rel=1e-5
+        float(net_of_keras.optimizer.learning_rate), rel=1e-5
     )
