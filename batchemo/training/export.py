@@ -7,7 +7,7 @@ import json
 import logging
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +61,12 @@ def _without_novelties(config: Any) -> Any:
     }
 
 
-def onnx_bytes(model: Model) -> bytes:
-    """The model as an ONNX graph, batch and time free; refused if it answers otherwise."""
+def onnx_bytes(model: Model, tried: Sequence[Float32] = ()) -> bytes:
+    """The model as an ONNX graph, batch and time free; refused if it answers otherwise.
+
+    It is tried on these batches of features; where there are none, on noise of unit variance, which
+    is like features only for a net that takes them normalised.
+    """
     import tensorflow as tf
     import tf2onnx
 
@@ -73,7 +77,7 @@ def onnx_bytes(model: Model) -> bytes:
     graph, _ = tf2onnx.convert.from_function(forward, input_signature=[features], opset=OPSET)
     graph.ir_version = _IR_VERSION
     content: bytes = graph.SerializeToString()
-    _check_parity(model, content)
+    _check_parity(model, content, tried or list(_noise(model)))
     return content
 
 
@@ -92,16 +96,20 @@ def keras_graph(model: Model) -> Graph:
     return run
 
 
-def _check_parity(model: Model, content: bytes) -> None:
+def _noise(model: Model) -> Iterator[Float32]:
+    random = np.random.default_rng(0)
+    for count, frames in ((1, 33), (3, 301), (2, 1001)):
+        shape = [count, *(size or frames for size in model.inputs[0].shape[1:])]
+        yield random.normal(size=shape).astype(np.float32)
+
+
+def _check_parity(model: Model, content: bytes, tried: Sequence[Float32]) -> None:
     import onnxruntime
 
     options: Any = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    random = np.random.default_rng(0)
-    for count, frames in ((1, 33), (3, 301), (2, 1001)):
-        shape = [count, *(size or frames for size in model.inputs[0].shape[1:])]
-        batch = random.normal(size=shape).astype(np.float32)
+    for batch in tried:
         wanted = keras_graph(model)(batch)
         given = session.run(None, {session.get_inputs()[0].name: batch})[0]
         apart = float(np.abs(given - wanted).max())

@@ -23,6 +23,9 @@ from batchemo.training.trials import Classroom, Trained
 
 LOG, CURVES = "training.csv", "curves.png"
 
+_TRIED = 20
+"""On so many recordings the graph must answer as the net that was trained."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
@@ -46,7 +49,9 @@ def ship(room: Classroom, trial: Trial, trained: Trained, delivery: Delivery) ->
     files = {
         "README.md": write_system_card(info, figures_for_card(delivery.evaluations)).encode(),
         "model.keras": keras_bytes(trained.model),
-        "model.onnx": onnx_bytes(trained.model),
+        "model.onnx": onnx_bytes(
+            trained.model, [item.windows for item in room.some(trial.watch)[:_TRIED]]
+        ),
         LEARNT: learnt_bytes(examples),
         LOG: log_bytes(trained.history),
         CURVES: draw_curves(delivery.out.name, trained.history, trained.chosen),
