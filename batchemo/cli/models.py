@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -120,11 +121,19 @@ def _list_one(bundle: Bundle) -> None:
     click.echo(
         f"  size      {_size(bundle) / 2**20:.1f} MiB, licence {for_display(info['licence'])}"
     )
-    unseen = info["figures"].get("unseen_actors", {})
-    if {"uar", "accuracy"} <= unseen.keys():
-        right = f"UAR {unseen['uar']:.3f}, accuracy {unseen['accuracy']:.3f}"
+    uar, accuracy = (_on_unseen(info["figures"], name) for name in ("uar", "accuracy"))
+    if uar is not None and accuracy is not None:
+        right = f"UAR {uar:.3f}, accuracy {accuracy:.3f}"
         click.echo(f"  figures   {right} on actors that it never heard (protocol: see its card)")
     click.echo()
+
+
+def _on_unseen(figures: Mapping[str, Any], name: str) -> float | None:
+    """The figure as the bundle tells it, by itself or as a mean; None where it is not there."""
+    unseen = figures.get("unseen_actors", figures.get("speaker"))
+    told = unseen.get(name) if isinstance(unseen, Mapping) else None
+    told = told.get("mean") if isinstance(told, Mapping) else told
+    return told if isinstance(told, float) else None
 
 
 def _harmless(text: str) -> str:

@@ -31,6 +31,23 @@ def test_models_are_listed_with_size_licence_and_figures(batchemo, shipped):
         assert word in ran.out
 
 
+@pytest.mark.parametrize(
+    ("figures", "told"),
+    [
+        ({"speaker": {"uar": {"mean": 0.4}, "accuracy": {"mean": 0.41}}}, "UAR 0.400, accuracy"),
+        ({"leaky": {"uar": {"mean": 0.9}, "accuracy": {"mean": 0.9}}}, None),
+        ({"unseen_actors": ["0.9"]}, None),
+        ({"speaker": {"uar": "0.9", "accuracy": {"mean": None}}}, None),
+    ],
+)
+def test_only_figures_on_unseen_speakers_are_listed(batchemo, make_bundle, shipped, figures, told):
+    make_bundle(name="other", folder=shipped[0].path.parent / "other", figures=figures)
+    ran = batchemo("models")
+    assert ran.code == 0
+    listed = ran.out.partition("other")[2].partition("small")[0]
+    assert told in listed if told else "figures" not in listed
+
+
 def test_the_list_is_there_for_machines_too(batchemo, shipped):
     found = json.loads(batchemo("models", "--json").out)
     assert [model["name"] for model in found] == ["default", "small"]
