@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -21,14 +20,11 @@ from batchemo.cli.options import (
     switch,
     timeout_option,
 )
+from batchemo.cli.params import param_option, recipe_with
 from batchemo.cli.signals import Stopped, stoppable
 from batchemo.cli.text import counted
-from batchemo.errors import UsageError
 from batchemo.scan.events import Listener, ignore
 from batchemo.sources.names import for_display
-
-if TYPE_CHECKING:
-    from batchemo.features import Recipe
 
 EPILOG = """
 \b
@@ -69,13 +65,7 @@ Exit codes:
     help="The table: a name ending in .parquet or .csv.",
 )
 @click.option("--recipe", required=True, metavar="NAME", help="Which features: see below.")
-@click.option(
-    "--param",
-    "params",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Set a parameter of the recipe otherwise, such as n_mfcc=20. Repeatable.",
-)
+@param_option
 @click.option(
     "--window", type=float, metavar="SECONDS", help="Length of a window; default: the recipe's."
 )
@@ -99,7 +89,7 @@ def command(quiet: bool, **values: Any) -> int:
     from batchemo.scan.extract import ExtractOptions, run_extract
 
     sources = sources_from(values)
-    recipe = _recipe(values.pop("recipe"), values.pop("params"))
+    recipe = recipe_with(values.pop("recipe"), values.pop("params"))
     options = ExtractOptions(sources=sources, recipe=recipe, **values)
     with ExitStack() as stack:
         listener: Listener = ignore
@@ -120,37 +110,3 @@ def command(quiet: bool, **values: Any) -> int:
         told = f"{counted(done.recordings, 'recording')}{failed}, {counted(done.windows, 'window')}"
         click.echo(f"batchemo: {told} → {for_display(options.output)}")
     return done.exit_code
-
-
-def _recipe(name: str, params: tuple[str, ...]) -> Recipe:
-    from batchemo.features import get_recipe
-
-    told = dict(_parameter(param) for param in params)
-    defaults = dataclasses.asdict(get_recipe(name).params)
-    return get_recipe(
-        name, **{key: _read(key, text, defaults.get(key)) for key, text in told.items()}
-    )
-
-
-def _parameter(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise UsageError(f"--param {text}: write NAME=VALUE, such as n_mfcc=20")
-    return name.strip().replace("-", "_"), value.strip()
-
-
-def _read(name: str, text: str, default: Any) -> Any:
-    """Read a parameter's value as one of the kind that its default is.
-
-    >>> _read("n_mfcc", "20", 40), _read("parts", "mfcc,rms", ("mfcc",))
-    (20, ('mfcc', 'rms'))
-    """
-    if isinstance(default, tuple):
-        return tuple(word.strip() for word in text.split(","))
-    if not isinstance(default, (int, float)):
-        return text
-    try:
-        return type(default)(text)
-    except ValueError:
-        kind = "whole number" if isinstance(default, int) else "number"
-        raise UsageError(f"--param {name}={text}: {text!r} is no {kind}") from None

@@ -19,6 +19,8 @@ COMMANDS = {
     "show": "Tell how a table of results was made.",
     "models": "List the models, show their cards, check their digests.",
     "features": "Write the features of recordings as a table.",
+    "train": "Train a model on labelled recordings.",
+    "evaluate": "Tell how well a recipe or a model does, by protocol.",
     "app": "Open the web page.",
     "doctor": "Check that everything batchemo needs is here and works.",
     "completion": "Print the shell's completion script.",

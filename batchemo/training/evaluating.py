@@ -54,7 +54,7 @@ def evaluate_system(
         protocol=exam.protocol,
         protocol_told=PROTOCOLS[exam.protocol],
         corpora=_heard([one.example for one in judged]),
-        left_out=Counter(why for _, why in gathered.failures),
+        left_out=_reasons(gathered.failures),
         notes=notes,
         options=exam_options(exam),
     )
@@ -99,7 +99,7 @@ def evaluate_bundle(
         protocol=protocol,
         protocol_told=BUNDLE_PROTOCOLS[protocol],
         corpora=_heard([item.example for item in items]),
-        left_out={**left_out, **seen, **Counter(why for _, why in failures)},
+        left_out={**left_out, **seen, **_reasons(failures)},
         notes=notes,
         options={"model": f"{bundle.name}@{bundle.digest[:12]}", "classes": list(classes)},
     )
@@ -120,6 +120,11 @@ def corpus_notes(corpus: Corpus) -> tuple[str, ...]:
     if corpus.strangers:
         notes.append(f"{len(corpus.strangers)} files were left out: their names tell no emotion.")
     return tuple(notes)
+
+
+def _reasons(failures: Sequence[tuple[Example, str]]) -> Counter[str]:
+    """Count what could not be heard by the code of the reason; the details differ."""
+    return Counter(why.partition(":")[0] for _, why in failures)
 
 
 def _heard(examples: Sequence[Example]) -> dict[str, Heard]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -104,6 +106,22 @@ def quieten() -> None:
     """Keep TensorFlow from talking, and from taking all of a GPU's memory for one process."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    with _deaf_to_errors():
+        import tensorflow as tf
+    tf.get_logger().setLevel(logging.ERROR)
+
+
+@contextmanager
+def _deaf_to_errors() -> Iterator[None]:
+    """Let standard error lead nowhere: some of what TensorFlow says at its start heeds no level."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def use_one_thread() -> None:

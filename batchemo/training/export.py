@@ -109,8 +109,9 @@ def _check_parity(model: Model, content: bytes, tried: Sequence[Float32]) -> Non
     options: Any = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    hear = keras_graph(model)
     for batch in tried:
-        wanted = keras_graph(model)(batch)
+        wanted = hear(batch)
         given = session.run(None, {session.get_inputs()[0].name: batch})[0]
         apart = float(np.abs(given - wanted).max())
         if not apart <= TOLERANCE:

@@ -17,6 +17,7 @@ from batchemo.training.choices import Choices
 from batchemo.training.copies import ORIGINAL
 from batchemo.training.corpora import Example
 from batchemo.training.items import Item
+from batchemo.training.splits import LUNA_JIMENEZ as ACTORS
 from batchemo.training.splits import (
     Fold,
     check_apart,
@@ -122,15 +123,18 @@ class _Index:
 def _speaker_folds(examples: Sequence[Example], folds: Folds) -> tuple[Fold, ...]:
     if isinstance(folds, int):
         return speaker_folds(examples, folds)
-    if folds == LUNA_JIMENEZ or (folds is None and _all_ravdess(examples)):
+    if folds == LUNA_JIMENEZ or (folds is None and _has_published_folds(examples)):
         return luna_jimenez_folds(examples)
     if folds is None:
         return speaker_folds(examples)
     raise UsageError(f"--folds is {folds!r}: write a number, or {LUNA_JIMENEZ}")
 
 
-def _all_ravdess(examples: Sequence[Example]) -> bool:
-    return all(example.corpus == "ravdess" for example in examples)
+def _has_published_folds(examples: Sequence[Example]) -> bool:
+    """Whether all is RAVDESS, and all actors of at least one of its folds are here."""
+    here = {example.speaker for example in examples}
+    folds = ({f"ravdess-{actor:02d}" for actor in actors} for actors in ACTORS)
+    return all(one.corpus == "ravdess" for one in examples) and any(fold <= here for fold in folds)
 
 
 def _unseen(index: _Index, fold: Fold, choices: Choices, seed: int) -> Trial:

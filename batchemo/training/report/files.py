@@ -38,9 +38,10 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> tuple[Path, ...]:
     return tuple(folder / name for name in contents)
 
 
-def read_evaluation(folder: Path) -> Evaluation:
-    """Read back what `write_evaluation` wrote into this folder."""
-    path = folder / EVALUATION
+def read_evaluation(path: Path) -> Evaluation:
+    """Read back what `write_evaluation` wrote: its folder, or the JSON file in it."""
+    if path.is_dir():
+        path /= EVALUATION
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

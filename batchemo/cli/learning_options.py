@@ -1,0 +1,164 @@
+"""The options that say how one of the systems is taught, each left to its recipe by default."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import click
+
+from batchemo.cli.options import switch, together
+from batchemo.cli.params import param_option, recipe_with
+from batchemo.cli.parse import split_words
+from batchemo.errors import UsageError
+from batchemo.training.choices import CHOOSE, LOSSES, Choices
+
+if TYPE_CHECKING:
+    from batchemo.training.systems import System
+
+Decorator: TypeAlias = Callable[[Any], Any]
+
+NONE = "none"
+
+_THE_RECIPES = "the recipe's"
+_ABOVE_0 = click.FloatRange(min=0, min_open=True)
+_SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+_COUNT = click.IntRange(min=0)
+
+_NAMES = {field.name: f"--{field.name.replace('_', '-')}" for field in fields(Choices)} | {
+    "rate": "--learning-rate"
+}
+"""The choices by the names of `Choices`, and the option that makes each."""
+
+
+def _choice(name: str, kind: Any, help: str, **more: Any) -> Decorator:
+    return click.option(_NAMES[name], name, type=kind, show_default=_THE_RECIPES, help=help, **more)
+
+
+def _either(name: str, help: str) -> Decorator:
+    return switch(_NAMES[name], default=None, show_default=_THE_RECIPES, help=help)
+
+
+learning_options = together(
+    param_option,
+    click.option(
+        "--window",
+        type=click.FloatRange(1, 10),
+        metavar="SECONDS",
+        show_default=_THE_RECIPES,
+        help="Length of a window.",
+    ),
+    _choice("epochs", click.IntRange(min=1), "The most epochs."),
+    _choice("batch_size", click.IntRange(min=1), "Recordings that are learnt from together."),
+    _choice("rate", _ABOVE_0, "Adam's learning rate at the start.", metavar="NUMBER"),
+    _choice(
+        "loss",
+        click.Choice(LOSSES),
+        "What is made small; focal looks away from what the net knows already.",
+    ),
+    _choice(
+        "focal_gamma",
+        click.FloatRange(min=0),
+        "How far the focal loss looks away; 0 is cross-entropy.",
+        metavar="NUMBER",
+    ),
+    _either("class_weights", "Let a mistake count more the rarer its class."),
+    _either("oversample", "Hear recordings of small classes more often, until all are equal."),
+    _choice(
+        "copies",
+        str,
+        "Changed copies of every recording to learn from beside it: noise, pitch, stretch and "
+        "stretch-pitch, with commas; or none.",
+        metavar="LIST",
+    ),
+    _choice(
+        "dropout",
+        click.FloatRange(0, 1, max_open=True),
+        "The share of what a layer tells that is dropped at random.",
+        metavar="SHARE",
+    ),
+    _choice(
+        "l2",
+        click.FloatRange(min=0),
+        "The weight of squared weights in the loss.",
+        metavar="NUMBER",
+    ),
+    _choice("patience", _COUNT, "Stop after so many epochs without a better one; 0 is never."),
+    _choice(
+        "plateau_patience",
+        _COUNT,
+        "Lower the rate after so many epochs without a lower watched loss; 0 is never.",
+    ),
+    _choice("plateau_factor", _SHARE, "What the rate is then multiplied with.", metavar="NUMBER"),
+    _choice(
+        "choose",
+        click.Choice(list(CHOOSE)),
+        "Which epoch's net is the result: the one with the best loss or accuracy on watched "
+        "recordings, the best mean of that accuracy and the one on learnt ones, or the last.",
+    ),
+    _choice(
+        "validation",
+        _SHARE,
+        "The share of speakers (or recordings) that is only watched, to choose the epoch.",
+        metavar="SHARE",
+    ),
+)
+
+seed_option: Decorator = _choice("seed", _COUNT, "Where all that is drawn by lot begins.")
+
+
+def system_from(name: str, values: dict[str, Any]) -> System:
+    """Give the system of that name, with the features that --param and --window ask for."""
+    from batchemo.training.systems import get_system
+
+    system = get_system(name)
+    features = recipe_with(system.features.name, values.pop("params"))
+    window = values.pop("window")
+    features = replace(features, window=features.window if window is None else window)
+    try:
+        features.shape()
+    except ValueError as why:
+        raise UsageError(f"the features of {name} cannot be computed so: {why}") from None
+    return replace(system, features=features)
+
+
+def choices_from(values: dict[str, Any], standard: Choices) -> Choices:
+    """Take the choices out of a command's values; what was not chosen is the recipe's."""
+    from batchemo.training.copies import check_copies
+
+    told = {name: values.pop(name) for name in _NAMES if name in values}
+    told = {name: value for name, value in told.items() if value is not None}
+    if "copies" in told:
+        told["copies"] = split_words(() if told["copies"] == NONE else (told["copies"],))
+        check_copies(told["copies"])
+    choices = replace(standard, **told)
+    if "focal_gamma" in told and choices.loss != "focal":
+        raise UsageError("--focal-gamma is for --loss focal")
+    if "plateau_factor" in told and not choices.plateau_patience:
+        raise UsageError("--plateau-factor needs --plateau-patience: else the rate never falls")
+    return choices
+
+
+def learning_words(choices: Choices, standard: Choices) -> list[str]:
+    """Write the choices that are not the standard ones as on a command line.
+
+    >>> from batchemo.training.choices import Choices
+    >>> learning_words(Choices(seed=1, oversample=True), Choices(copies=("noise",)))
+    ['--oversample', '--copies', 'none', '--seed', '1']
+    """
+    words = []
+    for name, value in choices.differences(standard).items():
+        option = _NAMES[name]
+        if isinstance(value, bool):
+            words.append(option if value else f"--no-{option[2:]}")
+        else:
+            text = ",".join(value) or NONE if isinstance(value, tuple) else f"{value}"
+            words += [option, text]
+    return words
+
+
+def given(values: dict[str, Any]) -> list[str]:
+    """Name the options of `learning_options` that were given."""
+    options = {**_NAMES, "window": "--window", "params": "--param"}
+    return [options[name] for name in options if values.get(name) not in (None, ())]

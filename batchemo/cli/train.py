@@ -1,0 +1,194 @@
+"""`batchemo train`: from labelled recordings to a bundle that scans."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from batchemo.cli.corpus_options import (
+    corpus_from,
+    corpus_options,
+    corpus_words,
+    warn_of,
+    warn_of_failures,
+)
+from batchemo.cli.exams import SOME_FAILED, exam_of, need_to_teach, processes
+from batchemo.cli.learning_options import (
+    choices_from,
+    learning_options,
+    learning_words,
+    seed_option,
+    system_from,
+)
+from batchemo.cli.lessons import followed
+from batchemo.cli.options import ENVIRONMENT, config_option, jobs_option, quiet_option, switch
+from batchemo.cli.signals import stoppable
+from batchemo.cli.text import counted
+from batchemo.errors import UsageError
+from batchemo.sources.names import for_display
+
+if TYPE_CHECKING:
+    from batchemo.training.course import Graduate
+    from batchemo.training.exam import Exam
+    from batchemo.training.report import Evaluation
+    from batchemo.training.ship import Delivery
+
+EPILOG = """
+\b
+Recipes:
+  cnn1d      Conv1D with BatchNorm along 162 mean features
+  melattn    Conv1D, BiLSTM and self-attention over log-mel pictures
+  stats162   wide Conv1D along 162 mean features, three copies of each recording
+  frames62   Conv1D and BiLSTM over 130 frames of 62 features
+  mfcc40     a small Conv1D net along the means of 40 MFCCs
+
+\b
+Examples:
+  batchemo train ./ravdess --recipe mfcc40 -o models/mine
+  batchemo train ./ravdess ./emovo --recipe melattn --label calm=neutral -o ./mine
+  batchemo train clips.csv --labels low,high --recipe stats162 --param n_mfcc=40 -o ./mine
+  batchemo scan ./recordings --model ./mine -o results.parquet
+
+\b
+Exit codes:
+  0 all done   1 the run failed   2 wrong usage   3 done, some recordings could not be heard
+  130/143 interrupted: the same command goes on
+"""
+
+
+PLAIN_NAME = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]+")
+"""What a bundle can be called."""
+
+
+@click.command(context_settings=ENVIRONMENT, epilog=EPILOG)
+@click.argument("corpora", nargs=-1, required=True, metavar="CORPUS...", type=click.Path())
+@click.option("--recipe", required=True, metavar="NAME", help="Which system: see below.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    allow_from_autoenv=False,
+    help="The new bundle; the folder's name is the model's.",
+)
+@corpus_options
+@learning_options
+@seed_option
+@click.option(
+    "--licence", metavar="TEXT", help="Of the weights; default: what the corpora ask for."
+)
+@click.option(
+    "--figures",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Put the figures of an evaluation.json, as `batchemo evaluate -o` writes it, on the "
+    "model's card. Repeatable.",
+)
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Where features and checkpoints are kept; default: NAME.work here.",
+)
+@jobs_option
+@switch("--overwrite", allow_from_autoenv=False, help="Replace a bundle that exists.")
+@quiet_option
+@config_option
+def command(corpora: tuple[str, ...], output: Path, quiet: bool, **values: Any) -> int:
+    """Train a model on CORPUS: folders that are named as a known corpus, or manifests.
+
+    Some speakers are only watched, to choose the epoch and to calibrate. Interrupted, the same
+    command goes on where it was.
+    """
+    from batchemo.training.ship import Delivery
+
+    _check_output(output, values.pop("overwrite"))
+    words = [*_first_words(corpora, output, values), *corpus_words(values)]
+    system = system_from(values.pop("recipe"), values)
+    choices = choices_from(values, system.choices)
+    words += learning_words(choices, system.choices)
+    delivery = Delivery(
+        out=output,
+        command=shlex.join(words),
+        licence=values["licence"],
+        evaluations=_evaluations(values["figures"], system.name),
+    )
+    need_to_teach()
+    with stoppable():
+        corpus = corpus_from(corpora, values)
+        if not quiet:
+            warn_of(corpus)
+        exam = exam_of(system, choices, corpus, work=values["work"] or _work(output))
+        graduate = _train(exam, delivery, values["jobs"], quiet)
+    if not quiet:
+        _tell(graduate, output)
+    return SOME_FAILED if corpus.failures or graduate.failures else 0
+
+
+def _check_output(output: Path, overwrite: bool) -> None:
+    shown = for_display(str(output))
+    if not PLAIN_NAME.fullmatch(output.name):
+        raise UsageError(
+            f"-o {shown}: the folder's name is the model's: use letters, digits, '.', '_' and '-'"
+        )
+    if not output.exists():
+        return
+    if not (output / "bundle.json").is_file():
+        raise UsageError(f"-o {shown}: is there already, and is no model; name another folder")
+    if not overwrite:
+        raise UsageError(f"-o {shown}: this model exists; name another, or give --overwrite")
+
+
+def _work(output: Path) -> Path:
+    return Path(f"{output.name}.work")
+
+
+def _first_words(corpora: Sequence[str], output: Path, values: dict[str, Any]) -> list[str]:
+    """The command as it may be run anywhere: names, not places."""
+    names = [Path(path).resolve().name for path in corpora]
+    words = ["batchemo", "train", *names, "--recipe", values["recipe"], "-o", output.name]
+    words += [word for param in values["params"] for word in ("--param", param)]
+    return words + (["--window", f"{values['window']:g}"] if values["window"] else [])
+
+
+def _evaluations(files: Sequence[Path], name: str) -> tuple[Evaluation, ...]:
+    from batchemo.training.report import read_evaluation
+
+    found = {file: read_evaluation(file) for file in files}
+    protocols = set()
+    for file, evaluation in found.items():
+        about, shown = evaluation.about, for_display(str(file))
+        if about.subject != name:
+            raise UsageError(f"--figures {shown}: is about {about.subject}, not {name}")
+        if about.protocol in protocols:
+            raise UsageError(f"--figures {shown}: there is another for {about.protocol}")
+        protocols.add(about.protocol)
+    return tuple(found.values())
+
+
+def _train(exam: Exam, delivery: Delivery, jobs: int, quiet: bool) -> Graduate:
+    from batchemo.training.course import train_bundle
+
+    with followed(quiet, exam.choices.epochs) as follower:
+        return train_bundle(
+            exam, delivery, jobs=processes(jobs), progress=follower.hear, told=follower.epoch
+        )
+
+
+def _tell(graduate: Graduate, output: Path) -> None:
+    if graduate.failures:
+        warn_of_failures([(example.path, why) for example, why in graduate.failures])
+    trained = graduate.trained
+    chosen = trained.chosen
+    click.echo(
+        f"batchemo: {counted(len(trained.history), 'epoch')}, the chosen one is "
+        f"{chosen.number + 1}: accuracy {chosen.validation_accuracy:.3f}, UAR "
+        f"{chosen.validation_uar:.3f} on what was only watched → {for_display(str(output))}"
+    )
