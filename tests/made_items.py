@@ -38,7 +38,7 @@ def made_items(
 ) -> tuple[Item, ...]:
     """Each recording and its copies, one to three windows each; what tells emotions is loud."""
     random = np.random.default_rng(0)
-    voices = np.random.default_rng(1).normal(size=(len(labels), shape[-1]))
+    voices = np.random.default_rng(1).normal(scale=2, size=(len(labels), shape[-1]))
     return tuple(
         Item(
             example,

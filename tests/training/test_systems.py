@@ -1,0 +1,90 @@
+"""The five systems by name, each taught by default as its source says."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchemo.errors import UsageError
+from batchemo.training.classic import NETS
+from batchemo.training.copies import check_copies
+from batchemo.training.systems import SYSTEMS, get_system
+
+
+def test_the_five_systems_have_their_features() -> None:
+    assert {name: system.features.name for name, system in SYSTEMS.items()} == {
+        "cnn1d": "stats162",
+        "melattn": "logmel128",
+        "stats162": "stats162",
+        "frames62": "frames62",
+        "mfcc40": "mfcc40",
+    }
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_system_is_found_by_its_name_with_a_net_and_copies_that_there_are(name: str) -> None:
+    system = get_system(name)
+
+    assert system.name == name
+    assert system.net in NETS
+    check_copies(system.choices.copies)
+
+
+def test_an_unknown_name_is_refused_with_those_that_are_known() -> None:
+    with pytest.raises(UsageError, match="'mfcc41'") as refused:
+        get_system("mfcc41")
+
+    assert all(name in str(refused.value) for name in SYSTEMS)
+
+
+@pytest.mark.parametrize(
+    ("name", "of_its_source"),
+    [
+        ("cnn1d", {"rate": 1e-3, "loss": "cross-entropy", "batch_size": 64, "validation": 0.15}),
+        (
+            "melattn",
+            {
+                "rate": 3e-4,
+                "loss": "focal",
+                "focal_gamma": 2.0,
+                "oversample": True,
+                "copies": ("noise", "pitch", "stretch"),
+                "validation": 0.2,
+            },
+        ),
+        ("stats162", {"loss": "cross-entropy", "copies": ("noise", "stretch-pitch")}),
+        (
+            "frames62",
+            {
+                "class_weights": True,
+                "batch_size": 32,
+                "epochs": 200,
+                "dropout": 0.2,
+                "choose": "mean-accuracy",
+            },
+        ),
+        ("mfcc40", {"loss": "cross-entropy", "copies": ()}),
+    ],
+)
+def test_the_choices_of_a_source_are_its_systems_defaults(
+    name: str, of_its_source: dict[str, object]
+) -> None:
+    choices = SYSTEMS[name].choices
+
+    assert {option: getattr(choices, option) for option in of_its_source} == of_its_source
+
+
+@pytest.mark.parametrize("name", ["cnn1d", "melattn"])
+def test_who_stops_early_by_the_table_has_patience_by_default(name: str) -> None:
+    assert SYSTEMS[name].choices.patience > 0
+    assert SYSTEMS[name].choices.plateau_patience > 0
+
+
+@pytest.mark.parametrize("name", ["cnn1d", "frames62"])
+def test_who_holds_back_large_weights_by_the_table_has_l2_by_default(name: str) -> None:
+    assert SYSTEMS[name].choices.l2 > 0
+
+
+def test_recordings_are_cut_into_windows_of_the_features_that_overlap_by_half() -> None:
+    for system in SYSTEMS.values():
+        assert system.windows.seconds == system.features.window
+        assert system.windows.hop == system.windows.seconds / 2

@@ -1,0 +1,219 @@
+"""A net learns what can be told apart, and an interruption changes nothing of what it learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_items import LABELS, made_example, made_items
+
+from batchemo.errors import BatchemoError
+from batchemo.training.choices import Choices
+from batchemo.training.history import Epoch, best_epoch
+from batchemo.training.lessons import Lessons, make_lessons
+
+pytest.importorskip("tensorflow")
+
+from batchemo.training.export import keras_graph
+from batchemo.training.teach import Taught, teach
+from batchemo.training.verdicts import hear_items, probabilities, surprises
+
+QUICK = Choices(epochs=4, batch_size=8, rate=0.02, validation=0.2)
+
+
+def lessons(takes: range, *labels: str, hiss: float = 0.3) -> Lessons:
+    examples = [made_example("a", label, n) for label in labels or LABELS for n in takes]
+    return make_lessons(made_items(examples, hiss=hiss), LABELS)
+
+
+LEARN, WATCH = lessons(range(8)), lessons(range(8, 12))
+
+
+def small_net(seed: int = 0) -> Any:
+    """A net with all that has a state: weights, statistics of batches, and dropout."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(seed)
+    features = keras.Input((4,))
+    x = layers.Dense(8, activation="relu", kernel_regularizer=keras.regularizers.L2(1e-3))(features)
+    x = layers.Dropout(0.5)(layers.BatchNormalization(momentum=0.8)(x))
+    return keras.Model(features, layers.Dense(len(LABELS))(x))
+
+
+def same_weights(one: Any, other: Any) -> bool:
+    return all(map(np.array_equal, one.get_weights(), other.get_weights()))
+
+
+def stop_after(number: int) -> Callable[[Epoch], None]:
+    def report(epoch: Epoch) -> None:
+        if epoch.number == number:
+            raise KeyboardInterrupt
+
+    return report
+
+
+def test_a_net_learns_what_can_be_told_apart() -> None:
+    seen: list[Epoch] = []
+
+    taught = teach(small_net(), LEARN, WATCH, replace(QUICK, epochs=15), report=seen.append)
+
+    assert tuple(seen) == taught.history
+    assert taught.history[-1].loss < taught.history[0].loss / 2
+    assert taught.chosen.validation_accuracy > 0.9
+
+
+def test_the_same_seed_teaches_the_same_and_another_seed_something_else() -> None:
+    nets = [small_net() for _ in range(3)]
+    seeds = (1, 1, 2)
+
+    told = [
+        teach(net, LEARN, WATCH, replace(QUICK, epochs=2, seed=seed))
+        for net, seed in zip(nets, seeds, strict=True)
+    ]
+
+    assert told[0] == told[1] != told[2]
+    assert same_weights(nets[0], nets[1])
+    assert not same_weights(nets[0], nets[2])
+
+
+@pytest.fixture(scope="module")
+def at_once() -> tuple[Any, Taught]:
+    """A net that was taught without any interruption."""
+    net = small_net()
+    return net, teach(net, LEARN, WATCH, QUICK)
+
+
+@pytest.mark.parametrize("stop", [1, 3])
+def test_an_interrupted_training_ends_as_if_it_had_never_stopped(
+    at_once: tuple[Any, Taught], stop: int, tmp_path: Path
+) -> None:
+    kept = tmp_path / "checkpoint.npz"
+    with pytest.raises(KeyboardInterrupt):
+        teach(small_net(), LEARN, WATCH, QUICK, checkpoint=kept, every=0, report=stop_after(stop))
+    resumed, again = small_net(seed=9), []
+
+    later = teach(resumed, LEARN, WATCH, QUICK, checkpoint=kept, report=again.append)
+
+    straight, whole = at_once
+    assert [epoch.number for epoch in again] == list(range(stop, 4))
+    assert later == whole
+    assert same_weights(resumed, straight)
+
+
+def test_a_finished_training_is_not_taught_again(tmp_path: Path) -> None:
+    first, second = small_net(), small_net(seed=9)
+    done = teach(first, LEARN, WATCH, QUICK, checkpoint=tmp_path / "kept.npz")
+
+    again = teach(
+        second, LEARN, WATCH, QUICK, checkpoint=tmp_path / "kept.npz", report=stop_after(0)
+    )
+
+    assert again == done
+    assert same_weights(first, second)
+
+
+def test_the_net_has_the_weights_of_the_chosen_epoch() -> None:
+    """Learning on after its best epoch must not show in the result."""
+    hard = lessons(range(8, 12), hiss=3.0)
+    choices = replace(QUICK, epochs=8, rate=0.2)
+    whole = small_net()
+    taught = teach(whole, LEARN, hard, choices)
+    number = best_epoch(taught.history, choices).number
+    assert number < 7, "made so that the best epoch is not the last"
+    only_as_far = small_net()
+
+    teach(only_as_far, LEARN, hard, replace(choices, epochs=number + 1, choose="last"))
+
+    assert taught.chosen.number == number
+    assert same_weights(whole, only_as_far)
+
+
+def test_teaching_ends_early_when_nothing_gets_better() -> None:
+    noise = lessons(range(20, 24), hiss=30.0)
+
+    taught = teach(small_net(), LEARN, noise, replace(QUICK, epochs=40, rate=0.2, patience=2))
+
+    assert len(taught.history) < 40
+    assert taught.history[-1].number == taught.chosen.number + 2
+
+
+def test_the_rate_falls_while_the_validation_loss_stays_high() -> None:
+    noise = lessons(range(20, 24), hiss=30.0)
+    choices = replace(QUICK, epochs=8, rate=0.2, plateau_patience=1, plateau_factor=0.1)
+
+    taught = teach(small_net(), LEARN, noise, choices)
+
+    assert taught.history[-1].rate < 0.2
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        Choices(epochs=1),
+        Choices(epochs=1, class_weights=True),
+        Choices(epochs=1, loss="focal", focal_gamma=2.0),
+    ],
+)
+def test_the_loss_of_a_first_batch_is_the_one_that_was_chosen(choices: Choices) -> None:
+    import keras
+
+    net = keras.Sequential([keras.Input((4,)), keras.layers.Dense(len(LABELS))])
+    windows = np.random.default_rng(0).normal(size=(10, 4)).astype(np.float32)
+    labels = np.array([2] * 8 + [0] * 2)
+    told = probabilities([*np.asarray(net(windows))[:, None]])
+    right = told[np.arange(10), labels]
+    prices = -np.log(right)
+    if choices.loss == "focal":
+        prices *= (1 - right) ** 2
+    if choices.class_weights:
+        prices *= np.where(labels == 2, 10 / 16, 10 / 4)
+
+    taught = teach(net, Lessons((*windows[:, None],), labels), WATCH, choices)
+
+    assert taught.history[0].loss == pytest.approx(prices.mean(), rel=1e-4)
+
+
+def test_a_training_whose_loss_is_no_number_any_more_is_told() -> None:
+    with pytest.raises(
+        BatchemoError, match=r"epoch 1: its loss is no number .* lower learning rate"
+    ):
+        teach(small_net(), LEARN, WATCH, replace(QUICK, rate=1e30, epochs=3))
+
+
+def test_a_damaged_checkpoint_is_refused_by_its_name(tmp_path: Path) -> None:
+    kept = tmp_path / "checkpoint.npz"
+    teach(small_net(), LEARN, WATCH, replace(QUICK, epochs=1), checkpoint=kept)
+    kept.write_bytes(kept.read_bytes()[:-40])
+
+    with pytest.raises(BatchemoError, match=r"checkpoint\.npz: this checkpoint cannot be read"):
+        teach(small_net(), LEARN, WATCH, QUICK, checkpoint=kept)
+
+
+def test_the_checkpoint_of_another_net_is_refused_by_its_name(tmp_path: Path) -> None:
+    import keras
+
+    kept = tmp_path / "checkpoint.npz"
+    teach(small_net(), LEARN, WATCH, replace(QUICK, epochs=1), checkpoint=kept)
+    other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(len(LABELS))])
+
+    with pytest.raises(BatchemoError, match=r"checkpoint\.npz: this checkpoint is of another net"):
+        teach(other, LEARN, WATCH, QUICK, checkpoint=kept)
+
+
+def test_what_is_watched_is_judged_as_a_scan_judges() -> None:
+    """By items, each the mean of its windows, with dropout at rest."""
+    net = small_net()
+    taught: Taught = teach(net, LEARN, WATCH, replace(QUICK, epochs=2, choose="last"))
+
+    told = probabilities(hear_items(keras_graph(net), WATCH.windows))
+
+    right = told.argmax(axis=1) == WATCH.labels
+    assert taught.chosen.validation_accuracy == right.mean()
+    assert taught.chosen.validation_loss == pytest.approx(surprises(told, WATCH.labels).mean())
+    recalls = [right[WATCH.labels == label].mean() for label in range(len(LABELS))]
+    assert taught.chosen.validation_uar == pytest.approx(np.mean(recalls))
