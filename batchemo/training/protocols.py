@@ -19,6 +19,7 @@ from batchemo.training.corpora import Example
 from batchemo.training.items import Item
 from batchemo.training.splits import LUNA_JIMENEZ as ACTORS
 from batchemo.training.splits import (
+    Examples,
     Fold,
     check_apart,
     hold_out_speakers,
@@ -52,6 +53,8 @@ PROTOCOLS: Mapping[Protocol, str] = {
         " measure of accuracy on new speech; it shows how such figures come about."
     ),
 }
+
+_TOO_FEW = "These are too few recordings to split at random: at least one class must have three."
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ def final_trial(items: Sequence[Item], choices: Choices) -> Trial:
     if known and len({example.speaker for example in index.examples}) > 1:
         rest, watched = hold_out_speakers(index.examples, choices.validation, choices.seed)
     else:
-        rest, watched = stratified_split(index.examples, choices.validation, choices.seed)
+        rest, watched = _split(index.examples, choices.validation, choices.seed)
     return Trial("all", choices.seed, index.copies(rest), index.originals(watched), ())
 
 
@@ -146,12 +149,19 @@ def _unseen(index: _Index, fold: Fold, choices: Choices, seed: int) -> Trial:
 
 
 def _random(index: _Index, choices: Choices, seed: int) -> Trial:
-    rest, test = stratified_split(index.examples, TEST_SHARE, seed)
+    rest, test = _split(index.examples, TEST_SHARE, seed)
     check_apart(rest, test)
-    rest, watched = stratified_split(rest, choices.validation, seed)
+    rest, watched = _split(rest, choices.validation, seed)
     return Trial(
         "random", seed, index.copies(rest), index.originals(watched), index.originals(test)
     )
+
+
+def _split(examples: Sequence[Example], share: float, seed: int) -> tuple[Examples, Examples]:
+    rest, part = stratified_split(examples, share, seed)
+    if not part:
+        raise UsageError(_TOO_FEW)
+    return rest, part
 
 
 def _leaky(items: Sequence[Item], seed: int) -> Trial:
@@ -165,5 +175,7 @@ def _leaky(items: Sequence[Item], seed: int) -> Trial:
         tested = round(TEST_SHARE * len(places))
         test += places[:tested]
         learn += places[tested:]
+    if not test:
+        raise UsageError(_TOO_FEW)
     scored = tuple(sorted(test))
     return Trial("leaky", seed, tuple(sorted(learn)), scored, scored)
