@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ def made_example(speaker: str, emotion: str, take: int = 0, **more: str) -> Exam
         "corpus": "made",
         "gender": gender,
         "intensity": "normal",
-        "digest": f"digest of {name}",
+        "digest": sha256(name.encode()).hexdigest(),
         **more,
     }
     return Example(path=Path(f"{name}.wav"), speaker=speaker, emotion=emotion, **told)

@@ -41,7 +41,7 @@ def read_learnt(bundle: Bundle) -> Learnt | None:
     """What the bundle has learnt from; None where it does not tell."""
     if LEARNT not in bundle.info["files"]:
         return None
-    rows = list(csv.DictReader(io.StringIO(bundle.read(LEARNT).decode())))
+    rows = list(csv.DictReader(io.StringIO(bundle.read(LEARNT).decode(errors="replace"))))
     if not rows or set(_COLUMNS) - rows[0].keys():
         raise UsageError(f"{bundle.path / LEARNT}: needs the columns {', '.join(_COLUMNS)}")
     return Learnt(
