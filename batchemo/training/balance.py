@@ -11,8 +11,8 @@ Labels = npt.NDArray[np.intp]
 def balanced_weights(labels: Labels, classes: int) -> npt.NDArray[np.float32]:
     """The weight of each class, so that all classes weigh the same and the mean item weighs 1.
 
-    >>> balanced_weights(np.array([0, 0, 0, 1]), 2).round(2).tolist()
-    [0.67, 2.0]
+    >>> balanced_weights(np.array([0, 0, 0, 0, 1, 1]), 2).tolist()
+    [0.75, 1.5]
     """
     counts = np.bincount(labels, minlength=classes)
     present = np.count_nonzero(counts)
