@@ -59,7 +59,11 @@ Exit codes:
 
 
 def _folds(value: str) -> int | str:
-    return int(value) if value.isascii() and value.isdigit() else value
+    if value == "luna-jimenez":
+        return value
+    if not value.isascii() or not value.isdigit() or int(value) < 2:
+        raise click.BadParameter(f"{value!r} is neither a number from 2 on nor luna-jimenez")
+    return int(value)
 
 
 @click.command(context_settings=ENVIRONMENT, epilog=EPILOG)

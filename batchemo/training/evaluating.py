@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from batchemo.bundles import Bundle
+from batchemo.errors import BatchemoError, UsageError
 from batchemo.training.corpora import Corpus, Example
 from batchemo.training.exam import Exam, Sat, exam_options, sit
 from batchemo.training.items import Progress
 from batchemo.training.learnt import read_learnt, unseen_by
 from batchemo.training.protocols import PROTOCOLS, Protocol
 from batchemo.training.report import About, Evaluation, Heard, evaluate
-from batchemo.training.score import hear_with, judge_with
+from batchemo.training.score import check_classes, hear_with, judge_with
 
 BUNDLE_PROTOCOLS: Mapping[Protocol, str] = {
     "speaker": (
@@ -76,8 +77,14 @@ def evaluate_bundle(
     With `classes`, only recordings of these are judged, and the probabilities are shared out among
     them; otherwise those of labels that the bundle does not know are left out.
     """
+    check_classes(bundle, classes)
     wanted = tuple(classes) or bundle.labels
     known = [example for example in corpus.examples if example.emotion in wanted]
+    if not known:
+        raise UsageError(
+            f"{', '.join(corpus.labels)}: none of these is judged here, only {', '.join(wanted)}."
+            " Say what they stand for with --label old=new"
+        )
     left_out = Counter(
         f"{example.emotion} is not judged here"
         for example in corpus.examples
@@ -85,6 +92,9 @@ def evaluate_bundle(
     )
     examples, seen = unseen_by(bundle, known, protocol)
     items, failures = hear_with(bundle, examples, cache=cache, jobs=jobs, progress=progress)
+    if not items:
+        path, why = failures[0][0].path, failures[0][1]
+        raise BatchemoError(f"none of the recordings that are left can be heard: {path}: {why}")
     judged = judge_with(bundle, items, wanted)
     notes = corpus_notes(corpus)
     if read_learnt(bundle) is None:

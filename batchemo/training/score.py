@@ -38,12 +38,17 @@ def hear_with(
     return gathered.items, gathered.failures
 
 
-def judge_with(bundle: Bundle, items: Sequence[Item], classes: Sequence[str]) -> list[Judged]:
-    """What the bundle says of items, its probabilities shared out among some of its labels."""
+def check_classes(bundle: Bundle, classes: Sequence[str]) -> None:
+    """Raise a UsageError unless the bundle knows all of these labels."""
     if unknown := [name for name in classes if name not in bundle.labels]:
         raise UsageError(
             f"{bundle.name} does not know {', '.join(unknown)}; it knows {', '.join(bundle.labels)}"
         )
+
+
+def judge_with(bundle: Bundle, items: Sequence[Item], classes: Sequence[str]) -> list[Judged]:
+    """What the bundle says of items, its probabilities shared out among some of its labels."""
+    check_classes(bundle, classes)
     runtime = open_runtime(bundle)
     places = [bundle.labels.index(name) for name in classes]
     judged = []

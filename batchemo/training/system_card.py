@@ -77,7 +77,7 @@ def _plain(value: object) -> str:
 
 
 def _licence(info: Mapping[str, Any]) -> str:
-    told = f"## Licence\n\nThe weights: {info['licence']}, as the recordings ask for.\n"
+    told = f"## Licence\n\nThe weights: {info['licence']}.\n"
     if info["citations"]:
         told += "Cite these:\n\n" + "\n".join(f"- {one}" for one in info["citations"]) + "\n"
     return told

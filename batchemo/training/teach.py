@@ -50,7 +50,7 @@ def teach(
     """
     pupil = _Pupil(model, learn, choices)
     history = pupil.restore(checkpoint) if checkpoint else []
-    saved = time.monotonic()
+    saved = float("-inf")  # Never: so the first epoch is kept at once.
     while not is_over(history, choices):
         number, rate = len(history), next_rate(history, choices)
         seen = Epoch(number, rate, *pupil.learn(learn, number, rate), *pupil.judge(watch))

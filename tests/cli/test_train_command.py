@@ -1,0 +1,307 @@
+"""`batchemo train`: one command from recordings to a model that scans, stopped or not."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_corpus import make_ravdess
+from made_judgements import about, random_judgements
+from signals import write_voice
+from terminal import in_a_terminal
+
+from batchemo.cli.entry import run
+from batchemo.cli.learning_options import system_from
+from batchemo.training.corpora import EMOTIONS
+from batchemo.training.report import evaluate, write_evaluation
+
+pytest.importorskip("tensorflow")
+
+Run = Callable[..., Any]
+
+CHOICES = """
+--param n_mfcc=13 --window 2 --labels low,high --epochs 2 --batch-size 8 --seed 3
+--learning-rate 0.002 --loss focal --focal-gamma 1.5 --class-weights --oversample --copies noise
+--dropout 0.1 --l2 0.001 --patience 5 --plateau-patience 2 --plateau-factor 0.3 --choose last
+--validation 0.4
+"""
+"""Every choice that there is, and none as the recipe has it."""
+
+
+@pytest.fixture(scope="module")
+def ravdess(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_ravdess(tmp_path_factory.mktemp("corpus") / "ravdess")
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Features and checkpoints that tests share, so that little is done twice."""
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture(scope="module")
+def trained(ravdess: Path, work: Path) -> Path:
+    out = work / "models" / "mine"
+    words = ["train", ravdess, "--recipe", "mfcc40", "-o", out, "--epochs", 3, "--seed", 1]
+    assert run([*map(str, words), "--work", str(work), "-j", "1", "-q"]) == 0
+    return out
+
+
+@pytest.fixture
+def train(batchemo: Run, work: Path) -> Run:
+    """Runs the command with the shared work folder and one process."""
+
+    def call(*args: object, recipe: str = "mfcc40") -> Any:
+        return batchemo("train", *args, "--recipe", recipe, "--work", work, "-j", 1)
+
+    return call
+
+
+def test_what_was_trained_scans(
+    batchemo: Run, trained: Path, ravdess: Path, tmp_path: Path
+) -> None:
+    assert batchemo("scan", ravdess, "-m", trained, "-o", tmp_path / "r.csv", "-j", 1).code == 0
+
+    rows = list(csv.DictReader((tmp_path / "r.csv").open(encoding="utf-8")))
+    assert len(rows) == 32
+    assert {row["status"] for row in rows} == {"ok"}
+    assert {row["emotion"] for row in rows} <= set(EMOTIONS)
+
+
+def test_a_bundle_tells_how_it_was_made_and_of_no_place_on_this_machine(trained: Path) -> None:
+    info = json.loads((trained / "bundle.json").read_text())
+    wanted = "batchemo train ravdess --recipe mfcc40 -o mine --epochs 3 --seed 1"
+    assert info["training"]["command"] == wanted
+    assert info["labels"] == list(EMOTIONS)
+    assert info["licence"] == "CC BY-NC-SA 4.0"
+
+    log = list(csv.DictReader((trained / "training.csv").open()))
+    assert [row["number"] for row in log] == ["0", "1", "2"]
+    assert (trained / "curves.png").read_bytes().startswith(b"\x89PNG")
+    texts = [(trained / name).read_text() for name in ("bundle.json", "README.md", "learnt.csv")]
+    assert not any(str(trained.parents[1]) in text for text in texts)
+
+
+def test_every_choice_is_learnt_by_and_written_down(train: Run, tmp_path: Path) -> None:
+    rows = ["file,label,speaker"]
+    for seed in range(12):
+        write_voice(tmp_path / f"{seed}.wav", seed=seed)
+        rows.append(f"{seed}.wav,{('low', 'high')[seed % 2]},{'abc'[seed // 4]}")
+    (tmp_path / "calls.csv").write_text("\n".join(rows))
+    choices = shlex.split(CHOICES)
+
+    ran = train(tmp_path / "calls.csv", "-o", tmp_path / "calls", *choices, "--licence", "mine")
+
+    assert ran.code == 0, ran.err
+    info = json.loads((tmp_path / "calls" / "bundle.json").read_text())
+    assert (info["labels"], info["window"], info["licence"]) == (["low", "high"], 2.0, "mine")
+    assert info["recipe"]["params"]["n_mfcc"] == 13
+    assert info["training"]["options"] == {
+        "epochs": 2,
+        "batch_size": 8,
+        "rate": 0.002,
+        "loss": "focal",
+        "focal_gamma": 1.5,
+        "class_weights": True,
+        "oversample": True,
+        "copies": ["noise"],
+        "dropout": 0.1,
+        "l2": 0.001,
+        "patience": 5,
+        "plateau_patience": 2,
+        "plateau_factor": 0.3,
+        "choose": "last",
+        "validation": 0.4,
+        "seed": 3,
+    }
+    told = info["training"]["command"].split()
+    assert told[:7] == ["batchemo", "train", "calls.csv", "--recipe", "mfcc40", "-o", "calls"]
+    assert sorted(told[7:]) == sorted(choices)
+    assert f"epoch 2/2: loss {float(info['training']['chosen']['loss']):.3f}" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "window", "shape"),
+    [
+        ("stats162", (), None, (162,)),
+        ("stats162", ("n_mfcc=40",), None, (182,)),
+        ("frames62", (), None, (130, 62)),
+        ("frames62", ("offset=0", "frames=173"), 4.0, (173, 62)),
+    ],
+)
+def test_parameters_and_windows_are_those_of_a_systems_features(
+    name: str, params: tuple[str, ...], window: float | None, shape: tuple[int, ...]
+) -> None:
+    system = system_from(name, {"params": params, "window": window})
+    assert system.features.shape() == shape
+    assert system.windows.seconds == (window or system.features.window)
+
+
+def test_recordings_that_do_not_count_are_named(train: Run, ravdess: Path, tmp_path: Path) -> None:
+    corpus = tmp_path / "ravdess"
+    shutil.copytree(ravdess, corpus)
+    good = corpus / "Actor_01" / "03-01-01-01-01-01-01.wav"
+    shutil.copy(good, good.with_name("03-01-01-01-01-02-01.wav"))
+    good.with_name("03-01-02-01-01-02-01.wav").write_text("not a recording\n")
+    shutil.copy(good, good.with_name("jingle.wav"))
+    write_voice(good.with_name("03-01-03-01-01-02-01.wav"), seconds=0.05)
+
+    ran = train(corpus, "-o", tmp_path / "mine", "--epochs", 1)
+
+    assert ran.code == 3, ran.err
+    assert "1 recording stood there twice" in ran.err
+    assert "03-01-01-01-01-02-01.wav is Actor_01/03-01-01-01-01-01-01.wav" in ran.err
+    assert "Actor_01/03-01-02-01-01-02-01.wav (not_audio" in ran.err
+    assert "Actor_01/03-01-03-01-01-02-01.wav (too_short" in ran.err
+    assert "their names tell no emotion: Actor_01/jingle.wav" in ran.err
+    info = json.loads((tmp_path / "mine" / "bundle.json").read_text())
+    assert info["training"]["corpora"] == {"ravdess": {"recordings": 32, "speakers": 4}}
+
+
+def test_a_killed_training_goes_on_where_it_was(ravdess: Path, tmp_path: Path) -> None:
+    words = ["train", ravdess, "--recipe", "mfcc40", "-o", "mine", "--epochs", "60", "-j", "1"]
+
+    with _process(words, tmp_path) as process:
+        for line in _lines(process):
+            if "epoch 3/" in line:
+                process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "mine").exists()
+    assert (tmp_path / "mine.work").is_dir()
+
+    with _process(words, tmp_path) as process:
+        lines = list(_lines(process))
+    assert process.wait() == 0, lines
+    (said,) = [line for line in lines if "goes on from epoch" in line]
+    done = int(said.split("goes on from epoch ")[1].split(",")[0])
+    assert done >= 1
+    epochs = [int(line.split("epoch ")[1].split("/")[0]) for line in lines if "/60: loss" in line]
+    assert epochs == list(range(done + 1, 61))
+    log = list(csv.DictReader((tmp_path / "mine" / "training.csv").open()))
+    assert [int(row["number"]) for row in log] == list(range(60))
+
+
+def _process(words: list[Any], folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", "from batchemo.cli import main; main()", *map(str, words)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+    )
+
+
+def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
+    assert process.stderr is not None
+    yield from process.stderr
+
+
+def test_a_model_is_replaced_only_when_asked_and_nothing_else_ever(
+    train: Run, ravdess: Path, tmp_path: Path, trained: Path
+) -> None:
+    out = tmp_path / "mine"
+    shutil.copytree(trained, out)
+    evaluation = evaluate(random_judgements(), ("sad", "happy", "angry"), about=about("leaky"))
+    write_evaluation(tmp_path / "leaky", evaluation)
+    words = (ravdess, "-o", out, "--epochs", 3, "--seed", 1)
+    words += ("--figures", tmp_path / "leaky" / "evaluation.json")
+
+    refused = train(*words)
+    assert refused.code == 2
+    assert "--overwrite" in refused.err
+    assert "leaky" not in (out / "README.md").read_text()
+
+    assert train(*words, "--overwrite").code == 0
+    assert "| `leaky`: LEAKY" in (out / "README.md").read_text()
+    assert (out / "training.csv").read_bytes() == (trained / "training.csv").read_bytes()
+
+    (tmp_path / "precious").mkdir()
+    refused = train(ravdess, "-o", tmp_path / "precious", "--overwrite")
+    assert refused.code == 2
+    assert "is no model" in refused.err
+
+
+def test_a_terminal_shows_a_bar_and_no_line_an_epoch(
+    ravdess: Path, work: Path, tmp_path: Path
+) -> None:
+    words = ("train", ravdess, "--recipe", "mfcc40", "-o", tmp_path / "mine", "--epochs", 2)
+    shown = in_a_terminal([*words, "--work", work, "-j", 1])
+    assert "batchemo: epoch" not in shown
+    assert "epoch 2/2: loss" in shown
+    assert "2 epochs, the chosen one is" in shown
+
+
+def test_labels_that_nobody_knows_are_listed_before_any_work(train: Run, tmp_path: Path) -> None:
+    for seed in range(3):
+        write_voice(tmp_path / f"{seed}.wav", seed=seed)
+    (tmp_path / "m.csv").write_text("file,label\n0.wav,smug\n1.wav,happy\n2.wav,bossy\n")
+    ran = train(tmp_path / "m.csv", "-o", tmp_path / "mine")
+    assert ran.code == 2
+    assert "'smug': 1" in ran.err
+    assert "'bossy': 1" in ran.err
+    assert "--label old=new" in ran.err
+    assert not (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--param", "colour=red"), "it has: parts"),
+        (("--param", "n_mfcc"), "NAME=VALUE"),
+        (("--window", "0"), "1<=x<=10"),
+        (("--learning-rate", "0"), "x>0"),
+        (("--copies", "echo"), "there are: noise, pitch"),
+        (("--focal-gamma", "1"), "--loss focal"),
+        (("--plateau-factor", "0.5"), "--plateau-patience"),
+        (("--label", "joy"), "OLD=NEW"),
+        (("--label", "=happy"), "OLD=NEW"),
+        (("--only", "emovo"), "no recordings of emovo"),
+        (("--figures", "nowhere.json"), "cannot be read"),
+        (tuple(f"--label={name}=" for name in EMOTIONS[1:]), "at least two classes"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_any_work(
+    train: Run, ravdess: Path, tmp_path: Path, options: tuple[str, ...], told: str
+) -> None:
+    ran = train(ravdess, "-o", tmp_path / "mine", *options)
+    assert ran.code == 2
+    assert told in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_recipe_that_is_none_lists_those_that_are(train: Run, ravdess: Path) -> None:
+    ran = train(ravdess, "-o", "mine", recipe="mfcc41")
+    assert ran.code == 2
+    assert "cnn1d, melattn, stats162, frames62, mfcc40" in ran.err
+
+
+def test_figures_of_another_recipe_stay_off_the_card(
+    train: Run, ravdess: Path, tmp_path: Path
+) -> None:
+    evaluation = evaluate(
+        random_judgements(), ("sad", "happy", "angry"), about=about(subject="cnn1d")
+    )
+    write_evaluation(tmp_path / "figures", evaluation)
+    ran = train(ravdess, "-o", tmp_path / "mine", "--figures", tmp_path / "figures")
+    assert ran.code == 2
+    assert "about cnn1d, not mfcc40" in ran.err
+
+
+def test_what_is_not_installed_is_told_before_any_work(
+    train: Run, ravdess: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batchemo.cli.exams._TO_TEACH", ("json", "no_such_module"))
+    ran = train(ravdess, "-o", tmp_path / "mine")
+    assert ran.code == 1
+    assert "needs no_such_module, not installed" in ran.err
+    assert "pip install 'batchemo[train]'" in ran.err
+    assert list(tmp_path.iterdir()) == []
