@@ -17,11 +17,11 @@ from batchemo.app.desks import Desks
 from batchemo.app.hearing import Job, Model
 from batchemo.app.options import AppOptions
 from batchemo.app.outline import Outline
+from batchemo.app.together import together
 from batchemo.audio import REASONS
 from batchemo.bundles import Bundle
 from batchemo.errors import BatchemoError
-from batchemo.scan.account import account_of, model_id
-from batchemo.scan.options import Settings
+from batchemo.scan.panel import Panel
 from batchemo.scan.shape import Shape
 from batchemo.sources import Recording, SourceOptions, names
 from batchemo.tables.rows import Floats, Row, judge, to_batch
@@ -136,13 +136,33 @@ def titles(bundles: Sequence[Bundle]) -> list[str]:
     ]
 
 
-def files_table(rows: Sequence[Row], bundle: Bundle) -> pa.Table:
-    """Give the files table of a scan for rows of one model."""
+def opinions_of(look: Look, bundles: Sequence[Bundle]) -> dict[str, Judgement]:
+    """Give what each model that could hear the recording says of it, by the model's title."""
+    found = [judgement(look.rows[bundle.digest], bundle) for bundle in bundles]
+    return {title: each for title, each in zip(titles(bundles), found, strict=True) if each}
+
+
+def agreeing(judgements: Sequence[Judgement]) -> int:
+    """Count the models that say what most of them say.
+
+    >>> import numpy as np
+    >>> happy, sad = (Judgement(("happy", "sad"), np.array(p)) for p in ([0.9, 0.1], [0.2, 0.8]))
+    >>> agreeing([happy, sad, happy])
+    2
+    """
+    votes = Counter(judgement.label for judgement in judgements)
+    return max(votes.values(), default=0)
+
+
+def files_table(looks: Sequence[Look], panel: Panel) -> pa.Table:
+    """Give the files table of a scan with these models."""
     import pyarrow as pa
 
-    settings = Settings()
-    shape = Shape(bundle.labels, None, False, account_of(bundle, settings, SourceOptions()))
-    batch = to_batch(rows, labels=bundle.labels, model=model_id(bundle, settings), segments=False)
+    labels, models = panel.labels, panel.names
+    shape = Shape(labels, None, False, panel.account(SourceOptions()), models=models)
+    digests = [bundle.digest for bundle in panel.bundles]
+    rows = [together([look.rows[each] for each in digests], panel.bundles) for look in looks]
+    batch = to_batch(rows, labels=labels, model=panel.model, segments=False, models=models)
     return pa.concat_tables([shape.files().empty_table(), *regroup([batch], shape.files())])
 
 

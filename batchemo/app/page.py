@@ -15,22 +15,26 @@ from batchemo.app import charts
 from batchemo.app.desks import shared_desks
 from batchemo.app.hearing import CHANGED
 from batchemo.app.looking import (
+    Judgement,
     Look,
     Sent,
+    agreeing,
     complaint,
     files_table,
     judgement,
     look_at,
     media_type,
+    opinions_of,
     titles,
     written,
 )
 from batchemo.app.options import AppOptions
 from batchemo.audio import REASONS
 from batchemo.bundles import Bundle, load_bundle
-from batchemo.errors import BatchemoError
+from batchemo.errors import BatchemoError, UsageError
+from batchemo.scan.options import Settings
+from batchemo.scan.panel import Panel, load_panel
 from batchemo.sources.names import for_display
-from batchemo.tables.rows import Row
 
 WHAT_IT_IS = (
     "The models learned from actors. What comes out is how an expression **sounds**, judged by "
@@ -60,6 +64,15 @@ def shelf(models: tuple[str, ...]) -> tuple[Bundle, ...]:
         raise BatchemoError(CHANGED) from None
 
 
+@st.cache_resource(show_spinner=False)
+def panel(models: tuple[str, ...]) -> Panel | None:
+    """The models as one table holds them; None where labels or names keep them apart."""
+    try:
+        return load_panel([Settings(model) for model in models])
+    except UsageError:
+        return None
+
+
 def show(options: AppOptions) -> None:
     """Show the whole page."""
     st.set_page_config(page_title="batchemo", page_icon="🎙", layout="centered")
@@ -72,7 +85,7 @@ def show(options: AppOptions) -> None:
         looks = look_at_all(recordings, compared, options)
         place = overview(recordings, looks, bundle, compared) if len(looks) > 1 else 0
         closely(recordings[place], looks[place], bundle, compared)
-        downloads([look.rows[bundle.digest] for look in looks], bundle)
+        downloads(looks, bundle, compared)
     st.caption(WHAT_IS_KEPT)
 
 
@@ -138,10 +151,13 @@ def overview(
         "confidence": [each and each.confidence for each in judged],
         "seconds": [row.duration for row in rows],
     }
-    for title, other in zip(titles(compared), compared, strict=True):
-        if other is not bundle:
-            found = [judgement(look.rows[other.digest], other) for look in looks]
-            columns[title] = [each.label if each else "" for each in found]
+    if len(compared) > 1:
+        opinions = [opinions_of(look, compared) for look in looks]
+        columns["agree"] = [
+            f"{agreeing(list(each.values()))} of {len(each)}" if each else "" for each in opinions
+        ]
+        for title in titles(compared):
+            columns[title] = [each[title].label if title in each else "" for each in opinions]
     if not all(judged):
         columns["problem"] = [REASONS[row.reason] if row.reason else "" for row in rows]
     st.dataframe(columns, hide_index=True, column_config=COLUMNS)
@@ -185,18 +201,33 @@ def play(recording: Sent) -> None:
 
 def compare(look: Look, bundles: Sequence[Bundle]) -> None:
     """Show what every model says of one recording."""
-    found = [judgement(look.rows[bundle.digest], bundle) for bundle in bundles]
-    heard = {title: each for title, each in zip(titles(bundles), found, strict=True) if each}
+    heard = opinions_of(look, bundles)
     if heard:
-        labels = {judged.label for judged in heard.values()}
-        agreed = "All models agree." if len(labels) == 1 else "The models do not agree."
-        st.caption(f"All models beside each other. {agreed}")
+        st.caption(f"All models beside each other. {agreed(list(heard.values()))}")
+        columns = {
+            "model": list(heard),
+            "sounds": [each.label for each in heard.values()],
+            "confidence": [each.confidence for each in heard.values()],
+        }
+        st.dataframe(columns, hide_index=True, column_config=COLUMNS)
         st.vega_lite_chart(charts.comparison(heard), width="stretch")
 
 
-def downloads(rows: Sequence[Row], bundle: Bundle) -> None:
-    """Offer the table of all recordings."""
-    table = files_table(rows, bundle)
+def agreed(judgements: Sequence[Judgement]) -> str:
+    """Say how many models agree."""
+    count = agreeing(judgements)
+    if count == len(judgements):
+        return "All of them agree."
+    return f"{count} of {len(judgements)} agree." if count > 1 else "No two of them agree."
+
+
+def downloads(looks: Sequence[Look], bundle: Bundle, compared: Sequence[Bundle]) -> None:
+    """Offer the table of all recordings, with columns for each model that is compared."""
+    asked = panel(tuple(str(each.path) for each in compared))
+    if asked is None:
+        st.caption("These models have no table in common: this is the chosen model's own.")
+        asked = Panel((bundle,), (Settings(),))
+    table = files_table(looks, asked)
     for column, kind in zip(st.columns(2), ("CSV", "Parquet"), strict=True):
         ending = f".{kind.lower()}"
         column.download_button(

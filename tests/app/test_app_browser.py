@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import tiny_graph, tiny_info
+from conftest import LABELS, tiny_graph, tiny_info
 from serving import Served, serving, wav
 
 from batchemo.bundles import write_bundle
+from batchemo.features import get_recipe
 
 selenium = pytest.importorskip("selenium", reason="needs selenium, of batchemo[test]")
 from selenium import webdriver  # noqa: E402
+from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
@@ -31,6 +34,15 @@ SWITCHES = (
     "--disable-sync",
     "--window-size=1000,1900",
 )
+MODELS = {
+    "default": "logmel64",
+    "cnn1d": "stats162",
+    "melattn": "logmel128",
+    "stats162": "stats162",
+    "frames62": "frames62",
+    "mfcc40": "mfcc40",
+}
+"""Nets of made weights on the features of all that are shipped."""
 HOSTILE = "<img src=x onerror=alert(1)>[x](javascript:alert(1)) **b** :red[r] $l$.wav"
 
 pytestmark = [
@@ -45,9 +57,13 @@ pytestmark = [
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     shelf = tmp_path_factory.mktemp("models")
     models = []
-    for seed, name in enumerate(("first", "second")):
-        files = {"model.onnx": tiny_graph(64, 4, seed=seed), "README.md": b"# tiny\n"}
-        models.append(str(write_bundle(shelf / name, tiny_info(name=name), files).path))
+    for seed, (name, features) in enumerate(MODELS.items()):
+        recipe = get_recipe(features)
+        frames = len(recipe.shape()) > 1
+        net = tiny_graph(len(recipe.names), 4, seed=seed, frames=frames)
+        info = tiny_info(name=name, recipe=recipe.to_dict(), window=recipe.window)
+        files = {"model.onnx": net, "README.md": b"# tiny\n"}
+        models.append(str(write_bundle(shelf / name, info, files).path))
     with serving(tuple(models), tmp_path_factory.mktemp("server") / "scratch") as served:
         yield served
 
@@ -58,6 +74,8 @@ def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
     options.binary_location = CHROMIUM or ""
     for switch in (*SWITCHES, f"--user-data-dir={tmp_path / 'profile'}"):
         options.add_argument(switch)
+    downloads = {"download.default_directory": str(tmp_path / "downloads")}
+    options.add_experimental_option("prefs", downloads)
     browser = webdriver.Chrome(options=options, service=Service(DRIVER))
     yield browser
     browser.quit()
@@ -109,17 +127,50 @@ def test_a_name_is_shown_as_it_is_and_does_nothing(
     assert not any("alert" in (link or "") for link in links)
 
 
-def test_two_models_stand_side_by_side(
+def compare(browser: webdriver.Chrome) -> None:
+    browser.find_element(By.CSS_SELECTOR, "[data-testid=stCheckbox] label").click()
+    WebDriverWait(browser, 60).until(lambda b: "All models beside each other" in shown(b))
+
+
+def test_all_models_stand_side_by_side(
     served: Served, browser: webdriver.Chrome, tmp_path: Path
 ) -> None:
     path = tmp_path / "voice.wav"
     path.write_bytes(wav(2))
     browser.get(served.url)
     upload(browser, path)
-    browser.find_element(By.CSS_SELECTOR, "[data-testid=stCheckbox] label").click()
-    WebDriverWait(browser, 60).until(lambda b: "All models beside each other" in shown(b))
+    compare(browser)
     charts = "[data-testid=stVegaLiteChart]"
     WebDriverWait(browser, 20).until(lambda b: len(b.find_elements(By.CSS_SELECTOR, charts)) == 3)
+    assert "agree" in shown(browser)
+
+
+def test_the_table_that_is_downloaded_holds_all_that_is_compared(
+    served: Served, browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    names = ["=cmd().wav", "other.wav"]
+    for seed, name in enumerate(names):
+        (tmp_path / name).write_bytes(wav(2, seed=seed))
+    browser.get(served.url)
+    upload(browser, *(tmp_path / name for name in names))
+    compare(browser)
+    table = tmp_path / "downloads" / "batchemo.csv"
+    wait = WebDriverWait(browser, 20, ignored_exceptions=[StaleElementReferenceException])
+    wait.until(lambda b: not b.find_elements(By.CSS_SELECTOR, "[data-stale=true]"))
+    button = "//button[contains(., 'Table as CSV')]"
+    wait.until(lambda b: b.find_element(By.XPATH, button).click() or True)
+    wait.until(lambda _: table.exists())
+
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["file"] for row in rows] == ["'=cmd().wav", "other.wav"]
+    for row in rows:
+        votes = [row[f"emotion_{model}"] for model in MODELS]
+        assert set(votes) <= set(LABELS)
+        agreed = votes.count(row["emotion"]) / len(votes)
+        assert float(row["agreement"]) == pytest.approx(agreed, abs=1e-6)
+        for model in MODELS:
+            assert sum(float(row[f"p_{label}_{model}"]) for label in LABELS) == pytest.approx(1)
 
 
 def test_the_browser_asks_nobody_but_the_page(

@@ -6,18 +6,31 @@ from pathlib import Path
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import pytest
+from conftest import LABELS
 from serving import sent, wait_until, wav
 
+from batchemo import predict
 from batchemo.app import looking
 from batchemo.app.desks import Desks
-from batchemo.app.looking import complaint, files_table, judgement, look_at, titles, written
+from batchemo.app.looking import (
+    Look,
+    complaint,
+    files_table,
+    judgement,
+    look_at,
+    titles,
+    written,
+)
 from batchemo.audio import REASONS
 from batchemo.errors import BatchemoError
+from batchemo.features import get_recipe
 from batchemo.scan.closely import look_closely
 from batchemo.scan.options import Settings
+from batchemo.scan.panel import Panel, load_panel
 from batchemo.tables.rows import Row
 from batchemo.tables.schema import files_schema
 
+CLASSIC = ("stats162", "mfcc40", "logmel128", "frames62")
 POISON = Path(__file__).parents[1] / "scan" / "poison"
 NAMES = [
     "</script><script>alert(1)</script>.wav",
@@ -30,6 +43,10 @@ NAMES = [
     "=cmd().wav",
     "",
 ]
+
+
+def alone(bundle) -> Panel:
+    return Panel((bundle,), (Settings(),))
 
 
 @pytest.fixture
@@ -85,7 +102,7 @@ def test_a_name_is_carried_as_it_is_and_goes_nowhere_else(
     name, tiny_bundle, desks, options, scratch
 ):
     look = look_at(sent(wav(), name), [tiny_bundle], desks, options)
-    table = files_table(list(look.rows.values()), tiny_bundle)
+    table = files_table([look], alone(tiny_bundle))
     assert table["file"].to_pylist() == [name]
     assert list(scratch.iterdir()) == []
 
@@ -176,7 +193,7 @@ def test_one_visitors_endless_recording_does_not_hold_up_another(
 
 def test_no_path_of_the_server_is_told(tiny_bundle, options, desks, scratch):
     look = look_at(sent(wav()[:20000]), [tiny_bundle], desks, options)
-    table = files_table(list(look.rows.values()), tiny_bundle)
+    table = files_table([look], alone(tiny_bundle))
     for content in (written(table, ".csv"), written(table, ".parquet")):
         assert os.fsencode(scratch) not in content
     assert table["root"].to_pylist() == ["upload"]
@@ -186,7 +203,7 @@ def test_no_path_of_the_server_is_told(tiny_bundle, options, desks, scratch):
 def test_the_downloads_have_the_columns_of_a_scan(tiny_bundle, desks, options, tmp_path):
     contents = {"=good().wav": wav(), "bad.wav": b"no"}
     looks = [look_at(sent(c, n), [tiny_bundle], desks, options) for n, c in contents.items()]
-    table = files_table([look.rows[tiny_bundle.digest] for look in looks], tiny_bundle)
+    table = files_table(looks, alone(tiny_bundle))
     (tmp_path / "t.parquet").write_bytes(written(table, ".parquet"))
     (tmp_path / "t.csv").write_bytes(written(table, ".csv"))
 
@@ -197,6 +214,51 @@ def test_the_downloads_have_the_columns_of_a_scan(tiny_bundle, desks, options, t
     plain = csv.read_csv(tmp_path / "t.csv")
     assert plain.column_names == parquet.column_names
     assert plain["file"].to_pylist() == ["'=good().wav", "bad.wav"], "no spreadsheet runs a name"
+
+
+@pytest.fixture
+def six(make_bundle) -> Panel:
+    """The five systems and the default one, as far as their features and windows go."""
+    mild = {"method": "temperature", "temperature": 400.0}
+    bundles = [make_bundle(name="default")]
+    for seed, name in enumerate((*CLASSIC, "stats162")):
+        recipe = get_recipe(name)
+        told = {"recipe": recipe.to_dict(), "window": recipe.window, "hop": recipe.window / 2}
+        bundles.append(
+            make_bundle(
+                name=f"{name}-{seed}",
+                seed=seed,
+                labels=LABELS[::-1] if seed else LABELS,
+                calibration=mild,
+                **told,
+            )
+        )
+    return load_panel([Settings(str(bundle.path)) for bundle in bundles])
+
+
+def test_the_table_of_six_models_is_that_of_a_scan_with_all_of_them(six, desks, options, tmp_path):
+    contents = {"a.wav": wav(7, silence=5), "b.wav": wav(2, seed=1), "bad.wav": wav()[:20000]}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    models = [bundle.path for bundle in six.bundles]
+    expected = predict([tmp_path / name for name in contents], model=models)
+
+    looks = [look_at(sent(c, n), six.bundles, desks, options) for n, c in contents.items()]
+    table = files_table(looks, six)
+
+    here = ("root", "mtime", "detail")
+    assert table.drop_columns(here).to_pylist() == expected.drop_columns(here).to_pylist()
+    assert table.schema.equals(expected.schema)
+    assert len(table.column_names) == len(set(table.column_names)) > 6 * len(LABELS)
+
+
+def test_a_recording_that_one_model_cannot_use_has_failed_for_all(six, desks, options):
+    look = look_at(sent(wav()), six.bundles, desks, options)
+    last = six.bundles[-1].digest
+    silent = replace(look.rows[last], reason="no_speech", probabilities=None, windows=None)
+    (row,) = files_table([Look({**look.rows, last: silent})], six).to_pylist()
+    assert (row["status"], row["reason"]) == ("failed", "no_speech")
+    assert row["emotion"] is row["agreement"] is row["emotion_default"] is row["windows"] is None
 
 
 def test_a_model_that_was_changed_is_refused(make_bundle, desks, options):

@@ -114,10 +114,38 @@ def test_models_can_be_chosen_and_compared(opened, make_bundle):
     assert charts(app) == 2
     app.toggle[0].set_value(True).run()
     assert charts(app) == 3
-    assert any("models" in caption.value for caption in app.caption[1:])
+    said = [caption.value for caption in app.caption]
+    (table,) = (frame.value for frame in app.dataframe)
+    assert table["model"].tolist() == ["tiny1", "tiny2"]
+    assert f"{table['confidence'][1]:.0%}" == second
+    same = table["sounds"][0] == table["sounds"][1]
+    agreed = "All of them agree." if same else "No two of them agree."
+    assert f"All models beside each other. {agreed}" in said
     assert app.metric[1].value == second
     app.selectbox[0].select("tiny1").run()
     assert app.metric[1].value == first
+
+
+def test_of_many_recordings_it_is_told_how_many_models_agree(opened, make_bundle):
+    bundles = [make_bundle(name=f"tiny{seed}", seed=seed) for seed in (1, 2, 3)]
+    app = opened(models=tuple(str(bundle.path) for bundle in bundles))
+    upload(app, ("a.wav", wav()), ("b.wav", wav(seed=2)), ("bad.wav", b"no"))
+    app.toggle[0].set_value(True).run()
+    table = app.dataframe[0].value
+    for _, row in table[:2].iterrows():
+        said = [row[f"tiny{seed}"] for seed in (1, 2, 3)]
+        assert row["agree"] == f"{max(map(said.count, said))} of 3"
+    assert table["agree"][2] == table["tiny3"][2] == ""
+
+
+def test_models_with_other_labels_have_no_table_in_common_and_the_page_says_so(opened, make_bundle):
+    bundles = [make_bundle(), make_bundle(name="two", labels=["calm", "angry"])]
+    app = upload(opened(models=tuple(str(bundle.path) for bundle in bundles)), ("a.wav", wav()))
+    assert not any("in common" in caption.value for caption in app.caption)
+    app.toggle[0].set_value(True).run()
+    assert not app.exception
+    assert any("no table in common" in caption.value for caption in app.caption)
+    assert len(app.get("download_button")) == 2
 
 
 def test_a_recording_is_analysed_once_however_often_the_page_runs(opened, monkeypatch):
