@@ -12,6 +12,7 @@ import pytest
 from made_items import LABELS, made_example, made_items
 
 from batchemo.errors import BatchemoError
+from batchemo.training.checkpoint import load_checkpoint
 from batchemo.training.choices import Choices
 from batchemo.training.history import Epoch, best_epoch
 from batchemo.training.lessons import Lessons, make_lessons
@@ -103,6 +104,16 @@ def test_an_interrupted_training_ends_as_if_it_had_never_stopped(
     assert [epoch.number for epoch in again] == list(range(stop, 4))
     assert later == whole
     assert same_weights(resumed, straight)
+
+
+def test_the_first_epoch_is_kept_at_once_however_seldom_others_are(tmp_path: Path) -> None:
+    kept = tmp_path / "checkpoint.npz"
+    with pytest.raises(KeyboardInterrupt):
+        teach(small_net(), LEARN, WATCH, QUICK, checkpoint=kept, every=1e9, report=stop_after(2))
+
+    history, _ = load_checkpoint(kept) or pytest.fail("nothing was kept")
+
+    assert [epoch.number for epoch in history] == [0]
 
 
 def test_a_finished_training_is_not_taught_again(tmp_path: Path) -> None:
