@@ -36,6 +36,7 @@ TWIN = "twin"
 """A second copy of a recording that is the recording itself, as in a corpus that has it twice."""
 
 TEST_SHARE = 0.2
+_LEAST_SPEAKERS = 3
 LUNA_JIMENEZ = "luna-jimenez"
 
 PROTOCOLS: Mapping[Protocol, str] = {
@@ -124,6 +125,12 @@ class _Index:
 
 
 def _speaker_folds(examples: Sequence[Example], folds: Folds) -> tuple[Fold, ...]:
+    speakers = {example.speaker for example in examples if example.speaker}
+    if len(speakers) < _LEAST_SPEAKERS and all(example.speaker for example in examples):
+        raise UsageError(
+            f"the protocol speaker takes at least {_LEAST_SPEAKERS} speakers, to learn from, to"
+            f" watch and to test on; here are {len(speakers)}"
+        )
     if isinstance(folds, int):
         return speaker_folds(examples, folds)
     if folds == LUNA_JIMENEZ or (folds is None and _has_published_folds(examples)):

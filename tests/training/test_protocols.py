@@ -263,3 +263,10 @@ def test_where_speakers_cannot_be_told_apart_some_recordings_are_watched(who: st
 def test_a_single_recording_of_each_class_is_too_little_for_a_net_that_ships() -> None:
     with pytest.raises(UsageError, match="too few recordings"):
         final_trial(made_items([made_example("", label) for label in LABELS]), CHOICES)
+
+
+def test_two_speakers_are_too_few_to_learn_watch_and_test() -> None:
+    two = sorted({item.example.speaker for item in ITEMS})[:2]
+    items = [item for item in ITEMS if item.example.speaker in two]
+    with pytest.raises(UsageError, match="at least 3 speakers, .* here are 2"):
+        make_trials("speaker", items, CHOICES, (0,))
