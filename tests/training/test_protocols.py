@@ -268,5 +268,5 @@ def test_a_single_recording_of_each_class_is_too_little_for_a_net_that_ships() -
 def test_two_speakers_are_too_few_to_learn_watch_and_test() -> None:
     two = sorted({item.example.speaker for item in ITEMS})[:2]
     items = [item for item in ITEMS if item.example.speaker in two]
-    with pytest.raises(UsageError, match="at least 3 speakers, .* here are 2"):
+    with pytest.raises(UsageError, match=r"at least 3 speakers, .* here are 2"):
         make_trials("speaker", items, CHOICES, (0,))
