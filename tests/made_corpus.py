@@ -14,7 +14,7 @@ def make_actor(folder: Path, actor: int) -> list[Path]:
     return [
         write_voice(
             folder / f"Actor_{actor:02d}" / f"03-01-{emotion:02d}-01-01-01-{actor:02d}.wav",
-            seed=8 * (actor - 1) + emotion - 1,
+            seed=36 + 8 * (actor - 1) + emotion,
         )
         for emotion in EMOTIONS
     ]

@@ -20,9 +20,11 @@ from signals import write_voice
 from terminal import in_a_terminal
 
 from batchemo.cli.entry import run
-from batchemo.cli.learning_options import system_from
+from batchemo.cli.learning_options import learning_words, system_from
+from batchemo.training.choices import Choices
 from batchemo.training.corpora import EMOTIONS
 from batchemo.training.report import evaluate, write_evaluation
+from batchemo.training.systems import SYSTEMS, System
 
 pytest.importorskip("tensorflow")
 
@@ -144,6 +146,14 @@ def test_parameters_and_windows_are_those_of_a_systems_features(
     system = system_from(name, {"params": params, "window": window})
     assert system.features.shape() == shape
     assert system.windows.seconds == (window or system.features.window)
+
+
+@pytest.mark.parametrize("system", SYSTEMS.values(), ids=list(SYSTEMS))
+def test_the_choices_of_every_recipe_are_documented(system: System) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    words = " ".join(learning_words(system.choices, Choices()))
+    told = ", ".join(f"`--{option.strip()}`" for option in words.split("--")[1:])
+    assert f"| `{system.name}` | {system.told.rstrip('.')} | {told} |" in page
 
 
 def test_recordings_that_do_not_count_are_named(train: Run, ravdess: Path, tmp_path: Path) -> None:

@@ -1,0 +1,243 @@
+"""`batchemo evaluate`: figures under the protocol that gave them, and none on what was learnt."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_corpus import make_actor, make_ravdess
+from signals import write_voice
+
+from batchemo.bundles import Bundle
+from batchemo.cli.entry import run
+from batchemo.training.corpora import EMOTIONS
+from batchemo.training.report import read_evaluation
+
+pytest.importorskip("tensorflow")
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("evaluate")
+
+
+@pytest.fixture(scope="module")
+def ravdess(folder: Path) -> Path:
+    return make_ravdess(folder / "ravdess")
+
+
+@pytest.fixture(scope="module")
+def strangers(folder: Path) -> Path:
+    """Two actors that `trained` has never heard."""
+    make_actor(folder / "strangers", 5)
+    make_actor(folder / "strangers", 6)
+    return folder / "strangers"
+
+
+@pytest.fixture(scope="module")
+def trained(folder: Path, ravdess: Path) -> Path:
+    words = ["train", ravdess, "--recipe", "mfcc40", "-o", folder / "mfcc40", "--epochs", 2]
+    assert run([*map(str, words), "--work", str(folder / "work"), "-j", "1", "-q"]) == 0
+    return folder / "mfcc40"
+
+
+@pytest.fixture
+def evaluate(batchemo: Run, folder: Path) -> Run:
+    """Runs the command in one process; features and results are shared by all tests."""
+
+    def call(*args: object) -> Any:
+        return batchemo("evaluate", *args, "--work", folder / "work", "-j", 1)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("protocol", "folds", "title"),
+    [
+        ("speaker", [f"speakers-{n}" for n in range(1, 5)], "speaker — on speakers that it never"),
+        ("random", ["random"], "random — on other recordings of speakers that it knows"),
+        ("leaky", ["leaky"], "leaky — LEAKY: copies of the same recordings lie on both sides"),
+    ],
+)
+def test_a_recipe_is_trained_and_every_output_names_the_protocol(
+    evaluate: Run, ravdess: Path, tmp_path: Path, protocol: str, folds: list[str], title: str
+) -> None:
+    words = ("mfcc40", ravdess, "--protocol", protocol, "--epochs", 2)
+
+    ran = evaluate(*words, "--json", "-o", tmp_path / "figures")
+
+    assert ran.code == 0, ran.err
+    told = json.loads(ran.out)
+    assert (told["about"]["kind"], told["about"]["protocol"]) == ("recipe", protocol)
+    assert [fold["fold"] for fold in told["folds"]] == folds
+    assert told["about"]["options"]["epochs"] == 2
+    assert told == read_evaluation(tmp_path / "figures").to_dict()
+    for table in ("figures", "classes", "confusion", "groups"):
+        rows = list(csv.DictReader((tmp_path / "figures" / f"{table}.csv").open()))
+        assert {row["protocol"] for row in rows} == {protocol}
+    assert f"training {len(folds)}/{len(folds)} done" in ran.err
+
+    shown = " ".join(evaluate(*words).out.split())
+    assert title in shown
+    assert f"{told['figures']['uar']['mean']:.3f}" in shown, "no training gave other figures"
+
+
+def test_seeds_and_folds_are_as_many_as_asked_for(evaluate: Run, ravdess: Path) -> None:
+    ran = evaluate("mfcc40", ravdess, "--folds", 2, "--seeds", 2, "--epochs", 1, "--json", "-q")
+    assert ran.code == 0
+    assert ran.err == ""
+    told = json.loads(ran.out)
+    assert [seed["seed"] for seed in told["seeds"]] == [0, 1]
+    assert len(told["folds"]) == 2
+    assert told["judgements"] == 64
+
+
+@pytest.mark.parametrize("protocol", ["speaker", "random"])
+def test_a_model_is_not_tested_on_what_it_learnt_from(
+    evaluate: Run, trained: Path, ravdess: Path, protocol: str
+) -> None:
+    ran = evaluate(trained, ravdess, "--protocol", protocol)
+    assert ran.code == 2
+    assert "32: the model learnt from this recording" in ran.err
+    assert ran.out == ""
+
+
+def test_unless_leaky_is_asked_for_which_says_so(
+    evaluate: Run, trained: Path, ravdess: Path
+) -> None:
+    ran = evaluate(trained, ravdess, "--protocol", "leaky")
+    assert ran.code == 0
+    assert "LEAKY: the finished model, on all recordings" in " ".join(ran.out.split())
+
+
+def test_a_model_is_tested_on_speakers_that_it_never_heard_and_nothing_is_kept(
+    batchemo: Run,
+    trained: Path,
+    ravdess: Path,
+    strangers: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = batchemo("evaluate", trained, ravdess, strangers, "--json", "-j", 1)
+    assert ran.code == 0
+    told = json.loads(ran.out)
+    assert told["about"]["kind"] == "bundle"
+    assert told["labels"] == list(EMOTIONS)
+    assert told["recordings"] == 16
+    assert told["about"]["left_out"] == {"the model learnt from this recording": 32}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_is_judged_on_some_classes_only(
+    evaluate: Run, trained: Path, strangers: Path
+) -> None:
+    ran = evaluate(trained, strangers, "--classes", "happy,sad", "--json")
+    told = json.loads(ran.out)
+    assert told["labels"] == ["happy", "sad"]
+    assert told["recordings"] == 4
+    assert sum(told["about"]["left_out"].values()) == 12
+
+
+def test_a_name_is_a_recipe_and_a_path_is_a_model_and_the_output_says_which(
+    batchemo: Run, trained: Path, strangers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trained.parent)
+    model = batchemo("evaluate", "./mfcc40", strangers, "-j", 1)
+    assert "./mfcc40 is a finished model, nothing is trained" in model.err
+    recipe = batchemo(
+        "evaluate", "mfcc40", strangers, "--protocol", "leaky", "--epochs", 1, "-j", 1
+    )
+    assert recipe.code == 0, recipe.err
+    assert "mfcc40 is the recipe, trained anew here" in recipe.err
+    assert "./mfcc40" in recipe.err
+
+
+def test_recordings_that_cannot_be_heard_are_counted_and_told_by_the_exit_code(
+    evaluate: Run, trained: Path, strangers: Path, tmp_path: Path
+) -> None:
+    corpus = tmp_path / "ravdess"
+    shutil.copytree(strangers, corpus)
+    write_voice(corpus / "03-01-03-01-01-02-05.wav", seconds=0.05)
+    (corpus / "03-01-04-01-01-02-05.wav").write_text("not a recording\n")
+    ran = evaluate(trained, corpus, "--json")
+    assert ran.code == 3
+    assert "03-01-04-01-01-02-05.wav (not_audio" in ran.err
+    told = json.loads(ran.out)
+    assert told["about"]["left_out"] == {"too_short": 1}
+    assert "1 recordings could not be decoded." in told["about"]["notes"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--epochs", "3"), "--epochs: for recipes only"),
+        (("--no-oversample",), "--oversample: for recipes only"),
+        (("--param", "n_mfcc=13", "--window", "2"), "--window, --param: for recipes only"),
+        (("--seeds", "2"), "--seeds: for recipes only"),
+        (("--folds", "3"), "--folds: for recipes only"),
+        (("--classes", "happy,smug"), "does not know smug; it knows neutral"),
+        (("--label", "sad=", "--classes", "sad"), "none of these is judged here"),
+    ],
+)
+def test_what_a_finished_model_has_no_use_for_is_refused(
+    evaluate: Run, trained: Path, strangers: Path, options: tuple[str, ...], told: str
+) -> None:
+    ran = evaluate(trained, strangers, *options)
+    assert ran.code == 2
+    assert told in ran.err
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--classes", "happy"), "for finished models"),
+        (("--folds", "3", "--protocol", "random"), "--folds has no part"),
+        (("--validation", "0.3", "--protocol", "leaky"), "--validation has no part"),
+        (("--folds", "1"), "neither a number from 2 on"),
+        (("--folds", "few"), "nor luna-jimenez"),
+        (("--folds", "luna-jimenez"), "No fold of Luna-Jiménez"),
+        (("--seeds", "0"), "x>=1"),
+        (("--seed", "1"), "No such option"),
+        (("--quiet",), "-o FOLDER or --json"),
+    ],
+)
+def test_what_a_recipe_has_no_use_for_is_refused(
+    evaluate: Run, ravdess: Path, options: tuple[str, ...], told: str
+) -> None:
+    ran = evaluate("mfcc40", ravdess, *options)
+    assert ran.code == 2
+    assert told in ran.err
+
+
+def test_speakers_must_be_known_where_they_matter(evaluate: Run, tmp_path: Path) -> None:
+    for seed in range(4):
+        write_voice(tmp_path / f"{seed}.wav", seed=seed)
+    rows = "0.wav,sad\n1.wav,happy\n2.wav,sad\n3.wav,happy\n"
+    (tmp_path / "m.csv").write_text(f"file,label\n{rows}")
+    ran = evaluate("mfcc40", tmp_path / "m.csv")
+    assert ran.code == 2
+    assert "add a column speaker" in ran.err
+
+
+def test_a_name_that_is_nothing_lists_models_and_recipes(evaluate: Run, ravdess: Path) -> None:
+    ran = evaluate("mfcc41", ravdess)
+    assert ran.code == 2
+    assert "there is no such model" in ran.err
+    assert "name a recipe: cnn1d, melattn" in ran.err
+
+
+def test_a_model_that_does_not_tell_what_it_learnt_from_is_tested_with_a_warning(
+    evaluate: Run, tiny_bundle: Bundle, strangers: Path
+) -> None:
+    ran = evaluate(tiny_bundle.path, strangers, "--json")
+    assert ran.code == 0, ran.err
+    told = json.loads(ran.out)
+    assert any("does not tell which recordings" in note for note in told["about"]["notes"])
