@@ -7,6 +7,7 @@ features, the net and the mean over windows are librosa's, Keras's and numpy's.
 from __future__ import annotations
 
 import os
+import shutil
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -129,6 +130,7 @@ def check_parity(bundle: Bundle, recordings: Path, folder: Path, *, ending: str)
     out, over_time = folder / "r.parquet", folder / "s.parquet"
     batchemo.scan(recordings, model=bundle.path, ext=ending, jobs=1, output=out, segments=over_time)
     table = pq.read_table(out)
+    assert table.num_rows == len(list(recordings.iterdir()))
     assert set(table["status"].to_pylist()) == {"ok"}
     told = np.stack([table[f"p_{label}"].to_numpy() for label in bundle.labels], axis=1)
 
@@ -207,5 +209,5 @@ def test_the_shipped_bundles_say_it_of_real_recordings(name: str, tmp_path: Path
     recordings = tmp_path / "recordings"
     recordings.mkdir()
     for path in everything[:: len(everything) // LONGS]:
-        (recordings / path.name).symlink_to(path.resolve())
+        shutil.copy(path, recordings)
     check_parity(batchemo.load_bundle(name), recordings, tmp_path, ending="flac")
