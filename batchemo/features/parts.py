@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from batchemo.features import cepstrum, chroma, envelope, mel, pitch, waveform
-from batchemo.features.spectrum import Floats, Spectrum
+from batchemo.features.spectrum import DoubleSpectrum, Floats, Spectrum
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class _Parts:
 
     def _beside(self, samples: Floats, rate: int) -> Floats:
         """All the parts of one signal, (frames, columns)."""
-        spectrum = Spectrum(samples, rate=rate, n_fft=self.n_fft, hop=self.hop)
+        spectrum = DoubleSpectrum(samples, rate=rate, n_fft=self.n_fft, hop=self.hop)
         return np.concatenate([PARTS[part].track(spectrum, self) for part in self.parts], axis=1)
 
 

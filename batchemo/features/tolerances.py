@@ -1,7 +1,6 @@
 """How far each feature may lie from librosa 0.11: the one table, kept by the parity tests.
 
-librosa transforms in double precision and rounds to single, we transform in single precision. Both
-then differ by some 1e-7 of a frame's loudest bin; what that does to a feature stands here.
+Both transform in double precision and round to single; what then differs are sums of float32.
 """
 
 from __future__ import annotations

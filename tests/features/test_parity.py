@@ -16,7 +16,7 @@ from batchemo.features.chroma import chroma, chroma_filters
 from batchemo.features.envelope import bandwidth, contrast
 from batchemo.features.mel import decibels, mel_decibels, mel_filters, mel_power
 from batchemo.features.pitch import mean_pitch, tuning
-from batchemo.features.spectrum import Spectrum
+from batchemo.features.spectrum import DoubleSpectrum, Spectrum
 from batchemo.features.tolerances import TOLERANCES
 from batchemo.features.waveform import rms, zero_crossing_rate
 
@@ -79,7 +79,7 @@ PAIRS = [
 
 
 def spectrum_of(samples: Floats, rate: int = RATE) -> Spectrum:
-    return Spectrum(samples, rate=rate, n_fft=2048, hop=512)
+    return DoubleSpectrum(samples, rate=rate, n_fft=2048, hop=512)
 
 
 @pytest.mark.parametrize(("feature", "signal"), PAIRS)
