@@ -159,6 +159,7 @@ def _recipe(
 ) -> tuple[Evaluation, bool]:
     """Train and test a recipe."""
     from batchemo.training.evaluating import evaluate_system
+    from batchemo.training.protocols import folds_by_speaker
 
     if values["classes"] is not None:
         raise UsageError("--classes is for finished models; --label OLD= leaves classes out")
@@ -172,6 +173,9 @@ def _recipe(
     else:
         run.say(f"{name} is the recipe, trained anew here; a model of that name is ./{name}")
     corpus = _corpus(corpora, run, values)
+    if run.protocol == "speaker":
+        # Where there can be no folds, that is better known before hours of work than after.
+        folds_by_speaker(corpus.examples, values["folds"])
     exam = exam_of(
         system,
         choices,

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from batchemo.training.judged import Judged
     from batchemo.training.protocols import Trial
 
+_WIDE = 110
+"""Columns of a terminal that has room for a long bar."""
+
 
 class Follower(Protocol):
     """Follows a training or an evaluation."""
@@ -95,8 +98,9 @@ class _Bar:
         self._epochs = epochs
         self._first = True
         told = TextColumn("{task.description}", markup=False)
-        columns = [told, BarColumn(), TimeElapsedColumn()]
-        if self._console.width < NARROW:
+        width = self._console.width
+        columns = [told, BarColumn(40 if width >= _WIDE else 10), TimeElapsedColumn()]
+        if width < NARROW:
             columns = [told]
         self.progress = Progress(*columns, console=self._console, transient=True)
         self._task = self.progress.add_task("begins", total=None)
@@ -105,13 +109,20 @@ class _Bar:
         self._console.print(for_display(text), markup=False)
 
     def hear(self, done: int, total: int) -> None:
-        self._move(f"{done:,}/{total:,} recordings heard", done, total)
+        if done < total:
+            self._move(f"{done:,}/{total:,} recordings heard", done, total)
+        else:
+            self._move(f"{counted(total, 'recording')} heard, the net begins", 0, total)
 
     def epoch(self, trial: Trial, epoch: Epoch) -> None:
         if self._first and epoch.number:
             self.say(goes_on(epoch))
         self._first = False
-        self._move(epoch_line(epoch, self._epochs), epoch.number + 1, self._epochs)
+        told = (
+            f"epoch {epoch.number + 1}/{self._epochs}: loss {epoch.loss:.3f}, accuracy "
+            f"{epoch.accuracy:.3f}; watched {epoch.validation_accuracy:.3f}"
+        )
+        self._move(told, epoch.number + 1, self._epochs)
 
     def sat(self, done: int, total: int, trial: Trial, judged: Sequence[Judged]) -> None:
         self._move(trial_line(done, total, trial), done, total)

@@ -83,7 +83,7 @@ def make_trials(
     index = _Index(items)
     if protocol == "random":
         return tuple(_random(index, choices, seed) for seed in seeds)
-    parts = _speaker_folds(index.examples, folds)
+    parts = folds_by_speaker(index.examples, folds)
     return tuple(_unseen(index, fold, choices, seed) for seed in seeds for fold in parts)
 
 
@@ -124,7 +124,8 @@ class _Index:
         return tuple(place for example in examples for place in self._places[example].values())
 
 
-def _speaker_folds(examples: Sequence[Example], folds: Folds) -> tuple[Fold, ...]:
+def folds_by_speaker(examples: Sequence[Example], folds: Folds) -> tuple[Fold, ...]:
+    """The folds of the protocol `speaker`; UsageError where there can be none."""
     speakers = {example.speaker for example in examples if example.speaker}
     if len(speakers) < _LEAST_SPEAKERS and all(example.speaker for example in examples):
         raise UsageError(
