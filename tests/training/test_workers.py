@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 
 import pytest
+from made_work import own_process
 
 from batchemo.errors import BatchemoError
 from batchemo.training.workers import work_on
-
-
-def own_process(thing: str) -> int:
-    return os.getpid()
 
 
 def test_everything_is_worked_on_once_in_another_process() -> None:
