@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,11 +63,13 @@ def gather_items(
     missing = [example for example in examples if not hearing.is_kept(example)]
     progress(len(examples) - len(missing), len(examples))
     reasons = {}
-    made = work_on(missing, hearing.hear, jobs)
-    for left, (example, reason) in zip(reversed(range(len(missing))), made, strict=True):
-        if reason:
-            reasons[example] = reason
-        progress(len(examples) - left, len(examples))
+    # Closed at once, also when Ctrl-C comes while progress is told: else the processes would first
+    # finish all that is waiting.
+    with closing(work_on(missing, hearing.hear, jobs)) as made:
+        for left, (example, reason) in zip(reversed(range(len(missing))), made, strict=True):
+            if reason:
+                reasons[example] = reason
+            progress(len(examples) - left, len(examples))
     heard = [example for example in examples if example not in reasons]
     return Gathered(
         tuple(item for example in heard for item in hearing.items(example)),

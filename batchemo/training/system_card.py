@@ -28,7 +28,7 @@ _LIMITS = """\
 
 def write_system_card(info: Mapping[str, Any], figures: CardFigures) -> str:
     """The card as Markdown: what it is, how good, how it was trained, what it must not be."""
-    told = figures.table if figures.figures else _NO_FIGURES
+    told = f"{figures.table}\n{_protocols(figures)}" if figures.figures else _NO_FIGURES
     return "\n".join(
         [
             f"# {info['name']}\n\n{info['description']}\n",
@@ -38,6 +38,15 @@ def write_system_card(info: Mapping[str, Any], figures: CardFigures) -> str:
             _training(info),
             _licence(info),
         ]
+    )
+
+
+def _protocols(figures: CardFigures) -> str:
+    facts = figures.figures.items()
+    return "".join(
+        f"Protocol `{name}`, {one['seeds']} {'seed' if one['seeds'] == 1 else 'seeds'},"
+        f" {one['recordings']} recordings: {one['protocol']}\n\n"
+        for name, one in facts
     )
 
 

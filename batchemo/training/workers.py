@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import BrokenExecutor, Future, as_completed
 from typing import Any, TypeVar
 
@@ -18,11 +18,13 @@ R = TypeVar("R")
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
-def work_on(things: Sequence[T], work: Callable[[T], R], jobs: int) -> Iterator[tuple[T, R]]:
+def work_on(
+    things: Sequence[T], work: Callable[[T], R], jobs: int
+) -> Generator[tuple[T, R], None, None]:
     """Give each thing with what came of it, as soon as it is done.
 
     One job too is a process of its own: what the work imports stays out of the parent. Whoever
-    stops listening, as after Ctrl-C, ends the processes at once.
+    closes this, as after Ctrl-C, ends the processes at once.
     """
     from joblib.externals.loky import ProcessPoolExecutor
 

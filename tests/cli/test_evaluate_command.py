@@ -13,7 +13,7 @@ import pytest
 from made_corpus import make_actor, make_ravdess
 from signals import write_voice
 
-from batchemo.bundles import Bundle
+from batchemo.bundles import Bundle, find_bundle
 from batchemo.cli.entry import run
 from batchemo.training.corpora import EMOTIONS
 from batchemo.training.report import read_evaluation
@@ -157,7 +157,7 @@ def test_a_name_is_a_recipe_and_a_path_is_a_model_and_the_output_says_which(
     )
     assert recipe.code == 0, recipe.err
     assert "mfcc40 is the recipe, trained anew here" in recipe.err
-    assert "./mfcc40" in recipe.err
+    assert f"the shipped model is {find_bundle('mfcc40')}" in recipe.err
 
 
 def test_recordings_that_cannot_be_heard_are_counted_and_told_by_the_exit_code(
