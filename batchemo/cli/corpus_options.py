@@ -84,9 +84,7 @@ def warn_of(corpus: Corpus) -> None:
     """Tell which recordings of a corpus do not count, and why."""
     if doubles := corpus.duplicates:
         pairs = [f"{_short(one.dropped)} is {_short(one.kept)}" for one in doubles]
-        warn(
-            f"{counted(len(doubles), 'recording')} stood there twice and count once: {_few(pairs)}"
-        )
+        warn(f"{counted(len(doubles), 'recording')} under two names, counted once: {_few(pairs)}")
     if corpus.failures:
         warn_of_failures(corpus.failures)
     if strangers := corpus.strangers:

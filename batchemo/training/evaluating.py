@@ -122,13 +122,13 @@ def corpus_notes(corpus: Corpus) -> tuple[str, ...]:
     if corpus.duplicates:
         one = corpus.duplicates[0]
         notes.append(
-            f"{len(corpus.duplicates)} recordings are there under two names and were counted once,"
+            f"Recordings under two names, counted once: {len(corpus.duplicates)},"
             f" such as {one.dropped.name}, which is {one.kept.name}."
         )
     if corpus.failures:
-        notes.append(f"{len(corpus.failures)} recordings could not be decoded.")
+        notes.append(f"Recordings that could not be decoded: {len(corpus.failures)}.")
     if corpus.strangers:
-        notes.append(f"{len(corpus.strangers)} files were left out: their names tell no emotion.")
+        notes.append(f"Left out, for their names tell no emotion: {len(corpus.strangers)}.")
     return tuple(notes)
 
 

@@ -172,7 +172,7 @@ def test_recordings_that_cannot_be_heard_are_counted_and_told_by_the_exit_code(
     assert "03-01-04-01-01-02-05.wav (not_audio" in ran.err
     told = json.loads(ran.out)
     assert told["about"]["left_out"] == {"too_short": 1}
-    assert "1 recordings could not be decoded." in told["about"]["notes"]
+    assert "Recordings that could not be decoded: 1." in told["about"]["notes"]
 
 
 @pytest.mark.parametrize(

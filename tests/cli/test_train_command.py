@@ -168,7 +168,7 @@ def test_recordings_that_do_not_count_are_named(train: Run, ravdess: Path, tmp_p
     ran = train(corpus, "-o", tmp_path / "mine", "--epochs", 1)
 
     assert ran.code == 3, ran.err
-    assert "1 recording stood there twice" in ran.err
+    assert "1 recording under two names, counted once" in ran.err
     assert "03-01-01-01-01-02-01.wav is Actor_01/03-01-01-01-01-01-01.wav" in ran.err
     assert "Actor_01/03-01-02-01-01-02-01.wav (not_audio" in ran.err
     assert "Actor_01/03-01-03-01-01-02-01.wav (too_short" in ran.err
