@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from batchemo.bundles import Bundle
 from batchemo.errors import BatchemoError
@@ -11,7 +11,7 @@ from batchemo.training.exam import Exam, quieten
 from batchemo.training.items import Progress
 from batchemo.training.protocols import final_trial
 from batchemo.training.ship import Delivery, ship
-from batchemo.training.trials import Told, Trained, train
+from batchemo.training.trials import Classroom, Told, Trained, train
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,7 @@ def train_bundle(
     gathered = exam.gather(jobs=jobs, progress=progress)
     if not gathered.items:
         raise BatchemoError("none of the recordings gives anything to learn from: see the reasons")
-    # Not by the protocol of a leaky exam, whose room holds every recording twice.
-    room = replace(exam, protocol="speaker").room()
+    room = Classroom(exam.system, exam.choices, gathered.items, exam.labels, exam.work)
     trial = final_trial(room.items, exam.choices)
     trained = train(room, trial, told)
     return Graduate(ship(room, trial, trained, delivery), trained, gathered.failures)
