@@ -1,0 +1,79 @@
+"""Adapts probabilities to each speaker, without labels: what a model says of everything a speaker
+says tells of the voice, and not of the emotion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from batchemo.bundles.runtime import softmax
+
+PATIENCE = 8
+"""So many recordings of a speaker have half of their mean taken away."""
+
+_SMALLEST = float(np.finfo(np.float32).tiny)
+_STEPS = 2.0**28  # A sum of whole steps is the same in every order, to the last bit.
+
+Array = npt.NDArray[np.float64]
+
+
+class Speakers:
+    """What a model tends to say of each speaker; holds a few numbers a speaker, no recordings.
+
+    >>> speakers = Speakers()
+    >>> speakers.add(["ann"] * 8, log_of([[0.5, 0.5]] * 8))
+    >>> speakers.adapt(["ann"], log_of([[0.9, 0.1]])).round(3).tolist()
+    [[0.9, 0.1]]
+    >>> speakers.add(["ben"] * 8, log_of([[0.9, 0.1]] * 8))
+    >>> speakers.adapt(["ben", None], log_of([[0.9, 0.1]] * 2)).round(3).tolist()
+    [[0.75, 0.25], [0.9, 0.1]]
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[Hashable, int] = {}
+        self._sums: dict[Hashable, npt.NDArray[np.int64]] = {}
+
+    def add(self, names: Iterable[Hashable | None], logs: npt.ArrayLike) -> None:
+        """Take note of recordings (n, …, labels), each of the speaker named; None is nobody."""
+        steps = np.rint(np.asarray(logs, np.float64) * _STEPS).astype(np.int64)
+        for name, row in zip(names, steps, strict=True):
+            if name is not None:
+                self._counts[name] = self._counts.get(name, 0) + 1
+                self._sums[name] = self._sums.get(name, 0) + row
+
+    def adapt(self, names: Iterable[Hashable | None], logs: npt.ArrayLike) -> Array:
+        """Give the probabilities of recordings, each seen against the others of its speaker."""
+        scores = np.array(logs, np.float64)
+        for name, row in zip(names, scores, strict=True):
+            if name in self._sums:
+                row -= self._tendency(name)
+        return softmax(scores.reshape(-1, scores.shape[-1])).reshape(scores.shape)
+
+    def _tendency(self, name: Hashable) -> Array:
+        """Give what is taken from each score; it trusts few recordings little."""
+        count = self._counts[name]
+        mean = self._sums[name] / (_STEPS * count)
+        centred: Array = mean - mean.mean(axis=-1, keepdims=True)
+        return centred * (count / (count + PATIENCE))
+
+
+def adapt(logs: npt.ArrayLike) -> Array:
+    """Give the adapted probabilities of the recordings (n, labels) of one speaker.
+
+    >>> adapt(log_of([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.8, 0.2]])).round(2).tolist()
+    [[0.84, 0.16], [0.84, 0.16], [0.47, 0.53], [0.7, 0.3]]
+    """
+    scores = np.asarray(logs, np.float64)
+    names = ["the one"] * len(scores)
+    speakers = Speakers()
+    speakers.add(names, scores)
+    return speakers.adapt(names, scores)
+
+
+def log_of(probabilities: npt.ArrayLike) -> Array:
+    """Give the logarithms of probabilities, of which a model's may be as small as 0."""
+    logs: Array = np.log(np.maximum(np.asarray(probabilities, np.float64), _SMALLEST))
+    return logs

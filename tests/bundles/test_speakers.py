@@ -1,0 +1,89 @@
+"""Probabilities are adapted to each speaker alone, whatever order and portions they come in."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchemo.bundles import softmax
+from batchemo.bundles.speakers import Speakers, adapt, log_of
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def made_probabilities(seed: int, count: int = 12, labels: int = 4) -> np.ndarray:
+    """Probabilities as a table holds them, single precision included."""
+    scores = np.random.default_rng(seed).normal(scale=3, size=(count, labels))
+    return softmax(scores).astype(np.float32)
+
+
+def test_it_is_the_mean_of_the_logits_taken_away_by_n_in_n_plus_8() -> None:
+    logs = np.log(made_probabilities(1).astype(np.float64))
+    mean = logs.mean(axis=0)
+    expected = softmax(logs - (mean - mean.mean()) * 12 / 20)
+    np.testing.assert_allclose(adapt(logs), expected, atol=1e-7)
+
+
+def test_logits_do_as_well_as_log_probabilities() -> None:
+    logits = np.random.default_rng(2).normal(size=(6, 3))
+    np.testing.assert_allclose(adapt(logits), adapt(np.log(softmax(logits))), atol=1e-7)
+
+
+def test_a_lean_that_all_recordings_of_a_voice_share_is_taken_away_with_enough_of_them() -> None:
+    fair = np.log(made_probabilities(3, count=200))
+    fair -= fair.mean(axis=0)
+    heard = fair + np.array([2.0, -1.0, 0.0, -1.0])
+    assert (heard.argmax(axis=1) != fair.argmax(axis=1)).mean() > 0.2
+    assert (adapt(heard).argmax(axis=1) != fair.argmax(axis=1)).mean() < 0.05
+
+
+@given(SEEDS, st.data())
+def test_neither_order_nor_portions_change_a_bit(seed: int, data: st.DataObject) -> None:
+    logs = log_of(made_probabilities(seed))
+    names = data.draw(st.lists(st.sampled_from(["a", "b", None]), min_size=12, max_size=12))
+    order = data.draw(st.permutations(range(12)))
+    cut = data.draw(st.integers(0, 12))
+    at_once, in_portions = Speakers(), Speakers()
+    at_once.add(names, logs)
+    for portion in (order[:cut], order[cut:]):
+        in_portions.add([names[place] for place in portion], logs[portion])
+    whole = at_once.adapt(names, logs)
+    alone = [in_portions.adapt([name], log[None])[0] for name, log in zip(names, logs, strict=True)]
+    assert whole.tobytes() == np.stack(alone).tobytes()
+
+
+@given(SEEDS)
+def test_a_speaker_knows_nothing_of_the_others(seed: int) -> None:
+    logs = log_of(made_probabilities(seed))
+    speakers = Speakers()
+    speakers.add(["a"] * 5 + ["b"] * 7, logs)
+    assert speakers.adapt(["a"] * 5, logs[:5]).tobytes() == adapt(logs[:5]).tobytes()
+
+
+def test_a_recording_of_nobody_stays_as_it_was() -> None:
+    logs = log_of(made_probabilities(4))
+    speakers = Speakers()
+    speakers.add([None] * 11 + ["a"], logs)
+    np.testing.assert_allclose(speakers.adapt([None, "stranger"], logs[:2]), np.exp(logs[:2]))
+
+
+def test_several_models_are_adapted_each_by_its_own() -> None:
+    one, other = log_of(made_probabilities(5)), log_of(made_probabilities(6))
+    speakers, names = Speakers(), ["a"] * 12
+    both = np.stack([one, other], axis=1)
+    speakers.add(names, both)
+    expected = np.stack([adapt(one), adapt(other)], axis=1)
+    assert speakers.adapt(names, both).tobytes() == expected.tobytes()
+
+
+def test_certainty_does_not_break_it() -> None:
+    adapted = adapt(log_of([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]))
+    assert np.isfinite(adapted).all()
+    np.testing.assert_allclose(adapted.sum(axis=1), 1)
+
+
+def test_names_and_recordings_must_be_as_many() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        Speakers().add(["a"], np.zeros((2, 3)))
