@@ -16,3 +16,5 @@ class Judged:
     fold: str
     seed: int
     probabilities: tuple[float, ...]
+    uncalibrated: tuple[float, ...] = ()
+    """The probabilities at temperature 1, where they are known."""
