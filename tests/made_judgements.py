@@ -32,19 +32,29 @@ def judged(
     name: str = "",
     copy: str = "original",
     gender: str = "female",
+    uncalibrated: float | None = None,
 ) -> Judged:
     """One recording, told as an emotion this surely; the rest is shared by the others."""
-    rest = (1 - sure) / (len(labels) - 1)
     path = Path(name or f"{speaker}-{emotion}.wav")
     example = Example(path, "made", speaker, gender, emotion, "normal")
-    shares = tuple(sure if label == told else rest for label in labels)
-    return Judged(example, copy, fold, seed, shares)
+    before = () if uncalibrated is None else _shares(told, uncalibrated, labels)
+    return Judged(example, copy, fold, seed, _shares(told, sure, labels), before)
+
+
+def _shares(told: str, sure: float, labels: Sequence[str]) -> tuple[float, ...]:
+    rest = (1 - sure) / (len(labels) - 1)
+    return tuple(sure if label == told else rest for label in labels)
 
 
 def random_judgements(
-    *, seeds: int = 2, speakers: int = 6, labels: Sequence[str] = LABELS, luck: int = 0
+    *,
+    seeds: int = 2,
+    speakers: int = 6,
+    takes: int = 4,
+    labels: Sequence[str] = LABELS,
+    luck: int = 0,
 ) -> list[Judged]:
-    """Every speaker expresses every emotion four times; two in three are told right."""
+    """Every speaker expresses every emotion so often; two in three are told right."""
     random = np.random.default_rng(luck)
     return [
         judged(
@@ -61,7 +71,7 @@ def random_judgements(
         for seed in range(seeds)
         for speaker in range(speakers)
         for emotion in labels
-        for take in range(4)
+        for take in range(takes)
     ]
 
 

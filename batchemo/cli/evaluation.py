@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
 from batchemo.cli.text import NARROW, bar, bar_width, counted
 from batchemo.sources.names import for_display
-from batchemo.training.report.evaluation import FIGURES, Evaluation, OfGroup
+from batchemo.training.report.evaluation import FIGURES, Evaluation, Figure, OfGroup
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,7 +55,7 @@ def _remarks(evaluation: Evaluation) -> Iterator[str]:
 
 def _tables(evaluation: Evaluation, console: Console) -> Iterator[tuple[str, Table]]:
     narrow = console.width < NARROW
-    yield "", _figures(evaluation, narrow)
+    yield "", _figures(evaluation.figures, narrow)
     if len(evaluation.folds) > 1:
         yield "", _folds(evaluation, narrow)
     yield "", _classes(evaluation, bar_width(console.width))
@@ -67,18 +67,21 @@ def _tables(evaluation: Evaluation, console: Console) -> Iterator[tuple[str, Tab
     for grouping, groups in evaluation.groups.items():
         if len(groups) > 1:
             yield "", _groups(grouping, groups)
+    if evaluation.grouped:
+        yield evaluation.grouped.title, _figures(evaluation.grouped.figures, narrow)
+    if evaluation.conditions:
+        yield "the same recordings heard otherwise", _conditions(evaluation, narrow)
 
 
-def _figures(evaluation: Evaluation, narrow: bool) -> Table:
+def _figures(figures: Mapping[str, Figure], narrow: bool) -> Table:
     """The figures; a narrow terminal has no room for the spreads."""
     head = ["figure", "mean", "95 % of speakers", "± seeds", "± folds"]
     rows = []
-    for name, told in FIGURES.items():
-        figure = evaluation.figures[name]
+    for name, figure in figures.items():
         ends = figure.interval_over_speakers
         interval = NOTHING if ends is None else f"{ends[0]:.3f}–{ends[1]:.3f}"
         spreads = map(_share, (figure.spread_over_seeds, figure.spread_over_folds))
-        rows.append([told, _share(figure.mean), interval, *spreads])
+        rows.append([FIGURES[name], _share(figure.mean), interval, *spreads])
     return _grid(head, rows, most=3 if narrow else None)
 
 
@@ -110,6 +113,17 @@ def _groups(grouping: str, groups: Sequence[OfGroup]) -> Table:
     if more := len(groups) - len(rows):
         rows.append((f"and {more:,} more", "", "", ""))
     return _grid((grouping, "recordings", "accuracy", "UAR"), rows)
+
+
+def _conditions(evaluation: Evaluation, narrow: bool) -> Table:
+    """UAR and what it is more or less than that of the same recordings, in points."""
+    rows = [
+        (one.name, f"{one.recordings:,}", _share(one.uar.mean), f"{100 * one.change:+.1f}")
+        + tuple(_share(figure.mean) for figure in (one.accuracy, one.ece))
+        for one in evaluation.conditions
+    ]
+    head = ("condition", "recordings", "UAR", "points", "accuracy", "ECE")
+    return _grid(head, rows, most=4 if narrow else None)
 
 
 def _matrix(evaluation: Evaluation) -> Table:

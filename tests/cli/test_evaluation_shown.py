@@ -26,13 +26,15 @@ How random splits.
 2 recordings left out: too short
 a note
 
-figure         mean   95 % of speakers   ± seeds   ± folds
-──────────────────────────────────────────────────────────
-UAR           0.750        0.500–1.000         —         —
-accuracy      0.750        0.250–1.000         —         —
-macro F1      0.733                  —         —         —
-ECE           0.250                  —         —         —
-Brier score   0.500                  —         —         —
+figure                       mean   95 % of speakers   ± seeds   ± folds
+────────────────────────────────────────────────────────────────────────
+UAR                         0.750        0.500–1.000         —         —
+accuracy                    0.750        0.250–1.000         —         —
+accuracy at 80 % coverage   0.750                  —         —         —
+accuracy at 50 % coverage   0.750                  —         —         —
+macro F1                    0.733                  —         —         —
+ECE                         0.250                  —         —         —
+Brier score                 0.500                  —         —         —
 
 class                              support   recall   precision      F1
 ───────────────────────────────────────────────────────────────────────
@@ -76,11 +78,30 @@ def test_what_leaks_says_so_first(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_line_is_wider_than_the_terminal_and_no_figure_cut(
     monkeypatch: pytest.MonkeyPatch, columns: int
 ) -> None:
-    text = shown(an_evaluation(), monkeypatch, columns)
+    text = shown(everything(), monkeypatch, columns)
 
     assert max(map(len, text.splitlines())) <= columns
     assert "…" not in text
     assert ("± seeds" in text) == (columns >= 60)
+
+
+def everything() -> Evaluation:
+    """With figures before calibration, by speaker, and on the telephone."""
+    every = [replace(one, uncalibrated=one.probabilities) for one in random_judgements(takes=6)]
+    return evaluate(
+        [*every, *(replace(one, copy="telephone") for one in every)], LABELS, about=about()
+    )
+
+
+def test_what_is_known_besides_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = shown(everything(), monkeypatch)
+
+    assert "Brier score before calibration" in text
+    _, grouped = text.split("grouped by speaker (18 recordings each, no labels)\n")
+    assert grouped.count("UAR ") == 2
+    _, otherwise = text.split("the same recordings heard otherwise\n")
+    assert "telephone          108" in otherwise
+    assert "+0.0" in otherwise
 
 
 def test_a_matrix_that_does_not_fit_gives_way_to_the_worst_confusions(

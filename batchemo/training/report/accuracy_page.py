@@ -1,17 +1,16 @@
-"""The page that puts systems and protocols side by side, and the same figures for a card."""
+"""The page that puts systems and protocols side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
-from batchemo.training.report.evaluation import FIGURES, ON, Evaluation, OfGroup
+from batchemo.training.report.evaluation import FIGURES, ON, Evaluation, Figure, OfGroup
 from batchemo.training.report.markdown import NOTHING, figure, plain, share, table
 
 ByProtocol = Mapping[str, Evaluation]
 
 _IN_PAGE = ("channel", "gender", "intensity")
+_TWO = ("uar", "accuracy")
 
 _INTRODUCTION = """\
 # Accuracy
@@ -26,16 +25,6 @@ interval over actors (bootstrap: had other actors like these been recorded). A s
 mean of its folds'. UAR is the mean of the classes' recalls; ECE, the expected calibration error
 (10 bins), is how far confidence is from the share that is right.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class CardFigures:
-    """A subject's figures under each protocol, side by side."""
-
-    table: str
-    """Markdown."""
-    figures: dict[str, Any]
-    """By protocol, for bundle.json."""
 
 
 def accuracy_page(
@@ -71,37 +60,6 @@ def accuracy_page(
         *(part for name, found in subjects.items() for part in _section(name, found)),
     ]
     return "\n".join(parts)
-
-
-def figures_for_card(evaluations: Sequence[Evaluation]) -> CardFigures:
-    """The figures of one subject under each protocol, the headline first."""
-    found = _by_protocol(evaluations)
-    rows = [
-        [
-            f"`{name}`: {plain(ON.get(name, NOTHING))}",
-            *(figure(one.figures[kind]) for kind in ("uar", "accuracy", "macro_f1")),
-            figure(one.figures["ece"]),
-        ]
-        for name, one in found.items()
-    ]
-    head = ["protocol", *(FIGURES[kind] for kind in ("uar", "accuracy", "macro_f1", "ece"))]
-    return CardFigures(table(head, rows) + "\n", {k: _facts(one) for k, one in found.items()})
-
-
-_TWO = ("uar", "accuracy")
-
-
-def _facts(one: Evaluation) -> dict[str, Any]:
-    whole = one.to_dict()
-    return {
-        "on": ON.get(one.about.protocol, one.about.protocol),
-        "protocol": one.about.protocol_told,
-        "seeds": len(one.seeds),
-        "recordings": one.recordings,
-        "speakers": one.speakers,
-        **whole["figures"],
-        "recall": {of.label: of.recall for of in one.classes},
-    }
 
 
 def _leaky(kind: str) -> str:
@@ -151,10 +109,7 @@ def _section(name: str, found: ByProtocol) -> Iterator[str]:
         ["recordings", *(f"{one.recordings:,}" for one in found.values())],
         ["speakers", *(str(one.speakers) for one in found.values())],
         ["seeds", *(str(len(one.seeds)) for one in found.values())],
-        *(
-            [told, *(figure(one.figures[kind], interval=False) for one in found.values())]
-            for kind, told in FIGURES.items()
-        ),
+        *_figures(found),
     ]
     yield table(head, rows) + "\n"
     yield "Recall by class:\n"
@@ -166,6 +121,20 @@ def _section(name: str, found: ByProtocol) -> Iterator[str]:
     notes = dict.fromkeys(note for one in found.values() for note in one.about.notes)
     if notes:
         yield "\n".join(f"- {plain(note)}" for note in notes) + "\n"
+
+
+def _figures(found: ByProtocol) -> Iterator[list[str]]:
+    """The figures that are known under any protocol, grouped by speaker last."""
+    known: dict[str, list[Figure | None]] = {
+        told: [one.figures.get(kind) for one in found.values()] for kind, told in FIGURES.items()
+    }
+    for kind in _TWO:
+        known[f"{FIGURES[kind]}, grouped by speaker"] = [
+            one.grouped.figures[kind] if one.grouped else None for one in found.values()
+        ]
+    for told, figures in known.items():
+        if any(figures):
+            yield [told, *(NOTHING if f is None else figure(f, interval=False) for f in figures)]
 
 
 def _recalls(found: ByProtocol) -> Iterator[list[str]]:

@@ -1,10 +1,10 @@
-"""Draws an evaluation's confusion matrix and reliability as PNG: equal input, equal bytes."""
+"""Draws an evaluation as PNG: confusions, reliability, coverage. Equal input, equal bytes."""
 
 from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from batchemo.sources.names import for_display
@@ -29,6 +29,19 @@ def draw_confusion(evaluation: Evaluation) -> bytes:
 def draw_reliability(evaluation: Evaluation) -> bytes:
     """How often answers of a confidence are right, beside how often they should be."""
     return _draw(evaluation, (6.0, 5.6), _reliability)
+
+
+def draw_coverage(evaluation: Evaluation) -> bytes:
+    """How much is wrong among the most confident answers, from few to all (risk, coverage)."""
+    return _draw(evaluation, (6.0, 5.0), _coverage)
+
+
+PICTURES: Mapping[str, Callable[[Evaluation], bytes]] = {
+    "confusion": draw_confusion,
+    "reliability": draw_reliability,
+    "coverage": draw_coverage,
+}
+"""The pictures by the name of their file."""
 
 
 def _draw(
@@ -81,8 +94,24 @@ def _reliability(figure: Figure, axes: Axes, evaluation: Evaluation) -> None:
     axes.plot([0, 1], [0, 1], "--", color="grey", label="as confident as right")
     axes.plot([one.confidence for one in bins], [one.accuracy for one in bins], "o", color="black")
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="share told right")
-    error = evaluation.figures["ece"].mean
-    axes.legend(loc="lower right", title=f"ECE {error:.3f}; darker: more recordings")
+    told = f"ECE {evaluation.figures['ece'].mean:.3f}"
+    if before := evaluation.figures.get("ece_uncalibrated"):
+        told += f" ({before.mean:.3f} before calibration)"
+    axes.legend(loc="lower right", title=f"{told}; darker: more recordings")
+
+
+def _coverage(figure: Figure, axes: Axes, evaluation: Evaluation) -> None:
+    curve = evaluation.coverage
+    wrong = [1 - kept.accuracy for kept in curve]
+    axes.plot([kept.coverage for kept in curve], wrong, color="tab:blue")
+    points = (("accuracy", 1.0, "o"), ("accuracy_at_80", 0.8, "s"), ("accuracy_at_50", 0.5, "^"))
+    for name, coverage, mark in points:
+        right = evaluation.figures[name].mean
+        told = f"{right:.3f} right at {coverage:.0%}"
+        axes.plot(coverage, 1 - right, mark, color="black", label=told)
+    axes.set(xlim=(0, 1.02), ylim=(0, max(0.1, 1.25 * max(wrong))))
+    axes.set(xlabel="coverage: share kept, the most confident", ylabel="share told wrong")
+    axes.legend(loc="lower left")
 
 
 def _short(names: Sequence[str]) -> list[str]:

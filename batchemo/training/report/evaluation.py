@@ -7,19 +7,24 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from batchemo.errors import UsageError
+from batchemo.training.report.coverage import Kept
 from batchemo.training.report.metrics import Bin
 from batchemo.training.report.plain import from_plain, to_plain
 
-FORMAT = 1
+FORMAT = 2
 
 FIGURES: Mapping[str, str] = {
     "uar": "UAR",
     "accuracy": "accuracy",
+    "accuracy_at_80": "accuracy at 80 % coverage",
+    "accuracy_at_50": "accuracy at 50 % coverage",
     "macro_f1": "macro F1",
     "ece": "ECE",
+    "ece_uncalibrated": "ECE before calibration",
     "brier": "Brier score",
+    "brier_uncalibrated": "Brier score before calibration",
 }
-"""The figures as they are called, the headline first."""
+"""The figures as they are called, the headline first. Those before calibration may be unknown."""
 
 ON: Mapping[str, str] = {
     "speaker": "on speakers that it never heard",
@@ -31,7 +36,9 @@ ON: Mapping[str, str] = {
 }
 """What a protocol's figures are about, in words that go wherever the figures go."""
 
-GROUPINGS = ("corpus", "channel", "gender", "intensity", "speaker")
+GROUPINGS = ("corpus", "language", "channel", "gender", "intensity", "speaker")
+UNKNOWN = "(unknown)"
+"""The group of what is not told of recordings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +143,44 @@ class Confusion:
     """Of the row; None for classes without recordings."""
 
 
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """The figures when each speaker's recordings are judged together, without their labels."""
+
+    fewest: int
+    """Recordings of a speaker."""
+    most: int
+    figures: Mapping[str, Figure]
+
+    @property
+    def title(self) -> str:
+        """The heading of these figures, which is their protocol.
+
+        >>> Grouped(16, 60, {}).title
+        'grouped by speaker (16 to 60 recordings each, no labels)'
+        """
+        many = f"{self.fewest}" if self.fewest == self.most else f"{self.fewest} to {self.most}"
+        return f"grouped by speaker ({many} recordings each, no labels)"
+
+
+@dataclass(frozen=True, slots=True)
+class OfCondition:
+    """The same recordings heard otherwise: on the telephone, in noise."""
+
+    name: str
+    told: str
+    """What was done to the sound."""
+    recordings: int
+    unheard: int
+    """Recordings in which nothing sounds like speech any more: they have no part in the figures."""
+    uar: Figure
+    accuracy: Figure
+    ece: Figure
+    change: float
+    """UAR less that of the same recordings as they are."""
+    change_spread_over_seeds: float | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """All that is reported of a recipe or bundle under one protocol."""
@@ -152,6 +197,12 @@ class Evaluation:
     classes: tuple[OfClass, ...]
     confusion: Confusion
     reliability: tuple[Bin, ...]
+    coverage: tuple[Kept, ...]
+    """What is right of the most confident answers, from all to few."""
+    grouped: Grouped | None
+    """None where speakers are not known, or were heard too rarely."""
+    conditions: tuple[OfCondition, ...]
+    """How the same recordings fare when they are heard otherwise, where that was tried."""
     groups: Mapping[str, tuple[OfGroup, ...]]
 
     def to_dict(self) -> dict[str, Any]:
@@ -163,7 +214,10 @@ class Evaluation:
         """Read what `to_dict` gave; UsageError for anything else."""
         rest = {key: value for key, value in told.items() if key not in ("format", "title")}
         if told.get("format") != FORMAT:
-            raise UsageError(f"the evaluation's format is {told.get('format')!r}, not {FORMAT}")
+            raise UsageError(
+                f"the evaluation's format is {told.get('format')!r}, not {FORMAT}: another version"
+                " of batchemo wrote it; evaluate again, finished trainings are kept"
+            )
         found = from_plain(cls, rest, "the evaluation")
         if told.get("title") != found.about.title:
             raise UsageError("the evaluation's title does not fit what it is about")

@@ -21,6 +21,7 @@ anything = st.builds(
     seed=st.integers(0, 2),
     sure=st.floats(0.34, 1),
     gender=st.text(max_size=2),
+    uncalibrated=st.none() | st.floats(0.34, 1),
 )
 
 
@@ -126,7 +127,7 @@ def test_any_evaluation_is_read_back_equal_and_keeps_its_bounds(every: list) -> 
 
     assert Evaluation.from_dict(json.loads(json.dumps(found.to_dict()))) == found
     for name, figure in found.figures.items():
-        assert 0 <= figure.mean <= (2 if name == "brier" else 1)
+        assert 0 <= figure.mean <= (2 if name.startswith("brier") else 1)
         low, high = figure.interval_over_speakers or (0, 1)
         assert 0 <= low <= high <= 1
 
@@ -158,7 +159,7 @@ def test_all_that_it_is_about_is_read_back() -> None:
         ({"labels": "sad"}, r"evaluation\.labels must be a list"),
         ({"groups": []}, r"evaluation\.groups must be an object"),
         ({"about": None}, r"evaluation\.about must be an object"),
-        ({"format": 2}, "format is 2, not 1"),
+        ({"format": 1}, "format is 1, not 2: another version of batchemo wrote it"),
         ({"title": "better"}, "title does not fit"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,12 @@ FILES = {
     "figures.csv",
     "classes.csv",
     "confusion.csv",
+    "coverage.csv",
     "groups.csv",
+    "conditions.csv",
     "confusion.png",
     "reliability.png",
+    "coverage.png",
 }
 HOSTILE = ("=cmd()", '$\\frac{$ a,b\n"c"', "\x1b[2J\udcff日本")
 
@@ -54,7 +58,7 @@ def test_tables_hold_the_figures_and_the_protocol(tmp_path: Path) -> None:
     found = an_evaluation("leaky")
     write_evaluation(tmp_path, found)
 
-    for name in ("figures", "classes", "confusion", "groups"):
+    for name in ("figures", "classes", "confusion", "coverage", "groups"):
         assert {row["protocol"] for row in rows(tmp_path / f"{name}.csv")} == {"leaky"}
     uar, *_ = rows(tmp_path / "figures.csv")
     assert float(uar["mean"]) == found.figures["uar"].mean
@@ -63,9 +67,30 @@ def test_tables_hold_the_figures_and_the_protocol(tmp_path: Path) -> None:
     classes = rows(tmp_path / "classes.csv")
     assert [float(row["recall"]) for row in classes] == [of.recall for of in found.classes]
     assert len(rows(tmp_path / "confusion.csv")) == len(LABELS) ** 2
+    assert [float(row["accuracy"]) for row in rows(tmp_path / "coverage.csv")] == [
+        kept.accuracy for kept in found.coverage
+    ]
+    assert rows(tmp_path / "conditions.csv") == [], "none was tried"
 
 
-@pytest.mark.parametrize("name", ["confusion.png", "reliability.png"])
+def test_tables_tell_what_was_judged_by_speaker_and_under_conditions(tmp_path: Path) -> None:
+    every = random_judgements(takes=6)
+    found = evaluate(
+        [*every, *(replace(one, copy="telephone") for one in every)], LABELS, about=about()
+    )
+    write_evaluation(tmp_path, found)
+
+    figures = rows(tmp_path / "figures.csv")
+    grouped = {row["figure"]: float(row["mean"]) for row in figures if row["judged"] != "alone"}
+    assert found.grouped
+    assert grouped == {name: figure.mean for name, figure in found.grouped.figures.items()}
+    [telephone] = rows(tmp_path / "conditions.csv")
+    assert telephone["condition"] == "telephone"
+    assert "3400 Hz" in telephone["told"]
+    assert float(telephone["uar_change"]) == 0
+
+
+@pytest.mark.parametrize("name", ["confusion.png", "reliability.png", "coverage.png"])
 def test_pictures_are_png_of_a_size_to_look_at(tmp_path: Path, name: str) -> None:
     write_evaluation(tmp_path, an_evaluation())
     content = (tmp_path / name).read_bytes()
@@ -80,7 +105,7 @@ def test_the_protocol_is_drawn_into_the_pictures(tmp_path: Path) -> None:
     write_evaluation(tmp_path / "1", an_evaluation("speaker"))
     write_evaluation(tmp_path / "2", an_evaluation("random"))
 
-    for name in ("confusion.png", "reliability.png"):
+    for name in ("confusion.png", "reliability.png", "coverage.png"):
         assert (tmp_path / "1" / name).read_bytes() != (tmp_path / "2" / name).read_bytes()
 
 
