@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchemo.training.report.chapters import chapters, headline
+from batchemo.training.report.drawing import PICTURES
 from batchemo.training.report.evaluation import FIGURES, ON, UNKNOWN, Evaluation
 from batchemo.training.report.markdown import figure, plain, table
 
 _HEADLINE = "speaker"
 _IN_TABLE = ("uar", "accuracy", "macro_f1", "ece", "brier")
+_DRAWN = {
+    "coverage": "How much is wrong among the most confident answers",
+    "reliability": "How often answers of a confidence are right",
+}
+"""What of the headline is drawn beside the card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +25,7 @@ class CardFigures:
     """A subject's figures under each protocol, side by side, and what else there is to tell."""
 
     table: str
-    """Markdown: a line for each evaluation."""
+    """Markdown: a line for each evaluation, and for those of other subjects beside it."""
     figures: dict[str, Any]
     """By protocol, and by corpus where a finished model was tested, for bundle.json."""
     chapters: str
@@ -37,43 +43,69 @@ def key_of(evaluation: Evaluation) -> str:
     return "-".join([about.protocol, *sorted(about.corpora)])
 
 
-def figures_for_card(evaluations: Sequence[Evaluation]) -> CardFigures:
-    """The figures of one subject, the headline first; each evaluation has a key of its own."""
-    found = _in_order({key_of(one): one for one in evaluations})
-    rows = [
-        [
-            f"`{one.about.protocol}`: {_on(one)}",
-            *(figure(one.figures[kind]) for kind in _IN_TABLE),
-        ]
-        for one in found.values()
-    ]
+def figures_for_card(
+    evaluations: Sequence[Evaluation], beside: Sequence[Evaluation] = ()
+) -> CardFigures:
+    """The figures of one subject, the headline first; each evaluation has a key of its own.
+
+    Those `beside` it are of other subjects, to compare with.
+    """
+    found = _in_order(evaluations)
+    rows = [_row(one, _where(one)) for one in found.values()]
+    rows += [_row(one, f"beside it, `{one.about.subject}`, {_where(one)}") for one in beside]
     head = ["protocol", *(FIGURES[kind] for kind in _IN_TABLE)]
-    whole = [one for name, one in found.items() if name == _HEADLINE or one.about.kind == "bundle"]
+    told = (
+        _chapter(name, one)
+        for name, one in found.items()
+        if name == _HEADLINE or one.about.kind == "bundle"
+    )
     return CardFigures(
         table(head, rows) + "\n",
         {name: _facts(one) for name, one in found.items()},
-        "\n".join(_chapter(one) for one in whole),
+        "\n".join(told),
     )
 
 
-def _in_order(found: Mapping[str, Evaluation]) -> dict[str, Evaluation]:
+def pictures_for_card(evaluations: Sequence[Evaluation]) -> dict[str, bytes]:
+    """The files that the card of these evaluations shows, by name."""
+    one = _in_order(evaluations).get(_HEADLINE)
+    return {} if one is None else {f"{name}.png": PICTURES[name](one) for name in _DRAWN}
+
+
+def _in_order(evaluations: Sequence[Evaluation]) -> Mapping[str, Evaluation]:
     """The protocols in their order, then the finished model on corpora by name."""
+    found = {key_of(one): one for one in evaluations}
     order = [*(name for name in ON if name in found), *sorted(set(found) - set(ON))]
     return {name: found[name] for name in order}
 
 
+def _row(one: Evaluation, told: str) -> list[str]:
+    return [told, *(figure(one.figures[kind]) for kind in _IN_TABLE)]
+
+
+def _where(one: Evaluation) -> str:
+    told = f"`{one.about.protocol}`: {_on(one)}"
+    return told if one.about.kind == "recipe" else f"{_finished(one)}, {told}"
+
+
 def _on(one: Evaluation) -> str:
-    on = plain(ON.get(one.about.protocol, one.about.protocol))
-    if one.about.kind == "recipe":
-        return on
+    return plain(ON.get(one.about.protocol, one.about.protocol))
+
+
+def _finished(one: Evaluation) -> str:
+    """What a finished model heard, and in which language."""
     languages = [of.name for of in one.groups["language"] if of.name != UNKNOWN]
-    told = plain(", ".join([*sorted(one.about.corpora), *languages]))
-    return f"{on}, the finished model: {told}"
+    heard = " and ".join(sorted(one.about.corpora)) or "recordings"
+    told = f"{heard} (language: {', '.join(languages)})" if languages else heard
+    return f"the finished model on {plain(told)}"
 
 
-def _chapter(one: Evaluation) -> str:
-    told = _on(one)
-    return f"## {told[0].upper()}{told[1:]}\n\n{headline(one)}\n{chapters(one)}"
+def _chapter(name: str, one: Evaluation) -> str:
+    title = _on(one) if name == _HEADLINE else f"{_finished(one)}, {_on(one)}"
+    parts = [f"## {title[0].upper()}{title[1:]}\n", headline(one), chapters(one)]
+    if name == _HEADLINE:
+        parts.append("\n".join(f"![{told}]({drawn}.png)" for drawn, told in _DRAWN.items()) + "\n")
+    return "\n".join(parts)
 
 
 def _facts(one: Evaluation) -> dict[str, Any]:

@@ -27,9 +27,9 @@ more: a scan refuses them, and no figure counts them.
 def headline(evaluation: Evaluation) -> str:
     """How much was judged, and the figures that matter most."""
     figures, seeds = evaluation.figures, len(evaluation.seeds)
-    heard = f"{evaluation.recordings:,} recordings"
+    heard = _counted(evaluation.recordings, "recording")
     if evaluation.speakers:
-        heard += f" of {evaluation.speakers} speakers"
+        heard += f" of {_counted(evaluation.speakers, 'speaker')}"
     spread = f"The mean of {seeds} seeds ± their standard deviation" if seeds > 1 else "One seed"
     return (
         f"{heard}, {len(evaluation.labels)} classes: UAR (the mean recall of the classes)"
@@ -60,6 +60,10 @@ def _condition(
     uar, accuracy, ece = figures
     shares = share(accuracy.mean), share(ece.mean)
     return [told, f"{recordings:,}", unheard, figure(uar), change, *shares]
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
 def _classes(evaluation: Evaluation) -> Iterator[str]:
