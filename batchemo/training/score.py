@@ -14,8 +14,12 @@ from batchemo.training.corpora import Example
 from batchemo.training.items import Item, Progress, gather_items
 from batchemo.training.judged import Judged
 from batchemo.training.pictures import Windows
+from batchemo.training.verdicts import Float64
 
 BUNDLE_FOLD = "bundle"
+
+_LEAST = float(np.finfo(np.float32).tiny)
+"""No probability is taken for 0: so that there is always something to share out."""
 
 
 def hear_with(
@@ -53,7 +57,15 @@ def judge_with(bundle: Bundle, items: Sequence[Item], classes: Sequence[str]) ->
     places = [bundle.labels.index(name) for name in classes]
     judged = []
     for item in items:
-        shares = runtime.run(item.windows).mean(axis=0, dtype=np.float64)[places]
-        told = tuple((shares / shares.sum()).tolist())
-        judged.append(Judged(item.example, item.copy, BUNDLE_FOLD, 0, told))
+        windows = np.maximum(runtime.run(item.windows).astype(np.float64), _LEAST)
+        told = _shared_out(windows, places)
+        # The temperature of softmax is undone by a power: what a window's net said before.
+        before = _shared_out(windows**bundle.temperature, places)
+        judged.append(Judged(item.example, item.copy, BUNDLE_FOLD, 0, told, before))
     return judged
+
+
+def _shared_out(windows: Float64, places: Sequence[int]) -> tuple[float, ...]:
+    """The mean over windows, of which each counts alike, shared out among some labels."""
+    shares = (windows / windows.sum(axis=1, keepdims=True)).mean(axis=0)[places]
+    return tuple((shares / shares.sum()).tolist())
