@@ -117,11 +117,11 @@ def _groups(grouping: str, groups: Sequence[OfGroup]) -> Table:
 
 def _conditions(evaluation: Evaluation, narrow: bool) -> Table:
     """UAR and what it is more or less than that of the same recordings, in points."""
-    rows = [
-        (one.name, f"{one.recordings:,}", _share(one.uar.mean), f"{100 * one.change:+.1f}")
-        + tuple(_share(figure.mean) for figure in (one.accuracy, one.ece))
-        for one in evaluation.conditions
-    ]
+    rows = []
+    for one in evaluation.conditions:
+        change, figures = f"{100 * one.change:+.1f}", (one.accuracy, one.ece)
+        shares = (_share(figure.mean) for figure in figures)
+        rows.append([one.name, f"{one.recordings:,}", _share(one.uar.mean), change, *shares])
     head = ("condition", "recordings", "UAR", "points", "accuracy", "ECE")
     return _grid(head, rows, most=4 if narrow else None)
 
