@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from batchemo.bar import bar_for
 from batchemo.errors import UsageError
+from batchemo.scan.interpretation import Interpretation
 from batchemo.scan.options import BATCH_SIZE, STDOUT, TIMEOUT, ScanOptions, Settings
 from batchemo.sources import SourceOptions
 from batchemo.tables.whole import read_files_table
@@ -35,6 +36,9 @@ def scan(
     channel: str | int = "mix",
     backend: Backend = "onnx",
     batch_size: int = BATCH_SIZE,
+    min_confidence: float = 0.0,
+    dimensions: bool = False,
+    speaker: str | None = None,
     files_from: Path | None = None,
     null: bool = False,
     manifest: Path | None = None,
@@ -70,8 +74,8 @@ def scan(
     segments, summary
         Also write the table of all windows over time, and the counts for each group.
     group_by
-        What the summary counts by: a manifest's column, `folder`, `part:N`, `date`, `month` or
-        `year`.
+        What the summary counts by: a manifest's column, `folder`, `part:N`, `regex:PATTERN`,
+        `date`, `month` or `year`.
     model
         A model's name or the folder of a bundle; or several, which hear every recording in one
         pass: see docs/tables.md for the columns.
@@ -81,6 +85,14 @@ def scan(
         `"mix"` for the mean of all channels, or the number of one, from 0.
     backend, batch_size
         What runs the net, and how many windows go through it together.
+    min_confidence
+        Below this confidence `emotion` is `uncertain`; the probabilities stay.
+    dimensions
+        Also estimate valence, arousal and dominance.
+    speaker
+        What names the speaker to whom the probabilities are adapted: a manifest's column,
+        `folder`, `part:N`, `root` or `regex:PATTERN`. See docs/scan.md for when it helps and
+        when it harms.
     files_from, null
         A file that lists recordings, one a line, or each ended by NUL.
     manifest
@@ -131,6 +143,7 @@ def scan(
             min_age=min_age,
         ),
         settings=_settings(model, window, hop, channel, backend, batch_size),
+        interpretation=Interpretation(min_confidence, dimensions, speaker),
         output=_text(output),
         segments=_text(segments),
         summary=_text(summary),
@@ -148,6 +161,8 @@ def scan(
         result = run_scan(options, listener)
     for problem in result.report.problems:
         warnings.warn(f"could not be read: {problem}", stacklevel=2)
+    for caution in result.report.cautions:
+        warnings.warn(caution, stacklevel=2)
     return result.table if options.output is None else read_files_table(options.output)
 
 
@@ -161,6 +176,9 @@ def predict(
     channel: str | int = "mix",
     backend: Backend = "onnx",
     batch_size: int = BATCH_SIZE,
+    min_confidence: float = 0.0,
+    dimensions: bool = False,
+    speaker: str | None = None,
 ) -> pa.Table:
     """Analyse some recordings in this process, with the numbers that a scan would give.
 
@@ -170,8 +188,8 @@ def predict(
         A file, or several.
     segments
         Return a row for each window over time, of all recordings that did not fail.
-    model, window, hop, channel, backend, batch_size
-        As in `scan`.
+    model, window, hop, channel, backend, batch_size, min_confidence, dimensions, speaker
+        As in `scan`; speakers are adapted to by these recordings alone.
 
     Returns
     -------
@@ -188,7 +206,9 @@ def predict(
 
     several = [recordings] if isinstance(recordings, (str, os.PathLike)) else recordings
     settings = _settings(model, window, hop, channel, backend, batch_size)
-    return look_closely(several, *settings).table(segments=segments)
+    interpretation = Interpretation(min_confidence, dimensions, speaker)
+    look = look_closely(several, *settings, interpretation=interpretation)
+    return look.table(segments=segments)
 
 
 def load_bundle(name_or_path: Path = "default") -> Bundle:

@@ -21,11 +21,13 @@ from batchemo.app.together import together
 from batchemo.audio import REASONS
 from batchemo.bundles import Bundle
 from batchemo.errors import BatchemoError
+from batchemo.scan.interpretation import PLAIN
 from batchemo.scan.panel import Panel
-from batchemo.scan.shape import Shape
+from batchemo.scan.telling import Teller
 from batchemo.sources import Recording, SourceOptions, names
-from batchemo.tables.rows import Floats, Row, judge, to_batch
-from batchemo.tables.write import open_writer, regroup
+from batchemo.tables.rows import Floats, Row, to_batch
+from batchemo.tables.verdicts import judge
+from batchemo.tables.write import open_writer
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -159,11 +161,11 @@ def files_table(looks: Sequence[Look], panel: Panel) -> pa.Table:
     import pyarrow as pa
 
     labels, models = panel.labels, panel.names
-    shape = Shape(labels, None, False, panel.account(SourceOptions()), models=models)
+    teller = Teller(panel.shape(PLAIN, SourceOptions()))
     digests = [bundle.digest for bundle in panel.bundles]
     rows = [together([look.rows[each] for each in digests], panel.bundles) for look in looks]
     batch = to_batch(rows, labels=labels, model=panel.model, segments=False, models=models)
-    return pa.concat_tables([shape.files().empty_table(), *regroup([batch], shape.files())])
+    return pa.concat_tables([teller.shape.files().empty_table(), *teller.tables(lambda: [batch])])
 
 
 def written(table: pa.Table, kind: str) -> bytes:

@@ -12,6 +12,7 @@ import numpy as np
 
 from batchemo.bundles import Bundle
 from batchemo.tables.rows import Row, Windows
+from batchemo.tables.verdicts import mean_of
 
 
 def together(rows: Sequence[Row], bundles: Sequence[Bundle]) -> Row:
@@ -27,8 +28,8 @@ def together(rows: Sequence[Row], bundles: Sequence[Bundle]) -> Row:
         opinions.append(row.probabilities[order])
         windows.append(replace(row.windows, probabilities=row.windows.probabilities[:, order]))
     stacked = np.stack(opinions)
-    mean = stacked.astype(np.float64).mean(axis=0).astype(np.float32)
-    return replace(rows[0], probabilities=mean, opinions=stacked, windows=_end_to_end(windows))
+    mean, joined = mean_of(stacked), _end_to_end(windows)
+    return replace(rows[0], probabilities=mean, opinions=stacked, windows=joined)
 
 
 def _end_to_end(windows: Sequence[Windows]) -> Windows:

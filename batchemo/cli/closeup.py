@@ -4,27 +4,41 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 import click
 
 from batchemo.cli.text import bar, bar_width
+from batchemo.scan.interpretation import PLAIN, Interpretation
 from batchemo.sources.names import for_display
+from batchemo.tables.columns import DIMENSIONS, UNCERTAIN
+from batchemo.tables.dimensions import expected
 from batchemo.tables.rows import Floats, Row, Windows
+from batchemo.tables.verdicts import named
 
 NARROW_BAR = 12
 
 
-def show(path: str, row: Row, labels: Sequence[str], models: Sequence[str] = ()) -> None:
+def show(
+    path: str,
+    row: Row,
+    labels: Sequence[str],
+    models: Sequence[str] = (),
+    how: Interpretation = PLAIN,
+) -> None:
     """Print the recording; of several models, what all say together and then each."""
     click.echo(f"{click.style(for_display(path), bold=True)}{_facts(row)}")
     if row.probabilities is None:
         click.secho(f"  failed: {row.reason}: {for_display(row.detail or '')}\n", fg="yellow")
         return
     ranked = sorted(zip(labels, row.probabilities, strict=True), key=lambda each: -each[1])
-    label, confidence = ranked[0]
+    teller = _Teller(labels, how)
+    label, confidence = teller.name(row.probabilities), ranked[0][1]
     agreed = "" if row.opinions is None else f", {_agreed(row.probabilities, row.opinions)}"
     click.echo(f"  {click.style(label, bold=True)}, confidence {confidence:.2f}{agreed}\n")
+    if how.dimensions:
+        click.echo(f"  estimated: {teller.place(row.probabilities)}\n")
     width = max(map(len, labels))
     columns = shutil.get_terminal_size().columns
     for label, probability in ranked:
@@ -32,9 +46,9 @@ def show(path: str, row: Row, labels: Sequence[str], models: Sequence[str] = ())
         click.echo(f"  {label:<{width}}  {drawn}{probability:.2f}")
     if row.opinions is not None:
         click.echo()
-        _show_votes(row.opinions, labels, models, columns)
+        _show_votes(row.opinions, teller, models, columns)
     if row.windows is not None and len(row.windows.starts) > max(1, len(models)):
-        _show_windows(row.windows, labels, models, columns)
+        _show_windows(row.windows, teller, models, columns)
     click.echo()
 
 
@@ -44,20 +58,33 @@ def _agreed(together: Floats, opinions: Floats) -> str:
     return f"the label of {agreed} of {len(opinions)} models"
 
 
-def _show_votes(
-    opinions: Floats, labels: Sequence[str], models: Sequence[str], columns: int
-) -> None:
+def _show_votes(opinions: Floats, teller: _Teller, models: Sequence[str], columns: int) -> None:
     width = max(map(len, models))
     for model, opinion in zip(models, opinions, strict=True):
-        click.echo(f"  {model:<{width}}  {_verdict(opinion, labels, columns)}")
+        click.echo(f"  {model:<{width}}  {teller.verdict(opinion, columns)}")
 
 
-def _verdict(probabilities: Floats, labels: Sequence[str], columns: int) -> str:
-    """Write the best label with its probability as a short bar and a number."""
-    best = int(probabilities.argmax())
-    share = float(probabilities[best])
-    drawn = _drawn(share, bar_width(columns, NARROW_BAR))
-    return f"{labels[best]:<{max(map(len, labels))}}  {drawn}{share:.2f}"
+@dataclass(frozen=True, slots=True)
+class _Teller:
+    """Puts probabilities in words, as they are to be read."""
+
+    labels: Sequence[str]
+    how: Interpretation
+
+    def name(self, probabilities: Floats) -> str:
+        return str(named(probabilities[None], self.labels, self.how.min_confidence)[0])
+
+    def place(self, probabilities: Floats) -> str:
+        values = expected(probabilities[None], self.labels)[0]
+        words = (name.removesuffix("_est") for name in DIMENSIONS)
+        return ", ".join(f"{word} {v:+.2f}" for word, v in zip(words, values, strict=True))
+
+    def verdict(self, probabilities: Floats, columns: int) -> str:
+        """Write the label with the highest probability as a short bar and a number."""
+        share = float(probabilities.max())
+        drawn = _drawn(share, bar_width(columns, NARROW_BAR))
+        width = max(map(len, [*self.labels, UNCERTAIN] if self.how.min_confidence else self.labels))
+        return f"{self.name(probabilities):<{width}}  {drawn}{share:.2f}"
 
 
 def _facts(row: Row) -> str:
@@ -71,9 +98,7 @@ def _facts(row: Row) -> str:
     return f"  ({', '.join(known)})" if known else ""
 
 
-def _show_windows(
-    windows: Windows, labels: Sequence[str], models: Sequence[str], columns: int
-) -> None:
+def _show_windows(windows: Windows, teller: _Teller, models: Sequence[str], columns: int) -> None:
     pad = len(position(max(windows.ends)))
     for place, lines in groupby(windows.over_time(), key=lambda window: window[0]):
         click.echo(f"\n  {models[place]}" if models else "")
@@ -82,7 +107,7 @@ def _show_windows(
             if probabilities is None:
                 click.echo(f"{time}  {click.style('no speech', dim=True)}")
             else:
-                click.echo(f"{time}  {_verdict(probabilities, labels, columns)}")
+                click.echo(f"{time}  {teller.verdict(probabilities, columns)}")
 
 
 def _drawn(share: float, width: int) -> str:

@@ -31,6 +31,7 @@ def warnings(report: Report, extensions: tuple[str, ...]) -> list[str]:
     if report.unreachable:
         number = counted(report.unreachable, "recording")
         told.append(f"{number} could not be reached; their earlier rows are kept")
+    told += map(for_display, report.cautions)
     found = report.analysed or report.kept or report.young or report.limited
     if not found and not told:
         told.append(nothing_found(extensions))

@@ -10,6 +10,7 @@ import click
 from batchemo.cli.config import load_config
 from batchemo.cli.parse import duration, jobs, split_words
 from batchemo.errors import UsageError
+from batchemo.scan.interpretation import Interpretation
 from batchemo.scan.options import BATCH_SIZE, TIMEOUT, Settings
 from batchemo.sources import SourceOptions
 
@@ -134,6 +135,26 @@ model_options = together(
     ),
 )
 
+interpretation_options = together(
+    click.option(
+        "--min-confidence",
+        type=click.FloatRange(0, 1),
+        default=0.0,
+        metavar="P",
+        help="Write `uncertain` instead of a label whose confidence is below P, such as 0.5; the "
+        "probabilities stay.",
+    ),
+    switch("--dimensions", help="Also estimate valence, arousal and dominance."),
+    click.option(
+        "--speaker",
+        metavar="WHAT",
+        help="Adapt the probabilities to each speaker: a manifest's column, folder, part:N, root "
+        "or regex:PATTERN (its group) names who speaks. What the models say of all that a speaker "
+        "says is taken off, the more recordings the more. It helps with many recordings of mixed "
+        "emotions a speaker; where a speaker has one emotion only, it harms.",
+    ),
+)
+
 jobs_option = click.option(
     "-j",
     "--jobs",
@@ -183,3 +204,9 @@ def settings_from(values: dict[str, Any]) -> tuple[Settings, ...]:
     names = ("window", "hop", "channel", "backend", "batch_size")
     shared = {name: values.pop(name) for name in names}
     return tuple(Settings(model, **shared) for model in values.pop("model"))
+
+
+def interpretation_from(values: dict[str, Any]) -> Interpretation:
+    """Take the options of `interpretation_options` out of a command's values."""
+    names = ("min_confidence", "dimensions", "speaker")
+    return Interpretation(**{name: values.pop(name) for name in names})

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
 
 from batchemo.cli.closeup import show
-from batchemo.cli.options import ENVIRONMENT, config_option, model_options, settings_from
-from batchemo.tables.rows import Floats, Row, Windows, agreement, judge
+from batchemo.cli.options import (
+    ENVIRONMENT,
+    config_option,
+    interpretation_from,
+    interpretation_options,
+    model_options,
+    settings_from,
+)
+from batchemo.scan.interpretation import PLAIN, Interpretation
+from batchemo.tables.columns import DIMENSIONS
+from batchemo.tables.dimensions import expected
+from batchemo.tables.rows import Floats, Row, Windows
+from batchemo.tables.verdicts import agreement, judge, named
 
 EPILOG = """
 \b
@@ -27,6 +40,7 @@ Examples:
   windows [{start, end, and the same four}], null where nothing sounds like speech
   duration, sample_rate, channels, rms_db, clipped, silence, size, mtime_ns
   of several models also: agreement, models {name: {the same four}}, and in each window model
+  with --dimensions, valence_est, arousal_est, dominance_est wherever those four are
 
 \b
 Exit codes:
@@ -37,41 +51,48 @@ Exit codes:
 @click.command(context_settings=ENVIRONMENT, epilog=EPILOG)
 @click.argument("files", nargs=-1, required=True, type=click.Path())
 @model_options
+@interpretation_options
 @click.option("--json", "as_json", is_flag=True, help="Print an array of objects for machines.")
 @config_option
 def command(files: tuple[str, ...], as_json: bool, **values: Any) -> int:
     """Look closely at the recordings FILE…: every class's probability, and windows over time.
 
-    The numbers are those of a scan with the same options.
+    The numbers are those of a scan of the same recordings with the same options.
     """
     from batchemo.scan.closely import look_closely
 
-    look = look_closely(files, *settings_from(values))
+    how = interpretation_from(values)
+    look = look_closely(files, *settings_from(values), interpretation=how)
     failed = False
     found = []
     for path, row in zip(files, look.rows(), strict=True):
         failed |= row.reason is not None
         if as_json:
-            found.append(as_object(row, look.labels, look.model, look.models))
+            found.append(as_object(row, look.labels, look.model, look.models, how))
         else:
-            show(path, row, look.labels, look.models)
+            show(path, row, look.labels, look.models, how)
     if as_json:
         click.echo(json.dumps(found, indent=2, allow_nan=False))
     return 3 if failed else 0
 
 
 def as_object(
-    row: Row, labels: tuple[str, ...], model: str, models: tuple[str, ...] = ()
+    row: Row,
+    labels: tuple[str, ...],
+    model: str,
+    models: tuple[str, ...] = (),
+    how: Interpretation = PLAIN,
 ) -> dict[str, Any]:
     """Give all that is known of a recording, under the names that the tables use."""
+    judged = partial(_judgement, labels=labels, how=how)
     identity = {"root": row.root, "file": row.file, "status": "failed" if row.reason else "ok"}
     return {
         **identity,
         "reason": row.reason,
         "detail": row.detail,
-        **_judgement(row.probabilities, labels),
-        **(_votes(row, labels, models) if models else {}),
-        "windows": None if row.windows is None else _windows(row.windows, labels, models),
+        **judged(row.probabilities),
+        **(_votes(row, models, judged) if models else {}),
+        "windows": None if row.windows is None else _windows(row.windows, models, judged),
         **{name: getattr(row, name) for name in _MEASURED},
         "model": model,
     }
@@ -81,37 +102,44 @@ _BESIDE = {"root", "file", "reason", "detail", "probabilities", "opinions", "win
 _MEASURED = [field.name for field in dataclasses.fields(Row) if field.name not in _BESIDE]
 
 
-def _votes(row: Row, labels: tuple[str, ...], models: tuple[str, ...]) -> dict[str, Any]:
+_Judged = Callable[[Floats | None], dict[str, Any]]
+
+
+def _votes(row: Row, models: tuple[str, ...], judged: _Judged) -> dict[str, Any]:
     if row.opinions is None or row.probabilities is None:
         return {"agreement": None, "models": None}
     each = zip(models, row.opinions, strict=True)
     return {
         "agreement": float(agreement(row.opinions[None], row.probabilities[None])[0]),
-        "models": {name: _judgement(opinion, labels) for name, opinion in each},
+        "models": {name: judged(opinion) for name, opinion in each},
     }
 
 
-def _windows(
-    windows: Windows, labels: tuple[str, ...], models: tuple[str, ...]
-) -> list[dict[str, Any]]:
+def _windows(windows: Windows, models: tuple[str, ...], judged: _Judged) -> list[dict[str, Any]]:
     return [
         {
             **({"model": models[place]} if models else {}),
             "start": float(start),
             "end": float(end),
-            **_judgement(probabilities, labels),
+            **judged(probabilities),
         }
         for place, start, end, probabilities in windows.over_time()
     ]
 
 
-def _judgement(probabilities: Floats | None, labels: tuple[str, ...]) -> dict[str, Any]:
+def _judgement(
+    probabilities: Floats | None, labels: tuple[str, ...], how: Interpretation
+) -> dict[str, Any]:
+    names = ["emotion", "confidence", "margin", "probabilities"]
+    names += DIMENSIONS if how.dimensions else ()
     if probabilities is None:
-        return dict.fromkeys(("emotion", "confidence", "margin", "probabilities"))
-    best, confidence, margin = judge(probabilities[None])
-    return {
-        "emotion": labels[best[0]],
-        "confidence": float(confidence[0]),
-        "margin": float(margin[0]),
-        "probabilities": dict(zip(labels, map(float, probabilities), strict=True)),
-    }
+        return dict.fromkeys(names)
+    _, confidence, margin = judge(probabilities[None])
+    told = [
+        str(named(probabilities[None], labels, how.min_confidence)[0]),
+        float(confidence[0]),
+        float(margin[0]),
+        dict(zip(labels, map(float, probabilities), strict=True)),
+    ]
+    place = expected(probabilities[None], labels)[0].tolist() if how.dimensions else []
+    return dict(zip(names, [*told, *place], strict=True))

@@ -18,6 +18,8 @@ from batchemo.cli.notes import warnings
 from batchemo.cli.options import (
     ENVIRONMENT,
     config_option,
+    interpretation_from,
+    interpretation_options,
     jobs_option,
     model_options,
     quiet_option,
@@ -40,6 +42,7 @@ Examples:
   batchemo scan ./recordings -o results.parquet --update --min-age 5m    # every night
   batchemo scan --manifest clips.csv -o results.csv --summary by_speaker.csv --group-by speaker
   batchemo scan ./recordings -o results.parquet -m default -m ./my-model
+  batchemo scan ./recordings -o results.parquet --speaker part:1 --min-confidence 0.5
   batchemo scan interviews/ --ext audio --segments over_time.parquet -o interviews.parquet
   find . -name '*.wav' -print0 | batchemo scan --files-from - -0 -o - | head
 
@@ -64,9 +67,10 @@ Exit codes:
     "--group-by",
     metavar="WHAT",
     help="What the summary counts by: a manifest's column, folder, part:N (the Nth part of the "
-    "path), date, month or year.",
+    "path), regex:PATTERN (its group in the path), date, month or year.",
 )
 @model_options
+@interpretation_options
 @jobs_option
 @timeout_option
 @switch("--update", help="Keep what is unchanged, analyse new and changed.")
@@ -93,7 +97,8 @@ def command(**values: Any) -> int:
     """
     quiet, log_json, dry_run = (values.pop(name) for name in ("quiet", "log_json", "dry_run"))
     sources, settings = sources_from(values), settings_from(values)
-    options = ScanOptions(sources=sources, settings=settings, **values)
+    interpretation = interpretation_from(values)
+    options = ScanOptions(sources, settings, interpretation, **values)
     if options.output is None and not dry_run:
         raise UsageError("Where should the table go? Give -o results.parquet, or -o - for CSV")
     if options.output == STDOUT and streams.output_is_closed():

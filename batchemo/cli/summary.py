@@ -28,7 +28,8 @@ Examples:
 @click.option(
     "--group-by",
     metavar="WHAT",
-    help="A column of the table, folder, part:N (the Nth part of the path), date, month or year.",
+    help="A column of the table, folder, part:N (the Nth part of the path), regex:PATTERN (its "
+    "group in the path), date, month or year.",
 )
 @click.option("-o", "--output", metavar="FILE", help="Write the counts to a .parquet or .csv file.")
 @click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
@@ -63,8 +64,9 @@ def count(results: str, group_by: str | None) -> Summary:
     """Count a files table, batch by batch."""
     import pyarrow as pa
 
+    from batchemo.tables.grouping import check_group_by
     from batchemo.tables.read import open_table
-    from batchemo.tables.summary import check_group_by, summarise
+    from batchemo.tables.summary import summarise
 
     table = open_table(results)
     names = table.schema.names

@@ -10,6 +10,7 @@ from typing import Any
 import batchemo
 from batchemo.bundles import Bundle
 from batchemo.errors import UsageError
+from batchemo.scan.interpretation import Interpretation
 from batchemo.scan.options import Settings
 from batchemo.sources import SourceOptions, names
 
@@ -50,17 +51,21 @@ def check_windows(bundle: Bundle, settings: Settings) -> None:
         )
 
 
-def account_of(bundle: Bundle, settings: Settings, sources: SourceOptions) -> dict[str, Any]:
-    """Tell what can change the rows, and nothing else: no time, no number of workers."""
-    return {**_account_of_run(settings, sources), **_account_of_model(bundle, settings)}
-
-
-def account_of_several(
-    bundles: Sequence[Bundle], settings: Sequence[Settings], sources: SourceOptions
+def account_of(
+    bundles: Sequence[Bundle],
+    settings: Sequence[Settings],
+    sources: SourceOptions,
+    interpretation: Interpretation,
 ) -> dict[str, Any]:
-    """Tell the same of models that heard together; the labels are in the order of the table."""
+    """Tell what can change the rows, and nothing else: no time, no number of workers.
+
+    Of models that heard together, the labels are in the order of the table.
+    """
+    run = _account_of_run(settings[0], sources, interpretation)
+    if len(bundles) == 1:
+        return {**run, **_account_of_model(bundles[0], settings[0])}
     return {
-        **_account_of_run(settings[0], sources),
+        **run,
         "labels": list(bundles[0].labels),
         "models": list(map(_account_of_model, bundles, settings)),
     }
@@ -77,13 +82,16 @@ def _account_of_model(bundle: Bundle, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _account_of_run(settings: Settings, sources: SourceOptions) -> dict[str, Any]:
+def _account_of_run(
+    settings: Settings, sources: SourceOptions, interpretation: Interpretation
+) -> dict[str, Any]:
     return {
         "batchemo": batchemo.__version__,
         "options": {
             "channel": settings.channel,
             "backend": settings.backend,
             "batch_size": settings.batch_size,
+            **interpretation.differences(),
         },
         "sources": account_of_sources(sources),
     }

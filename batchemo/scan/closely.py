@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from batchemo.errors import UsageError
 from batchemo.scan.analysis import analyse_with
+from batchemo.scan.interpretation import PLAIN, Interpretation
 from batchemo.scan.options import Settings
 from batchemo.scan.panel import Panel, load_panel
 from batchemo.scan.shape import Shape
+from batchemo.scan.telling import Teller
 from batchemo.scan.tools import Tools, load_tools
+from batchemo.scan.voices import Voices
 from batchemo.sources import Recording, SourceOptions
 from batchemo.sources.names import for_display
 from batchemo.sources.places import look_up
-from batchemo.tables.explode import explode
-from batchemo.tables.rows import Row, to_batch
-from batchemo.tables.write import regroup
+from batchemo.tables.rows import Floats, Row, to_batch
+from batchemo.tables.verdicts import mean_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,6 +33,7 @@ class CloseLook:
     recordings: tuple[Recording, ...]
     panel: Panel
     tools: tuple[Tools, ...]
+    interpretation: Interpretation
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -48,10 +51,22 @@ class CloseLook:
         return self.panel.model
 
     def rows(self) -> Iterator[Row]:
-        """Analyse one recording after another.
+        """Analyse one recording after another; where they are adapted to speakers, all at first."""
+        if self.interpretation.speaker is None:
+            return self._heard()
+        return self._adapted(list(self._heard()), self.interpretation.speaker)
 
-        With one thread, as in a worker: sums of several have other last bits.
-        """
+    def _adapted(self, rows: list[Row], speaker: str) -> Iterator[Row]:
+        import pyarrow as pa
+
+        labels, models = self.labels, self.models
+        batch = to_batch(rows, labels=labels, model=self.model, segments=False, models=models)
+        table, voices = pa.Table.from_batches([batch]), Voices(speaker, labels, models)
+        voices.learn(table)
+        return map(_with_opinions, rows, voices.adapted(table))
+
+    def _heard(self) -> Iterator[Row]:
+        """Analyse with one thread, as in a worker: sums of several have other last bits."""
         from threadpoolctl import threadpool_limits
 
         for recording in self.recordings:
@@ -63,25 +78,41 @@ class CloseLook:
         """Analyse all and give the files table, or the segments table."""
         import pyarrow as pa
 
-        sources = SourceOptions(paths=tuple(recording.path for recording in self.recordings))
-        account, models = self.panel.account(sources), self.models
-        shape = Shape(self.labels, None, segments, account, models=models)
-        batches = (
+        teller, models = Teller(self._shape(segments=segments)), self.models
+        batches = [
             to_batch([row], labels=self.labels, model=self.model, segments=segments, models=models)
-            for row in self.rows()
-        )
-        tables = list(regroup(batches, shape.whole()))
+            for row in self._heard()
+        ]
+        shape, tables = teller.shape, list(teller.tables(lambda: batches))
         if segments:
-            tables = [explode(table, self.labels, models).cast(shape.windows()) for table in tables]
+            tables = [teller.windows(table).cast(shape.windows()) for table in tables]
         empty = (shape.windows() if segments else shape.files()).empty_table()
         return pa.concat_tables([empty, *tables])
 
+    def _shape(self, *, segments: bool = False) -> Shape:
+        sources = SourceOptions(paths=tuple(recording.path for recording in self.recordings))
+        return self.panel.shape(self.interpretation, sources, segments=segments)
 
-def look_closely(paths: Iterable[str | os.PathLike[str]], *settings: Settings) -> CloseLook:
+
+def look_closely(
+    paths: Iterable[str | os.PathLike[str]],
+    *settings: Settings,
+    interpretation: Interpretation = PLAIN,
+) -> CloseLook:
     """Check the names and load the models, before anything is analysed."""
     recordings = tuple(_recording(os.fspath(path)) for path in paths)
     panel = load_panel(settings)
-    return CloseLook(recordings, panel, tuple(map(load_tools, settings)))
+    interpretation.check_labels(panel.bundles[0].name, panel.labels)
+    interpretation.check_speaker([])
+    return CloseLook(recordings, panel, tuple(map(load_tools, settings)), interpretation)
+
+
+def _with_opinions(row: Row, adapted: Floats) -> Row:
+    """Give the row with the probabilities that each model has for it."""
+    if row.probabilities is None:
+        return row
+    opinions = None if row.opinions is None else adapted
+    return replace(row, probabilities=mean_of(adapted), opinions=opinions)
 
 
 def _recording(path: str) -> Recording:

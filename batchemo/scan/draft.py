@@ -10,6 +10,7 @@ import numpy as np
 from batchemo.audio import Facts, Failure
 from batchemo.sources import Recording, names
 from batchemo.tables.rows import Floats, Row, Windows
+from batchemo.tables.verdicts import mean_of
 
 
 @dataclass(slots=True)
@@ -34,8 +35,7 @@ class Sheet:
     def opinion(self) -> Floats:
         """What the model says of the whole recording."""
         # In double precision: thousands of windows must not add up to a rounding error.
-        mean: Floats = np.stack(self.voiced).astype(np.float64).mean(axis=0).astype(np.float32)
-        return mean
+        return mean_of(np.stack(self.voiced))
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class Draft:
             file=names.to_text(self.recording.file),
             reason=failure.reason if failure else None,
             detail=failure.detail if failure else None,
-            probabilities=None if opinions is None else _together(opinions),
+            probabilities=None if opinions is None else mean_of(opinions),
             opinions=None if opinions is None or len(opinions) == 1 else opinions,
             windows=None if failure else _windows(self.sheets),
             duration=facts.duration,
@@ -71,11 +71,6 @@ class Draft:
             size=facts.size,
             mtime_ns=facts.mtime_ns,
         )
-
-
-def _together(opinions: Floats) -> Floats:
-    mean: Floats = opinions.astype(np.float64).mean(axis=0).astype(np.float32)
-    return mean
 
 
 def _windows(sheets: Sequence[Sheet]) -> Windows:

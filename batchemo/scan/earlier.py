@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from batchemo.errors import UsageError
-from batchemo.tables.read import Earlier, UnreadableTableError, open_table, probabilities
+from batchemo.scan.shape import Shape
+from batchemo.tables.columns import probability_columns, unadapted_columns
+from batchemo.tables.read import Earlier, UnreadableTableError, open_table
 from batchemo.tables.rows import segment_lists
 from batchemo.tables.schema import row_schema
+from batchemo.tables.verdicts import matrix
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,17 +32,15 @@ class Adopted:
     complete: bool
 
 
-def adopt(
-    output: Path, segments: Path | None, labels: Sequence[str], models: Sequence[str] = ()
-) -> Adopted:
+def adopt(output: Path, segments: Path | None, shape: Shape) -> Adopted:
     """Open the earlier output, and its segments where this run writes some too.
 
     The columns of several models are those of this run's: a row that is kept of a run that had
-    others has nulls there.
+    others has nulls there. Probabilities are those that the models gave.
     """
     import pyarrow as pa
 
-    table = open_table(output)
+    table, labels, models = open_table(output), shape.labels, shape.models
     if table.labels != list(labels):
         raise UsageError(
             f"{output}: this table has the labels {', '.join(table.labels) or '(none)'}, the model "
@@ -47,30 +48,44 @@ def adopt(
             "another output"
         )
     missing = set(row_schema(labels, segments=False).names) - set(table.schema.names)
+    if table.run.get("options", {}).get("speaker") and "unadapted" not in table.also:
+        missing |= {name for name, _ in unadapted_columns(labels, table.models)}
     if missing:
         raise UnreadableTableError(
             f"{output}: the columns {', '.join(sorted(missing))} are missing. Use --overwrite, or "
             "another output"
         )
     own = row_schema(labels, segments=segments is not None, models=models)
-    carried = _carried(table, own)
+    carried = _carried(table, shape.reserved | set(own.names))
     extras = pa.schema(
         [_plain(table.schema.field(old)).with_name(new) for new, old in carried.items()]
     )
     schema = pa.schema([*own, *extras])
     origins = carried | {name: name for name in own.names if name in table.own}
+    if "unadapted" in table.also:
+        origins |= _before_adaptation(table, own)
     kept = None if segments is None else _matching_segments(table, segments)
     complete = segments is None or kept is not None
     windows = None if kept is None else _Windows(kept, models)
     return Adopted(schema, extras, _rows(table, origins, windows, schema), complete)
 
 
-def _carried(table: Earlier, own: pa.Schema) -> dict[str, str]:
+def _before_adaptation(table: Earlier, own: pa.Schema) -> dict[str, str]:
+    """Name the columns that hold what the models said, before it was adapted to speakers."""
+    kept = [name for name, _ in unadapted_columns(table.labels, table.models)]
+    return {
+        name: before
+        for before in kept
+        if (name := f"p_{before.removeprefix('unadapted_')}") in own.names
+    }
+
+
+def _carried(table: Earlier, taken: Collection[str]) -> dict[str, str]:
     """Name the columns beyond a scan's own, now and in the table: as a manifest's would be."""
     carried = {}
     for name in table.extras:
         free = name
-        while free in own.names:
+        while free in taken:
             free = f"manifest_{free}"
         carried[free] = name
     return carried
@@ -156,7 +171,7 @@ class _Windows:
         rest = table.slice(total)
         self._waiting, self._count = rest.to_batches(), rest.num_rows
         batch = table.slice(0, total).combine_chunks().to_batches()[0]
-        found = probabilities(batch, self._labels)
+        found = matrix(batch, probability_columns(self._labels))
         return segment_lists(offsets, batch["start"], batch["end"], found, self._places(batch))
 
     def _places(self, batch: pa.RecordBatch) -> pa.Array | None:

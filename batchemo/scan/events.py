@@ -80,6 +80,8 @@ class Report:
     """Recordings that were named and could not be found, whose earlier rows are kept."""
     empty_roots: tuple[str, ...] = ()
     """Roots that are not there or empty, as an unmounted disk is: nothing of theirs is pruned."""
+    cautions: tuple[str, ...] = ()
+    """What else the user should know, in words."""
 
     @property
     def failed(self) -> int:

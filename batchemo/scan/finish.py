@@ -15,10 +15,10 @@ from batchemo.scan.parts import put_in_place, sync
 from batchemo.scan.plan import OWN, Run
 from batchemo.scan.shape import Shape, fitting
 from batchemo.scan.targets import Targets, tell_naming
-from batchemo.tables.explode import explode
+from batchemo.scan.telling import Rows, Teller
 from batchemo.tables.schema import summary_schema
 from batchemo.tables.summary import Summary
-from batchemo.tables.write import open_writer, regroup, table_format
+from batchemo.tables.write import open_writer, table_format
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,7 +28,7 @@ Reader = Callable[[int], "pa.Table"]
 
 
 def ordered_rows(runs: Iterable[Run], read: Reader, shape: Shape) -> Iterator[pa.RecordBatch]:
-    """Yield all rows in the plan's order, each with the columns of its own."""
+    """Yield all rows in the plan's order, still raw, each with the columns of its own."""
     for run in runs:
         table = _with_extras(read(run.source).slice(run.start, run.length), run, shape)
         yield from table.combine_chunks().to_batches()
@@ -55,8 +55,8 @@ def _with_extras(table: pa.Table, run: Run, shape: Shape) -> pa.Table:
 
 
 def write_tables(
-    rows: Iterable[pa.RecordBatch],
-    shape: Shape,
+    rows: Rows,
+    teller: Teller,
     targets: Targets,
     summary: Summary,
     *,
@@ -69,7 +69,7 @@ def write_tables(
     not change, none is named: the first that would be another is given back.
     """
     try:
-        _write_unfinished(rows, shape, targets, summary)
+        _write_unfinished(rows, teller, targets, summary)
         if not may_change:
             return _first_that_differs(targets)
         if fresh:
@@ -89,9 +89,8 @@ def _first_that_differs(targets: Targets) -> Path | None:
     return None
 
 
-def _write_unfinished(
-    rows: Iterable[pa.RecordBatch], shape: Shape, targets: Targets, summary: Summary
-) -> None:
+def _write_unfinished(rows: Rows, teller: Teller, targets: Targets, summary: Summary) -> None:
+    shape = teller.shape
     files = shape.files()
     with ExitStack() as stack:
 
@@ -100,11 +99,11 @@ def _write_unfinished(
 
         files_table = begin(targets.files, files)
         windows = begin(targets.segments, shape.windows()) if targets.segments else None
-        for table in regroup(rows, shape.whole()):
+        for table in teller.tables(rows):
             summary.add(table)
             files_table.write(table.select(files.names))
             if windows is not None:
-                windows.write(explode(table, shape.labels, shape.models))
+                windows.write(teller.windows(table))
         if targets.summary is not None:
             begin(targets.summary, summary_schema()).write(summary.table())
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from batchemo.errors import UsageError
+from batchemo.scan.interpretation import PLAIN, Interpretation
 from batchemo.sources import SourceOptions
 
 STDOUT = "-"
@@ -70,6 +71,8 @@ class ScanOptions:
     sources: SourceOptions
     settings: tuple[Settings, ...] = (Settings(),)
     """Those of each model, which hear every recording together."""
+    interpretation: Interpretation = PLAIN
+    """What is made of what the models say."""
     output: str | None = None
     """A path ending in .parquet or .csv; "-" for CSV on a stream; None to keep it in memory."""
     segments: str | None = None

@@ -6,14 +6,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING
 
 from batchemo.bundles import Bundle, load_bundle
 from batchemo.errors import UsageError
-from batchemo.scan.account import account_of, account_of_several, check_windows, model_id, settled
+from batchemo.scan.account import account_of, check_windows, model_id, settled
+from batchemo.scan.interpretation import Interpretation
 from batchemo.scan.options import Settings
+from batchemo.scan.shape import Shape
 from batchemo.sources import SourceOptions
 from batchemo.tables.columns import files_columns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +43,18 @@ class Panel:
         """What stands in the files table's column `model`: rows that share it are comparable."""
         return " + ".join(map(model_id, self.bundles, self.settings))
 
-    def account(self, sources: SourceOptions) -> dict[str, Any]:
-        """Tell what can change the rows."""
-        if len(self.bundles) == 1:
-            return account_of(self.bundles[0], self.settings[0], sources)
-        return account_of_several(self.bundles, self.settings, sources)
+    def shape(
+        self,
+        interpretation: Interpretation,
+        sources: SourceOptions,
+        manifest: pa.Table | None = None,
+        *,
+        segments: bool = False,
+    ) -> Shape:
+        """Give the shape of the tables; refuse an interpretation that these labels cannot have."""
+        interpretation.check_labels(self.bundles[0].name, self.labels)
+        account = account_of(self.bundles, self.settings, sources, interpretation)
+        return Shape(self.labels, manifest, segments, account, None, self.names, interpretation)
 
 
 def load_panel(settings: Sequence[Settings]) -> Panel:

@@ -36,14 +36,9 @@ def prepare(options: ScanOptions) -> Prepared:
     targets = targets_of(options)
     panel = load_panel(options.settings)
     options = replace(options, settings=panel.settings)
-    sources = open_sources(options.sources, reserved_columns(panel.labels, panel.names))
-    shape = Shape(
-        panel.labels,
-        sources.extras,
-        options.segments is not None,
-        panel.account(options.sources),
-        models=panel.names,
-    )
+    asked, segments = options.interpretation, options.segments is not None
+    sources = open_sources(options.sources, reserved_columns(panel.labels, panel.names, asked.also))
+    shape = panel.shape(asked, options.sources, sources.extras, segments=segments)
     shape.check(options.group_by, targets)
     return Prepared(options, targets, shape, panel.model, sources)
 

@@ -101,7 +101,7 @@ def _ledger_of(ready: Prepared) -> Ledger:
     if targets is not None:
         refuse_surprises(ready.options, targets)
         if ready.options.update and targets.files.exists():
-            earlier = adopt(targets.files, targets.segments, shape.labels, shape.models)
+            earlier = adopt(targets.files, targets.segments, shape)
             for batch in earlier.batches:
                 ledger.add(EARLIER, 0, batch, complete=earlier.complete)
         enter_parts(ledger, Parts(folder_beside(targets.files)), shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
@@ -22,14 +22,15 @@ from batchemo.scan.prepare import Prepared, prepare, problems_of
 from batchemo.scan.preview import repeats_a_finished_run
 from batchemo.scan.progress import Progress
 from batchemo.scan.scratch import scratch_folder
-from batchemo.scan.shape import Shape, with_earlier_columns
+from batchemo.scan.shape import with_earlier_columns
 from batchemo.scan.stream import OrderedCsv
 from batchemo.scan.targets import surprise
 from batchemo.scan.task import given_up, work
+from batchemo.scan.telling import Rows, Teller
 from batchemo.scan.workspace import load_ledger, locked_parts, reader_of
+from batchemo.tables.grouping import check_group_by
 from batchemo.tables.rows import Row, to_batch
-from batchemo.tables.summary import Summary, check_group_by
-from batchemo.tables.write import regroup
+from batchemo.tables.summary import Summary
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -84,15 +85,43 @@ def _scan(
     options, shape = ready.options, ready.shape
     progress, summary = Progress(), Summary(options.group_by)
     ledger, columns = load_ledger(options, ready.targets, parts, shape, ready.model)
-    check_group_by(options.group_by, with_earlier_columns(shape, columns, ()).files().names)
+    known = with_earlier_columns(shape, columns, ())
+    check_group_by(options.group_by, known.files().names)
+    options.interpretation.check_speaker(field.name for field in known.extras)
     plan = Plan(ledger, parts.next_number(), options.limit)
     csv = OrderedCsv(stream, shape, plan, parts, summary) if stream is not None else None
+    for number in _analyse(ready, plan, parts, progress, listener, known=len(ledger)):
+        if csv is not None:
+            csv.part_done(number)
 
+    left = keep_unasked(plan, prune=options.prune) if options.update else Leftovers()
+    shape = with_earlier_columns(shape, columns, plan.runs)
+    teller = Teller(shape) if csv is None else csv.teller
+    rows = partial(ordered_rows, plan.runs, reader_of(parts, shape.part()), shape)
+    table = would_change = None
+    if ready.targets is not None:
+        fresh = not (options.update or options.overwrite)
+        would_change = write_tables(
+            rows, teller, ready.targets, summary, fresh=fresh, may_change=may_change
+        )
+    elif csv is not None:
+        csv.close()
+    else:
+        table = _collect(rows, teller, summary)
+    report = _report(ready, plan, progress, summary, left, teller.cautions())
+    return Result(report, table, would_change)
+
+
+def _analyse(
+    ready: Prepared, plan: Plan, parts: Parts, progress: Progress, listener: Listener, *, known: int
+) -> Iterator[int]:
+    """Have the workers do what is to be done; yield each part's number when it is written."""
+    options, shape = ready.options, ready.shape
     chunks = plan.chunks(ready.recordings())
     # No more workers than there are chunks for them.
     first = list(islice(chunks, options.jobs or available_cpus()))
     workers = max(1, len(first))
-    listener(Started(ready.model, workers, options.output, len(ledger)))
+    listener(Started(ready.model, workers, options.output, known))
     for finished in _work(options, chain(first, chunks), workers):
         rows = to_batch(
             finished.rows,
@@ -102,24 +131,8 @@ def _scan(
             models=shape.models,
         )
         parts.write(finished.chunk.number, rows)
-        if csv is not None:
-            csv.part_done(finished.chunk.number)
+        yield finished.chunk.number
         progress.tell(finished, plan, listener)
-
-    left = keep_unasked(plan, prune=options.prune) if options.update else Leftovers()
-    shape = with_earlier_columns(shape, columns, plan.runs)
-    table = would_change = None
-    ordered = ordered_rows(plan.runs, reader_of(parts, shape.part()), shape)
-    if ready.targets is not None:
-        fresh = not (options.update or options.overwrite)
-        would_change = write_tables(
-            ordered, shape, ready.targets, summary, fresh=fresh, may_change=may_change
-        )
-    elif csv is not None:
-        csv.close()
-    else:
-        table = _collect(ordered, shape, summary)
-    return Result(_report(ready, plan, progress, summary, left), table, would_change)
 
 
 def _work(options: ScanOptions, chunks: Iterator[Chunk], workers: int) -> Iterator[Finished[Row]]:
@@ -135,18 +148,23 @@ def _work(options: ScanOptions, chunks: Iterator[Chunk], workers: int) -> Iterat
         yield from dispatcher.run(chunks)
 
 
-def _collect(rows: Iterable[pa.RecordBatch], shape: Shape, summary: Summary) -> pa.Table:
+def _collect(rows: Rows, teller: Teller, summary: Summary) -> pa.Table:
     import pyarrow as pa
 
     tables = []
-    for table in regroup(rows, shape.files()):
+    for table in teller.tables(rows):
         summary.add(table)
         tables.append(table)
-    return pa.concat_tables(tables) if tables else shape.files().empty_table()
+    return pa.concat_tables([teller.shape.files().empty_table(), *tables])
 
 
 def _report(
-    ready: Prepared, plan: Plan, progress: Progress, summary: Summary, left: Leftovers
+    ready: Prepared,
+    plan: Plan,
+    progress: Progress,
+    summary: Summary,
+    left: Leftovers,
+    cautions: Sequence[str],
 ) -> Report:
     tally = ready.sources.tally
     return Report(
@@ -166,4 +184,5 @@ def _report(
         limited=not plan.tally.whole,
         unreachable=plan.tally.unreachable,
         empty_roots=tuple(sorted(left.empty_roots)),
+        cautions=tuple(cautions),
     )

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from batchemo.errors import UsageError
+from batchemo.scan.interpretation import PLAIN, Interpretation
 from batchemo.scan.plan import OWN, Run
+from batchemo.tables.columns import reserved_columns
 from batchemo.tables.schema import files_schema, row_schema, segments_schema
 from batchemo.tables.write import csv_schema, table_format, with_account
 
@@ -30,6 +32,12 @@ class Shape:
     """Columns that only the earlier table has."""
     models: tuple[str, ...] = ()
     """The names of several models; a single one has no columns of its own."""
+    interpretation: Interpretation = PLAIN
+
+    @property
+    def reserved(self) -> frozenset[str]:
+        """The names of our own columns."""
+        return reserved_columns(self.labels, self.models, self.interpretation.also)
 
     @property
     def extras(self) -> list[pa.Field]:
@@ -41,16 +49,24 @@ class Shape:
         """Give the schema of a part."""
         return row_schema(self.labels, segments=self.segments, models=self.models)
 
+    def raw(self) -> pa.Schema:
+        """Give the schema of the rows of parts with the columns after our own."""
+        import pyarrow as pa
+
+        return pa.schema([*self.part(), *self.extras])
+
     def files(self) -> pa.Schema:
         """Give the files table's schema."""
         import pyarrow as pa
 
-        schema = files_schema(self.labels, pa.schema(self.extras), models=self.models)
+        extras, also = pa.schema(self.extras), self.interpretation.also
+        schema = files_schema(self.labels, extras, models=self.models, also=also)
         return with_account(schema, self.account)
 
     def windows(self) -> pa.Schema:
         """Give the segments table's schema."""
-        schema = segments_schema(self.labels, several=bool(self.models))
+        dimensions = self.interpretation.dimensions
+        schema = segments_schema(self.labels, several=bool(self.models), dimensions=dimensions)
         return with_account(schema, self.account)
 
     def whole(self) -> pa.Schema:
@@ -65,6 +81,8 @@ class Shape:
         for field in self.extras:
             if field.name == group_by and not _is_plain(field.type):
                 raise UsageError(f"cannot group by {group_by}: the column holds {field.type}")
+            if field.name == self.interpretation.speaker and not _is_plain(field.type):
+                raise UsageError(f"--speaker {field.name}: the column holds {field.type}")
 
 
 def _is_plain(kind: pa.DataType) -> bool:

@@ -58,7 +58,7 @@ def load_ledger(
     if targets is None:
         return ledger, extras
     if options.update and targets.files.exists():
-        earlier = adopt(targets.files, targets.segments, shape.labels, shape.models)
+        earlier = adopt(targets.files, targets.segments, shape)
         extras = earlier.extras
         parts.write_earlier(earlier.batches, earlier.schema)
         first = 0

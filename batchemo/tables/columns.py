@@ -5,7 +5,7 @@ Names that are made of labels and models are written, and read back, here alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 FILES = {
     "root": "the folder, absolute, that the recording was found below",
@@ -13,8 +13,8 @@ FILES = {
     "status": "ok, or failed",
     "reason": "why it failed, a code (see docs/audio.md); null where status is ok",
     "detail": "what was found, in words; null where status is ok",
-    "emotion": "the label of the highest probability; null where status is failed",
-    "confidence": "the calibrated probability of that label",
+    "emotion": "the label of the highest probability, or uncertain; null where status is failed",
+    "confidence": "the calibrated probability of the likeliest label",
     "margin": "how far the second label's probability lies below it",
     "p_<label>": "the calibrated probability of each label, in the order of the model's labels",
     "windows": "how many windows the recording was cut into, those without speech included",
@@ -31,9 +31,9 @@ FILES = {
 """The files table: one row a recording."""
 
 VOTES = {
-    "agreement": "share of the models whose own label is the row's `emotion`",
-    "emotion_<model>": "that model's label of the highest probability",
-    "confidence_<model>": "that model's calibrated probability of its label",
+    "agreement": "share of the models whose likeliest label is that of all together",
+    "emotion_<model>": "that model's label of the highest probability, or uncertain",
+    "confidence_<model>": "that model's calibrated probability of its likeliest label",
     "margin_<model>": "how far its second label's probability lies below it",
     "p_<label>_<model>": "that model's calibrated probability of each label",
 }
@@ -42,8 +42,8 @@ each model in turn. The columns before them are then the verdict of all models t
 
 TOGETHER = {
     **FILES,
-    "emotion": "the label of the highest mean probability; null where status is failed",
-    "confidence": "the mean of the models' probabilities of that label",
+    "emotion": "the label of the highest mean, or uncertain; null where status is failed",
+    "confidence": "the mean of the models' probabilities of the likeliest label",
     "margin": "how far the second label's mean lies below it",
     "p_<label>": "the mean of the models' probabilities of each label",
     "model": "the models in their order, each with the start of its digest and its settings",
@@ -51,13 +51,35 @@ TOGETHER = {
 }
 """What the columns of a files table of several models mean."""
 
+UNADAPTED = {
+    "unadapted_<label>": "what `p_<label>` was before it was adapted to the speaker",
+    "unadapted_<label>_<model>": "the same of `p_<label>_<model>`, where several models heard",
+}
+"""What a files table has too, behind its probabilities, where they are adapted to speakers."""
+
+DIMENSIONS = {
+    "valence_est": "how pleasant, from -1 to 1: an estimate from the probabilities",
+    "arousal_est": "how excited, from -1 to 1: an estimate from the probabilities",
+    "dominance_est": "how much in control, from -1 to 1: an estimate from the probabilities",
+}
+"""What files and segments tables have too, where that is asked for."""
+
+ALSO = {**UNADAPTED, **DIMENSIONS}
+"""What stands before `windows` in a files table where it is asked for."""
+
+UNCERTAIN = "uncertain"
+"""Stands for the label where its confidence is below what was asked for."""
+
+VERDICT = ({"emotion", "confidence", "margin"} | VOTES.keys() | ALSO.keys()) - {"p_<label>_<model>"}
+"""The columns that follow from others of the same row, and from the speaker's other rows."""
+
 SEGMENTS = {
     "root": "as in the files table",
     "file": "as in the files table",
     "start": "where the window begins, in seconds",
     "end": "where it ends, in seconds",
-    "emotion": "the label of the highest probability; null for a window without speech",
-    "confidence": "the calibrated probability of that label",
+    "emotion": "the label of the highest probability, or uncertain; null without speech",
+    "confidence": "the calibrated probability of the likeliest label",
     "p_<label>": "the calibrated probability of each label; null for a window without speech",
 }
 """The segments table: one row a window of every recording whose status is ok."""
@@ -87,6 +109,15 @@ def probability_columns(labels: Iterable[str]) -> list[str]:
     return [f"p_{label}" for label in labels]
 
 
+def opinion_columns(labels: Iterable[str], model: str) -> list[str]:
+    """Name the column of each label for one model among several.
+
+    >>> opinion_columns(["happy", "sad"], "mfcc40")
+    ['p_happy_mfcc40', 'p_sad_mfcc40']
+    """
+    return [f"{name}_{model}" for name in probability_columns(labels)]
+
+
 VOTED = ("emotion", "confidence", "margin")
 """What each of several models has of its own, beside its probabilities."""
 
@@ -98,13 +129,37 @@ def vote_columns(labels: Iterable[str], model: str) -> list[tuple[str, str]]:
     ['emotion_mfcc40', 'confidence_mfcc40', 'margin_mfcc40', 'p_happy_mfcc40']
     """
     plain = [(f"{name}_{model}", f"{name}_<model>") for name in VOTED]
-    return plain + [(f"{p}_{model}", "p_<label>_<model>") for p in probability_columns(labels)]
+    return plain + [(name, "p_<label>_<model>") for name in opinion_columns(labels, model)]
 
 
-def files_columns(labels: Sequence[str], models: Sequence[str] = ()) -> list[tuple[str, str]]:
+def unadapted_columns(labels: Iterable[str], models: Iterable[str]) -> list[tuple[str, str]]:
+    """Name the columns that keep the probabilities as they were, each with its documentation.
+
+    >>> [name for name, _ in unadapted_columns(["happy"], ["mfcc40"])]
+    ['unadapted_happy', 'unadapted_happy_mfcc40']
+    """
+    labels = list(labels)
+    columns = [(f"unadapted_{label}", "unadapted_<label>") for label in labels]
+    for model in models:
+        columns += [(f"unadapted_{n}_{model}", "unadapted_<label>_<model>") for n in labels]
+    return columns
+
+
+def _blocks(labels: Sequence[str], models: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    """Give what a files table may also have, by name, in its order."""
+    return {
+        "unadapted": unadapted_columns(labels, models),
+        "dimensions": [(name, name) for name in DIMENSIONS],
+    }
+
+
+def files_columns(
+    labels: Sequence[str], models: Sequence[str] = (), also: Collection[str] = ()
+) -> list[tuple[str, str]]:
     """Name the files table's columns in order, each with what it is documented as.
 
-    `models` are the names of several; a single one has no columns of its own.
+    `models` are the names of several; a single one has no columns of its own. `also` may hold
+    "unadapted" and "dimensions".
     """
     columns = []
     for name in FILES:
@@ -116,10 +171,14 @@ def files_columns(labels: Sequence[str], models: Sequence[str] = ()) -> list[tup
             columns.append(("agreement", "agreement"))
         for model in models:
             columns += vote_columns(labels, model)
+        for block, theirs in _blocks(labels, models).items():
+            columns += theirs if block in also else []
     return columns
 
 
-def segments_columns(labels: Sequence[str], *, several: bool = False) -> list[tuple[str, str]]:
+def segments_columns(
+    labels: Sequence[str], *, several: bool = False, dimensions: bool = False
+) -> list[tuple[str, str]]:
     """Name the segments table's columns in order, each with what it is documented as."""
     columns = []
     for name in SEGMENTS:
@@ -129,6 +188,8 @@ def segments_columns(labels: Sequence[str], *, several: bool = False) -> list[tu
             columns.append((name, name))
         if name == "file" and several:
             columns += [(model, model) for model in WINDOWS_MODEL]
+    if dimensions:
+        columns += [(dimension, dimension) for dimension in DIMENSIONS]
     return columns
 
 
@@ -164,7 +225,7 @@ def models_of(columns: list[str]) -> list[str]:
     ['a']
     """
     labels = labels_of(columns)
-    place = columns.index(f"p_{labels[-1]}") + 1 if labels else len(columns)
+    place = _behind_labels(columns)
     if columns[place : place + 1] != ["agreement"]:
         return []
     place += 1
@@ -179,6 +240,32 @@ def models_of(columns: list[str]) -> list[str]:
     return models
 
 
-def reserved_columns(labels: Sequence[str], models: Sequence[str] = ()) -> frozenset[str]:
+def also_of(columns: list[str]) -> tuple[str, ...]:
+    """Read from a table's columns what it also has; they too are known by their places.
+
+    >>> also_of(["margin", "p_sad", "unadapted_sad", "windows", *DIMENSIONS])
+    ('unadapted',)
+    """
+    labels, models = labels_of(columns), models_of(columns)
+    place = _behind_labels(columns)
+    if models:
+        place += 1 + len(models) * len(vote_columns(labels, ""))
+    found = []
+    for name, block in _blocks(labels, models).items():
+        if block and columns[place : place + len(block)] == [column for column, _ in block]:
+            found.append(name)
+            place += len(block)
+    return tuple(found)
+
+
+def _behind_labels(columns: list[str]) -> int:
+    """Give the place behind the probabilities of all labels."""
+    labels = labels_of(columns)
+    return columns.index(f"p_{labels[-1]}") + 1 if labels else len(columns)
+
+
+def reserved_columns(
+    labels: Sequence[str], models: Sequence[str] = (), also: Collection[str] = ()
+) -> frozenset[str]:
     """Give the names that a manifest's own column may not take in the files table."""
-    return frozenset(name for name, _ in files_columns(labels, models))
+    return frozenset(name for name, _ in files_columns(labels, models, also))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchemo.tables.columns import (
+    ALSO,
     FILES,
     SEGMENTS,
     TOGETHER,
@@ -79,11 +80,12 @@ def _meanings(table: Earlier, kind: str) -> dict[str, str]:
         return FEATURES
     if kind == "segments":
         several = WINDOWS_MODEL.keys() <= set(table.schema.names)
-        known = SEGMENTS | WINDOWS_MODEL
-        columns = segments_columns(table.labels, several=several)
+        known = SEGMENTS | WINDOWS_MODEL | ALSO
+        dimensions = "dimensions" in table.also
+        columns = segments_columns(table.labels, several=several, dimensions=dimensions)
     else:
-        known = TOGETHER if table.models else FILES
-        columns = files_columns(table.labels, table.models)
+        known = (TOGETHER if table.models else FILES) | ALSO
+        columns = files_columns(table.labels, table.models, table.also)
     return {name: known[documented] for name, documented in columns}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchemo.errors import BatchemoError, UsageError
-from batchemo.tables.columns import files_columns, labels_of, models_of, probability_columns
+from batchemo.tables.columns import also_of, files_columns, labels_of, models_of
 from batchemo.tables.schema import files_schema
 from batchemo.tables.write import METADATA_KEY, csv_schema, table_format, unguard
 
@@ -32,11 +32,13 @@ class Earlier:
     run: dict[str, Any] = field(default_factory=dict)
     models: list[str] = field(default_factory=list)
     """The names of several models that heard together; empty for a single one, and for segments."""
+    also: tuple[str, ...] = ()
+    """What it also has, of "unadapted" and "dimensions"."""
 
     @property
     def own(self) -> set[str]:
         """The names of the columns that a scan gives a files table."""
-        return {name for name, _ in files_columns(self.labels, self.models)}
+        return {name for name, _ in files_columns(self.labels, self.models, self.also)}
 
     @property
     def extras(self) -> list[str]:
@@ -69,7 +71,8 @@ def open_table(path: str | Path) -> Earlier:
         raise UnreadableTableError(
             f"{path}: this is no table of batchemo's: it has no root and file"
         )
-    return Earlier(path, schema, labels_of(schema.names), run, models_of(schema.names))
+    names = schema.names
+    return Earlier(path, schema, labels_of(names), run, models_of(names), also_of(names))
 
 
 def _open_parquet(path: Path) -> pq.ParquetFile:
@@ -106,7 +109,7 @@ def _csv_header(path: Path) -> pa.Schema:
             names = next(csv.reader(stream), [])
     except (UnicodeDecodeError, csv.Error) as error:
         raise UnreadableTableError(f"{path}: this file cannot be read as CSV ({error})") from error
-    own = files_schema(labels_of(names), models=models_of(names))
+    own = files_schema(labels_of(names), models=models_of(names), also=also_of(names))
     known = {field.name: field.type for field in csv_schema(own)}
     known |= {"start": pa.float64(), "end": pa.float64()}
     return pa.schema([(name, known.get(name, pa.string())) for name in names])
@@ -133,13 +136,3 @@ def _csv_batches(path: Path, columns: list[str] | None) -> Iterator[pa.RecordBat
             yield pa.record_batch(arrays, names=batch.schema.names)
     except pa.ArrowException as error:
         raise UnreadableTableError(f"{path}: this file cannot be read as CSV ({error})") from error
-
-
-def probabilities(batch: pa.RecordBatch, labels: list[str]) -> Any:
-    """Give a batch's probabilities as a matrix, NaN where they are null."""
-    import numpy as np
-
-    columns = [
-        batch.column(name).to_numpy(zero_copy_only=False) for name in probability_columns(labels)
-    ]
-    return np.stack(columns, axis=1).astype(np.float32)

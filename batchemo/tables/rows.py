@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from batchemo.tables.columns import probability_columns, vote_columns
+from batchemo.tables.columns import opinion_columns, probability_columns
 from batchemo.tables.schema import STATUS_FAILED, STATUS_OK, row_schema
 
 if TYPE_CHECKING:
@@ -69,19 +69,6 @@ class Row:
             raise ValueError("a row has either a reason or probabilities")
 
 
-def judge(probabilities: Floats) -> tuple[NDArray[np.intp], Floats, Floats]:
-    """Give the best label's index, its probability and its lead over the second, a row each.
-
-    >>> best, confidence, margin = judge(np.array([[0.25, 0.75]], np.float32))
-    >>> best.tolist(), confidence.tolist(), margin.tolist()
-    ([1], [0.75], [0.5])
-    """
-    best = probabilities.argmax(axis=1)
-    ordered = np.sort(probabilities, axis=1)
-    second = ordered[:, -2] if probabilities.shape[1] > 1 else np.zeros(len(ordered), np.float32)
-    return best, ordered[:, -1], ordered[:, -1] - second
-
-
 def to_batch(
     rows: Sequence[Row],
     *,
@@ -100,9 +87,12 @@ def to_batch(
     import pyarrow as pa
 
     schema = row_schema(labels, segments=segments, models=models)
-    columns = _plain_columns(rows, model) | _judged_columns(rows, labels)
-    if models:
-        columns |= _voted_columns(rows, labels, models)
+    columns = _plain_columns(rows, model)
+    judged = [row.probabilities for row in rows]
+    columns |= _floats(judged, probability_columns(labels))
+    for place, name in enumerate(models):
+        opinions = [None if row.opinions is None else row.opinions[place] for row in rows]
+        columns |= _floats(opinions, opinion_columns(labels, name))
     if segments:
         columns["segments"] = _segments(rows, schema.field("segments").type)
     arrays = [
@@ -140,60 +130,16 @@ def _timestamp(mtime_ns: int | None) -> int | None:
     return mtime_ns if mtime_ns is not None and FIRST_NS <= mtime_ns <= LAST_NS else None
 
 
-def _judged_columns(rows: Sequence[Row], labels: Sequence[str]) -> dict[str, Any]:
-    unknown = np.array([row.probabilities is None for row in rows], bool)
-    probabilities = np.zeros((len(rows), len(labels)), np.float32)
-    for index, row in enumerate(rows):
-        if row.probabilities is not None:
-            probabilities[index] = row.probabilities
-    names = ["emotion", "confidence", "margin", *probability_columns(labels)]
-    return dict(zip(names, _verdicts(probabilities, unknown, labels), strict=True))
-
-
-def _voted_columns(
-    rows: Sequence[Row], labels: Sequence[str], models: Sequence[str]
-) -> dict[str, Any]:
+def _floats(rows: Sequence[Floats | None], names: Sequence[str]) -> dict[str, pa.Array]:
+    """Lay the numbers of each row out as columns."""
     import pyarrow as pa
 
-    unknown = np.array([row.opinions is None for row in rows], bool)
-    opinions = np.zeros((len(rows), len(models), len(labels)), np.float32)
-    together = np.zeros((len(rows), len(labels)), np.float32)
+    unknown = np.array([row is None for row in rows], bool)
+    values = np.zeros((len(rows), len(names)), np.float32)
     for index, row in enumerate(rows):
-        if row.opinions is not None:
-            opinions[index], together[index] = row.opinions, row.probabilities
-    columns: dict[str, Any] = {"agreement": pa.array(agreement(opinions, together), mask=unknown)}
-    for place, model in enumerate(models):
-        names = [name for name, _ in vote_columns(labels, model)]
-        verdicts = _verdicts(opinions[:, place], unknown, labels)
-        columns |= dict(zip(names, verdicts, strict=True))
-    return columns
-
-
-def agreement(opinions: Floats, together: Floats) -> Floats:
-    """Give the share of the models whose own best label is that of all together, a row each.
-
-    >>> opinions = np.array([[[0.9, 0.1], [0.4, 0.6]]], np.float32)
-    >>> agreement(opinions, opinions.mean(axis=1)).tolist()
-    [0.5]
-    """
-    agreed = opinions.argmax(axis=2) == together.argmax(axis=1)[:, None]
-    share: Floats = agreed.mean(axis=1).astype(np.float32)
-    return share
-
-
-def _verdicts(
-    probabilities: Floats, unknown: NDArray[np.bool_], labels: Sequence[str]
-) -> list[Any]:
-    """Lay out the label, its confidence and margin, and each label's probability."""
-    import pyarrow as pa
-
-    best, confidence, margin = judge(probabilities)
-    return [
-        pa.array(np.array(labels, object)[best], pa.string(), mask=unknown),
-        pa.array(confidence, mask=unknown),
-        pa.array(margin, mask=unknown),
-        *(pa.array(column, mask=unknown) for column in probabilities.T),
-    ]
+        if row is not None:
+            values[index] = row
+    return {n: pa.array(column, mask=unknown) for n, column in zip(names, values.T, strict=True)}
 
 
 def _segments(rows: Sequence[Row], kind: pa.ListType) -> pa.Array:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from batchemo.tables.columns import SUMMARY, files_columns, segments_columns
+from batchemo.tables.columns import ALSO, SUMMARY, VERDICT, files_columns, segments_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,6 +34,7 @@ def _types() -> dict[str, Any]:
         "confidence_<model>": pa.float32(),
         "margin_<model>": pa.float32(),
         "p_<label>_<model>": pa.float32(),
+        **dict.fromkeys(ALSO, pa.float32()),
         "windows": pa.int32(),
         "duration": pa.float64(),
         "start": pa.float64(),
@@ -62,19 +63,27 @@ def _schema(columns: Iterable[tuple[str, str]], extras: pa.Schema | None = None)
 
 
 def files_schema(
-    labels: Sequence[str], extras: pa.Schema | None = None, *, models: Sequence[str] = ()
+    labels: Sequence[str],
+    extras: pa.Schema | None = None,
+    *,
+    models: Sequence[str] = (),
+    also: Collection[str] = (),
 ) -> pa.Schema:
     """Give the files table's schema for labels, several models' names, a manifest's own columns.
+
+    `also` is as in `files_columns`.
 
     >>> files_schema(["happy"]).names[:8]
     ['root', 'file', 'status', 'reason', 'detail', 'emotion', 'confidence', 'margin']
     """
-    return _schema(files_columns(labels, models), extras)
+    return _schema(files_columns(labels, models, also), extras)
 
 
-def segments_schema(labels: Sequence[str], *, several: bool = False) -> pa.Schema:
+def segments_schema(
+    labels: Sequence[str], *, several: bool = False, dimensions: bool = False
+) -> pa.Schema:
     """Give the segments table's schema, with a column for the model where there are several."""
-    return _schema(segments_columns(labels, several=several))
+    return _schema(segments_columns(labels, several=several, dimensions=dimensions))
 
 
 def summary_schema() -> pa.Schema:
@@ -83,15 +92,17 @@ def summary_schema() -> pa.Schema:
 
 
 def row_schema(labels: Sequence[str], *, segments: bool, models: Sequence[str] = ()) -> pa.Schema:
-    """Give the schema of the rows that parts hold: the files table, and each row's windows.
+    """Give the schema of the rows that parts hold: what was measured, and each row's windows.
 
-    Parts keep plain strings, since a dictionary is worth its cost only in the finished table.
+    What the probabilities say is added when the tables are written. Parts keep plain strings,
+    since a dictionary is worth its cost only in the finished table.
     """
     import pyarrow as pa
 
+    measured = [each for each in files_columns(labels, models) if each[1] not in VERDICT]
     fields = [
         pa.field(field.name, pa.string()) if pa.types.is_dictionary(field.type) else field
-        for field in files_schema(labels, models=models)
+        for field in _schema(measured)
     ]
     if segments:
         window = [

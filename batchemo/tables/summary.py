@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from batchemo.errors import UsageError
+from batchemo.tables.grouping import as_text, group_names
 from batchemo.tables.schema import STATUS_FAILED, STATUS_OK, summary_schema
 
 if TYPE_CHECKING:
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 ALL = "all"
 NOWHERE = "(none)"
 """The group of rows that have no such part, or a null in the column."""
-
-DATES = {"year": "%Y", "month": "%Y-%m", "date": "%Y-%m-%d"}
 
 
 @dataclass
@@ -44,12 +41,12 @@ class Summary:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        kinds = pc.coalesce(_text(table["emotion"]), _text(table["reason"]))
+        kinds = pc.coalesce(as_text(table["emotion"]), as_text(table["reason"]))
         counted = (
             pa.table(
                 {
                     "group": groups(table, self.group_by),
-                    "status": _text(table["status"]),
+                    "status": as_text(table["status"]),
                     "kind": kinds,
                     "seconds": pc.fill_null(table["duration"], 0.0),
                     "confidence": pc.fill_null(pc.cast(table["confidence"], pa.float64()), 0.0),
@@ -120,47 +117,11 @@ def summarise(tables: Iterable[pa.Table], group_by: str | None = None) -> Summar
     return summary
 
 
-def check_group_by(group_by: str | None, columns: Iterable[str]) -> None:
-    """Refuse a grouping that the table cannot give, before anything is computed."""
-    columns = list(columns)
-    if group_by is None or group_by in columns or group_by in DATES or group_by == "folder":
-        return
-    if not re.fullmatch(r"part:[1-9]\d*", group_by):
-        raise UsageError(
-            f"cannot group by {group_by!r}: it is no column of the table ({', '.join(columns)}), "
-            "nor folder, part:N, date, month or year"
-        )
-
-
 def groups(table: pa.Table, group_by: str | None) -> pa.Array | pa.ChunkedArray:
-    """Give each row's group as text.
-
-    `folder` is the folder a recording lies in, `part:N` the Nth part of its path, `date`, `month`
-    and `year` are those of its last change; all else is the name of a column.
-    """
+    """Give each row's group as text."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if group_by is None:
         return pa.array(np.full(table.num_rows, ALL, object), pa.string())
-    if group_by in table.column_names:
-        found = pc.cast(_text(table[group_by]), pa.string())
-    elif group_by in DATES:
-        found = pc.strftime(table["mtime"], format=DATES[group_by])
-    else:
-        found = pa.array(_path_groups(table["file"].to_pylist(), group_by), pa.string())
-    return pc.fill_null(found, NOWHERE)
-
-
-def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    import pyarrow as pa
-
-    return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
-
-
-def _path_groups(files: list[str], group_by: str) -> list[str | None]:
-    if group_by == "folder":
-        return [file.rpartition("/")[0] or None for file in files]
-    number = int(group_by.partition(":")[2])
-    parts = [file.split("/")[:-1] for file in files]
-    return [path[number - 1] if number <= len(path) else None for path in parts]
+    return pc.fill_null(group_names(table, group_by), NOWHERE)

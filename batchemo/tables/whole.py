@@ -22,5 +22,5 @@ def read_files_table(path: str | Path) -> pa.Table:
         return pq.read_table(path)
     table = open_table(path)
     extras = pa.schema([table.schema.field(name) for name in table.extras])
-    schema = files_schema(table.labels, extras, models=table.models)
+    schema = files_schema(table.labels, extras, models=table.models, also=table.also)
     return pa.concat_tables([schema.empty_table(), *regroup(table.batches(), schema)])

@@ -152,19 +152,25 @@ def regroup(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa
     for batch in batches:
         while count + batch.num_rows >= ROWS_A_GROUP:
             head = ROWS_A_GROUP - count
-            yield _conform([*waiting, batch.slice(0, head)], schema)
+            yield _joined([*waiting, batch.slice(0, head)], schema)
             batch, waiting, count = batch.slice(head), [], 0
         if batch.num_rows:
             waiting.append(batch)
             count += batch.num_rows
     if count:
-        yield _conform(waiting, schema)
+        yield _joined(waiting, schema)
 
 
-def _conform(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+def _joined(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
     import pyarrow as pa
 
-    table = pa.Table.from_batches(batches).combine_chunks()
+    return conform(pa.Table.from_batches(batches).combine_chunks(), schema)
+
+
+def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Give the columns of the schema, in its order and types, dictionaries built afresh."""
+    import pyarrow as pa
+
     columns = []
     for field in schema:
         column = table[field.name]

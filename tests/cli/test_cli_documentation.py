@@ -10,7 +10,16 @@ import pytest
 from batchemo.audio import REASONS
 from batchemo.cli.group import COMMANDS, cli
 from batchemo.cli.reference import reference
-from batchemo.tables.columns import FILES, SEGMENTS, SUMMARY, VOTES, WINDOWS_MODEL
+from batchemo.tables.columns import (
+    DIMENSIONS,
+    FILES,
+    SEGMENTS,
+    SUMMARY,
+    UNADAPTED,
+    VOTES,
+    WINDOWS_MODEL,
+)
+from batchemo.tables.dimensions import COORDINATES
 from batchemo.tables.features import FEATURES
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -35,11 +44,20 @@ def test_every_option_has_a_sentence_of_help(name: str, command: click.Command) 
             assert parameter.help, f"{name} {parameter.opts[0]}"
 
 
-@pytest.mark.parametrize("table", [FILES, SEGMENTS, SUMMARY, FEATURES, VOTES, WINDOWS_MODEL])
+@pytest.mark.parametrize(
+    "table",
+    [FILES, SEGMENTS, SUMMARY, FEATURES, VOTES, WINDOWS_MODEL, UNADAPTED, DIMENSIONS],
+)
 def test_every_column_is_documented_in_its_own_words(table: dict[str, str]) -> None:
     page = (DOCS / "tables.md").read_text(encoding="utf-8")
     for column, sentence in table.items():
         assert f"| `{column}` | {sentence} |" in page
+
+
+def test_the_coordinates_of_emotions_are_documented() -> None:
+    page = (DOCS / "tables.md").read_text(encoding="utf-8")
+    for label, coordinates in COORDINATES.items():
+        assert f"| `{label}` | {' | '.join(map(str, coordinates))} |" in page
 
 
 def test_every_reason_is_documented() -> None:

@@ -16,6 +16,7 @@ from batchemo.errors import UsageError
 from batchemo.tables.read import UnreadableTableError, open_table
 from batchemo.tables.rows import Row, Windows, to_batch
 from batchemo.tables.schema import files_schema, row_schema
+from batchemo.tables.verdicts import with_verdicts
 from batchemo.tables.write import (
     METADATA_KEY,
     ROWS_A_GROUP,
@@ -53,13 +54,15 @@ def rows(draw: st.DrawFn) -> Row:
     )
 
 
-def write(path: Path, batch: pa.RecordBatch, account: bytes = b"{}") -> pa.Schema:
+def write(path: Path, rows: list[Row], account: bytes = b"{}") -> pa.Table:
+    batch = to_batch(rows, labels=LABELS, model="m@1", segments=False)
+    made = with_verdicts(pa.Table.from_batches([batch]), LABELS)
     schema = files_schema(LABELS).with_metadata({METADATA_KEY: account})
     writer = open_writer(path, schema, kind=path.suffix)
-    for table in regroup([batch], schema):
+    for table in regroup(made.to_batches(), schema):
         writer.write(table)
     writer.close()
-    return schema
+    return made
 
 
 @pytest.mark.parametrize("ending", [".parquet", ".csv"])
@@ -69,15 +72,13 @@ def write(path: Path, batch: pa.RecordBatch, account: bytes = b"{}") -> pa.Schem
 )
 def test_a_table_is_read_back_equal(tmp_path: Path, ending: str, made: list[Row]) -> None:
     path = tmp_path / f"results{ending}"
-    batch = to_batch(made, labels=LABELS, model="m@1", segments=False)
-    write(path, batch)
-    back = pa.Table.from_batches(open_table(path).batches())
-    assert back.cast(batch.schema).equals(pa.Table.from_batches([batch]))
+    written = write(path, made)
+    back = pa.Table.from_batches(open_table(path).batches()).select(written.column_names)
+    assert back.cast(written.schema).equals(written)
 
 
 def test_unknown_is_null_and_never_nan(tmp_path: Path) -> None:
-    batch = to_batch([Row("/r", "a", reason="empty")], labels=LABELS, model="m", segments=False)
-    write(tmp_path / "r.parquet", batch)
+    write(tmp_path / "r.parquet", [Row("/r", "a", reason="empty")])
     (back,) = open_table(tmp_path / "r.parquet").batches()
     for name in ("p_happy", "confidence", "duration", "windows", "mtime", "emotion"):
         assert back[name].null_count == 1
@@ -100,8 +101,7 @@ def test_a_row_is_either_a_failure_or_has_probabilities() -> None:
 
 
 def test_the_account_of_the_run_comes_back_from_parquet(tmp_path: Path) -> None:
-    batch = to_batch([Row("/r", "a", reason="empty")], labels=LABELS, model="m", segments=False)
-    write(tmp_path / "r.parquet", batch, b'{"model": "m"}')
+    write(tmp_path / "r.parquet", [Row("/r", "a", reason="empty")], b'{"model": "m"}')
     assert open_table(tmp_path / "r.parquet").run == {"model": "m"}
 
 
@@ -148,7 +148,7 @@ def test_a_nested_column_of_a_manifest_is_refused_for_csv() -> None:
         CsvTable(io.BytesIO(), pa.schema([("tags", pa.list_(pa.string()))]))
 
 
-def test_a_part_has_the_columns_of_the_files_table_and_the_windows() -> None:
-    names = files_schema(LABELS).names
+def test_a_part_has_what_was_measured_and_the_windows_but_not_what_follows_from_it() -> None:
+    names = [n for n in files_schema(LABELS).names if n not in ("emotion", "confidence", "margin")]
     assert row_schema(LABELS, segments=False).names == names
     assert row_schema(LABELS, segments=True).names == [*names, "segments"]

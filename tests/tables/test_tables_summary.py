@@ -8,8 +8,10 @@ import pytest
 
 from batchemo.errors import UsageError
 from batchemo.tables.explode import explode
+from batchemo.tables.grouping import check_group_by
 from batchemo.tables.rows import Row, Windows, to_batch
-from batchemo.tables.summary import Summary, check_group_by, summarise
+from batchemo.tables.summary import Summary, summarise
+from batchemo.tables.verdicts import with_verdicts
 
 LABELS = ("happy", "sad")
 NAN = float("nan")
@@ -38,7 +40,7 @@ def failed(file: str, reason: str) -> Row:
 
 def table(*rows: Row) -> pa.Table:
     batch = to_batch(rows, labels=LABELS, model="m", segments=True)
-    return pa.Table.from_batches([batch])
+    return with_verdicts(pa.Table.from_batches([batch]), LABELS)
 
 
 FEW = table(
@@ -86,6 +88,22 @@ def test_groups_by_the_folder_and_by_the_date() -> None:
     assert ("2023-11", "happy", 1) in counts(summarise([FEW], "month"))
 
 
+def test_groups_by_what_a_pattern_finds_in_the_path() -> None:
+    whole = counts(summarise([FEW], "regex:^[a-z]+(?=/)"))
+    assert whole == counts(summarise([FEW], "part:1"))
+    assert counts(summarise([FEW], r"regex:([0-9])\.wav")) == [
+        ("(none)", "silent", 1),
+        ("1", "happy", 2),
+        ("2", "sad", 1),
+        ("2", "silent", 1),
+    ]
+
+
+def test_a_pattern_that_is_none_is_refused_with_why() -> None:
+    with pytest.raises(UsageError, match=r"regex:\(: this is no regular expression: missing \)"):
+        check_group_by("regex:(", [])
+
+
 def test_groups_by_a_column_of_the_manifest() -> None:
     grouped = FEW.append_column("speaker", pa.array([1, 1, 2, 2, None]))
     assert counts(summarise([grouped], "speaker"))[0] == ("(none)", "silent", 1)
@@ -98,7 +116,7 @@ def test_tables_add_up() -> None:
 
 @pytest.mark.parametrize("group_by", ["speaker", "part:0", "part:x", "weekday"])
 def test_a_grouping_that_cannot_be_is_refused_with_what_can(group_by: str) -> None:
-    with pytest.raises(UsageError, match="part:N, date, month or year"):
+    with pytest.raises(UsageError, match="part:N, regex:PATTERN, date, month or year"):
         check_group_by(group_by, ["root", "file"])
 
 
