@@ -39,18 +39,25 @@ class Speakers:
     def add(self, names: Iterable[Hashable | None], logs: npt.ArrayLike) -> None:
         """Take note of recordings (n, …, labels), each of the speaker named; None is nobody."""
         steps = np.rint(np.asarray(logs, np.float64) * _STEPS).astype(np.int64)
-        for name, row in zip(names, steps, strict=True):
+        speakers, places = _sorted_out(names, len(steps))
+        sums = np.zeros((len(speakers), *steps.shape[1:]), np.int64)
+        np.add.at(sums, places, steps)
+        counts = np.bincount(places, minlength=len(speakers))
+        for name, count, total in zip(speakers, counts, sums, strict=True):
             if name is not None:
-                self._counts[name] = self._counts.get(name, 0) + 1
-                self._sums[name] = self._sums.get(name, 0) + row
+                self._counts[name] = self._counts.get(name, 0) + int(count)
+                self._sums[name] = self._sums.get(name, 0) + total
 
     def adapt(self, names: Iterable[Hashable | None], logs: npt.ArrayLike) -> Array:
         """Give the probabilities of recordings, each seen against the others of its speaker."""
-        scores = np.array(logs, np.float64)
-        for name, row in zip(names, scores, strict=True):
+        scores = np.asarray(logs, np.float64)
+        speakers, places = _sorted_out(names, len(scores))
+        tendencies = np.zeros((len(speakers), *scores.shape[1:]))
+        for place, name in enumerate(speakers):
             if name in self._sums:
-                row -= self._tendency(name)
-        return softmax(scores.reshape(-1, scores.shape[-1])).reshape(scores.shape)
+                tendencies[place] = self._tendency(name)
+        left = scores - tendencies[places]
+        return softmax(left.reshape(-1, scores.shape[-1])).reshape(scores.shape)
 
     def _tendency(self, name: Hashable) -> Array:
         """Give what is taken from each score; it trusts few recordings little."""
@@ -58,6 +65,17 @@ class Speakers:
         mean = self._sums[name] / (_STEPS * count)
         centred: Array = mean - mean.mean(axis=-1, keepdims=True)
         return centred * (count / (count + PATIENCE))
+
+
+def _sorted_out(
+    names: Iterable[Hashable | None], count: int
+) -> tuple[list[Hashable | None], npt.NDArray[np.intp]]:
+    """Give each name once, and where each recording's stands among them."""
+    known: dict[Hashable | None, int] = {}
+    places = [known.setdefault(name, len(known)) for name in names]
+    if len(places) != count:
+        raise ValueError(f"there are {count} recordings and the speakers of {len(places)}")
+    return list(known), np.array(places, np.intp)
 
 
 def adapt(logs: npt.ArrayLike) -> Array:

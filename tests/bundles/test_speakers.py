@@ -13,7 +13,7 @@ from batchemo.bundles.speakers import Speakers, adapt, log_of
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-def made_probabilities(seed: int, count: int = 12, labels: int = 4) -> np.ndarray:
+def made_probabilities(seed: int, count: int = 12, labels: int = 9) -> np.ndarray:
     """Probabilities as a table holds them, single precision included."""
     scores = np.random.default_rng(seed).normal(scale=3, size=(count, labels))
     return softmax(scores).astype(np.float32)
@@ -32,7 +32,7 @@ def test_logits_do_as_well_as_log_probabilities() -> None:
 
 
 def test_a_lean_that_all_recordings_of_a_voice_share_is_taken_away_with_enough_of_them() -> None:
-    fair = np.log(made_probabilities(3, count=200))
+    fair = np.log(made_probabilities(3, count=200, labels=4))
     fair -= fair.mean(axis=0)
     heard = fair + np.array([2.0, -1.0, 0.0, -1.0])
     assert (heard.argmax(axis=1) != fair.argmax(axis=1)).mean() > 0.2
@@ -85,5 +85,6 @@ def test_certainty_does_not_break_it() -> None:
 
 
 def test_names_and_recordings_must_be_as_many() -> None:
-    with pytest.raises(ValueError, match="zip"):
-        Speakers().add(["a"], np.zeros((2, 3)))
+    for names in (["a"], ["a", "b", "a"]):
+        with pytest.raises(ValueError, match="2 recordings and the speakers of"):
+            Speakers().add(names, np.zeros((2, 3)))
