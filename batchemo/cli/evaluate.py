@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 EPILOG = """
 \b
 SUBJECT:
-  mfcc40                the recipe of that name (cnn1d, melattn, stats162, frames62, mfcc40):
-                        trained anew for every fold and seed
+  mfcc40                the recipe of that name (as in `batchemo train`): trained anew for every
+                        fold and seed
   ./mine, models/mfcc40 the finished model in that folder
-  default               any other name: the model that is shipped under it
+  another name          the model that is shipped under it
 
 \b
 Protocols:

@@ -12,7 +12,7 @@ from batchemo.cli.options import switch, together
 from batchemo.cli.params import param_option, recipe_with
 from batchemo.cli.parse import split_words
 from batchemo.errors import UsageError
-from batchemo.training.choices import CHOOSE, LOSSES, Choices
+from batchemo.training.choices import CHOOSE, LOSSES, PACES, Choices
 
 if TYPE_CHECKING:
     from batchemo.training.systems import System
@@ -23,7 +23,7 @@ NONE = "none"
 
 _THE_RECIPES = "the recipe's"
 _ABOVE_0 = click.FloatRange(min=0, min_open=True)
-_SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+_SHARE = click.FloatRange(0, 1, max_open=True)
 _COUNT = click.IntRange(min=0)
 
 _NAMES = {field.name: f"--{field.name.replace('_', '-')}" for field in fields(Choices)} | {
@@ -51,7 +51,35 @@ learning_options = together(
     ),
     _choice("epochs", click.IntRange(min=1), "The most epochs."),
     _choice("batch_size", click.IntRange(min=1), "Recordings that are learnt from together."),
-    _choice("rate", _ABOVE_0, "Adam's learning rate at the start.", metavar="NUMBER"),
+    _choice(
+        "rate",
+        _ABOVE_0,
+        "Adam's learning rate: at the start, or at the top of its cycle.",
+        metavar="NUMBER",
+    ),
+    _choice(
+        "pace",
+        click.Choice(list(PACES)),
+        "How the rate goes: lowered on a plateau of the watched loss, or up and down once.",
+    ),
+    _choice(
+        "decay",
+        click.FloatRange(min=0),
+        "How much of the weights each step takes away, times the rate (AdamW); 0 is Adam.",
+        metavar="NUMBER",
+    ),
+    _choice(
+        "clip_norm",
+        click.FloatRange(min=0),
+        "The longest gradient of a weight that is followed as it is; 0 is any.",
+        metavar="NUMBER",
+    ),
+    _choice(
+        "average",
+        _SHARE,
+        "How much the moving average of the weights, then the result, keeps a step; 0 is none.",
+        metavar="SHARE",
+    ),
     _choice(
         "loss",
         click.Choice(LOSSES),
@@ -63,14 +91,36 @@ learning_options = together(
         "How far the focal loss looks away; 0 is cross-entropy.",
         metavar="NUMBER",
     ),
+    _choice(
+        "smoothing",
+        _SHARE,
+        "The share of every target that is spread over all classes.",
+        metavar="SHARE",
+    ),
     _either("class_weights", "Let a mistake count more the rarer its class."),
     _either("oversample", "Hear recordings of small classes more often, until all are equal."),
     _choice(
+        "abroad",
+        _SHARE,
+        "The share of each batch from corpora other than the one with the most labels; above 0, "
+        "classes are balanced inside a corpus, those that it lacks are masked, and of others each "
+        "recording gets one of the copies.",
+        metavar="SHARE",
+    ),
+    _choice(
         "copies",
         str,
-        "Changed copies of every recording to learn from beside it: noise, pitch, stretch and "
-        "stretch-pitch, with commas; or none.",
+        "Changed copies of every recording to learn from beside it: noise, pitch, stretch, "
+        "stretch-pitch, speed-90, speed-95, speed-105, speed-110, room and phone, with commas; or "
+        "none.",
         metavar="LIST",
+    ),
+    _either("augment", "Change pictures on the fly: warp, filter, mask, crop (default, accurate)."),
+    _choice(
+        "mixup",
+        click.FloatRange(0, 1),
+        "The share of batches whose recordings are blended with one another.",
+        metavar="SHARE",
     ),
     _choice(
         "dropout",
@@ -90,7 +140,12 @@ learning_options = together(
         _COUNT,
         "Lower the rate after so many epochs without a lower watched loss; 0 is never.",
     ),
-    _choice("plateau_factor", _SHARE, "What the rate is then multiplied with.", metavar="NUMBER"),
+    _choice(
+        "plateau_factor",
+        click.FloatRange(0, 1, min_open=True, max_open=True),
+        "What the rate is then multiplied with.",
+        metavar="NUMBER",
+    ),
     _choice(
         "choose",
         click.Choice(list(CHOOSE)),
@@ -100,7 +155,8 @@ learning_options = together(
     _choice(
         "validation",
         _SHARE,
-        "The share of speakers (or recordings) that is only watched, to choose the epoch.",
+        "The share of speakers (or recordings) that is only watched, to choose the epoch and to "
+        "calibrate; 0 is none, where the last epoch is taken.",
         metavar="SHARE",
     ),
 )
@@ -133,6 +189,8 @@ def choices_from(values: dict[str, Any], standard: Choices) -> Choices:
         told["copies"] = split_words(() if told["copies"] == NONE else (told["copies"],))
         check_copies(told["copies"])
     choices = replace(standard, **told)
+    if choices.augment and not standard.augment:
+        raise UsageError("--augment is for recipes whose pictures tell padding: default, accurate")
     if "focal_gamma" in told and choices.loss != "focal":
         raise UsageError("--focal-gamma is for --loss focal")
     if "plateau_factor" in told and not choices.plateau_patience:

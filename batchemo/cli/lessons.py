@@ -120,8 +120,10 @@ class _Bar:
         self._first = False
         told = (
             f"epoch {epoch.number + 1}/{self._epochs}: loss {epoch.loss:.3f}, accuracy "
-            f"{epoch.accuracy:.3f}; watched {epoch.validation_accuracy:.3f}"
+            f"{epoch.accuracy:.3f}"
         )
+        if epoch.validation_accuracy is not None:
+            told += f"; watched {epoch.validation_accuracy:.3f}"
         self._move(told, epoch.number + 1, self._epochs)
 
     def sat(self, done: int, total: int, trial: Trial, judged: Sequence[Judged]) -> None:
@@ -145,10 +147,14 @@ def goes_on(epoch: Epoch) -> str:
 
 def epoch_line(epoch: Epoch, epochs: int) -> str:
     """Say in a line what an epoch brought."""
+    told = (
+        f"epoch {epoch.number + 1}/{epochs}: loss {epoch.loss:.3f}, accuracy {epoch.accuracy:.3f}"
+    )
+    if epoch.validation_loss is None:
+        return told
     return (
-        f"epoch {epoch.number + 1}/{epochs}: loss {epoch.loss:.3f}, accuracy {epoch.accuracy:.3f};"
-        f" watched: loss {epoch.validation_loss:.3f}, accuracy {epoch.validation_accuracy:.3f},"
-        f" UAR {epoch.validation_uar:.3f}"
+        f"{told}; watched: loss {epoch.validation_loss:.3f}, accuracy"
+        f" {epoch.validation_accuracy:.3f}, UAR {epoch.validation_uar:.3f}"
     )
 
 

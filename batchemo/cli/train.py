@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 EPILOG = """
 \b
 Recipes:
+  default    a small conformer over pictures of the speech; balanced over corpora
+  accurate   three such nets that answer together
   cnn1d      Conv1D with BatchNorm along 162 mean features
   melattn    Conv1D, BiLSTM and self-attention over log-mel pictures
   stats162   wide Conv1D along 162 mean features, three copies of each recording
@@ -49,7 +51,8 @@ Recipes:
 
 \b
 Examples:
-  batchemo train ./ravdess --recipe mfcc40 -o models/mine
+  batchemo train ./ravdess ./nemo --recipe default -o models/mine
+  batchemo train ./ravdess --recipe mfcc40 -o ./small
   batchemo train ./ravdess ./emovo --recipe melattn --label calm=neutral -o ./mine
   batchemo train clips.csv --labels low,high --recipe stats162 --param n_mfcc=40 -o ./mine
   batchemo scan ./recordings --model ./mine -o results.parquet
@@ -104,8 +107,8 @@ PLAIN_NAME = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]+")
 def command(corpora: tuple[str, ...], output: Path, quiet: bool, **values: Any) -> int:
     """Train a model on CORPUS: folders that are named as a known corpus, or manifests.
 
-    Some speakers are only watched, to choose the epoch and to calibrate. Interrupted, the same
-    command goes on where it was.
+    Some speakers are only watched, to choose the epoch and to calibrate; default and accurate
+    choose nothing and learn from all. Interrupted, the same command goes on where it was.
     """
     from batchemo.training.ship import Delivery
 
@@ -185,10 +188,14 @@ def _train(exam: Exam, delivery: Delivery, jobs: int, quiet: bool) -> Graduate:
 def _tell(graduate: Graduate, output: Path) -> None:
     if graduate.failures:
         warn_of_failures([(example.path, why) for example, why in graduate.failures])
-    trained = graduate.trained
-    chosen = trained.chosen
-    click.echo(
-        f"batchemo: {counted(len(trained.history), 'epoch')}, the chosen one is "
-        f"{chosen.number + 1}: accuracy {chosen.validation_accuracy:.3f}, UAR "
-        f"{chosen.validation_uar:.3f} on what was only watched → {for_display(str(output))}"
-    )
+    shown = for_display(str(output))
+    for taught in graduate.trained.taught:
+        epochs, chosen = counted(len(taught.history), "epoch"), taught.chosen
+        if chosen.validation_accuracy is None:
+            click.echo(f"batchemo: {epochs} → {shown}")
+        else:
+            click.echo(
+                f"batchemo: {epochs}, the chosen one is {chosen.number + 1}: accuracy "
+                f"{chosen.validation_accuracy:.3f}, UAR {chosen.validation_uar:.3f} on what was "
+                f"only watched → {shown}"
+            )

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from batchemo.training.pictures import FLOOR_MARGIN, Float32
+from batchemo.training.pictures import FLOOR_MARGIN, Float32, sound_length
+
+MIXUP_ALPHA = 0.2
+"""Of the distribution of how much is blended in: mostly little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +30,11 @@ class Augmentation:
     masks: int = 2
     longest_time_mask: int = 16
     widest_band_mask: int = 7
-    mixup_share: float = 0.5
-    mixup_alpha: float = 0.2
 
 
 def change_picture(picture: Float32, how: Augmentation, random: np.random.Generator) -> Float32:
     """One picture, warped, filtered, masked, and cropped or padded to `how.frames`."""
-    picture = _warp_time(picture, how, random)
+    picture = _warp_time(picture[: sound_length(picture, how.floor)], how, random)
     picture = _warp_bands(picture, how, random)
     picture = picture + how.tilt * _smooth_curve(picture.shape[1], random)
     if random.random() < how.noise_share:
@@ -47,15 +48,13 @@ def change_picture(picture: Float32, how: Augmentation, random: np.random.Genera
 
 
 def mix_up(
-    pictures: Float32, targets: Float32, how: Augmentation, random: np.random.Generator
+    pictures: Float32, targets: Float32, random: np.random.Generator
 ) -> tuple[Float32, Float32]:
-    """Blend each picture, and its target, with another of the same batch, or leave all alone."""
-    if random.random() >= how.mixup_share:
-        return pictures, targets
+    """Blend each picture, and its target, with another of the same batch."""
     others = random.permutation(len(pictures))
-    weights = random.beta(how.mixup_alpha, how.mixup_alpha, size=len(pictures)).astype(np.float32)
+    weights = random.beta(MIXUP_ALPHA, MIXUP_ALPHA, size=len(pictures)).astype(np.float32)
     weights = np.maximum(weights, 1 - weights)
-    a, b = weights[:, None, None], weights[:, None]
+    a, b = weights.reshape(-1, *[1] * (pictures.ndim - 1)), weights[:, None]
     return (
         a * pictures + (1 - a) * pictures[others],
         b * targets + (1 - b) * targets[others],

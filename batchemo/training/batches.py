@@ -1,4 +1,4 @@
-"""Draws balanced batches: by corpus, and inside each corpus by class."""
+"""Draws the batches of an epoch: every item in turn, or balanced by corpus and by class."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from batchemo.training.augment import Augmentation, change_picture, mix_up
-from batchemo.training.corpora import EMOTIONS
-from batchemo.training.options import FitOptions
-from batchemo.training.pictures import Clip, Float32
+from batchemo.training.balance import Labels, oversampled
+from batchemo.training.choices import Choices
+from batchemo.training.lessons import Lessons
+from batchemo.training.pictures import Float32
 
 OUT_OF_REACH = -1e9
 """Added to the logits of classes that a corpus does not have."""
@@ -18,73 +19,120 @@ OUT_OF_REACH = -1e9
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Pictures, what they should be taken for, and which classes they could be taken for."""
+    """Windows, what they should be taken for, and which classes they could be taken for."""
 
-    pictures: Float32
+    windows: Float32
     targets: Float32
     reach: Float32
 
 
-class Corpus:
-    """The clips of one corpus, drawn so that each of its classes is as frequent as any other."""
+def draw_epoch(lessons: Lessons, number: int, choices: Choices) -> Iterator[Batch]:
+    """The batches of one epoch, the same for the same seed: one window of every item drawn.
 
-    def __init__(self, clips: Sequence[Clip]) -> None:
-        present = sorted({clip.label for clip in clips})
-        self.size = len(clips)
-        self._by_label = {
-            label: [clip for clip in clips if clip.label == label] for label in present
-        }
-        self._reach = np.full(len(EMOTIONS), OUT_OF_REACH, np.float32)
-        self._reach[present] = 0
-
-    def draw(self, count: int, options: FitOptions, random: np.random.Generator) -> Batch:
-        """Some pictures, each of a random class, recording, window and variant, and changed."""
-        labels = random.choice(list(self._by_label), size=count)
-        how = options.augmentation
-        pictures = np.stack([self._picture(int(label), how, random) for label in labels])
-        within = (self._reach == 0).astype(np.float32)
-        targets = np.tile(options.smoothing * within / within.sum(), (count, 1))
-        targets[np.arange(count), labels] += 1 - options.smoothing
-        return Batch(*mix_up(pictures, targets, how, random), np.tile(self._reach, (count, 1)))
-
-    def _picture(self, label: int, how: Augmentation, random: np.random.Generator) -> Float32:
-        clips = self._by_label[label]
-        pictures = clips[random.integers(len(clips))].pictures
-        picture = pictures[random.integers(len(pictures))]
-        return change_picture(picture.astype(np.float32), how, random)
-
-
-class Batches:
-    """The batches of every epoch, the same for the same seed.
-
-    An epoch is as long as the first clip's corpus; recordings of others are mixed in.
+    Which window is drawn anew every time, so that an item weighs the same however long it is.
     """
-
-    def __init__(self, clips: Sequence[Clip], options: FitOptions) -> None:
-        home = clips[0].example.corpus
-        others = [clip for clip in clips if clip.example.corpus != home]
-        self._options = options
-        self._near = Corpus([clip for clip in clips if clip.example.corpus == home])
-        self._far = Corpus(others) if others else None
-        self._abroad = round(options.batch_size * options.foreign_share) if others else 0
-        self._at_home = options.batch_size - self._abroad
-        self.steps = max(1, self._near.size // self._at_home)
-        """Batches an epoch."""
-
-    def epoch(self, number: int) -> Iterator[Batch]:
-        """The batches of one epoch, counted from 0."""
-        random = np.random.default_rng([self._options.seed, number])
-        for _ in range(self.steps):
-            near = self._near.draw(self._at_home, self._options, random)
-            if self._far is None:
-                yield near
-            else:
-                yield _join(near, self._far.draw(self._abroad, self._options, random))
+    random = np.random.default_rng([choices.seed, number])
+    for parts in _parts(lessons, choices, random):
+        yield _join([_draw(lessons, places, choices, random) for places in parts])
 
 
-def _join(one: Batch, other: Batch) -> Batch:
+def steps(lessons: Lessons, choices: Choices) -> int:
+    """How many batches an epoch has: as many as hear every recording once, as it is or as a copy.
+
+    Where corpora are balanced, only the recordings of the one at home are counted.
+    """
+    if not choices.abroad:
+        return max(1, round(_turns(lessons, choices) / choices.batch_size))
+    recordings = len(np.unique(lessons.recordings[lessons.corpora == 0]))
+    return max(1, recordings // (choices.batch_size - _abroad(lessons, choices)))
+
+
+def _turns(lessons: Lessons, choices: Choices) -> int:
+    if not choices.oversample:
+        return len(lessons.labels)
+    counts = np.bincount(lessons.labels)
+    return int(counts.max()) * int(np.count_nonzero(counts))
+
+
+def _parts(
+    lessons: Lessons, choices: Choices, random: np.random.Generator
+) -> Iterator[list[Labels]]:
+    """The places of each batch's items; those of each group of corpora by themselves."""
+    if not choices.abroad:
+        places = np.arange(len(lessons.labels))
+        if choices.oversample:
+            places = oversampled(lessons.labels, random)
+        random.shuffle(places)
+        # Batches of nearly equal size: a last one of a single item would upset BatchNorm.
+        for some in np.array_split(places, steps(lessons, choices)):
+            yield [some]
+        return
+    abroad = _abroad(lessons, choices)
+    others = len(np.unique(lessons.corpora)) - 1
+    shares = np.diff(np.round(np.linspace(0, abroad, others + 1)).astype(int)) if others else ()
+    counts = [choices.batch_size - abroad, *shares]
+    corpora = [_by_class(lessons, corpus) for corpus in range(others + 1)]
+    for _ in range(steps(lessons, choices)):
+        yield [
+            _balanced(own, count, random)
+            for own, count in zip(corpora, counts, strict=True)
+            if count
+        ]
+
+
+def _abroad(lessons: Lessons, choices: Choices) -> int:
+    """How many items of a batch are of other corpora than the one at home."""
+    if not lessons.corpora.any():
+        return 0
+    return min(round(choices.batch_size * choices.abroad), choices.batch_size - 1)
+
+
+def _by_class(lessons: Lessons, corpus: int) -> list[Labels]:
+    own = lessons.corpora == corpus
+    return [
+        np.flatnonzero(own & (lessons.labels == label)) for label in np.unique(lessons.labels[own])
+    ]
+
+
+def _balanced(by_class: Sequence[Labels], count: int, random: np.random.Generator) -> Labels:
+    """Some places, each of a random class."""
+    classes = random.integers(len(by_class), size=count)
+    return np.array([random.choice(by_class[label]) for label in classes], np.intp)
+
+
+def _draw(lessons: Lessons, places: Labels, choices: Choices, random: np.random.Generator) -> Batch:
+    windows = [
+        lessons.windows[place][random.integers(len(lessons.windows[place]))] for place in places
+    ]
+    if choices.augment:
+        if lessons.floor is None:
+            raise ValueError("only pictures whose padding is known can be changed")
+        how = Augmentation(floor=lessons.floor)
+        windows = [change_picture(window, how, random) for window in windows]
+    within = _within(lessons, places, choices)
+    targets = choices.smoothing * within / within.sum(axis=1, keepdims=True)
+    targets[np.arange(len(places)), lessons.labels[places]] += 1 - choices.smoothing
+    reach = np.where(within > 0, 0, OUT_OF_REACH).astype(np.float32)
+    pictures = np.stack(windows)
+    if choices.mixup and random.random() < choices.mixup:
+        pictures, targets = mix_up(pictures, targets, random)
+    return Batch(pictures, targets.astype(np.float32), reach)
+
+
+def _within(lessons: Lessons, places: Labels, choices: Choices) -> Float32:
+    """1 for the classes that an item could be taken for: all, or those of its corpus."""
+    within = np.ones((len(places), lessons.classes), np.float32)
+    if choices.abroad:
+        for corpus in np.unique(lessons.corpora[places]):
+            present = np.unique(lessons.labels[lessons.corpora == corpus])
+            rows = np.isin(np.arange(lessons.classes), present).astype(np.float32)
+            within[lessons.corpora[places] == corpus] = rows
+    return within
+
+
+def _join(parts: Sequence[Batch]) -> Batch:
     return Batch(
-        np.concatenate([one.pictures, other.pictures]),
-        np.concatenate([one.targets, other.targets]),
-        np.concatenate([one.reach, other.reach]),
+        np.concatenate([part.windows for part in parts]),
+        np.concatenate([part.targets for part in parts]),
+        np.concatenate([part.reach for part in parts]),
     )

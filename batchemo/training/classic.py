@@ -6,28 +6,7 @@ spread of each feature over the training recordings are frozen into its first la
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
-
-from batchemo.training.nets import BATCH_MEMORY, Model, Tensor
-from batchemo.training.pictures import Float32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
-    """What a net is built for, and how much it is held back."""
-
-    shape: tuple[int, ...]
-    mean: Float32
-    spread: Float32
-    labels: int
-    dropout: float
-    l2: float
-    """The weight of the squared weights in the loss; 0 for none."""
-
-
-Builder: TypeAlias = Callable[[Given], Model]
+from batchemo.training.given import BATCH_MEMORY, Given, Model, Tensor
 
 
 def build_cnn1d(given: Given) -> Model:
@@ -101,15 +80,6 @@ def build_mfcc40(given: Given) -> Model:
         x = layers.Conv1D(channels, 5, padding="same", activation="relu", **_held_back(given))(x)
         x = layers.Dropout(given.dropout)(layers.MaxPooling1D(2, padding="same")(x))
     return _end(features, layers.Flatten()(x), given)
-
-
-NETS: Mapping[str, Builder] = {
-    "cnn1d": build_cnn1d,
-    "melattn": build_melattn,
-    "stats162": build_stats162,
-    "frames62": build_frames62,
-    "mfcc40": build_mfcc40,
-}
 
 
 def _begin(given: Given) -> tuple[Tensor, Tensor]:

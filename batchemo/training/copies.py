@@ -12,6 +12,7 @@ import numpy as np
 
 from batchemo.errors import UsageError
 from batchemo.training.pictures import Float32, Variant
+from batchemo.training.places import by_phone, in_a_room
 
 VERSION = 1
 """Counts the changes of what the copies are."""
@@ -57,11 +58,33 @@ def stretch_and_shift(signal: Float32, rate: int, random: np.random.Generator) -
     return shift_pitch(stretch_time(signal, rate, random), rate, random)
 
 
+def faster(factor: float) -> Variant:
+    """The recording played faster, or slower below 1: tempo and pitch change together.
+
+    >>> faster(2.0)(np.zeros(1000, np.float32), 16000, np.random.default_rng(0)).shape
+    (500,)
+    """
+
+    def play(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
+        import soxr
+
+        played: Float32 = soxr.resample(signal, rate * factor, rate, quality="HQ")
+        return played
+
+    return play
+
+
 COPIES: Mapping[str, Variant] = {
     "noise": add_noise,
     "pitch": shift_pitch,
     "stretch": stretch_time,
     "stretch-pitch": stretch_and_shift,
+    "speed-90": faster(0.9),
+    "speed-95": faster(0.95),
+    "speed-105": faster(1.05),
+    "speed-110": faster(1.1),
+    "room": in_a_room,
+    "phone": by_phone,
 }
 """The kinds of copies by name."""
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from batchemo.bundles import Bundle
 from batchemo.errors import BatchemoError, UsageError
+from batchemo.training.calibration import TEMPERATURE
 from batchemo.training.corpora import Corpus, Example
 from batchemo.training.exam import Exam, Sat, exam_options, sit
 from batchemo.training.items import Progress
 from batchemo.training.learnt import read_learnt, unseen_by
-from batchemo.training.protocols import PROTOCOLS, Protocol
+from batchemo.training.protocols import Protocol, protocol_told
 from batchemo.training.report import About, Evaluation, Heard, evaluate
 from batchemo.training.score import check_classes, hear_with, judge_with
 
@@ -42,7 +43,8 @@ def evaluate_system(
 ) -> Evaluation:
     """Train and test a system under a protocol, and report."""
     gathered = exam.gather(jobs=jobs, progress=progress)
-    judged = sit(exam, jobs=jobs, told=told)
+    sitting = sit(exam, jobs=jobs, told=told)
+    judged = sitting.judged
     notes = corpus_notes(corpus)
     if exam.twice:
         notes = (
@@ -53,11 +55,11 @@ def evaluate_system(
         subject=exam.system.name,
         kind="recipe",
         protocol=exam.protocol,
-        protocol_told=PROTOCOLS[exam.protocol],
+        protocol_told=protocol_told(exam.protocol, exam.choices),
         corpora=_heard([one.example for one in judged]),
         left_out=_reasons(gathered.failures),
         notes=notes,
-        options=exam_options(exam),
+        options={**exam_options(exam), TEMPERATURE: sitting.temperature},
     )
     return evaluate(judged, exam.labels, about=about)
 

@@ -11,13 +11,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
+from batchemo.training.calibration import AS_IT_IS, temperature_of_all, temperatures
 from batchemo.training.choices import Choices
 from batchemo.training.corpora import Example
-from batchemo.training.items import Gathered, Progress, gather_items
+from batchemo.training.items import Gathered, Progress, gather_items, home_of
 from batchemo.training.judged import Judged
 from batchemo.training.protocols import Folds, Protocol, Trial, make_trials, with_twins
 from batchemo.training.systems import System
-from batchemo.training.trials import Classroom, run_trial
+from batchemo.training.trials import Answers, Classroom, judge, run_trial
 
 Sat: TypeAlias = Callable[[int, int, Trial, tuple[Judged, ...]], None]
 """Told how many of how many trials are done, and the last of them with its verdicts."""
@@ -43,6 +44,7 @@ class Exam:
             self.system.features,
             self.system.windows,
             self.choices.copies,
+            home=home_of(self.examples) if self.choices.abroad else None,
             cache=self.work / "features",
             jobs=jobs,
             progress=progress,
@@ -65,21 +67,37 @@ class Exam:
         return make_trials(self.protocol, room.items, self.choices, self.seeds, folds=self.folds)
 
 
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """What came of an exam."""
+
+    judged: tuple[Judged, ...]
+    temperature: float | None
+    """What suits the nets of all folds; None where each was calibrated by what it watched."""
+
+
 def sit(
     exam: Exam, *, jobs: int = 1, told: Sat = lambda done, total, trial, judged: None
-) -> tuple[Judged, ...]:
+) -> Sitting:
     """Run every trial; what an earlier, interrupted exam has finished in its work is not redone."""
     import joblib
 
-    trials = exam.trials(_room(exam))
+    room = _room(exam)
+    trials = exam.trials(room)
     running = joblib.Parallel(n_jobs=min(jobs, len(trials)), return_as="generator")(
         joblib.delayed(_sit_one)(exam, trial, jobs > 1) for trial in trials
     )
-    every: list[Judged] = []
-    for done, (trial, judged) in enumerate(zip(trials, running, strict=True), start=1):
-        every += judged
-        told(done, len(trials), trial, judged)
-    return tuple(every)
+    every = []
+    for done, (trial, (answers, own)) in enumerate(zip(trials, running, strict=True), start=1):
+        every.append((trial, answers, own))
+        told(done, len(trials), trial, judge(room, trial, answers, own or AS_IT_IS))
+    calibrated = zip(every, temperatures(room, every), strict=True)
+    judged = (
+        one
+        for (trial, answers, _), temperature in calibrated
+        for one in judge(room, trial, answers, temperature)
+    )
+    return Sitting(tuple(judged), temperature_of_all(room, every))
 
 
 def exam_options(exam: Exam) -> dict[str, object]:
@@ -95,7 +113,7 @@ def _room(exam: Exam) -> Classroom:
     return exam.room()
 
 
-def _sit_one(exam: Exam, trial: Trial, alone: bool) -> tuple[Judged, ...]:
+def _sit_one(exam: Exam, trial: Trial, alone: bool) -> tuple[Answers, float | None]:
     quieten()
     if alone:
         use_one_thread()

@@ -15,7 +15,7 @@ import numpy as np
 
 from batchemo.bundles.runtime import Float32, Graph
 from batchemo.errors import BundleError
-from batchemo.training.fit import Model
+from batchemo.training.given import Model
 
 OPSET = 17
 _IR_VERSION = 8

@@ -47,19 +47,21 @@ def gather_items(
     windows: Windows,
     copies: Sequence[str] = (),
     *,
+    home: str | None = None,
     cache: Path,
     jobs: int = 1,
     progress: Progress = lambda done, total: None,
 ) -> Gathered:
     """The items of recordings: found in the cache, or made now and kept there.
 
-    A recording that a scan would refuse is left out with its copies, and so is a copy in which
+    Where a corpus is called home, recordings of others get a single copy of the kinds, by lot. A
+    recording that a scan would refuse is left out with its copies, and so is a copy in which
     nothing sounds like speech any more. Stopped at any time, the next call goes on from there.
     """
     check_copies(copies)
     if unknown := [example.path for example in examples if not example.digest]:
         raise ValueError(f"{unknown[0]}: has no digest; read_corpus tells it")
-    hearing = Hearing(recipe, windows, (ORIGINAL, *copies), open_cache(cache, recipe, windows))
+    hearing = Hearing(recipe, windows, tuple(copies), home, open_cache(cache, recipe, windows))
     missing = [example for example in examples if not hearing.is_kept(example)]
     progress(len(examples) - len(missing), len(examples))
     reasons = {}
@@ -77,6 +79,16 @@ def gather_items(
     )
 
 
+def home_of(examples: Sequence[Example]) -> str:
+    """The corpus that others are mixed into: with the most labels, then speakers, then by name."""
+    labels: dict[str, set[str]] = {}
+    speakers: dict[str, set[str]] = {}
+    for example in examples:
+        labels.setdefault(example.corpus, set()).add(example.emotion)
+        speakers.setdefault(example.corpus, set()).add(example.speaker)
+    return min(labels, key=lambda name: (-len(labels[name]), -len(speakers[name]), name))
+
+
 @dataclass(frozen=True, slots=True)
 class Hearing:
     """How the features of recordings are made, and where they are kept."""
@@ -84,7 +96,8 @@ class Hearing:
     recipe: Recipe
     windows: Windows
     copies: tuple[str, ...]
-    """What to make of each recording; the original is one of them."""
+    home: str | None
+    """The corpus whose recordings get all of the copies; None for all corpora."""
     cache: Cache
 
     def is_kept(self, example: Example) -> bool:
@@ -93,7 +106,7 @@ class Hearing:
 
     def items(self, example: Example) -> Iterator[Item]:
         """What is kept of a recording; copies without any window are left out."""
-        for copy in self.copies:
+        for copy in self._kinds(example):
             kept = self.cache.read(example.digest, copy)
             if kept is not None and len(kept):
                 yield Item(example, copy, np.array(kept))
@@ -117,7 +130,15 @@ class Hearing:
         return ""
 
     def _missing(self, example: Example) -> list[str]:
-        return [c for c in self.copies if self.cache.read(example.digest, c) is None]
+        kinds = self._kinds(example)
+        return [kind for kind in kinds if self.cache.read(example.digest, kind) is None]
+
+    def _kinds(self, example: Example) -> tuple[str, ...]:
+        """What to make of a recording; the digest is the lot."""
+        copies = self.copies
+        if copies and self.home not in (None, example.corpus):
+            copies = (copies[int(example.digest[:8], 16) % len(copies)],)
+        return (ORIGINAL, *copies)
 
     def _cut(self, signal: Float32) -> list[Float32]:
         """The windows of a signal that sound like speech: what a scan would hear of it."""

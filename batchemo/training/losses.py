@@ -9,11 +9,11 @@ from batchemo.training.choices import Choices
 Tensor = Any
 
 
-def surprise(labels: Tensor, logits: Tensor) -> Tensor:
-    """How surprising the right label was to the net, for each item."""
+def surprise(targets: Tensor, logits: Tensor) -> Tensor:
+    """How surprising the right label was to the net, for each item; a target may be several."""
     import tensorflow as tf
 
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
 
 
 def price(surprises: Tensor, choices: Choices) -> Tensor:

@@ -41,8 +41,7 @@ LUNA_JIMENEZ = "luna-jimenez"
 
 PROTOCOLS: Mapping[Protocol, str] = {
     "speaker": (
-        "Speaker-independent: every fold is tested on speakers of whom nothing was learnt. Inside"
-        " each fold, other speakers were held out to choose the epoch and the temperature."
+        "Speaker-independent: every fold is tested on speakers of whom nothing was learnt."
     ),
     "random": (
         "A random split of the recordings, balanced by class: the speakers of the test are known"
@@ -55,7 +54,23 @@ PROTOCOLS: Mapping[Protocol, str] = {
     ),
 }
 
+_WATCHED = (
+    " Inside each fold, other speakers were held out to choose the epoch and the temperature."
+)
+_NONE_WATCHED = (
+    " No epoch was chosen; the temperature of each fold is the one that suits the tests of the"
+    " others."
+)
+
 _TOO_FEW = "These are too few recordings to split at random: at least one class must have three."
+
+
+def protocol_told(protocol: Protocol, choices: Choices) -> str:
+    """A protocol in words, with how the epoch and the temperature were chosen."""
+    told = PROTOCOLS[protocol]
+    if protocol == "speaker":
+        told += _WATCHED if choices.validation else _NONE_WATCHED
+    return told
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +114,8 @@ def final_trial(items: Sequence[Item], choices: Choices) -> Trial:
     Where speakers are not known, some recordings are.
     """
     index = _Index(items)
+    if not choices.validation:
+        return Trial("all", choices.seed, index.copies(index.examples), (), ())
     known = all(example.speaker for example in index.examples)
     if known and len({example.speaker for example in index.examples}) > 1:
         rest, watched = hold_out_speakers(index.examples, choices.validation, choices.seed)
@@ -150,7 +167,9 @@ def _has_published_folds(examples: Sequence[Example]) -> bool:
 
 def _unseen(index: _Index, fold: Fold, choices: Choices, seed: int) -> Trial:
     check_apart(fold.training, fold.test)
-    rest, watched = hold_out_speakers(fold.training, choices.validation, seed)
+    rest, watched = fold.training, tuple[Example, ...]()
+    if choices.validation:
+        rest, watched = hold_out_speakers(fold.training, choices.validation, seed)
     return Trial(
         fold.name, seed, index.copies(rest), index.originals(watched), index.originals(fold.test)
     )
@@ -159,7 +178,9 @@ def _unseen(index: _Index, fold: Fold, choices: Choices, seed: int) -> Trial:
 def _random(index: _Index, choices: Choices, seed: int) -> Trial:
     rest, test = _split(index.examples, TEST_SHARE, seed)
     check_apart(rest, test)
-    rest, watched = _split(rest, choices.validation, seed)
+    watched: Examples = ()
+    if choices.validation:
+        rest, watched = _split(rest, choices.validation, seed)
     return Trial(
         "random", seed, index.copies(rest), index.originals(watched), index.originals(test)
     )

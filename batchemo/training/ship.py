@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from batchemo.bundles import Bundle, write_bundle
+from batchemo.training.calibration import AS_IT_IS, TEMPERATURE
 from batchemo.training.corpora import Example
 from batchemo.training.credits import citations_of, licence_of
 from batchemo.training.curves import draw_curves
@@ -19,6 +20,7 @@ from batchemo.training.learnt import LEARNT, learnt_bytes
 from batchemo.training.protocols import Trial
 from batchemo.training.report import Evaluation, figures_for_card
 from batchemo.training.system_card import write_system_card
+from batchemo.training.teach import Taught
 from batchemo.training.trials import Classroom, Trained
 
 LOG, CURVES = "training.csv", "curves.png"
@@ -53,20 +55,22 @@ def ship(room: Classroom, trial: Trial, trained: Trained, delivery: Delivery) ->
             trained.model, [item.windows for item in room.some(trial.watch)[:_TRIED]]
         ),
         LEARNT: learnt_bytes(examples),
-        LOG: log_bytes(trained.history),
-        CURVES: draw_curves(delivery.out.name, trained.history, trained.chosen),
+        LOG: log_bytes(trained.taught),
+        CURVES: draw_curves(delivery.out.name, trained.taught),
     }
     return write_bundle(delivery.out, info, files)
 
 
-def log_bytes(history: Sequence[Epoch]) -> bytes:
-    """The metrics of every epoch as CSV."""
+def log_bytes(taught: Sequence[Taught]) -> bytes:
+    """The metrics of every epoch as CSV; with several nets, of one after the other."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(field.name for field in fields(Epoch))
-    for epoch in history:
-        rounded = (round(v, 6) if isinstance(v, float) else v for v in asdict(epoch).values())
-        writer.writerow(rounded)
+    names = [field.name for field in fields(Epoch)]
+    writer.writerow(["net", *names] if len(taught) > 1 else names)
+    for net, one in enumerate(taught):
+        for epoch in one.history:
+            row = [round(v, 6) if isinstance(v, float) else v for v in asdict(epoch).values()]
+            writer.writerow([net, *row] if len(taught) > 1 else row)
     return text.getvalue().encode()
 
 
@@ -82,11 +86,11 @@ def _info(
     delivery: Delivery,
     examples: Sequence[Example],
 ) -> dict[str, Any]:
-    system = room.system
+    system, first = room.system, trained.taught[0]
     corpora = sorted({example.corpus for example in examples})
     seconds = system.windows.seconds
-    # Frames are cut or padded to one length: a longer window would only hide what is not heard.
-    free = len(system.features.shape()) == 1
+    # Frames that are cut or padded to one length: a longer window would hide what is not heard.
+    free = len(system.features.shape()) == 1 or system.floor is not None
     return {
         "name": delivery.out.name,
         "description": system.told,
@@ -96,7 +100,7 @@ def _info(
         "hop": system.windows.hop,
         "window_range": [1.0, 10.0] if free else [seconds, seconds],
         "normalisation": "graph",
-        "calibration": {"method": "temperature", "temperature": trained.temperature},
+        "calibration": {"method": "temperature", "temperature": _temperature(trained, delivery)},
         "training": {
             "system": system.name,
             "corpora": {name: _heard(examples, name) for name in corpora},
@@ -104,14 +108,27 @@ def _info(
             "command": delivery.command,
             "seed": trial.seed,
             "net": system.net,
+            "nets": system.nets,
             "options": asdict(room.choices_of(trial)),
-            "epochs": len(trained.history),
-            "chosen": asdict(trained.chosen),
+            "epochs": len(first.history),
+            "chosen": asdict(first.chosen),
         },
         "figures": figures_for_card(delivery.evaluations).figures,
         "licence": delivery.licence or licence_of(corpora),
         "citations": citations_of(corpora),
     }
+
+
+def _temperature(trained: Trained, delivery: Delivery) -> float:
+    """What the watched recordings told, or else the folds of an evaluation by speaker."""
+    if trained.temperature is not None:
+        return trained.temperature
+    for evaluation in delivery.evaluations:
+        about = evaluation.about
+        told = about.options.get(TEMPERATURE)
+        if about.kind == "recipe" and about.protocol == "speaker" and isinstance(told, float):
+            return told
+    return AS_IT_IS
 
 
 def _heard(examples: Sequence[Example], corpus: str) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The five RAVDESS systems by name: the features, the net, and how each is taught."""
+"""The systems by name: the features, the net, and how each is taught."""
 
 from __future__ import annotations
 
@@ -21,8 +21,12 @@ class System:
     net: str
     """The name of its net in `batchemo.training.classic`."""
     choices: Choices
-    claim: str
+    claim: str = ""
     """What its source reports of it."""
+    nets: int = 1
+    """How many nets, each by its own seed, answer together."""
+    floor: float | None = None
+    """What the padding of its pictures is made of, where its net tells padding from sound."""
 
     @property
     def windows(self) -> Windows:
@@ -30,7 +34,7 @@ class System:
         return Windows(seconds=self.features.window, hop=self.features.window / 2)
 
 
-SYSTEMS: Mapping[str, System] = {
+RAVDESS_SYSTEMS: Mapping[str, System] = {
     system.name: system
     for system in (
         System(
@@ -99,6 +103,50 @@ SYSTEMS: Mapping[str, System] = {
         ),
     )
 }
+"""The five that older projects made."""
+
+_CYCLE = Choices(
+    epochs=50,
+    batch_size=32,
+    pace="cycle",
+    decay=0.02,
+    clip_norm=1.0,
+    average=0.99,
+    smoothing=0.1,
+    abroad=0.25,
+    copies=("speed-90", "speed-95", "speed-105", "speed-110", "pitch", "room", "phone"),
+    augment=True,
+    mixup=0.7,
+    dropout=0.1,
+    choose="last",
+    validation=0.0,
+)
+
+OWN_SYSTEMS: Mapping[str, System] = {
+    system.name: system
+    for system in (
+        System(
+            "default",
+            "A small conformer over pictures of the speech, whatever its level.",
+            get_recipe("logmel64"),
+            "conformer",
+            _CYCLE,
+            floor=-2.0,
+        ),
+        System(
+            "accurate",
+            "Three nets like the default's that answer together.",
+            get_recipe("logmel64"),
+            "conformer",
+            _CYCLE,
+            nets=3,
+            floor=-2.0,
+        ),
+    )
+}
+"""What a scan uses when nobody names a model, and what it is measured against."""
+
+SYSTEMS: Mapping[str, System] = {**OWN_SYSTEMS, **RAVDESS_SYSTEMS}
 
 
 def get_system(name: str) -> System:

@@ -1,9 +1,10 @@
-"""Teaches a net of the five systems: Adam, epoch by epoch, and the chosen epoch's weights."""
+"""Teaches a net, epoch by epoch; the result is the chosen epoch's weights, or their average."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,12 +13,13 @@ import numpy as np
 
 from batchemo.errors import BatchemoError
 from batchemo.training.balance import balanced_weights
+from batchemo.training.batches import draw_epoch, steps
 from batchemo.training.checkpoint import Arrays, load_checkpoint, save_checkpoint
 from batchemo.training.choices import Choices
-from batchemo.training.history import Epoch, best_epoch, is_over, next_rate
+from batchemo.training.given import Model
+from batchemo.training.history import Epoch, best_epoch, is_over, next_rate, one_cycle
 from batchemo.training.lessons import Lessons
 from batchemo.training.losses import price, surprise
-from batchemo.training.nets import Model
 from batchemo.training.pictures import Float32
 from batchemo.training.verdicts import hear_items, probabilities, surprises
 
@@ -54,7 +56,7 @@ def teach(
     while not is_over(history, choices):
         number, rate = len(history), next_rate(history, choices)
         seen = Epoch(number, rate, *pupil.learn(learn, number, rate), *pupil.judge(watch))
-        if not np.isfinite(seen.loss + seen.validation_loss):
+        if not np.isfinite(seen.loss + (seen.validation_loss or 0.0)):
             raise BatchemoError(
                 f"the training broke down in epoch {number + 1}: its loss is no number any more."
                 f" Try a lower learning rate than {rate:g}"
@@ -72,7 +74,7 @@ def teach(
 
 
 class _Pupil:
-    """A model, its optimizer, and the weights of its best epoch."""
+    """A model, its optimizer, the average of its weights, and the weights of its best epoch."""
 
     def __init__(self, model: Model, learn: Lessons, choices: Choices) -> None:
         import keras
@@ -80,55 +82,77 @@ class _Pupil:
 
         self._model = model
         self._choices = choices
-        self._optimizer = keras.optimizers.Adam(choices.rate)
+        self._optimizer = _optimizer(choices)
         self._optimizer.build(model.trainable_variables)
-        self._best = self._weights()
-        classes = model.outputs[0].shape[-1]
-        weights = np.ones(classes, np.float32)
+        weights = np.ones(learn.classes, np.float32)
         if choices.class_weights:
-            weights = balanced_weights(learn.labels, classes)
+            weights = balanced_weights(learn.labels, learn.classes)
         self._class_weights = tf.constant(weights)
+        kept = model.weights if choices.average else ()
+        self._averages = [keras.Variable(weight, trainable=False) for weight in kept]
+        self._best = self._weights()
         shape = (None, *model.inputs[0].shape[1:])
-        windows, labels = tf.TensorSpec(shape, tf.float32), tf.TensorSpec((None,), tf.int64)
-        self._step = tf.function(self._learn, input_signature=[windows, labels])
+        windows, scores = tf.TensorSpec(shape, tf.float32), tf.TensorSpec((None, learn.classes))
+        self._step = tf.function(self._learn, input_signature=[windows, scores, scores])
         self._forward = tf.function(
             lambda batch: model(batch, training=False), input_signature=[windows]
         )
 
     def learn(self, lessons: Lessons, number: int, rate: float) -> tuple[float, float]:
         """Go through one epoch; the mean loss and the share that was right on the way."""
+        choices = self._choices
+        every = steps(lessons, choices)
         self._optimizer.learning_rate = rate
         loss = right = 0.0
         count = 0
-        for windows, labels in lessons.epoch(number, self._choices):
-            batch_loss, batch_right = self._step(windows, labels)
-            loss += float(batch_loss) * len(labels)
+        for step, batch in enumerate(draw_epoch(lessons, number, choices)):
+            if choices.pace == "cycle":
+                done = (number + step / every) / choices.epochs
+                self._optimizer.learning_rate = one_cycle(done, choices.rate)
+            batch_loss, batch_right = self._step(batch.windows, batch.targets, batch.reach)
+            loss += float(batch_loss) * len(batch.targets)
             right += float(batch_right)
-            count += len(labels)
+            count += len(batch.targets)
         return loss / count, right / count
 
-    def _learn(self, windows: Any, labels: Any) -> tuple[Any, Any]:
+    def _learn(self, windows: Any, targets: Any, reach: Any) -> tuple[Any, Any]:
         import tensorflow as tf
 
-        model = self._model
+        model, keep = self._model, self._choices.average
         with tf.GradientTape() as tape:
-            logits = model(windows, training=True)
-            prices = price(surprise(labels, logits), self._choices)
-            weighed = tf.reduce_mean(tf.gather(self._class_weights, labels) * prices)
+            logits = model(windows, training=True) + reach
+            prices = price(surprise(targets, logits), self._choices)
+            weighed = tf.reduce_mean(tf.linalg.matvec(targets, self._class_weights) * prices)
             loss = weighed + tf.add_n(model.losses) if model.losses else weighed
         gradients = tape.gradient(loss, model.trainable_variables)
         self._optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
-        right = tf.equal(tf.argmax(logits, axis=1), labels)
+        for average, weight in zip(self._averages, model.weights, strict=bool(self._averages)):
+            average.assign(keep * average + (1 - keep) * weight)
+        right = tf.equal(tf.argmax(logits, axis=1), tf.argmax(targets, axis=1))
         return loss, tf.reduce_sum(tf.cast(right, tf.float32))
 
-    def judge(self, lessons: Lessons) -> tuple[float, float, float]:
-        """The loss, the accuracy and the UAR on items that are not learnt from."""
-        told = probabilities(hear_items(self._hear, lessons.windows))
+    def judge(self, lessons: Lessons) -> tuple[float, float, float] | tuple[()]:
+        """The loss, the accuracy and the UAR on what is only watched, if there is anything."""
         labels = lessons.labels
+        if not len(labels):
+            return ()
+        with self._as_result():
+            told = probabilities(hear_items(self._hear, lessons.windows))
         loss = float(np.mean(price(surprises(told, labels), self._choices)))
         right = told.argmax(axis=1) == labels
         recalls = [right[labels == label].mean() for label in np.unique(labels)]
         return loss, float(right.mean()), float(np.mean(recalls))
+
+    @contextmanager
+    def _as_result(self) -> Iterator[None]:
+        """The model with the weights that would be the result now."""
+        if not self._averages:
+            yield
+            return
+        own = [np.array(weight) for weight in self._model.get_weights()]
+        self._model.set_weights(self._weights())
+        yield
+        self._model.set_weights(own)
 
     def _hear(self, batch: Float32) -> Float32:
         return np.asarray(self._forward(batch), np.float32)
@@ -161,9 +185,22 @@ class _Pupil:
         return history
 
     def _weights(self) -> Arrays:
+        """The weights that would be the result now."""
+        weights = map(np.asarray, self._averages or self._model.get_weights())
         # Copies: Keras hands out views of weights that go on changing.
-        return [np.array(weight) for weight in self._model.get_weights()]
+        return [np.array(weight) for weight in weights]
 
     def _state(self) -> list[Any]:
         # The states of the dropout generators are variables too, but no weights.
-        return [*self._model.variables, *self._optimizer.variables]
+        return [*self._model.variables, *self._optimizer.variables, *self._averages]
+
+
+def _optimizer(choices: Choices) -> Any:
+    import keras
+
+    longest = choices.clip_norm or None
+    if not choices.decay:
+        return keras.optimizers.Adam(choices.rate, clipnorm=longest)
+    adamw = keras.optimizers.AdamW(choices.rate, weight_decay=choices.decay, clipnorm=longest)
+    adamw.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return adamw

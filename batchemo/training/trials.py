@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,32 +15,44 @@ import numpy as np
 
 from batchemo.errors import BatchemoError
 from batchemo.training.choices import Choices
-from batchemo.training.classic import NETS, Given
+from batchemo.training.given import Given, Model
 from batchemo.training.history import Epoch
-from batchemo.training.items import Item
+from batchemo.training.items import Item, home_of
 from batchemo.training.judged import Judged
 from batchemo.training.lessons import Lessons, make_lessons
-from batchemo.training.nets import Model
+from batchemo.training.nets import NETS, together
+from batchemo.training.pictures import Float32
 from batchemo.training.protocols import Trial
 from batchemo.training.systems import System
-from batchemo.training.verdicts import Float64, fit_temperature, hear_items, probabilities
+from batchemo.training.teach import Taught, teach
+from batchemo.training.verdicts import fit_temperature, hear_items, probabilities
 
 Told: TypeAlias = Callable[[Trial, Epoch], None]
+Logits: TypeAlias = tuple[Float32, ...]
+"""Of each item, what was said of its windows: (windows, labels)."""
 
-RESULT = "judged.npz"
+RESULT = "answers.npz"
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A net, how its training went, and the temperature that suits it."""
+    """A net, how the training went of each net that it is made of, and its temperature."""
 
     model: Model
-    history: tuple[Epoch, ...]
-    chosen: Epoch
-    temperature: float
+    taught: tuple[Taught, ...]
+    temperature: float | None
+    """What suits the watched recordings; None where nothing was watched."""
 
 
 @dataclass(frozen=True, slots=True)
+class Answers:
+    """What the net of a trial said of what it was tested on, and of what was only watched."""
+
+    test: Logits
+    watch: Logits
+
+
+@dataclass(frozen=True)
 class Classroom:
     """What all trials of a study share."""
 
@@ -58,55 +71,95 @@ class Classroom:
         """The items at these places."""
         return [self.items[place] for place in places]
 
+    def nets(self, trial: Trial) -> tuple[Trial, ...]:
+        """The trials of the single nets that a trial's net is made of, each by its own seed."""
+        count = self.system.nets
+        return tuple(replace(trial, seed=trial.seed * count + n) for n in range(count))
+
+    def lessons(self, places: Sequence[int]) -> Lessons:
+        """The items at these places, to learn from or to watch."""
+        return make_lessons(
+            self.some(places), self.labels, home=self._home, floor=self.system.floor
+        )
+
     def folder(self, trial: Trial) -> Path:
-        """The trial's own folder: another for whatever could change its result."""
-        system = self.system
+        """The own folder of a single net's trial: another for whatever could change its result."""
         told = {
-            "net": system.net,
-            "features": system.features.to_dict(),
-            "windows": asdict(system.windows),
+            **self._standing,
             "choices": asdict(self.choices_of(trial)),
-            "labels": self.labels,
             "parts": [
-                [(item.example.digest, item.copy, item.example.emotion) for item in self.some(part)]
+                [self._identities[place] for place in part]
                 for part in (trial.learn, trial.watch, trial.test)
             ],
         }
         digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-        return self.work / f"{system.name}-{trial.fold}-s{trial.seed}-{digest[:12]}"
+        return self.work / f"{self.system.net}-{trial.fold}-s{trial.seed}-{digest[:12]}"
+
+    @cached_property
+    def _standing(self) -> dict[str, object]:
+        """What is the same for all trials. The system's name is not: nets may be shared."""
+        system = self.system
+        return {
+            "net": system.net,
+            "features": system.features.to_dict(),
+            "windows": asdict(system.windows),
+            "floor": system.floor,
+            "labels": self.labels,
+        }
+
+    @cached_property
+    def _home(self) -> str:
+        return home_of([item.example for item in self.items])
+
+    @cached_property
+    def _identities(self) -> list[tuple[str, str, str]]:
+        return [(item.example.digest, item.copy, item.example.emotion) for item in self.items]
 
 
 def run_trial(
     room: Classroom, trial: Trial, told: Told = lambda trial, epoch: None
-) -> tuple[Judged, ...]:
-    """What the trial's net says of the recordings that it is tested on: found now, or kept."""
-    result = room.folder(trial) / RESULT
-    if not result.is_file():
-        trained = train(room, trial, told)
-        from batchemo.training.export import keras_graph
+) -> tuple[Answers, float | None]:
+    """What the trial's net answers, found now or kept, and the temperature that suits it.
 
-        test = room.some(trial.test)
-        logits = hear_items(keras_graph(trained.model), [item.windows for item in test])
-        _keep(result, probabilities(logits, trained.temperature))
-        (result.parent / "checkpoint.npz").unlink(missing_ok=True)
-    with np.load(result, allow_pickle=False) as content:
-        judged = content["probabilities"]
+    The temperature is None where nothing was watched that could tell it.
+    """
+    answers = _mean([_answers(room, one, told) for one in room.nets(trial)])
+    if not answers.watch:
+        return answers, None
+    return answers, fit_temperature(answers.watch, room.lessons(trial.watch).labels)
+
+
+def judge(
+    room: Classroom, trial: Trial, answers: Answers, temperature: float
+) -> tuple[Judged, ...]:
+    """The verdicts on what was tested, calibrated by this temperature."""
+    plain = probabilities(answers.test).tolist()
+    calibrated = probabilities(answers.test, temperature).tolist()
     return tuple(
-        Judged(item.example, item.copy, trial.fold, trial.seed, tuple(row))
-        for item, row in zip(room.some(trial.test), judged.tolist(), strict=True)
+        Judged(item.example, item.copy, trial.fold, trial.seed, tuple(row), tuple(before))
+        for item, row, before in zip(room.some(trial.test), calibrated, plain, strict=True)
     )
 
 
 def train(room: Classroom, trial: Trial, told: Told = lambda trial, epoch: None) -> Trained:
-    """Teach a fresh net what the trial says, from the checkpoint of an earlier try if any."""
+    """Teach fresh nets what the trial says, from the checkpoints of an earlier try if any."""
+    from batchemo.training.export import keras_graph
+
+    trained = [_train_net(room, one, told) for one in room.nets(trial)]
+    model = together([net for net, _ in trained])
+    temperature = None
+    if trial.watch:
+        watch = room.lessons(trial.watch)
+        logits = hear_items(keras_graph(model), watch.windows)
+        temperature = fit_temperature(logits, watch.labels)
+    return Trained(model, tuple(taught for _, taught in trained), temperature)
+
+
+def _train_net(room: Classroom, trial: Trial, told: Told) -> tuple[Model, Taught]:
     import keras
 
-    from batchemo.training.export import keras_graph
-    from batchemo.training.teach import teach
-
     choices = room.choices_of(trial)
-    learn = make_lessons(room.some(trial.learn), room.labels)
-    watch = make_lessons(room.some(trial.watch), room.labels)
+    learn, watch = room.lessons(trial.learn), room.lessons(trial.watch)
     _check_classes(learn, room.labels)
     mean, spread = learn.scaling()
     keras.utils.set_random_seed(choices.seed)
@@ -117,6 +170,7 @@ def train(room: Classroom, trial: Trial, told: Told = lambda trial, epoch: None)
         labels=len(room.labels),
         dropout=choices.dropout,
         l2=choices.l2,
+        floor=room.system.floor,
     )
     model = NETS[room.system.net](given)
     taught = teach(
@@ -127,8 +181,7 @@ def train(room: Classroom, trial: Trial, told: Told = lambda trial, epoch: None)
         checkpoint=room.folder(trial) / "checkpoint.npz",
         report=lambda epoch: told(trial, epoch),
     )
-    logits = hear_items(keras_graph(model), watch.windows)
-    return Trained(model, taught.history, taught.chosen, fit_temperature(logits, watch.labels))
+    return model, taught
 
 
 def _check_classes(learn: Lessons, labels: Sequence[str]) -> None:
@@ -140,9 +193,49 @@ def _check_classes(learn: Lessons, labels: Sequence[str]) -> None:
         )
 
 
-def _keep(path: Path, told: Float64) -> None:
+def _answers(room: Classroom, trial: Trial, told: Told) -> Answers:
+    """What a single net answers: found now, or kept."""
+    from batchemo.training.export import keras_graph
+
+    result = room.folder(trial) / RESULT
+    parts = {"test": trial.test, "watch": trial.watch}
+    if not result.is_file():
+        model, _ = _train_net(room, trial, told)
+        graph = keras_graph(model)
+        heard = {
+            name: np.concatenate(hear_items(graph, [item.windows for item in room.some(places)]))
+            for name, places in parts.items()
+            if places
+        }
+        _keep(result, heard)
+        (result.parent / "checkpoint.npz").unlink(missing_ok=True)
+    with np.load(result, allow_pickle=False) as content:
+        return Answers(
+            **{
+                name: _by_item(content[name], room.some(places)) if places else ()
+                for name, places in parts.items()
+            }
+        )
+
+
+def _by_item(logits: Float32, items: Sequence[Item]) -> Logits:
+    return tuple(np.split(logits, np.cumsum([len(item.windows) for item in items])[:-1]))
+
+
+def _mean(every: Sequence[Answers]) -> Answers:
+    """The mean of what several nets say."""
+
+    def mean(many: Sequence[Logits]) -> Logits:
+        return tuple(np.mean(said, axis=0) for said in zip(*many, strict=True))
+
+    if len(every) == 1:
+        return every[0]
+    return Answers(mean([one.test for one in every]), mean([one.watch for one in every]))
+
+
+def _keep(path: Path, told: dict[str, Float32]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with draft.open("wb") as file:
-        np.savez(file, probabilities=told)
+        np.savez(file, **told)  # type: ignore[arg-type]
     draft.replace(path)

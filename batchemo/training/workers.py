@@ -7,7 +7,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import BrokenExecutor, Future, as_completed
+from concurrent.futures import BrokenExecutor, Future
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from batchemo.errors import BatchemoError
@@ -37,8 +38,10 @@ def work_on(
         env=_ONE_THREAD,
     )
     try:
-        futures = _submit(pool, things, work)
-        for future in as_completed(futures):
+        done: SimpleQueue[Future[R]] = SimpleQueue()
+        futures = _submit(pool, things, work, done)
+        for _ in things:
+            future = done.get()
             yield futures[future], future.result()
     except BrokenExecutor as error:
         raise BatchemoError(
@@ -49,13 +52,23 @@ def work_on(
         pool.shutdown(wait=True, kill_workers=True)
 
 
-def _submit(pool: Any, things: Sequence[T], work: Callable[[T], R]) -> dict[Future[R], T]:
-    """Begin. The workers inherit the mask: a Ctrl-C is the parent's, even while they start."""
+def _submit(
+    pool: Any, things: Sequence[T], work: Callable[[T], R], done: SimpleQueue[Future[R]]
+) -> dict[Future[R], T]:
+    """Begin; what is done comes into the queue.
+
+    The workers inherit the mask: a Ctrl-C is the parent's, even while they start. Nor may it come
+    while this thread holds the lock of a future that is not done: a lock that it breaks into is
+    never released, and the pool would wait for it for ever. So `as_completed` will not do.
+    """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        return {pool.submit(work, thing): thing for thing in things}
+        futures = {pool.submit(work, thing): thing for thing in things}
+        for future in futures:
+            future.add_done_callback(done.put)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    return futures
 
 
 def _enter(parent: int) -> None:

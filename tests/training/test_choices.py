@@ -7,7 +7,7 @@ from math import nan
 import pytest
 
 from batchemo.errors import UsageError
-from batchemo.training.choices import CHOOSE, LOSSES, Choices
+from batchemo.training.choices import CHOOSE, LOSSES, PACES, Choices
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,18 @@ from batchemo.training.choices import CHOOSE, LOSSES, Choices
         ("plateau_patience", -1),
         ("plateau_factor", 0.0),
         ("plateau_factor", 1.0),
-        ("validation", 0.0),
+        ("decay", -0.1),
+        ("decay", nan),
+        ("clip_norm", -1.0),
+        ("average", -0.1),
+        ("average", 1.0),
+        ("smoothing", 1.0),
+        ("abroad", -0.1),
+        ("abroad", 1.0),
+        ("mixup", -0.1),
+        ("mixup", 1.1),
+        ("mixup", nan),
+        ("validation", -0.1),
         ("validation", 1.0),
         ("validation", nan),
         ("seed", -1),
@@ -40,7 +51,10 @@ def test_nonsense_is_refused_with_its_option_and_its_value(option: str, nonsense
     assert f"--{option.replace('_', '-')} is {nonsense:g}: " in str(refused.value)
 
 
-@pytest.mark.parametrize(("option", "allowed"), [("loss", LOSSES), ("choose", tuple(CHOOSE))])
+@pytest.mark.parametrize(
+    ("option", "allowed"),
+    [("loss", LOSSES), ("pace", tuple(PACES)), ("choose", tuple(CHOOSE))],
+)
 def test_a_name_that_is_none_is_refused_with_those_that_are(
     option: str, allowed: tuple[str, ...]
 ) -> None:
@@ -52,6 +66,21 @@ def test_a_name_that_is_none_is_refused_with_those_that_are(
 
 def test_what_ends_a_range_is_allowed() -> None:
     assert Choices(epochs=1, batch_size=1, dropout=0.0, l2=0.0, focal_gamma=0.0, seed=0).epochs == 1
+    assert Choices(average=0.0, smoothing=0.0, abroad=0.0, mixup=1.0).mixup == 1
+
+
+def test_with_nothing_to_watch_the_last_epoch_is_the_result() -> None:
+    assert Choices(validation=0.0, choose="last").validation == 0
+
+
+@pytest.mark.parametrize(
+    "wish", [{"choose": "loss"}, {"choose": "accuracy"}, {"patience": 3}, {"plateau_patience": 3}]
+)
+def test_with_nothing_to_watch_what_needs_watching_is_refused(wish: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match=r"^--validation is 0: with nothing to watch") as refused:
+        Choices(**{"validation": 0.0, "choose": "last", **wish})
+
+    assert all(name in str(refused.value) for name in ("--choose", "--patience", "--plateau-"))
 
 
 def test_differences_are_the_choices_that_are_not_the_standard_ones() -> None:

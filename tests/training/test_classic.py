@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from batchemo.bundles.graphs import check_keras, check_onnx
-from batchemo.training.systems import SYSTEMS
+from batchemo.training.systems import RAVDESS_SYSTEMS
 
 pytest.importorskip("tensorflow")
 
-from batchemo.training.classic import NETS, Given
 from batchemo.training.export import keras_bytes, keras_graph, onnx_bytes
+from batchemo.training.given import Given
+from batchemo.training.nets import NETS
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -23,15 +24,15 @@ LABELS = 8
 
 def build(name: str, dropout: float = 0.2, l2: float = 0.0) -> Any:
     """A fresh net of a system, for features that are far from mean 0 and spread 1."""
-    shape = SYSTEMS[name].features.shape()
+    shape = RAVDESS_SYSTEMS[name].features.shape()
     mean, spread = np.full(shape[-1], 5, np.float32), np.full(shape[-1], 2, np.float32)
     given = Given(shape=shape, mean=mean, spread=spread, labels=LABELS, dropout=dropout, l2=l2)
-    return NETS[SYSTEMS[name].net](given)
+    return NETS[RAVDESS_SYSTEMS[name].net](given)
 
 
 @pytest.fixture(scope="module")
 def nets() -> dict[str, Any]:
-    return {name: build(name) for name in SYSTEMS}
+    return {name: build(name) for name in RAVDESS_SYSTEMS}
 
 
 def layers_of(net: Any) -> list[str]:
@@ -131,7 +132,7 @@ def test_a_net_takes_its_systems_features_and_gives_logits(
     assert (logits < 0).any(), "probabilities would be no logits"
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("name", RAVDESS_SYSTEMS)
 def test_its_files_are_plain_graphs_and_onnx_answers_as_keras(
     nets: dict[str, Any], name: str
 ) -> None:

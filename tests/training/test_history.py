@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchemo.training.choices import Choices, Choose
-from batchemo.training.history import Epoch, best_epoch, is_over, next_rate
+from batchemo.training.history import Epoch, best_epoch, is_over, next_rate, one_cycle
 
 
 def epochs(**figures: list[float]) -> list[Epoch]:
@@ -105,6 +106,38 @@ def test_without_plateau_patience_the_rate_stays(told: list[float]) -> None:
     seen = epochs(validation_loss=told) if told else []
 
     assert next_rate(seen, Choices(rate=0.8, plateau_patience=0)) == 0.8
+
+
+UNWATCHED = [Epoch(number, 1.0, 1.0, 0.5) for number in range(3)]
+
+
+def test_where_nothing_was_watched_the_last_epoch_is_the_result() -> None:
+    choices = Choices(epochs=3, choose="last", validation=0.0)
+
+    assert best_epoch(UNWATCHED, choices).number == 2
+    assert [is_over(UNWATCHED[:n], choices) for n in range(4)] == [False] * 3 + [True]
+    assert next_rate(UNWATCHED, choices) == choices.rate
+
+
+def test_where_nothing_was_watched_no_epoch_is_better_than_another() -> None:
+    with pytest.raises(ValueError, match="nothing was watched"):
+        best_epoch(UNWATCHED, Choices(choose="loss"))
+
+
+def test_a_cycle_rises_in_the_first_quarter_and_then_falls_to_next_to_nothing() -> None:
+    rates = [one_cycle(done / 100, 0.5) for done in range(101)]
+
+    assert rates[0] == pytest.approx(0.5 / 25)
+    assert rates[25] == max(rates) == pytest.approx(0.5)
+    assert rates[100] == pytest.approx(0.5 / 1e4)
+    assert rates[:26] == sorted(rates[:26])
+    assert rates[25:] == sorted(rates[25:], reverse=True)
+
+
+def test_a_cycle_has_no_jumps() -> None:
+    rates = [one_cycle(done / 1000, 1.0) for done in range(1001)]
+
+    assert max(abs(one - other) for one, other in pairwise(rates)) < 0.01
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from batchemo.training.copies import COPIES, make_copy
 from batchemo.training.corpora import Example
 from batchemo.training.corpora.digest import signal_digest
 from batchemo.training.items import Gathered, Hearing, gather_items
-from batchemo.training.pictures import Windows, hear_whole
+from batchemo.training.pictures import Windows
 
 RECIPE = get_recipe("mfcc40")
 WINDOWS = Windows(seconds=1.0, hop=0.5)
@@ -48,7 +48,7 @@ def beep(tmp_path: Path) -> Example:
 
 def hear(one: Example, cache: Path, *copies: str) -> dict[str, np.ndarray]:
     """What comes of one recording, without another process."""
-    hearing = Hearing(RECIPE, WINDOWS, copies, open_cache(cache, RECIPE, WINDOWS))
+    hearing = Hearing(RECIPE, WINDOWS, copies, None, open_cache(cache, RECIPE, WINDOWS))
     assert hearing.hear(one) == ""
     return {item.copy: item.windows for item in hearing.items(one)}
 
@@ -65,7 +65,7 @@ def test_the_windows_of_the_original_are_those_that_a_scan_hears(
         with listen(str(one.path), options) as heard:
             scanned = [extract(RECIPE, w.samples, WINDOWS.seconds) for w in heard if w.speech]
 
-        windows = hear(one, tmp_path / "cache", "original")["original"]
+        windows = hear(one, tmp_path / "cache")["original"]
 
         assert windows.dtype == np.float32
         assert np.array_equal(windows, np.stack(scanned))
@@ -75,7 +75,7 @@ def test_windows_without_speech_are_no_part_of_an_item(tmp_path: Path) -> None:
     path = tmp_path / "pause.wav"
     soundfile.write(path, np.concatenate([voice(1.0), np.zeros(16000 * 4), voice(1.0)]), 16000)
 
-    heard = hear(example(path), tmp_path / "cache", "original", "pitch")
+    heard = hear(example(path), tmp_path / "cache", "pitch")
 
     # Of eleven windows in all.
     assert 2 <= len(heard["original"]) <= 6
@@ -86,13 +86,15 @@ def test_a_copy_is_made_of_the_whole_signal_and_then_cut_as_a_scan_would(
     voices: tuple[Example, ...], tmp_path: Path
 ) -> None:
     one = voices[2]
-    changed = make_copy("stretch", hear_whole(one, RECIPE.rate), RECIPE.rate, one.digest)
+    with listen(str(one.path), ListenOptions(rate=RECIPE.rate, window=60, hop=60)) as heard:
+        (whole,) = heard
+    changed = make_copy("stretch", whole.samples, RECIPE.rate, one.digest)
     path = tmp_path / "changed.wav"
     soundfile.write(path, changed, RECIPE.rate, subtype="FLOAT")
 
     copy = hear(one, tmp_path / "cache", "stretch")["stretch"]
 
-    assert np.array_equal(copy, hear(example(path), tmp_path / "cache", "original")["original"])
+    assert np.array_equal(copy, hear(example(path), tmp_path / "cache")["original"])
 
 
 def test_items_come_by_example_and_then_by_copy(
@@ -136,20 +138,64 @@ def test_a_copy_in_which_nothing_sounds_like_speech_is_left_out(
     voices: tuple[Example, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(COPIES, "noise", lambda signal, rate, random: 0 * signal)
-    hear(voices[0], tmp_path, "original", "noise")
+    hear(voices[0], tmp_path, "noise")
 
     gathered = gather_items(voices[:1], RECIPE, WINDOWS, ("noise",), cache=tmp_path)
 
     assert told(gathered) == [("0", "original")]
-    assert Hearing(RECIPE, WINDOWS, (), open_cache(tmp_path, RECIPE, WINDOWS))._features(
-        []
-    ).shape == (0, 40)
+
+
+def test_away_from_home_each_recording_gets_one_of_the_copies_by_lot(tmp_path: Path) -> None:
+    copies = ("noise", "speed-90", "speed-110")
+    voice = write_voice(tmp_path / "voice.wav", seconds=1.2)
+    at_home = replace(example(voice), corpus="home")
+    away = [replace(at_home, corpus="away", digest=f"{n:08x}") for n in range(7)]
+    cache = tmp_path / "cache"
+
+    gathered = gather_items([at_home, *away], RECIPE, WINDOWS, copies, home="home", cache=cache)
+
+    every = [(item.example, item.copy) for item in gathered.items]
+    assert every[:4] == [(at_home, copy) for copy in ("original", *copies)]
+    lots = [copies[n % 3] for n in range(7)]
+    assert every[4:] == [
+        (one, copy) for one, lot in zip(away, lots, strict=True) for copy in ("original", lot)
+    ]
+
+
+def test_what_was_drawn_by_lot_is_kept_and_found_again_when_all_are_wanted(
+    voices: tuple[Example, ...], tmp_path: Path
+) -> None:
+    def gather(home: str | None) -> tuple[list[tuple[int, int]], Gathered]:
+        steps: list[tuple[int, int]] = []
+        gathered = gather_items(
+            voices[:1],
+            RECIPE,
+            WINDOWS,
+            ("noise", "speed-90"),
+            home=home,
+            cache=tmp_path / "cache",
+            progress=lambda *step: steps.append(step),
+        )
+        return steps, gathered
+
+    assert len(gather("elsewhere")[1].items) == 2
+    assert gather("elsewhere")[0] == [(1, 1)]
+    steps, gathered = gather(None)
+    assert steps == [(0, 1), (1, 1)]
+    assert told(gathered) == [("0", copy) for copy in ("original", "noise", "speed-90")]
+    assert told(gather("made")[1]) == told(gathered)
+
+
+def test_without_copies_there_is_no_lot(voices: tuple[Example, ...], tmp_path: Path) -> None:
+    gathered = gather_items(voices[:1], RECIPE, WINDOWS, home="elsewhere", cache=tmp_path)
+
+    assert told(gathered) == [("0", "original")]
 
 
 def test_what_is_kept_is_not_heard_again_even_if_the_recording_is_gone(
     voices: tuple[Example, ...], tmp_path: Path
 ) -> None:
-    first = hear(voices[0], tmp_path / "cache", "original", "noise")
+    first = hear(voices[0], tmp_path / "cache", "noise")
     voices[0].path.unlink()
 
     gathered = gather_items(voices[:1], RECIPE, WINDOWS, ("noise",), cache=tmp_path / "cache")
@@ -176,16 +222,14 @@ def test_another_recipe_or_other_windows_are_another_part_of_the_cache(tmp_path:
 def test_a_damaged_file_of_the_cache_is_made_again(
     left: int, voices: tuple[Example, ...], tmp_path: Path
 ) -> None:
-    whole = hear(voices[0], tmp_path / "cache", "original")["original"]
+    whole = hear(voices[0], tmp_path / "cache")["original"]
     (kept,) = tmp_path.glob("cache/*/*.npy")
     kept.write_bytes(kept.read_bytes()[:left])
 
-    hearing = Hearing(
-        RECIPE, WINDOWS, ("original",), open_cache(tmp_path / "cache", RECIPE, WINDOWS)
-    )
+    gathered = open_cache(tmp_path / "cache", RECIPE, WINDOWS)
 
-    assert not hearing.is_kept(voices[0])
-    assert np.array_equal(hear(voices[0], tmp_path / "cache", "original")["original"], whole)
+    assert not Hearing(RECIPE, WINDOWS, (), None, gathered).is_kept(voices[0])
+    assert np.array_equal(hear(voices[0], tmp_path / "cache")["original"], whole)
 
 
 def test_a_cache_that_cannot_be_written_is_told(

@@ -1,4 +1,4 @@
-"""What is learnt from: a scaling of its own, and epochs that only the seed decides."""
+"""What is learnt from: a scaling of its own, and all that items are, by number."""
 
 from __future__ import annotations
 
@@ -8,27 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_items import LABELS, made_example, made_items
 
-from batchemo.training.balance import Labels
-from batchemo.training.choices import Choices
+from batchemo.training.corpora import Example
+from batchemo.training.items import Item
 from batchemo.training.lessons import Lessons, make_lessons
-from batchemo.training.pictures import Float32
 
 
-def numbered(counts: list[int], labels: list[int] | None = None) -> Lessons:
-    """Items of so many windows; every window holds its item's place, and its own."""
-    windows = tuple(
-        np.array([[place, own] for own in range(count)], np.float32)
-        for place, count in enumerate(counts)
-    )
-    return Lessons(windows, np.array(labels or [0] * len(counts), np.intp))
-
-
-def epoch(lessons: Lessons, number: int = 0, **choices: object) -> list[tuple[Float32, Labels]]:
-    return list(lessons.epoch(number, Choices(**choices)))
-
-
-def windows_of(batches: list[tuple[Float32, Labels]]) -> list[list[float]]:
-    return np.concatenate([windows for windows, _ in batches]).tolist()
+def items_of(*windows: np.ndarray) -> list[Item]:
+    return [Item(made_example("a", "sad", n), "original", one) for n, one in enumerate(windows)]
 
 
 @pytest.mark.parametrize("shape", [(4,), (7, 4)])
@@ -49,9 +35,9 @@ def test_the_scaling_is_that_of_scikit_learn(shape: tuple[int, ...]) -> None:
 
 @given(st.floats(-1e6, 1e6, width=32), st.lists(st.integers(1, 9), min_size=1, max_size=40))
 def test_a_feature_that_never_varies_gets_spread_1(value: float, counts: list[int]) -> None:
-    still = tuple(np.full((count, 3), value, np.float32) for count in counts)
+    still = items_of(*(np.full((count, 3), value, np.float32) for count in counts))
 
-    mean, spread = Lessons(still, np.zeros(len(counts), np.intp)).scaling()
+    mean, spread = make_lessons(still, LABELS).scaling()
 
     assert mean == pytest.approx([value] * 3, rel=1e-6, abs=1e-30)
     assert spread.tolist() == [1, 1, 1]
@@ -70,56 +56,40 @@ def test_what_is_not_learnt_from_does_not_touch_the_scaling() -> None:
     )
 
 
+def test_padding_that_can_be_told_has_no_part_in_the_scaling() -> None:
+    random = np.random.default_rng(0)
+    long, short = (random.normal(size=(1, frames, 4)).astype(np.float32) for frames in (30, 12))
+    padded = np.pad(short, ((0, 0), (0, 18), (0, 0)), constant_values=-2.0)
+
+    told = make_lessons(items_of(long, padded), LABELS, floor=-2.0).scaling()
+    untold = make_lessons(items_of(long, padded), LABELS).scaling()
+
+    frames = np.concatenate([long[0], short[0]])
+    assert told[0] == pytest.approx(frames.mean(axis=0), abs=1e-6)
+    assert told[1] == pytest.approx(frames.std(axis=0), abs=1e-6)
+    assert (untold[0] < told[0] - 0.3).all()
+
+
+def lessons_of(*examples: Example) -> Lessons:
+    return make_lessons(made_items(examples, ("noise",)), LABELS)
+
+
 def test_labels_are_numbered_by_their_places() -> None:
-    items = made_items([made_example("a", label) for label in ("sad", "neutral", "sad")])
+    lessons = lessons_of(*(made_example("a", label) for label in ("sad", "neutral", "sad")))
 
-    assert make_lessons(items, LABELS).labels.tolist() == [2, 0, 2]
-
-
-def test_every_item_gives_one_window_an_epoch_and_keeps_its_label() -> None:
-    lessons = numbered([1, 5, 2, 9, 1], [0, 1, 2, 1, 0])
-
-    batches = epoch(lessons, batch_size=2)
-
-    told = {
-        int(place): int(label) for w, ls in batches for (place, _), label in zip(w, ls, strict=True)
-    }
-    assert sorted(place for place, _ in windows_of(batches)) == [0, 1, 2, 3, 4]
-    assert told == {0: 0, 1: 1, 2: 2, 3: 1, 4: 0}
+    assert lessons.labels.tolist() == [2, 2, 0, 0, 2, 2]
+    assert lessons.classes == len(LABELS)
 
 
-def test_over_many_epochs_every_window_has_its_turn() -> None:
-    lessons = numbered([1, 4, 2])
+def test_corpora_are_numbered_as_they_come_so_that_the_first_is_0() -> None:
+    corpora = ("there", "here", "there", "elsewhere")
 
-    seen = {tuple(window) for n in range(60) for window in windows_of(epoch(lessons, n))}
+    lessons = lessons_of(*(made_example("a", "sad", corpus=name) for name in corpora))
 
-    assert seen == {(0, 0), (1, 0), (1, 1), (1, 2), (1, 3), (2, 0), (2, 1)}
-
-
-def test_an_epoch_is_the_same_for_the_same_seed_and_number_and_another_for_another() -> None:
-    lessons = numbered([3] * 30)
-
-    first = windows_of(epoch(lessons, 4, seed=1))
-
-    assert windows_of(epoch(lessons, 4, seed=1)) == first
-    assert windows_of(epoch(lessons, 5, seed=1)) != first
-    assert windows_of(epoch(lessons, 4, seed=2)) != first
+    assert lessons.corpora.tolist() == [0, 0, 1, 1, 0, 0, 2, 2]
 
 
-@given(st.integers(1, 200), st.integers(1, 64))
-def test_batches_are_nearly_equal_and_about_as_large_as_wanted(items: int, wanted: int) -> None:
-    batches = epoch(numbered([1] * items), batch_size=wanted)
+def test_a_recording_and_its_copies_have_one_number() -> None:
+    lessons = lessons_of(*(made_example("a", "sad", take) for take in (0, 1, 0)))
 
-    sizes = [len(labels) for _, labels in batches]
-    assert sum(sizes) == items
-    assert max(sizes) - min(sizes) <= 1
-    assert max(sizes) <= 1.5 * wanted + 1
-
-
-def test_with_oversampling_all_classes_come_equally_often() -> None:
-    lessons = numbered([1, 1, 1, 1, 1, 2], [0, 0, 0, 0, 0, 1])
-
-    batches = epoch(lessons, batch_size=4, oversample=True)
-
-    labels = np.concatenate([labels for _, labels in batches])
-    assert np.bincount(labels).tolist() == [5, 5]
+    assert lessons.recordings.tolist() == [0, 0, 1, 1, 0, 0]

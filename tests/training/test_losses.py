@@ -7,6 +7,7 @@ from math import exp, log
 import numpy as np
 import pytest
 
+from batchemo.training.batches import OUT_OF_REACH
 from batchemo.training.choices import Choices
 
 pytest.importorskip("tensorflow")
@@ -23,7 +24,26 @@ def focal(gamma: float) -> Choices:
 def test_the_surprise_is_minus_the_logarithm_of_the_right_labels_probability() -> None:
     logits = np.array([[log(3), 0], [log(3), 0]], np.float32)
 
-    assert np.asarray(surprise(np.array([0, 1]), logits)) == pytest.approx([log(4 / 3), log(4)])
+    told = surprise(np.eye(2, dtype=np.float32), logits)
+
+    assert np.asarray(told) == pytest.approx([log(4 / 3), log(4)])
+
+
+def test_of_a_target_that_is_several_each_counts_by_its_share() -> None:
+    logits = np.array([[log(3), 0]], np.float32)
+
+    told = surprise(np.array([[0.25, 0.75]], np.float32), logits)
+
+    assert np.asarray(told) == pytest.approx([0.25 * log(4 / 3) + 0.75 * log(4)])
+
+
+def test_a_class_out_of_reach_costs_nothing_and_is_no_way_out() -> None:
+    reach = np.array([[0, 0, OUT_OF_REACH]], np.float32)
+    logits = np.array([[log(3), 0, 50.0]], np.float32)
+
+    told = surprise(np.array([[1, 0, 0]], np.float32), logits + reach)
+
+    assert np.asarray(told) == pytest.approx([log(4 / 3)])
 
 
 def test_cross_entropy_is_the_surprise_itself() -> None:

@@ -1,17 +1,19 @@
-"""The five systems by name, each taught by default as its source says."""
+"""The systems by name: the five as their sources say, and those that a scan uses."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from batchemo.errors import UsageError
-from batchemo.training.classic import NETS
+from batchemo.features import extract
 from batchemo.training.copies import check_copies
-from batchemo.training.systems import SYSTEMS, get_system
+from batchemo.training.nets import NETS
+from batchemo.training.systems import OWN_SYSTEMS, RAVDESS_SYSTEMS, SYSTEMS, get_system
 
 
 def test_the_five_systems_have_their_features() -> None:
-    assert {name: system.features.name for name, system in SYSTEMS.items()} == {
+    assert {name: system.features.name for name, system in RAVDESS_SYSTEMS.items()} == {
         "cnn1d": "stats162",
         "melattn": "logmel128",
         "stats162": "stats162",
@@ -82,6 +84,43 @@ def test_who_stops_early_by_the_table_has_patience_by_default(name: str) -> None
 @pytest.mark.parametrize("name", ["cnn1d", "frames62"])
 def test_who_holds_back_large_weights_by_the_table_has_l2_by_default(name: str) -> None:
     assert SYSTEMS[name].choices.l2 > 0
+
+
+def test_all_systems_are_those_of_a_scan_and_then_the_five() -> None:
+    assert tuple(SYSTEMS) == (*OWN_SYSTEMS, *RAVDESS_SYSTEMS)
+    assert tuple(OWN_SYSTEMS) == ("default", "accurate")
+
+
+def test_accurate_is_several_nets_of_the_very_kind_of_the_default() -> None:
+    default, accurate = OWN_SYSTEMS["default"], OWN_SYSTEMS["accurate"]
+
+    assert (default.nets, accurate.nets) == (1, 3)
+    for name in ("features", "net", "choices", "floor", "windows"):
+        assert getattr(accurate, name) == getattr(default, name)
+
+
+@pytest.mark.parametrize("name", OWN_SYSTEMS)
+def test_what_a_scan_uses_learns_from_everybody(name: str) -> None:
+    assert SYSTEMS[name].choices.validation == 0
+    assert SYSTEMS[name].choices.choose == "last"
+
+
+@pytest.mark.parametrize("name", OWN_SYSTEMS)
+def test_the_floor_is_what_the_features_pad_with(name: str) -> None:
+    """A net that tells padding from sound must know what padding is."""
+    features = SYSTEMS[name].features
+    short = np.random.default_rng(0).normal(size=features.rate // 4).astype(np.float32)
+
+    picture = extract(features, short)
+
+    assert (picture[-20:] == SYSTEMS[name].floor).all()
+    assert picture.min() == SYSTEMS[name].floor
+
+
+def test_the_five_know_no_floor_and_are_taught_without_what_needs_one() -> None:
+    for system in RAVDESS_SYSTEMS.values():
+        assert system.floor is None
+        assert not system.choices.augment
 
 
 def test_recordings_are_cut_into_windows_of_the_features_that_overlap_by_half() -> None:

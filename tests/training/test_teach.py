@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from made_items import LABELS, made_example, made_items
 
 from batchemo.errors import BatchemoError
 from batchemo.training.checkpoint import load_checkpoint
-from batchemo.training.choices import Choices
+from batchemo.training.choices import Choices, Pace
 from batchemo.training.history import Epoch, best_epoch
 from batchemo.training.lessons import Lessons, make_lessons
 
@@ -24,6 +25,10 @@ from batchemo.training.teach import Taught, teach
 from batchemo.training.verdicts import hear_items, probabilities, surprises
 
 QUICK = Choices(epochs=4, batch_size=8, rate=0.02, validation=0.2)
+AVERAGED = replace(QUICK, average=0.8, pace="cycle", decay=0.05, clip_norm=1.0)
+"""Taught with all that has a state of its own, and watched."""
+UNWATCHED = replace(AVERAGED, abroad=0.25, smoothing=0.1, mixup=0.5, choose="last", validation=0.0)
+"""As what a scan uses is taught."""
 
 
 def lessons(takes: range, *labels: str, hiss: float = 0.3) -> Lessons:
@@ -32,6 +37,11 @@ def lessons(takes: range, *labels: str, hiss: float = 0.3) -> Lessons:
 
 
 LEARN, WATCH = lessons(range(8)), lessons(range(8, 12))
+NOTHING = make_lessons([], LABELS)
+
+
+def watched(choices: Choices) -> Lessons:
+    return WATCH if choices.validation else NOTHING
 
 
 def small_net(seed: int = 0) -> Any:
@@ -50,7 +60,7 @@ def same_weights(one: Any, other: Any) -> bool:
     return all(map(np.array_equal, one.get_weights(), other.get_weights()))
 
 
-def stop_after(number: int) -> Callable[[Epoch], None]:
+def stop_after(number: int | None) -> Callable[[Epoch], None]:
     def report(epoch: Epoch) -> None:
         if epoch.number == number:
             raise KeyboardInterrupt
@@ -82,25 +92,19 @@ def test_the_same_seed_teaches_the_same_and_another_seed_something_else() -> Non
     assert not same_weights(nets[0], nets[2])
 
 
-@pytest.fixture(scope="module")
-def at_once() -> tuple[Any, Taught]:
-    """A net that was taught without any interruption."""
-    net = small_net()
-    return net, teach(net, LEARN, WATCH, QUICK)
-
-
 @pytest.mark.parametrize("stop", [1, 3])
+@pytest.mark.parametrize("choices", [QUICK, AVERAGED, UNWATCHED], ids=["plain", "average", "scan"])
 def test_an_interrupted_training_ends_as_if_it_had_never_stopped(
-    at_once: tuple[Any, Taught], stop: int, tmp_path: Path
+    choices: Choices, stop: int, tmp_path: Path
 ) -> None:
-    kept = tmp_path / "checkpoint.npz"
+    kept, watch = tmp_path / "checkpoint.npz", watched(choices)
+    straight, resumed, again = small_net(), small_net(seed=9), []
+    whole = teach(straight, LEARN, watch, choices)
     with pytest.raises(KeyboardInterrupt):
-        teach(small_net(), LEARN, WATCH, QUICK, checkpoint=kept, every=0, report=stop_after(stop))
-    resumed, again = small_net(seed=9), []
+        teach(small_net(), LEARN, watch, choices, checkpoint=kept, every=0, report=stop_after(stop))
 
-    later = teach(resumed, LEARN, WATCH, QUICK, checkpoint=kept, report=again.append)
+    later = teach(resumed, LEARN, watch, choices, checkpoint=kept, report=again.append)
 
-    straight, whole = at_once
     assert [epoch.number for epoch in again] == list(range(stop, 4))
     assert later == whole
     assert same_weights(resumed, straight)
@@ -184,9 +188,134 @@ def test_the_loss_of_a_first_batch_is_the_one_that_was_chosen(choices: Choices) 
     if choices.class_weights:
         prices *= np.where(labels == 2, 10 / 16, 10 / 4)
 
-    taught = teach(net, Lessons((*windows[:, None],), labels), WATCH, choices)
+    taught = teach(net, lessons_of(windows, labels), WATCH, choices)
 
     assert taught.history[0].loss == pytest.approx(prices.mean(), rel=1e-4)
+
+
+def lessons_of(windows: np.ndarray, labels: np.ndarray) -> Lessons:
+    """One item a window, all of one corpus."""
+    corpora = np.zeros(len(labels), np.intp)
+    return Lessons((*windows[:, None],), labels, corpora, np.arange(len(labels)), len(LABELS))
+
+
+def linear_net() -> Any:
+    """A net whose every weight is 1, but for those of the windows, which differ by class."""
+    import keras
+
+    net = keras.Sequential([keras.Input((4,)), keras.layers.Dense(len(LABELS))])
+    net.set_weights([np.array([[1, 2, 3]] * 4, np.float32), np.ones(3, np.float32)])
+    return net
+
+
+HALF_OF_THE_CLASSES = lessons_of(
+    np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32), np.array([0, 1] * 4)
+)
+ONE_STEP = Choices(epochs=1, batch_size=8, rate=0.1, abroad=0.1, choose="last", validation=0.0)
+"""One step an epoch; classes that are not there are masked."""
+
+
+def test_a_class_that_is_masked_learns_nothing() -> None:
+    net = linear_net()
+
+    teach(net, HALF_OF_THE_CLASSES, NOTHING, ONE_STEP)
+
+    kernel, bias = net.get_weights()
+    assert (kernel[:, 2] == 3).all()
+    assert bias[2] == 1
+    assert (kernel[:, :2] != [1, 2]).all()
+
+
+def test_decay_takes_away_from_weights_what_nothing_gives_them_but_not_from_biases() -> None:
+    net = linear_net()
+
+    teach(net, HALF_OF_THE_CLASSES, NOTHING, replace(ONE_STEP, epochs=2, decay=0.5))
+
+    kernel, bias = net.get_weights()
+    assert kernel[:, 2] == pytest.approx(3 * (1 - 0.1 * 0.5) ** 2)
+    assert bias[2] == 1
+
+
+def test_a_gradient_is_followed_no_further_than_its_longest() -> None:
+    """So short that it vanishes beside what Adam adds to the spread of gradients."""
+    clipped, free = linear_net(), linear_net()
+
+    teach(clipped, HALF_OF_THE_CLASSES, NOTHING, replace(ONE_STEP, clip_norm=1e-12))
+    teach(free, HALF_OF_THE_CLASSES, NOTHING, ONE_STEP)
+
+    assert clipped.get_weights()[0] == pytest.approx(linear_net().get_weights()[0], abs=1e-4)
+    assert not same_weights(free, linear_net())
+
+
+@pytest.mark.parametrize(("pace", "share"), [("plateau", 1), ("cycle", 1 / 25)])
+def test_the_first_step_of_a_cycle_is_a_small_one(pace: Pace, share: float) -> None:
+    """By its first step Adam moves every weight by the rate, whatever its gradient."""
+    net = linear_net()
+
+    teach(net, HALF_OF_THE_CLASSES, NOTHING, replace(ONE_STEP, pace=pace))
+
+    moved = np.abs(net.get_weights()[0] - linear_net().get_weights()[0])[:, :2]
+    assert moved == pytest.approx(0.1 * share, rel=1e-3)
+
+
+def test_a_cycle_ends_with_next_to_no_step() -> None:
+    nets = [linear_net(), linear_net()]
+    for net, stop in zip(nets, (None, 98), strict=True):
+        choices = replace(ONE_STEP, epochs=100, pace="cycle")
+        with suppress(KeyboardInterrupt):
+            teach(net, HALF_OF_THE_CLASSES, NOTHING, choices, report=stop_after(stop))
+
+    apart = np.abs(nets[0].get_weights()[0] - nets[1].get_weights()[0])
+    assert 0 < apart.max() < 0.1 / 100
+
+
+def test_the_result_is_the_average_of_the_weights_on_the_way() -> None:
+    """Those of the net before it learnt, and after each step; also the statistics of batches."""
+    keep = 0.8
+    before, after_one, after_two, averaged = (small_net() for _ in range(4))
+    whole = replace(QUICK, batch_size=100, choose="last")
+    teach(after_one, LEARN, WATCH, replace(whole, epochs=1))
+    teach(after_two, LEARN, WATCH, replace(whole, epochs=2))
+
+    teach(averaged, LEARN, WATCH, replace(whole, epochs=2, average=keep))
+
+    weights = (net.get_weights() for net in (averaged, before, after_one, after_two))
+    for average, first, second, third in zip(*weights, strict=True):
+        wanted = keep * (keep * first + (1 - keep) * second) + (1 - keep) * third
+        assert average == pytest.approx(wanted, abs=1e-6)
+    assert not same_weights(averaged, after_two)
+
+
+def test_what_is_watched_is_the_average() -> None:
+    net = small_net()
+
+    taught = teach(net, LEARN, WATCH, replace(QUICK, epochs=2, average=0.9, choose="last"))
+
+    told = probabilities(hear_items(keras_graph(net), WATCH.windows))
+    assert taught.chosen.validation_loss == pytest.approx(surprises(told, WATCH.labels).mean())
+
+
+def test_the_average_of_the_chosen_epoch_is_the_result() -> None:
+    hard = lessons(range(8, 12), hiss=3.0)
+    choices = replace(QUICK, epochs=12, rate=0.3, average=0.5)
+    whole, only_as_far = small_net(), small_net()
+    taught = teach(whole, LEARN, hard, choices)
+    number = taught.chosen.number
+    assert number < 11, "made so that the best epoch is not the last"
+
+    teach(only_as_far, LEARN, hard, replace(choices, epochs=number + 1, choose="last"))
+
+    assert same_weights(whole, only_as_far)
+
+
+def test_with_nothing_to_watch_the_last_epoch_is_the_result_and_no_figures_are_made_up() -> None:
+    taught = teach(small_net(), LEARN, NOTHING, UNWATCHED)
+
+    assert [epoch.number for epoch in taught.history] == [0, 1, 2, 3]
+    assert taught.chosen == taught.history[-1]
+    for epoch in taught.history:
+        told = (epoch.validation_loss, epoch.validation_accuracy, epoch.validation_uar)
+        assert told == (None, None, None)
 
 
 def test_a_training_whose_loss_is_no_number_any_more_is_told() -> None:

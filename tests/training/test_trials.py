@@ -15,14 +15,20 @@ from batchemo.training.history import Epoch
 from batchemo.training.lessons import make_lessons
 from batchemo.training.protocols import Trial, make_trials
 from batchemo.training.systems import get_system
-from batchemo.training.trials import RESULT, Classroom, run_trial, train
+from batchemo.training.trials import RESULT, Answers, Classroom, judge, run_trial, train
+from batchemo.training.verdicts import fit_temperature, hear_items, probabilities
 
 pytest.importorskip("tensorflow")
+
+from batchemo.training.export import keras_graph
 
 EXAMPLES = [made_example(who, label, n) for who in "abcdef" for label in LABELS for n in range(2)]
 ITEMS = made_items(EXAMPLES, ("noise",), shape=(40,))
 CHOICES = Choices(epochs=3, batch_size=16, validation=0.25)
+UNWATCHED = Choices(epochs=1, batch_size=16, choose="last", validation=0.0)
 TRIAL = make_trials("speaker", ITEMS, CHOICES, (5,), folds=3)[0]
+
+Ran = tuple[Answers, "float | None"]
 
 
 @pytest.fixture
@@ -34,14 +40,39 @@ def never(trial: Trial, epoch: Epoch) -> None:
     pytest.fail("a net was taught again")
 
 
+def same(one: Ran, other: Ran) -> bool:
+    parts = [(getattr(one[0], name), getattr(other[0], name)) for name in ("test", "watch")]
+    return one[1] == other[1] and all(
+        np.array_equal(here, there) for pair in parts for here, there in zip(*pair, strict=True)
+    )
+
+
+def test_a_trials_net_answers_for_every_window_of_what_is_tested_and_watched(
+    room: Classroom,
+) -> None:
+    answers, temperature = run_trial(room, TRIAL)
+
+    for said, places in ((answers.test, TRIAL.test), (answers.watch, TRIAL.watch)):
+        wanted = [(len(ITEMS[place].windows), len(LABELS)) for place in places]
+        assert [logits.shape for logits in said] == wanted
+    # All of these items are easily told apart, and a short training is not sure enough of it.
+    assert temperature is not None
+    assert temperature < 1
+
+
 def test_a_trial_is_judged_by_its_net_recording_by_recording(room: Classroom) -> None:
-    judged = run_trial(room, TRIAL)
+    answers, _ = run_trial(room, TRIAL)
+
+    judged = judge(room, TRIAL, answers, 0.5)
 
     assert [one.example for one in judged] == [ITEMS[place].example for place in TRIAL.test]
     assert {(one.copy, one.fold, one.seed) for one in judged} == {("original", "speakers-1", 5)}
-    for one in judged:
+    for one, told, before in zip(
+        judged, probabilities(answers.test, 0.5), probabilities(answers.test), strict=True
+    ):
+        assert one.probabilities == tuple(told)
+        assert one.uncalibrated == tuple(before)
         assert sum(one.probabilities) == pytest.approx(1)
-        assert len(one.probabilities) == len(LABELS)
     right = [LABELS[int(np.argmax(one.probabilities))] == one.example.emotion for one in judged]
     assert np.mean(right) > 0.8
 
@@ -51,7 +82,7 @@ def test_a_result_is_kept_and_nothing_is_taught_again(room: Classroom) -> None:
     first = run_trial(room, TRIAL, lambda trial, epoch: told.append(epoch.number))
 
     assert told == [0, 1, 2]
-    assert run_trial(room, TRIAL, never) == first
+    assert same(run_trial(room, TRIAL, never), first)
     assert [path.name for path in room.folder(TRIAL).iterdir()] == [RESULT]
 
 
@@ -68,7 +99,63 @@ def test_an_interrupted_trial_and_a_forgotten_one_come_to_the_same_result(
 
     elsewhere = replace(room, work=tmp_path / "elsewhere")
 
-    assert run_trial(room, TRIAL) == run_trial(elsewhere, TRIAL)
+    assert same(run_trial(room, TRIAL), run_trial(elsewhere, TRIAL))
+
+
+def test_where_nothing_is_watched_nothing_tells_a_temperature(room: Classroom) -> None:
+    blind = replace(room, choices=UNWATCHED)
+    (trial,) = make_trials("random", ITEMS, UNWATCHED, (0,))
+
+    answers, temperature = run_trial(blind, trial)
+
+    assert (answers.watch, temperature) == ((), None)
+    assert same(run_trial(blind, trial, never), (answers, temperature))
+    assert len(answers.test) == len(trial.test) > 0
+    assert train(blind, trial).temperature is None
+
+
+@pytest.fixture
+def pairs(room: Classroom) -> Classroom:
+    """The same room for a system of two nets."""
+    return replace(room, system=replace(room.system, name="pairs", nets=2))
+
+
+def test_several_nets_have_seeds_of_their_own_that_no_other_trial_has(pairs: Classroom) -> None:
+    seeds = [[one.seed for one in pairs.nets(replace(TRIAL, seed=seed))] for seed in range(3)]
+
+    assert seeds == [[0, 1], [2, 3], [4, 5]]
+    assert {replace(one, seed=5) for one in pairs.nets(TRIAL)} == {TRIAL}
+
+
+def test_several_nets_answer_the_mean_and_share_what_was_taught_before(
+    room: Classroom, pairs: Classroom
+) -> None:
+    alone = [run_trial(room, replace(TRIAL, seed=seed))[0] for seed in (10, 11)]
+
+    answers, temperature = run_trial(pairs, TRIAL, never)
+
+    for part in ("test", "watch"):
+        one, other, mean = (getattr(said, part) for said in (*alone, answers))
+        for place, said in enumerate(mean):
+            assert said == pytest.approx((one[place] + other[place]) / 2)
+    assert temperature == fit_temperature(answers.watch, pairs.lessons(TRIAL.watch).labels)
+
+
+def test_a_net_of_several_is_taught_one_by_one_and_says_what_they_say_together(
+    pairs: Classroom,
+) -> None:
+    told: list[tuple[int, int]] = []
+
+    trained = train(pairs, TRIAL, lambda trial, epoch: told.append((trial.seed, epoch.number)))
+
+    assert told == [(seed, number) for seed in (10, 11) for number in range(3)]
+    assert [len(one.history) for one in trained.taught] == [3, 3]
+    answers, temperature = run_trial(pairs, TRIAL)
+    windows = [ITEMS[place].windows for place in TRIAL.test]
+    said = hear_items(keras_graph(trained.model), windows)
+    for one, other in zip(said, answers.test, strict=True):
+        assert one == pytest.approx(other, abs=1e-4)
+    assert trained.temperature == temperature
 
 
 @pytest.mark.parametrize(
@@ -78,6 +165,7 @@ def test_an_interrupted_trial_and_a_forgotten_one_come_to_the_same_result(
         {"choices": replace(CHOICES, loss="focal")},
         {"choices": replace(CHOICES, copies=("noise",))},
         {"system": get_system("cnn1d")},
+        {"system": replace(get_system("mfcc40"), floor=-2.0)},
         {"labels": LABELS[::-1]},
         {"items": tuple(replace(i, example=replace(i.example, digest="other")) for i in ITEMS)},
         {"items": tuple(replace(i, example=replace(i.example, emotion="sad")) for i in ITEMS)},
@@ -115,6 +203,13 @@ def test_the_folder_is_the_same_wherever_the_recordings_lie(room: Classroom) -> 
     assert replace(room, items=moved).folder(TRIAL) == room.folder(TRIAL)
 
 
+def test_a_systems_name_and_how_many_nets_it_has_change_no_single_net(room: Classroom) -> None:
+    """So the three nets of `accurate` are those of the default with other seeds."""
+    other = replace(room.system, name="other", told="Another.", nets=3, claim="much")
+
+    assert replace(room, system=other).folder(TRIAL) == room.folder(TRIAL)
+
+
 def test_a_net_is_scaled_by_what_it_learns_alone_and_cooled_by_what_it_watches(
     room: Classroom,
 ) -> None:
@@ -124,9 +219,11 @@ def test_a_net_is_scaled_by_what_it_learns_alone_and_cooled_by_what_it_watches(
     frozen_mean, frozen_variance = trained.model.get_layer("normalise").get_weights()
     assert frozen_mean == pytest.approx(mean)
     assert frozen_variance == pytest.approx(spread**2)
-    assert trained.chosen in trained.history
-    # All of these items are easily told apart, and a short training is not sure enough of it.
-    assert trained.temperature < 1
+    (taught,) = trained.taught
+    assert taught.chosen in taught.history
+    windows = [ITEMS[place].windows for place in TRIAL.watch]
+    watched = hear_items(keras_graph(trained.model), windows)
+    assert trained.temperature == fit_temperature(watched, room.lessons(TRIAL.watch).labels)
 
 
 def test_a_class_that_nothing_is_left_to_learn_from_is_named(room: Classroom) -> None:

@@ -1,0 +1,51 @@
+"""Nets by name, and several of them as one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from made_nets import BANDS, tiny_conformer
+
+pytest.importorskip("tensorflow")
+
+from batchemo.training.export import keras_graph
+from batchemo.training.nets import NETS, together
+from batchemo.training.systems import SYSTEMS
+
+ITEMS = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+
+
+def linear_net(seed: int) -> Any:
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+
+
+def test_there_is_a_net_for_every_system_and_none_besides() -> None:
+    assert {system.net for system in SYSTEMS.values()} == set(NETS)
+
+
+def test_several_nets_together_say_the_mean_of_what_each_says() -> None:
+    nets = [linear_net(seed) for seed in range(3)]
+    alone = [keras_graph(net)(ITEMS) for net in nets]
+    assert not np.allclose(alone[0], alone[1], atol=0.01)
+
+    said = keras_graph(together(nets))(ITEMS)
+
+    np.testing.assert_allclose(said, np.mean(alone, axis=0), atol=1e-5)
+
+
+def test_together_they_take_pictures_of_any_length() -> None:
+    both = together([tiny_conformer(seed=seed) for seed in range(2)])
+
+    assert both.inputs[0].shape == (None, None, BANDS)
+    assert [one.name for one in both.inputs] == ["features"]
+
+
+def test_a_single_net_is_itself() -> None:
+    net = linear_net(0)
+
+    assert together([net]) is net
