@@ -208,7 +208,10 @@ def predict(
     settings = _settings(model, window, hop, channel, backend, batch_size)
     interpretation = Interpretation(min_confidence, dimensions, speaker)
     look = look_closely(several, *settings, interpretation=interpretation)
-    return look.table(segments=segments)
+    table = look.table(segments=segments)
+    for caution in look.cautions:
+        warnings.warn(caution, stacklevel=2)
+    return table
 
 
 def load_bundle(name_or_path: Path = "default") -> Bundle:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from batchemo.cli.closeup import show
+from batchemo.cli.listeners import warn
 from batchemo.cli.options import (
     ENVIRONMENT,
     config_option,
@@ -73,6 +74,8 @@ def command(files: tuple[str, ...], as_json: bool, **values: Any) -> int:
             show(path, row, look.labels, look.models, how)
     if as_json:
         click.echo(json.dumps(found, indent=2, allow_nan=False))
+    for caution in look.cautions:
+        warn(caution)
     return 3 if failed else 0
 
 

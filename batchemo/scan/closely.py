@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from batchemo.errors import UsageError
@@ -34,6 +34,8 @@ class CloseLook:
     panel: Panel
     tools: tuple[Tools, ...]
     interpretation: Interpretation
+    cautions: list[str] = field(default_factory=list)
+    """What the user should know, once all is analysed."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -63,6 +65,7 @@ class CloseLook:
         batch = to_batch(rows, labels=labels, model=self.model, segments=False, models=models)
         table, voices = pa.Table.from_batches([batch]), Voices(speaker, labels, models)
         voices.learn(table)
+        self.cautions.extend(voices.cautions())
         return map(_with_opinions, rows, voices.adapted(table))
 
     def _heard(self) -> Iterator[Row]:
@@ -84,6 +87,7 @@ class CloseLook:
             for row in self._heard()
         ]
         shape, tables = teller.shape, list(teller.tables(lambda: batches))
+        self.cautions.extend(teller.cautions())
         if segments:
             tables = [teller.windows(table).cast(shape.windows()) for table in tables]
         empty = (shape.windows() if segments else shape.files()).empty_table()

@@ -64,11 +64,4 @@ class Teller:
 
     def cautions(self) -> list[str]:
         """Say what the user should know of how it went."""
-        if self._voices is None or not self._voices.nameless:
-            return []
-        count = self._voices.nameless
-        have = "recording has" if count == 1 else "recordings have"
-        return [
-            f"{count:,} {have} no speaker by --speaker {self.shape.interpretation.speaker}: "
-            "what the models say of them is not adapted"
-        ]
+        return [] if self._voices is None else self._voices.cautions()

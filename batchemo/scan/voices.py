@@ -36,16 +36,25 @@ class Voices:
         kept = [name for name, _ in unadapted_columns(labels, models)]
         self._kept = dict(zip(kept, raw, strict=True))
         self._speakers = Speakers()
-        self.nameless = 0
-        """Recordings that have probabilities and no speaker."""
+        self._nameless = 0
 
     def learn(self, table: pa.Table) -> None:
         """Take note of raw rows."""
         opinions = self._opinions(table)
         names = self._names(table, opinions)
         unnamed = np.array([name is None for name in names], bool)
-        self.nameless += int((unnamed & ~_unknown(opinions)).sum())
+        self._nameless += int((unnamed & ~_unknown(opinions)).sum())
         self._speakers.add(names, _logs(opinions))
+
+    def cautions(self) -> list[str]:
+        """Say what the user should know of the rows."""
+        if not self._nameless:
+            return []
+        have = "recording has" if self._nameless == 1 else "recordings have"
+        return [
+            f"{self._nameless:,} {have} no speaker by --speaker {self._by}: what the models say of "
+            "them is not adapted"
+        ]
 
     def adapted(self, table: pa.Table) -> Floats:
         """Give each raw row's probabilities (rows, models, labels), NaN where it has none.

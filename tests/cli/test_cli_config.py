@@ -49,6 +49,23 @@ def test_a_key_at_the_top_is_for_the_commands_that_have_it(
     assert scan(file, "--summary", tmp_path / "s.csv").code == 3
 
 
+def test_how_probabilities_are_read_can_stand_in_a_file_and_be_taken_back(
+    config, scan, tmp_path, monkeypatch
+):
+    file = config("min-confidence = 1\ndimensions = true\nspeaker = 'folder'")
+    out = tmp_path / "r.parquet"
+    assert scan(file).code == 3
+    table = pq.read_table(out)
+    assert "uncertain" in table["emotion"].to_pylist()
+    assert {"valence_est", "unadapted_sad"} <= set(table.column_names)
+    monkeypatch.setenv("BATCHEMO_MIN_CONFIDENCE", "0.1")
+    ran = scan(file, "--update", "--no-dimensions")
+    assert "0 recordings analysed" in ran.out
+    table = pq.read_table(out)
+    assert "uncertain" not in table["emotion"].to_pylist()
+    assert "valence_est" not in table.column_names
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -143,6 +143,63 @@ def test_windows_that_make_no_sense_are_wrong_usage(
     assert told in ran.err
 
 
+READ = ["--min-confidence", 0.5, "--speaker", "regex:^(o)?", "--dimensions"]
+
+
+@pytest.fixture
+def unsure(make_bundle) -> list[object]:
+    """The words for a model that is sure of nothing."""
+    mild = {"method": "temperature", "temperature": 200.0}
+    return ["--model", make_bundle(name="unsure", seed=1, calibration=mild).path]
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_probabilities_are_read_as_a_scan_reads_them(
+    batchemo, unsure, pair, voices, tmp_path, several
+):
+    models = [*pair, *unsure] if several else unsure
+    scanned, windows = tmp_path / "r.parquet", tmp_path / "w.parquet"
+    folder = voices / "anna"
+    options = [*models, *READ]
+    batchemo("scan", folder, "-o", scanned, "--segments", windows, *options, "-j", 1)
+    rows = pq.read_table(scanned).to_pylist()
+
+    ran = batchemo("predict", folder / "one.wav", folder / "two.wav", "--json", *options)
+
+    assert "1 recording has no speaker by --speaker regex:^(o)?" in ran.err
+    found = json.loads(ran.out)
+    told = ["emotion", "confidence", "margin", "valence_est", "arousal_est", "dominance_est"]
+    for row, object in zip(rows, found, strict=True):
+        assert {name: object[name] for name in told} == {name: row[name] for name in told}
+        for label, probability in object["probabilities"].items():
+            assert probability == row[f"p_{label}"]
+        for name, theirs in object.get("models", {}).items():
+            assert theirs["emotion"] == row[f"emotion_{name}"]
+            assert theirs["confidence"] == row[f"confidence_{name}"]
+    over_time = pq.read_table(windows).to_pylist()
+    keys = ("start", "end", "emotion", "confidence", "valence_est")
+    assert [[window[key] for key in keys] for object in found for window in object["windows"]] == [
+        [window[key] for key in keys] for window in over_time
+    ]
+    assert "uncertain" in {row["emotion"] for row in [*rows, *over_time]}
+
+
+def test_a_person_sees_what_is_uncertain_and_the_estimates(batchemo, unsure, call):
+    words = ("--hop", 3, "--min-confidence", 1, "--dimensions")
+    lines = batchemo("predict", call, *unsure, *words).out.splitlines()
+    assert lines[1].startswith("  uncertain, confidence 0.")
+    assert lines[3].split()[:2] == ["estimated:", "valence"]
+    windows = [line for line in lines if " – " in line]
+    assert ["uncertain" in line for line in windows] == [True, True, False, False]
+
+
+def test_speakers_of_single_recordings_are_in_no_manifest(batchemo, tiny_bundle, voices):
+    path = voices / "anna" / "one.wav"
+    ran = batchemo("predict", path, "--model", tiny_bundle.path, "--speaker", "age")
+    assert ran.code == 2
+    assert "folder, part:N, root or regex:PATTERN" in ran.err
+
+
 @pytest.fixture
 def pair(make_bundle) -> list[object]:
     """The words for two models, with windows and an order of labels of their own."""

@@ -3,7 +3,7 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from batchemo.tables.columns import FILES, SEGMENTS, TOGETHER, WINDOWS_MODEL
+from batchemo.tables.columns import DIMENSIONS, FILES, SEGMENTS, TOGETHER, UNADAPTED, WINDOWS_MODEL
 
 
 def test_a_person_reads_how_a_table_was_made(batchemo, scanned_voices):
@@ -51,6 +51,24 @@ def test_columns_of_several_models_are_explained(batchemo, voices, make_bundle, 
     assert list(found["models"]) == ["a_b", "p_sad"]
     told = batchemo("show", output).out
     assert all(bundle.digest in told for bundle in bundles) or ending == "csv"
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_what_was_asked_for_beyond_is_explained(batchemo, voices, make_bundle, tmp_path, ending):
+    bundles = [make_bundle(name=name, seed=seed) for seed, name in enumerate(("a", "b"))]
+    models = [word for bundle in bundles for word in ("-m", bundle.path)]
+    output, windows = tmp_path / f"r.{ending}", tmp_path / f"w.{ending}"
+    asked = ("--min-confidence", 0.6, "--dimensions", "--speaker", "folder")
+    batchemo("scan", voices, "-o", output, "--segments", windows, *models, *asked, "-j", 1)
+    found = json.loads(batchemo("show", output, "--json").out)
+    expected = {*TOGETHER.values(), *UNADAPTED.values(), *DIMENSIONS.values()}
+    assert {column["meaning"] for column in found["columns"]} == expected
+    found = json.loads(batchemo("show", windows, "--json").out)
+    expected = {*SEGMENTS.values(), *WINDOWS_MODEL.values(), *DIMENSIONS.values()}
+    assert {column["meaning"] for column in found["columns"]} == expected
+    told = batchemo("show", output).out
+    words = ("min confidence 0.6", "dimensions True", "speaker folder")
+    assert all(word in told for word in words) or ending == "csv"
 
 
 def test_csv_tells_its_rows_and_models_and_that_it_has_no_account(
