@@ -95,6 +95,12 @@ def _folds(value: str) -> int | str:
     metavar="LIST",
     help="Of a finished model: judge only these classes, such as those that the corpus has.",
 )
+@click.option(
+    "--conditions",
+    metavar="LIST",
+    help="Also hear what is tested otherwise, and tell what that costs: telephone, noise20, "
+    "noise10, noise0, level, mp3, music, child, reverb, or all.",
+)
 @corpus_options
 @learning_options
 @click.option(
@@ -163,7 +169,7 @@ def _recipe(
 
     if values["classes"] is not None:
         raise UsageError("--classes is for finished models; --label OLD= leaves classes out")
-    for option in ("--folds", "--validation"):
+    for option in ("--folds", "--validation", "--conditions"):
         _check_use(option, run.protocol, values)
     system = system_from(name, values)
     choices = choices_from(values, system.choices)
@@ -184,6 +190,7 @@ def _recipe(
         protocol=run.protocol,
         seeds=tuple(range(values["seeds"] or 1)),
         folds=values["folds"],
+        conditions=_conditions(values),
     )
     with followed(run.quiet, choices.epochs) as follower:
         evaluation = evaluate_system(
@@ -203,6 +210,7 @@ def _bundle(
     bundle = load_bundle(_folder(name))
     _refuse_teaching(bundle, values)
     classes = split_words((values["classes"] or "",))
+    conditions = _conditions(values)
     if run.output:
         need_to_draw()
     run.say(f"{name} is a finished model, nothing is trained; recipes are {', '.join(SYSTEMS)}")
@@ -213,6 +221,7 @@ def _bundle(
             corpus,
             run.protocol,
             classes=classes,
+            conditions=conditions,
             cache=cache,
             jobs=processes(run.jobs),
             progress=follower.hear,
@@ -222,9 +231,24 @@ def _bundle(
 
 def _check_use(option: str, protocol: Protocol, values: dict[str, Any]) -> None:
     """Refuse options that this protocol has no use for."""
-    needless = {"--folds": ("random", "leaky"), "--validation": ("leaky",)}
+    needless = {
+        "--folds": ("random", "leaky"),
+        "--validation": ("leaky",),
+        "--conditions": ("leaky",),
+    }
     if values[option[2:]] is not None and protocol in needless[option]:
         raise UsageError(f"{option} has no part in the protocol {protocol}")
+
+
+def _conditions(values: dict[str, Any]) -> tuple[str, ...]:
+    """What is asked for of what recordings can be heard under."""
+    from batchemo.training.conditions import CONDITIONS, check_conditions
+
+    names = split_words((values["conditions"] or "",))
+    if tuple(names) == ("all",):
+        return tuple(CONDITIONS)
+    check_conditions(names)
+    return tuple(names)
 
 
 def _folder(name: str) -> Path:

@@ -8,12 +8,12 @@ and no child was asked, and each condition says so in `TOLD`.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from batchemo.errors import BatchemoError
+from batchemo.errors import BatchemoError, UsageError
 from batchemo.training.pictures import Float32, Variant
 
 _MP3_RATE = 44100
@@ -132,6 +132,13 @@ TOLD: Mapping[str, str] = {
     "reverb": "a made hall: 0.6 s of echoes as strong as the voice",
 }
 """What was done under each condition, for those who read the figures."""
+
+
+def check_conditions(names: Sequence[str]) -> None:
+    """Raise a UsageError unless each name is a condition."""
+    for name in names:
+        if name not in CONDITIONS:
+            raise UsageError(f"no condition is called {name!r}; there are: {', '.join(CONDITIONS)}")
 
 
 def _below(signal: Float32, other: npt.NDArray[np.float64], rate: int, decibels: float) -> Float32:

@@ -6,11 +6,12 @@ order of the recordings or the process: so it is made once, kept, and shared by 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from batchemo.errors import UsageError
+from batchemo.training.conditions import CONDITIONS
 from batchemo.training.pictures import Float32, Variant
 from batchemo.training.places import by_phone, in_a_room
 
@@ -89,11 +90,11 @@ COPIES: Mapping[str, Variant] = {
 """The kinds of copies by name."""
 
 
-def check_copies(names: Sequence[str]) -> None:
-    """Raise a UsageError unless each name is a kind of copy, and none stands twice."""
+def check_copies(names: Sequence[str], known: Collection[str] = COPIES) -> None:
+    """Raise a UsageError unless each name is a kind that is known, and none stands twice."""
     for name in names:
-        if name not in COPIES:
-            raise UsageError(f"no copy is called {name!r}; there are: {', '.join(COPIES)}")
+        if name not in known:
+            raise UsageError(f"no copy is called {name!r}; there are: {', '.join(known)}")
     if len(set(names)) < len(names):
         raise UsageError(f"copies {', '.join(names)}: one of them stands there twice")
 
@@ -107,4 +108,5 @@ def make_copy(name: str, signal: Float32, rate: int, digest: str) -> Float32:
     (True, False)
     """
     random = np.random.default_rng([*f"{name} {digest}".encode()])
-    return COPIES[name](signal, rate, random)
+    variant = CONDITIONS[name] if name in CONDITIONS else COPIES[name]
+    return variant(signal, rate, random)

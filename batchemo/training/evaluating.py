@@ -43,7 +43,7 @@ def evaluate_system(
 ) -> Evaluation:
     """Train and test a system under a protocol, and report."""
     gathered = exam.gather(jobs=jobs, progress=progress)
-    sitting = sit(exam, jobs=jobs, told=told)
+    sitting = sit(exam, jobs=jobs, progress=progress, told=told)
     judged = sitting.judged
     notes = corpus_notes(corpus)
     if exam.twice:
@@ -70,6 +70,7 @@ def evaluate_bundle(
     protocol: Protocol,
     *,
     classes: Sequence[str] = (),
+    conditions: Sequence[str] = (),
     cache: Path,
     jobs: int = 1,
     progress: Progress = lambda done, total: None,
@@ -77,7 +78,8 @@ def evaluate_bundle(
     """Put a corpus through a finished bundle, as a scan does, and report.
 
     With `classes`, only recordings of these are judged, and the probabilities are shared out among
-    them; otherwise those of labels that the bundle does not know are left out.
+    them; otherwise those of labels that the bundle does not know are left out. With `conditions`,
+    recordings are heard under each of these too.
     """
     check_classes(bundle, classes)
     wanted = tuple(classes) or bundle.labels
@@ -93,7 +95,9 @@ def evaluate_bundle(
         if example.emotion not in wanted
     )
     examples, seen = unseen_by(bundle, known, protocol)
-    items, failures = hear_with(bundle, examples, cache=cache, jobs=jobs, progress=progress)
+    items, failures = hear_with(
+        bundle, examples, conditions, cache=cache, jobs=jobs, progress=progress
+    )
     if not items:
         path, why = failures[0][0].path, failures[0][1]
         raise BatchemoError(f"none of the recordings that are left can be heard: {path}: {why}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -16,6 +16,7 @@ from batchemo.training.choices import Choices
 from batchemo.training.corpora import Example
 from batchemo.training.items import Gathered, Progress, gather_items, home_of
 from batchemo.training.judged import Judged
+from batchemo.training.otherwise import hear_otherwise
 from batchemo.training.protocols import Folds, Protocol, Trial, make_trials, with_twins
 from batchemo.training.systems import System
 from batchemo.training.trials import Answers, Classroom, judge, run_trial
@@ -36,6 +37,8 @@ class Exam:
     protocol: Protocol = "speaker"
     seeds: tuple[int, ...] = (0,)
     folds: Folds = None
+    conditions: tuple[str, ...] = ()
+    """What the tested recordings are heard under besides."""
 
     def gather(self, *, jobs: int = 1, progress: Progress = lambda done, total: None) -> Gathered:
         """The items of all recordings and of their copies: computed once, then found."""
@@ -77,7 +80,11 @@ class Sitting:
 
 
 def sit(
-    exam: Exam, *, jobs: int = 1, told: Sat = lambda done, total, trial, judged: None
+    exam: Exam,
+    *,
+    jobs: int = 1,
+    progress: Progress = lambda done, total: None,
+    told: Sat = lambda done, total, trial, judged: None,
 ) -> Sitting:
     """Run every trial; what an earlier, interrupted exam has finished in its work is not redone."""
     import joblib
@@ -87,17 +94,32 @@ def sit(
     running = joblib.Parallel(n_jobs=min(jobs, len(trials)), return_as="generator")(
         joblib.delayed(_sit_one)(exam, trial, jobs > 1) for trial in trials
     )
-    every = []
+    every: list[tuple[Trial, Answers, float | None]] = []
     for done, (trial, (answers, own)) in enumerate(zip(trials, running, strict=True), start=1):
         every.append((trial, answers, own))
         told(done, len(trials), trial, judge(room, trial, answers, own or AS_IT_IS))
-    calibrated = zip(every, temperatures(room, every), strict=True)
-    judged = (
+    fitting = temperatures(room, every)
+    judged = [
         one
-        for (trial, answers, _), temperature in calibrated
+        for (trial, answers, _), temperature in zip(every, fitting, strict=True)
         for one in judge(room, trial, answers, temperature)
-    )
+    ]
+    if exam.conditions:
+        hear_otherwise(room, trials, exam.conditions, jobs=jobs, progress=progress)
+        judged += _sit_otherwise(exam, fitting, jobs)
     return Sitting(tuple(judged), temperature_of_all(room, every))
+
+
+def _sit_otherwise(exam: Exam, fitting: Sequence[float], jobs: int) -> Iterator[Judged]:
+    """The verdicts of the same nets, at the same temperatures, on recordings heard otherwise."""
+    import joblib
+
+    wide, trials = _wide_room(exam)
+    running = joblib.Parallel(n_jobs=min(jobs, len(trials)), return_as="generator")(
+        joblib.delayed(_ask_again)(exam, place, jobs > 1) for place in range(len(trials))
+    )
+    for trial, answers, temperature in zip(trials, running, fitting, strict=True):
+        yield from judge(wide, trial, answers, temperature)
 
 
 def exam_options(exam: Exam) -> dict[str, object]:
@@ -113,11 +135,29 @@ def _room(exam: Exam) -> Classroom:
     return exam.room()
 
 
+@lru_cache(maxsize=1)
+def _wide_room(exam: Exam) -> tuple[Classroom, tuple[Trial, ...]]:
+    room = _room(exam)
+    return hear_otherwise(room, exam.trials(room), exam.conditions)
+
+
 def _sit_one(exam: Exam, trial: Trial, alone: bool) -> tuple[Answers, float | None]:
+    _settle(alone)
+    return run_trial(_room(exam), trial)
+
+
+def _ask_again(exam: Exam, place: int, alone: bool) -> Answers:
+    _settle(alone)
+    wide, trials = _wide_room(exam)
+    answers, _ = run_trial(wide, trials[place])
+    return answers
+
+
+def _settle(alone: bool) -> None:
+    """Prepare a process for TensorFlow."""
     quieten()
     if alone:
         use_one_thread()
-    return run_trial(_room(exam), trial)
 
 
 def quieten() -> None:

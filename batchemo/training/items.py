@@ -14,7 +14,8 @@ from batchemo.audio.speech import sounds_like_speech
 from batchemo.audio.windows import WindowCutter
 from batchemo.features import Recipe, extract
 from batchemo.training.cache import Cache, open_cache
-from batchemo.training.copies import ORIGINAL, check_copies, make_copy
+from batchemo.training.conditions import CONDITIONS
+from batchemo.training.copies import COPIES, ORIGINAL, check_copies, make_copy
 from batchemo.training.corpora import Example
 from batchemo.training.pictures import Float32, Windows
 from batchemo.training.workers import work_on
@@ -29,7 +30,7 @@ class Item:
 
     example: Example
     copy: str
-    """`original`, or what was done to the signal: a name in `copies.COPIES`."""
+    """`original`, or what was done to the signal: a name in `COPIES` or in `CONDITIONS`."""
     windows: Float32
 
 
@@ -58,7 +59,7 @@ def gather_items(
     recording that a scan would refuse is left out with its copies, and so is a copy in which
     nothing sounds like speech any more. Stopped at any time, the next call goes on from there.
     """
-    check_copies(copies)
+    check_copies(copies, [*COPIES, *CONDITIONS])
     if unknown := [example.path for example in examples if not example.digest]:
         raise ValueError(f"{unknown[0]}: has no digest; read_corpus tells it")
     hearing = Hearing(recipe, windows, tuple(copies), home, open_cache(cache, recipe, windows))

@@ -25,16 +25,21 @@ _LEAST = float(np.finfo(np.float32).tiny)
 def hear_with(
     bundle: Bundle,
     examples: Sequence[Example],
+    conditions: Sequence[str] = (),
     *,
     cache: Path,
     jobs: int = 1,
     progress: Progress = lambda done, total: None,
 ) -> tuple[tuple[Item, ...], tuple[tuple[Example, str], ...]]:
-    """The features that the bundle wants of the recordings, and those that give none."""
+    """The features that the bundle wants of the recordings, and those that give none.
+
+    The recordings are heard as they are, and under each of the conditions.
+    """
     gathered = gather_items(
         examples,
         Recipe.from_dict(bundle.recipe),
         Windows(seconds=bundle.window, hop=bundle.hop),
+        conditions,
         cache=cache,
         jobs=jobs,
         progress=progress,

@@ -31,7 +31,8 @@ Told: TypeAlias = Callable[[Trial, Epoch], None]
 Logits: TypeAlias = tuple[Float32, ...]
 """Of each item, what was said of its windows: (windows, labels)."""
 
-RESULT = "answers.npz"
+CHECKPOINT = "checkpoint.npz"
+"""Kept when all is learnt, too: a net may be asked again, about recordings heard otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +83,26 @@ class Classroom:
             self.some(places), self.labels, home=self._home, floor=self.system.floor
         )
 
+    @property
+    def features(self) -> Path:
+        """Where the features of recordings are kept."""
+        return self.work / "features"
+
     def folder(self, trial: Trial) -> Path:
-        """The own folder of a single net's trial: another for whatever could change its result."""
+        """The own folder of a single net: another for whatever could change what it learns."""
         told = {
             **self._standing,
             "choices": asdict(self.choices_of(trial)),
-            "parts": [
-                [self._identities[place] for place in part]
-                for part in (trial.learn, trial.watch, trial.test)
-            ],
+            "parts": [self._told(part) for part in (trial.learn, trial.watch)],
         }
-        digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-        return self.work / f"{self.system.net}-{trial.fold}-s{trial.seed}-{digest[:12]}"
+        return self.work / f"{self.system.net}-{trial.fold}-s{trial.seed}-{_digest(told)}"
+
+    def result(self, trial: Trial) -> Path:
+        """The file of what a single net answers: another for whatever else it is tested on."""
+        return self.folder(trial) / f"answers-{_digest(self._told(trial.test))}.npz"
+
+    def _told(self, places: Sequence[int]) -> list[tuple[str, str, str]]:
+        return [self._identities[place] for place in places]
 
     @cached_property
     def _standing(self) -> dict[str, object]:
@@ -114,6 +123,10 @@ class Classroom:
     @cached_property
     def _identities(self) -> list[tuple[str, str, str]]:
         return [(item.example.digest, item.copy, item.example.emotion) for item in self.items]
+
+
+def _digest(told: object) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def run_trial(
@@ -178,7 +191,7 @@ def _train_net(room: Classroom, trial: Trial, told: Told) -> tuple[Model, Taught
         learn,
         watch,
         choices,
-        checkpoint=room.folder(trial) / "checkpoint.npz",
+        checkpoint=room.folder(trial) / CHECKPOINT,
         report=lambda epoch: told(trial, epoch),
     )
     return model, taught
@@ -197,7 +210,7 @@ def _answers(room: Classroom, trial: Trial, told: Told) -> Answers:
     """What a single net answers: found now, or kept."""
     from batchemo.training.export import keras_graph
 
-    result = room.folder(trial) / RESULT
+    result = room.result(trial)
     parts = {"test": trial.test, "watch": trial.watch}
     if not result.is_file():
         model, _ = _train_net(room, trial, told)
@@ -208,7 +221,6 @@ def _answers(room: Classroom, trial: Trial, told: Told) -> Answers:
             if places
         }
         _keep(result, heard)
-        (result.parent / "checkpoint.npz").unlink(missing_ok=True)
     with np.load(result, allow_pickle=False) as content:
         return Answers(
             **{

@@ -15,7 +15,7 @@ from batchemo.training.history import Epoch
 from batchemo.training.lessons import make_lessons
 from batchemo.training.protocols import Trial, make_trials
 from batchemo.training.systems import get_system
-from batchemo.training.trials import RESULT, Answers, Classroom, judge, run_trial, train
+from batchemo.training.trials import CHECKPOINT, Answers, Classroom, judge, run_trial, train
 from batchemo.training.verdicts import fit_temperature, hear_items, probabilities
 
 pytest.importorskip("tensorflow")
@@ -83,7 +83,19 @@ def test_a_result_is_kept_and_nothing_is_taught_again(room: Classroom) -> None:
 
     assert told == [0, 1, 2]
     assert same(run_trial(room, TRIAL, never), first)
-    assert [path.name for path in room.folder(TRIAL).iterdir()] == [RESULT]
+    kept = {path.name for path in room.folder(TRIAL).iterdir()}
+    assert kept == {room.result(TRIAL).name, CHECKPOINT}
+
+
+def test_a_net_that_is_tested_on_something_else_is_asked_and_not_taught_again(
+    room: Classroom,
+) -> None:
+    answers, _ = run_trial(room, TRIAL)
+
+    turned, _ = run_trial(room, replace(TRIAL, test=TRIAL.test[::-1]), never)
+
+    for one, other in zip(turned.test, answers.test[::-1], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_an_interrupted_trial_and_a_forgotten_one_come_to_the_same_result(
@@ -95,7 +107,7 @@ def test_an_interrupted_trial_and_a_forgotten_one_come_to_the_same_result(
 
     with pytest.raises(KeyboardInterrupt):
         run_trial(room, TRIAL, stop)
-    assert not (room.folder(TRIAL) / RESULT).exists()
+    assert not room.result(TRIAL).exists()
 
     elsewhere = replace(room, work=tmp_path / "elsewhere")
 
@@ -188,10 +200,10 @@ def test_whatever_could_change_the_result_has_another_folder(
         {"learn": TRIAL.watch, "watch": TRIAL.learn},
     ],
 )
-def test_another_seed_or_part_has_another_folder(
+def test_another_seed_or_part_has_another_result(
     room: Classroom, changed: dict[str, object]
 ) -> None:
-    assert room.folder(replace(TRIAL, **changed)) != room.folder(TRIAL)
+    assert room.result(replace(TRIAL, **changed)) != room.result(TRIAL)
 
 
 def test_the_folder_is_the_same_wherever_the_recordings_lie(room: Classroom) -> None:

@@ -7,6 +7,7 @@ from batchemo.training.report.card_figures import (
     key_of,
     pictures_for_card,
 )
+from batchemo.training.report.chapters import conditions_table
 from batchemo.training.report.compute import evaluate
 from batchemo.training.report.evaluation import About, Evaluation, Heard
 from batchemo.training.report.files import read_evaluation, write_evaluation
@@ -17,6 +18,7 @@ __all__ = [
     "Evaluation",
     "Heard",
     "accuracy_page",
+    "conditions_table",
     "evaluate",
     "figures_for_card",
     "key_of",
