@@ -21,12 +21,12 @@ from batchemo.app.together import together
 from batchemo.audio import REASONS
 from batchemo.bundles import Bundle
 from batchemo.errors import BatchemoError
-from batchemo.scan.interpretation import PLAIN
+from batchemo.scan.interpretation import PLAIN, Interpretation
 from batchemo.scan.panel import Panel
 from batchemo.scan.telling import Teller
 from batchemo.sources import Recording, SourceOptions, names
 from batchemo.tables.rows import Floats, Row, to_batch
-from batchemo.tables.verdicts import judge
+from batchemo.tables.verdicts import named
 from batchemo.tables.write import open_writer
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class Judgement:
 
     labels: tuple[str, ...]
     probabilities: Floats
+    min_confidence: float = 0.0
 
     @cached_property
     def ranked(self) -> list[tuple[str, float]]:
@@ -77,8 +78,13 @@ class Judgement:
 
     @property
     def label(self) -> str:
-        """The likeliest label, as the tables name it."""
-        return self.labels[int(judge(self.probabilities[None])[0][0])]
+        """The likeliest label, or that it is uncertain, as the tables tell it."""
+        return str(named(self.probabilities[None], self.labels, self.min_confidence)[0])
+
+    @property
+    def likeliest(self) -> str:
+        """The likeliest label, however uncertain."""
+        return self.ranked[0][0]
 
     @property
     def confidence(self) -> float:
@@ -114,9 +120,11 @@ def _anonymous(row: Row, name: str, folder: str) -> Row:
     return dataclasses.replace(row, root=ROOT, file=file, detail=detail, mtime_ns=None)
 
 
-def judgement(row: Row, bundle: Bundle) -> Judgement | None:
+def judgement(row: Row, bundle: Bundle, how: Interpretation = PLAIN) -> Judgement | None:
     """Give what the model says of the recording; None where it failed."""
-    return None if row.probabilities is None else Judgement(bundle.labels, row.probabilities)
+    if row.probabilities is None:
+        return None
+    return Judgement(bundle.labels, row.probabilities, how.min_confidence)
 
 
 def complaint(row: Row) -> str:
@@ -138,30 +146,32 @@ def titles(bundles: Sequence[Bundle]) -> list[str]:
     ]
 
 
-def opinions_of(look: Look, bundles: Sequence[Bundle]) -> dict[str, Judgement]:
+def opinions_of(
+    look: Look, bundles: Sequence[Bundle], how: Interpretation = PLAIN
+) -> dict[str, Judgement]:
     """Give what each model that could hear the recording says of it, by the model's title."""
-    found = [judgement(look.rows[bundle.digest], bundle) for bundle in bundles]
+    found = [judgement(look.rows[bundle.digest], bundle, how) for bundle in bundles]
     return {title: each for title, each in zip(titles(bundles), found, strict=True) if each}
 
 
 def agreeing(judgements: Sequence[Judgement]) -> int:
-    """Count the models that say what most of them say.
+    """Count the models whose likeliest label is that of most of them.
 
     >>> import numpy as np
     >>> happy, sad = (Judgement(("happy", "sad"), np.array(p)) for p in ([0.9, 0.1], [0.2, 0.8]))
     >>> agreeing([happy, sad, happy])
     2
     """
-    votes = Counter(judgement.label for judgement in judgements)
+    votes = Counter(judgement.likeliest for judgement in judgements)
     return max(votes.values(), default=0)
 
 
-def files_table(looks: Sequence[Look], panel: Panel) -> pa.Table:
+def files_table(looks: Sequence[Look], panel: Panel, how: Interpretation = PLAIN) -> pa.Table:
     """Give the files table of a scan with these models."""
     import pyarrow as pa
 
     labels, models = panel.labels, panel.names
-    teller = Teller(panel.shape(PLAIN, SourceOptions()))
+    teller = Teller(panel.shape(how, SourceOptions()))
     digests = [bundle.digest for bundle in panel.bundles]
     rows = [together([look.rows[each] for each in digests], panel.bundles) for look in looks]
     batch = to_batch(rows, labels=labels, model=panel.model, segments=False, models=models)

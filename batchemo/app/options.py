@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from batchemo.errors import UsageError
+from batchemo.scan.interpretation import PLAIN, Interpretation
 
 HOST, PORT = "localhost", 8501
 MEGABYTE = 2**20
@@ -26,6 +27,8 @@ class AppOptions:
     """Seconds that the analysis of one recording may take, by one model."""
     jobs: int = 0
     """Recordings analysed at the same time, each in a process; 0 is one a processor."""
+    interpretation: Interpretation = PLAIN
+    """How probabilities are to be read."""
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -42,12 +45,13 @@ class AppOptions:
     def from_word(cls, word: str) -> AppOptions:
         """Read what `to_word` wrote.
 
-        >>> options = AppOptions(("default",), max_files=5)
+        >>> options = AppOptions(("default",), max_files=5, interpretation=Interpretation(0.5))
         >>> AppOptions.from_word(options.to_word()) == options
         True
         """
         values = json.loads(word)
-        return cls(**{**values, "models": tuple(values["models"])})
+        read = Interpretation(**values["interpretation"])
+        return cls(**{**values, "models": tuple(values["models"]), "interpretation": read})
 
 
 STANDARD = AppOptions(("default",))

@@ -32,6 +32,7 @@ from batchemo.app.options import AppOptions
 from batchemo.audio import REASONS
 from batchemo.bundles import Bundle, load_bundle
 from batchemo.errors import BatchemoError, UsageError
+from batchemo.scan.interpretation import Interpretation
 from batchemo.scan.options import Settings
 from batchemo.scan.panel import Panel, load_panel
 from batchemo.sources.names import for_display
@@ -83,9 +84,10 @@ def show(options: AppOptions) -> None:
     recordings = take(options)
     if recordings:
         looks = look_at_all(recordings, compared, options)
-        place = overview(recordings, looks, bundle, compared) if len(looks) > 1 else 0
-        closely(recordings[place], looks[place], bundle, compared)
-        downloads(looks, bundle, compared)
+        how = options.interpretation
+        place = overview(recordings, looks, bundle, compared, how) if len(looks) > 1 else 0
+        closely(recordings[place], looks[place], bundle, compared, how)
+        downloads(looks, bundle, compared, how)
     st.caption(WHAT_IS_KEPT)
 
 
@@ -140,11 +142,15 @@ def look_at_all(
 
 
 def overview(
-    recordings: Sequence[Sent], looks: Sequence[Look], bundle: Bundle, compared: Sequence[Bundle]
+    recordings: Sequence[Sent],
+    looks: Sequence[Look],
+    bundle: Bundle,
+    compared: Sequence[Bundle],
+    how: Interpretation,
 ) -> int:
     """Show a line for each recording; give the place of the one to be looked at closely."""
     rows = [look.rows[bundle.digest] for look in looks]
-    judged = [judgement(row, bundle) for row in rows]
+    judged = [judgement(row, bundle, how) for row in rows]
     columns = {
         "recording": [for_display(each.name) for each in recordings],
         "sounds": [each.label if each else "" for each in judged],
@@ -152,7 +158,7 @@ def overview(
         "seconds": [row.duration for row in rows],
     }
     if len(compared) > 1:
-        opinions = [opinions_of(look, compared) for look in looks]
+        opinions = [opinions_of(look, compared, how) for look in looks]
         columns["agree"] = [
             f"{agreeing(list(each.values()))} of {len(each)}" if each else "" for each in opinions
         ]
@@ -167,10 +173,16 @@ def overview(
     return st.selectbox("Look closely at", lines, format_func=lines.__getitem__)
 
 
-def closely(recording: Sent, look: Look, bundle: Bundle, compared: Sequence[Bundle]) -> None:
+def closely(
+    recording: Sent,
+    look: Look,
+    bundle: Bundle,
+    compared: Sequence[Bundle],
+    how: Interpretation,
+) -> None:
     """Show all that is known of one recording."""
     row = look.rows[bundle.digest]
-    judged = judgement(row, bundle)
+    judged = judgement(row, bundle, how)
     with st.container(border=True):
         st.text(for_display(recording.name))
         if judged is None:
@@ -189,7 +201,7 @@ def closely(recording: Sent, look: Look, bundle: Bundle, compared: Sequence[Bund
         if judged is not None:
             st.vega_lite_chart(charts.classes(judged), width="stretch")
         if len(compared) > 1:
-            compare(look, compared)
+            compare(look, compared, how)
 
 
 def play(recording: Sent) -> None:
@@ -199,9 +211,9 @@ def play(recording: Sent) -> None:
         st.audio(recording.content, format=kind)
 
 
-def compare(look: Look, bundles: Sequence[Bundle]) -> None:
+def compare(look: Look, bundles: Sequence[Bundle], how: Interpretation) -> None:
     """Show what every model says of one recording."""
-    heard = opinions_of(look, bundles)
+    heard = opinions_of(look, bundles, how)
     if heard:
         st.caption(f"All models beside each other. {agreed(list(heard.values()))}")
         columns = {
@@ -221,13 +233,15 @@ def agreed(judgements: Sequence[Judgement]) -> str:
     return f"{count} of {len(judgements)} agree." if count > 1 else "No two of them agree."
 
 
-def downloads(looks: Sequence[Look], bundle: Bundle, compared: Sequence[Bundle]) -> None:
+def downloads(
+    looks: Sequence[Look], bundle: Bundle, compared: Sequence[Bundle], how: Interpretation
+) -> None:
     """Offer the table of all recordings, with columns for each model that is compared."""
     asked = panel(tuple(str(each.path) for each in compared))
     if asked is None:
         st.caption("These models have no table in common: this is the chosen model's own.")
         asked = Panel((bundle,), (Settings(),))
-    table = files_table(looks, asked)
+    table = files_table(looks, asked, how)
     for column, kind in zip(st.columns(2), ("CSV", "Parquet"), strict=True):
         ending = f".{kind.lower()}"
         column.download_button(

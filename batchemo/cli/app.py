@@ -11,9 +11,10 @@ import click
 from batchemo.app.options import HOST, PORT, STANDARD, AppOptions
 from batchemo.bundles import list_bundles, load_bundle
 from batchemo.cli import _NoPandas as NoPandas
-from batchemo.cli.options import ENVIRONMENT, config_option, jobs_option
+from batchemo.cli.options import ENVIRONMENT, config_option, jobs_option, min_confidence_option
 from batchemo.cli.parse import duration
 from batchemo.errors import MissingExtraError
+from batchemo.scan.interpretation import Interpretation
 
 EPILOG = """
 \b
@@ -75,6 +76,7 @@ unless --host says otherwise; then put a server with TLS and a log-in in front o
     metavar="DURATION",
     help="Give up a recording that takes a model longer.",
 )
+@min_confidence_option
 @jobs_option
 @config_option
 def command(
@@ -86,6 +88,7 @@ def command(
     max_files: int,
     max_duration: float,
     timeout: float,
+    min_confidence: float,
     jobs: int,
 ) -> int:
     """Open the web page: upload recordings or speak, see how they sound, compare models."""
@@ -93,8 +96,12 @@ def command(
     need_streamlit()
     from batchemo.app.serve import check_address, serve
 
-    folders = tuple(os.path.abspath(load_bundle(name).path) for name in models or shipped())
-    options = AppOptions(folders, max_upload_mb, max_files, max_duration, timeout, jobs)
+    how = Interpretation(min_confidence)
+    bundles = [load_bundle(name) for name in models or shipped()]
+    for bundle in bundles:
+        how.check_labels(bundle.name, bundle.labels)
+    folders = tuple(os.path.abspath(bundle.path) for bundle in bundles)
+    options = AppOptions(folders, max_upload_mb, max_files, max_duration, timeout, jobs, how)
     check_address(host, port)
     click.echo(f"The page is at http://{host}:{port} (Ctrl-C ends it).")
     serve(options, host=host, port=port, browser=not no_browser)

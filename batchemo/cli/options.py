@@ -135,15 +135,17 @@ model_options = together(
     ),
 )
 
+min_confidence_option = click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    metavar="P",
+    help="Say `uncertain` instead of a label whose confidence is below P, such as 0.5; the "
+    "probabilities stay.",
+)
+
 interpretation_options = together(
-    click.option(
-        "--min-confidence",
-        type=click.FloatRange(0, 1),
-        default=0.0,
-        metavar="P",
-        help="Write `uncertain` instead of a label whose confidence is below P, such as 0.5; the "
-        "probabilities stay.",
-    ),
+    min_confidence_option,
     switch("--dimensions", help="Also estimate valence, arousal and dominance."),
     click.option(
         "--speaker",

@@ -25,6 +25,7 @@ from batchemo.audio import REASONS
 from batchemo.errors import BatchemoError
 from batchemo.features import get_recipe
 from batchemo.scan.closely import look_closely
+from batchemo.scan.interpretation import Interpretation
 from batchemo.scan.options import Settings
 from batchemo.scan.panel import Panel, load_panel
 from batchemo.tables.rows import Row
@@ -214,6 +215,18 @@ def test_the_downloads_have_the_columns_of_a_scan(tiny_bundle, desks, options, t
     plain = csv.read_csv(tmp_path / "t.csv")
     assert plain.column_names == parquet.column_names
     assert plain["file"].to_pylist() == ["'=good().wav", "bad.wav"], "no spreadsheet runs a name"
+
+
+def test_the_downloads_tell_what_is_uncertain_as_the_page_does(make_bundle, desks, options):
+    mild = {"method": "temperature", "temperature": 200.0}
+    bundle = make_bundle(name="unsure", calibration=mild)
+    look = look_at(sent(wav()), [bundle], desks, options)
+    confidence = judgement(look.rows[bundle.digest], bundle).confidence
+    for bar in (confidence - 0.01, confidence + 0.01):
+        how = Interpretation(bar)
+        said = judgement(look.rows[bundle.digest], bundle, how).label
+        assert (said == "uncertain") == (bar > confidence)
+        assert files_table([look], alone(bundle), how)["emotion"].to_pylist() == [said]
 
 
 @pytest.fixture

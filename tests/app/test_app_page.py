@@ -10,6 +10,7 @@ from batchemo.app import page
 from batchemo.app.desks import shared_desks
 from batchemo.app.options import AppOptions
 from batchemo.audio import REASONS
+from batchemo.scan.interpretation import Interpretation
 
 NAMES = [
     "</script><script>alert(1)</script>.wav",
@@ -80,6 +81,16 @@ def test_a_recording_is_shown_with_label_confidence_and_bars(opened, tiny_bundle
     assert charts(app) == 2, "the waveform and the bars"
     assert len(app.get("audio")) == 1
     assert len(app.get("download_button")) == 2
+
+
+def test_what_is_not_confident_is_shown_as_uncertain(opened, make_bundle):
+    mild = {"method": "temperature", "temperature": 200.0}
+    model = str(make_bundle(name="unsure", calibration=mild).path)
+    page = opened(models=(model,), interpretation=Interpretation(0.9))
+    app = upload(page, ("one.wav", wav()), ("2.wav", wav(2)))
+    metrics = {metric.label: metric.value for metric in app.metric}
+    assert metrics["Sounds"] == "uncertain"
+    assert set(app.dataframe[0].value["sounds"]) == {"uncertain"}
 
 
 def test_a_long_recording_is_shown_over_time(opened):
