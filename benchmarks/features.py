@@ -90,12 +90,26 @@ def frames62(y: Floats) -> Floats:
     return np.vstack([cepstra, *moving, *others])[:, :130]
 
 
+def functionals(y: Floats) -> Floats:
+    """Only what of it librosa has: cepstra, timbre and the pitch, and their means and spreads."""
+    pitch = librosa.yin(y, fmin=60, fmax=500, sr=16000, frame_length=1024, hop_length=160)
+    cepstra = librosa.feature.mfcc(
+        y=y, sr=16000, n_mfcc=9, n_mels=26, n_fft=1024, win_length=640, hop_length=160
+    )
+    shapes = (librosa.feature.spectral_centroid, librosa.feature.spectral_bandwidth)
+    timbre = [shape(y=y, sr=16000, n_fft=1024, win_length=640, hop_length=160) for shape in shapes]
+    flat = librosa.feature.spectral_flatness(y=y, n_fft=1024, win_length=640, hop_length=160)
+    tracks = np.vstack([pitch[None], cepstra, *timbre, flat])
+    return np.concatenate([tracks.mean(axis=1), tracks.std(axis=1)])
+
+
 RECIPE_REFERENCES: dict[str, Callable[[Floats], Floats]] = {
     "logmel64": logmel64,
     "logmel128": lambda y: REFERENCES["mel_db"](y)[:, :130],
     "mfcc40": lambda y: mfcc(y, 40).mean(axis=1),
     "stats162": stats162,
     "frames62": frames62,
+    "functionals": functionals,
 }
 
 

@@ -34,6 +34,7 @@ Recipes:
   mfcc40      means of 40 MFCCs
   stats162    means of zero crossings, chroma, 20 MFCCs, RMS and 128 mels
   frames62    MFCCs with deltas, chroma, contrast, zero crossings, bandwidth, pitch, RMS, as frames
+  functionals 267 statistics of level, voicing, cepstra, timbre, pitch and rhythm over a window
 
 \b
 Columns:

@@ -15,7 +15,7 @@ _WIDTH = 9
 @once
 def mfcc(spectrum: Spectrum, n_mfcc: int = 20, n_mels: int = 128) -> Floats:
     """The first cepstra of the log-mels, (frames, n_mfcc): librosa.feature.mfcc."""
-    return decibels(mel_power(spectrum, n_mels)) @ _cosines(n_mels, n_mfcc)
+    return decibels(mel_power(spectrum, n_mels)) @ cosines(n_mels, n_mfcc)
 
 
 @once
@@ -50,9 +50,9 @@ def _slope(order: int) -> Floats:
 
 
 @lru_cache
-def _cosines(n_mels: int, n_mfcc: int) -> Floats:
+def cosines(n_mels: int, n_mfcc: int) -> Floats:
     """The orthonormal cosine transform (DCT-II), cut to the first coefficients."""
     angles = np.pi / n_mels * np.outer(np.arange(n_mels) + 0.5, np.arange(n_mfcc))
-    cosines = np.cos(angles) * np.sqrt(2 / n_mels)
-    cosines[:, 0] = np.sqrt(1 / n_mels)
-    return frozen(cosines.astype(np.float32))
+    waves = np.cos(angles) * np.sqrt(2 / n_mels)
+    waves[:, 0] = np.sqrt(1 / n_mels)
+    return frozen(waves.astype(np.float32))

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, ClassVar, Protocol
 
 from batchemo.errors import BatchemoError, BundleError, UsageError
+from batchemo.features.functionals import Functionals
 from batchemo.features.parts import Frames, Means
 from batchemo.features.spectrum import Floats
 from batchemo.features.speech import SpeechLogMel
@@ -33,7 +34,9 @@ class Params(Protocol):
         """The features of samples no longer than the window."""
 
 
-KINDS: dict[str, type[Any]] = {kind.kind: kind for kind in (SpeechLogMel, Frames, Means)}
+KINDS: dict[str, type[Any]] = {
+    kind.kind: kind for kind in (SpeechLogMel, Frames, Means, Functionals)
+}
 _TYPES: dict[str, type] = {
     "name": str,
     "kind": str,
@@ -129,6 +132,7 @@ RECIPES: dict[str, Recipe] = {
         Recipe("stats162", 22050, 3.0, Means(parts=("zcr", "chroma", "mfcc", "rms", "mel"))),
         # 3 s from 0.5 s on, as those who came before cut their recordings.
         Recipe("frames62", 22050, 3.5, Frames(parts=_CLASSIC + _SINGLE, n_mfcc=13, offset=0.5)),
+        Recipe("functionals", 16000, 3.0, Functionals()),
     )
 }
 

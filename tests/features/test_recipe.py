@@ -27,6 +27,7 @@ SHAPES = {
     "mfcc40": (40,),
     "stats162": (162,),
     "frames62": (130, 62),
+    "functionals": (267,),
 }
 
 

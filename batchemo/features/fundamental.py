@@ -1,0 +1,123 @@
+"""The fundamental of a voice: candidates by autocorrelation, and the likeliest way through them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batchemo.features.spectrum import Floats, frozen, hann
+
+Mask = NDArray[np.bool_]
+
+REFERENCE = 150.0
+"""The pitch in hertz from which semitones are counted: between men's voices and women's."""
+
+_CANDIDATES = 4
+# In units of strength: what it takes to be a voice, what a semitone's leap costs on the way, what
+# the begin or end of a voice costs, and what an octave higher is worth: a sound that repeats after
+# a period repeats after two.
+_VOICED, _LEAP, _TURN, _OCTAVE = 0.45, 0.02, 0.1, 0.02
+_NEVER = np.float32(9)
+_FAINTEST = np.float32(1e-20)
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Power spectra, frame by frame, and how they were made."""
+
+    power: Floats
+    rate: int
+    win_length: int
+    """Samples under the Hann window; the transform's length follows from the bins."""
+
+    @property
+    def n_fft(self) -> int:
+        """The length of the transform."""
+        return 2 * (int(self.power.shape[1]) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Frame by frame, the fundamental of a voice where there is one."""
+
+    voiced: Mask
+    pitch: Floats
+    """In semitones from 150 Hz; means nothing where not voiced."""
+    strength: Floats
+    """How well the sound repeats after its period, 0 … 1; where not voiced, after any."""
+
+
+def find_voice(frames: Frames, audible: Mask, low: float, high: float) -> Voice:
+    """The voice between two pitches in hertz, in those frames that are audible."""
+    pitch, strength = _candidates(frames, low, high)
+    way = _likeliest_way(pitch, strength, audible)
+    voiced = way < pitch.shape[1]
+    taken = np.where(voiced, way, strength.argmax(axis=1))[:, None]
+    return Voice(
+        voiced,
+        np.take_along_axis(pitch, taken, axis=1)[:, 0],
+        np.take_along_axis(strength, taken, axis=1)[:, 0],
+    )
+
+
+def _candidates(frames: Frames, low: float, high: float) -> tuple[Floats, Floats]:
+    """The best few periods of each frame: pitch and strength, (frames, candidates).
+
+    Peaks of the autocorrelation of the windowed frame over that of the window (Boersma, 1993).
+    """
+    from scipy.fft import irfft
+
+    longest = min(int(frames.rate / low) + 1, frames.n_fft // 2 - 2)
+    shortest = min(max(2, int(frames.rate / high)), longest - _CANDIDATES)
+    repeats = irfft(frames.power, axis=1)[:, : longest + 2]
+    repeats /= np.maximum(repeats[:, :1], _FAINTEST)
+    repeats /= _own_repeats(frames.win_length, frames.n_fft)[: longest + 2]
+    left, middle, right = (repeats[:, shortest + at : longest + 1 + at] for at in (-1, 0, 1))
+    octaves = np.log2(np.arange(shortest, longest + 1, dtype=np.float32) / shortest)
+    score = np.where((middle > left) & (middle >= right), middle - _OCTAVE * octaves, _NEVER * -1)
+    best = np.argpartition(score, -_CANDIDATES, axis=1)[:, -_CANDIDATES:]
+
+    before, peak, after, merit = (
+        np.take_along_axis(table, best, axis=1) for table in (left, middle, right, score)
+    )
+    bend = np.minimum(before + after - 2 * peak, np.float32(-1e-6))
+    shift = np.clip((before - after) / (2 * bend), -0.5, 0.5)
+    strength = np.clip(peak - (before - after) * shift / 4, 0, 1)
+    pitch = 12 * np.log2(frames.rate / REFERENCE / (best + shortest + shift))
+    return pitch.astype(np.float32), np.where(merit > 0, strength, np.float32(0))
+
+
+def _likeliest_way(pitch: Floats, strength: Floats, audible: Mask) -> NDArray[np.intp]:
+    """Which candidate each frame takes, or none (their number): Viterbi's algorithm."""
+    frames, none = pitch.shape
+    cost = np.full((frames, none + 1), -_VOICED, np.float32)
+    possible = (strength > 0) & audible[:, None]
+    cost[:, :none] = np.where(possible, -strength - _OCTAVE / 12 * pitch, _NEVER)
+    # From each candidate of the frame before (last axis) to each of this one.
+    steps = np.full((frames - 1, none + 1, none + 1), _TURN, np.float32)
+    steps[:, :none, :none] = _LEAP * np.abs(pitch[1:, :, None] - pitch[:-1, None, :])
+    steps[:, none, none] = 0
+    steps += cost[1:, :, None]
+    came = np.empty((frames, none + 1), np.intp)
+    total = cost[0]
+    for frame, step in enumerate(steps, start=1):
+        ways = step + total
+        ways.argmin(axis=1, out=came[frame])
+        total = ways.min(axis=1)
+    way = np.empty(frames, np.intp)
+    way[-1] = total.argmin()
+    for frame in range(frames - 1, 0, -1):
+        way[frame - 1] = came[frame, way[frame]]
+    return way
+
+
+@lru_cache
+def _own_repeats(win_length: int, n_fft: int) -> Floats:
+    """The autocorrelation of the window itself: what its fading takes from each lag."""
+    window = hann(win_length, n_fft).astype(np.float64)
+    repeats = np.fft.irfft(np.abs(np.fft.rfft(window, 2 * n_fft)) ** 2)[:n_fft]
+    # Where next to nothing of the window overlaps itself, there is nothing to divide by.
+    return frozen(np.maximum(repeats / repeats[0], 1e-2).astype(np.float32))

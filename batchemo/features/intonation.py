@@ -1,0 +1,110 @@
+"""The melody of a voice: how high it is, how it moves, and how its phrases rise and fall."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from batchemo.features.fundamental import Voice
+from batchemo.features.spectrum import Floats
+from batchemo.features.statistics import PERCENTILES, runs, trend
+
+NAMES = (
+    "pitch_mean",
+    "pitch_spread",
+    *(f"pitch_p{percent}" for percent in PERCENTILES),
+    "pitch_range",
+    "pitch_middle_range",
+    "pitch_skew",
+    "pitch_trend",
+    "pitch_when_loud",
+    "pitch_with_level",
+    "glide_mean",
+    "glide_spread",
+    *(f"glide_p{percent}" for percent in PERCENTILES),
+    "glide_size",
+    "glide_rising",
+    "glide_rise",
+    "glide_fall",
+    "glide_jitter",
+    "phrase_slope_mean",
+    "phrase_slope_spread",
+    "phrase_range_mean",
+    "phrase_range_largest",
+    "phrase_spread",
+    "phrase_last_over_first",
+    "phrase_last_over_mean",
+)
+
+_FEWEST = 5
+"""Frames that it takes to tell a melody, or to be a phrase."""
+_LEAP = 3.0
+"""Semitones from frame to frame beyond which no voice glides: the pitch was mistaken."""
+_LEAST_SPREAD = 0.1
+
+
+def intonation(voice: Voice, level: Floats) -> Floats:
+    """`NAMES` in semitones, all 0 without a voice; glides are from one frame to the next."""
+    if voice.voiced.sum() < _FEWEST:
+        return np.zeros(len(NAMES), np.float32)
+    told = [*_pitch(voice, level), *_glides(voice), *_phrases(voice)]
+    return np.array(told, np.float32)
+
+
+def _pitch(voice: Voice, level: Floats) -> list[float]:
+    """How high, how far apart, to which side; rising or falling; higher where louder."""
+    pitch, loudness = voice.pitch[voice.voiced], level[voice.voiced]
+    percentiles = np.percentile(pitch, PERCENTILES)
+    mean, spread = pitch.mean(), pitch.std()
+    centred = pitch - mean
+    energy = 10 ** (loudness / 10)
+    return [
+        mean,
+        spread,
+        *percentiles,
+        percentiles[4] - percentiles[0],
+        percentiles[3] - percentiles[1],
+        (centred**3).mean() / max(spread, _LEAST_SPREAD) ** 3,
+        float(trend(voice.pitch, voice.voiced)),
+        energy @ centred / energy.sum(),
+        (centred * (loudness - loudness.mean())).mean(),
+    ]
+
+
+def _glides(voice: Voice) -> list[float]:
+    """How the pitch moves from frame to frame within a voice."""
+    both = voice.voiced[1:] & voice.voiced[:-1]
+    glide = np.diff(voice.pitch)[both]
+    glide = glide[np.abs(glide) < _LEAP]
+    if len(glide) < 2:
+        glide = np.zeros(2, np.float32)
+    rising, falling = glide[glide > 0], glide[glide < 0]
+    return [
+        glide.mean(),
+        glide.std(),
+        *np.percentile(glide, PERCENTILES),
+        np.abs(glide).mean(),
+        len(rising) / len(glide),
+        rising.sum() / max(1, len(rising)),
+        falling.sum() / max(1, len(falling)),
+        np.abs(np.diff(glide)).mean(),
+    ]
+
+
+def _phrases(voice: Voice) -> list[float]:
+    """How the pitch runs within stretches of voice, and from the first to the last."""
+    stretches = [voice.pitch[begin:end] for begin, end in runs(voice.voiced)]
+    phrases = [stretch for stretch in stretches if len(stretch) >= _FEWEST]
+    if not phrases:
+        return [0.0] * 7
+    slopes = [float(trend(one, np.ones(len(one), bool))) / (len(one) - 1) for one in phrases]
+    ranges = [float(np.ptp(one)) for one in phrases]
+    means = [float(one.mean()) for one in phrases]
+    return [
+        float(np.mean(slopes)),
+        float(np.std(slopes)),
+        float(np.mean(ranges)),
+        max(ranges),
+        float(np.std(means)),
+        means[-1] - means[0],
+        means[-1] - float(voice.pitch[voice.voiced].mean()),
+    ]
