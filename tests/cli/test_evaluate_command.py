@@ -146,6 +146,34 @@ def test_a_model_is_judged_on_some_classes_only(
     assert sum(told["about"]["left_out"].values()) == 12
 
 
+def test_what_is_tested_is_heard_otherwise_too(
+    evaluate: Run, ravdess: Path, strangers: Path, trained: Path
+) -> None:
+    words = ("--conditions", "level,mp3", "--json", "-q")
+    of_recipe = evaluate("mfcc40", ravdess, "--folds", 2, "--epochs", 1, *words)
+    of_model = evaluate(trained, strangers, *words)
+
+    for ran in (of_recipe, of_model):
+        told = json.loads(ran.out)
+        assert [one["name"] for one in told["conditions"]] == ["level", "mp3"]
+        assert told["conditions"][0]["recordings"] == told["recordings"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--conditions", "underwater"), "no condition is called 'underwater'; there are: teleph"),
+        (("--conditions", "all", "--protocol", "leaky"), "no part in the protocol leaky"),
+    ],
+)
+def test_conditions_that_make_no_sense_are_refused_before_any_work(
+    evaluate: Run, ravdess: Path, options: tuple[str, ...], told: str
+) -> None:
+    ran = evaluate("mfcc40", ravdess, *options)
+    assert ran.code == 2
+    assert told in ran.err
+
+
 def test_a_name_is_a_recipe_and_a_path_is_a_model_and_the_output_says_which(
     batchemo: Run, trained: Path, strangers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
