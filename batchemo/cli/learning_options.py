@@ -193,6 +193,10 @@ def choices_from(values: dict[str, Any], standard: Choices) -> Choices:
         raise UsageError("--augment is for recipes whose pictures tell padding: default, accurate")
     if "focal_gamma" in told and choices.loss != "focal":
         raise UsageError("--focal-gamma is for --loss focal")
+    if told.get("plateau_patience") and choices.pace == "cycle":
+        raise UsageError("--plateau-patience is for --pace plateau: a cycle waits for nothing")
+    if told.get("oversample") and choices.abroad:
+        raise UsageError("--oversample is for --abroad 0: else classes are balanced anyway")
     if "plateau_factor" in told and not choices.plateau_patience:
         raise UsageError("--plateau-factor needs --plateau-patience: else the rate never falls")
     return choices

@@ -64,8 +64,8 @@ def _without_novelties(config: Any) -> Any:
 def onnx_bytes(model: Model, tried: Sequence[Float32] = ()) -> bytes:
     """The model as an ONNX graph, batch and time free; refused if it answers otherwise.
 
-    It is tried on these batches of features; where there are none, on noise of unit variance, which
-    is like features only for a net that takes them normalised.
+    It is tried on these batches of features. Where there are none, or the net takes any length, it
+    is tried on noise of unit variance, too: like features for a net that takes them normalised.
     """
     import tensorflow as tf
     import tf2onnx
@@ -77,7 +77,8 @@ def onnx_bytes(model: Model, tried: Sequence[Float32] = ()) -> bytes:
     graph, _ = tf2onnx.convert.from_function(forward, input_signature=[features], opset=OPSET)
     graph.ir_version = _IR_VERSION
     content: bytes = graph.SerializeToString()
-    _check_parity(model, content, tried or list(_noise(model)))
+    noise = () if tried and None not in free[1:] else _noise(model)
+    _check_parity(model, content, [*tried, *noise])
     return content
 
 

@@ -53,7 +53,9 @@ def is_over(history: Sequence[Epoch], choices: Choices) -> bool:
 
 
 def next_rate(history: Sequence[Epoch], choices: Choices) -> float:
-    """The learning rate of the next epoch: lower whenever the validation loss stays high.
+    """The learning rate with which the next epoch begins.
+
+    On a plateau it is lower whenever the validation loss has stayed high.
 
     >>> def seen(*losses):
     ...     return [Epoch(n, 1.0, 0, 0, loss, 0, 0) for n, loss in enumerate(losses)]
@@ -61,6 +63,8 @@ def next_rate(history: Sequence[Epoch], choices: Choices) -> float:
     >>> [next_rate(seen(*losses), choices) for losses in ((), (3, 2, 2), (3, 2, 2, 2))]
     [1.0, 1.0, 0.5]
     """
+    if choices.pace == "cycle":
+        return one_cycle(len(history) / choices.epochs, choices.rate)
     rate, lowest, waited = choices.rate, float("inf"), 0
     if not choices.plateau_patience:
         return rate

@@ -47,13 +47,12 @@ def ship(room: Classroom, trial: Trial, trained: Trained, delivery: Delivery) ->
     from batchemo.training.export import keras_bytes, onnx_bytes
 
     examples = _examples(room, (*trial.learn, *trial.watch))
+    tried = room.some((trial.watch or trial.learn)[:_TRIED])
     info = _info(room, trial, trained, delivery, examples)
     files = {
         "README.md": write_system_card(info, figures_for_card(delivery.evaluations)).encode(),
         "model.keras": keras_bytes(trained.model),
-        "model.onnx": onnx_bytes(
-            trained.model, [item.windows for item in room.some(trial.watch)[:_TRIED]]
-        ),
+        "model.onnx": onnx_bytes(trained.model, [item.windows for item in tried]),
         LEARNT: learnt_bytes(examples),
         LOG: log_bytes(trained.taught),
         CURVES: draw_curves(delivery.out.name, trained.taught),

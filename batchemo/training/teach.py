@@ -59,7 +59,7 @@ def teach(
         if not np.isfinite(seen.loss + (seen.validation_loss or 0.0)):
             raise BatchemoError(
                 f"the training broke down in epoch {number + 1}: its loss is no number any more."
-                f" Try a lower learning rate than {rate:g}"
+                f" Try a lower learning rate than {choices.rate:g}"
             )
         history.append(seen)
         if best_epoch(history, choices).number == number:

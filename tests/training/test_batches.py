@@ -211,7 +211,7 @@ def test_each_batch_has_its_share_of_other_corpora_whatever_their_size(
         assert Counter(lessons.corpora[places_of(batch)].tolist()) == wanted
 
 
-def test_the_first_corpus_always_has_its_part() -> None:
+def test_the_corpus_at_home_always_has_its_part() -> None:
     lessons = travelled(home="nchs", other="ns")
 
     batch, *_ = epoch(lessons, abroad=0.99, batch_size=8)
@@ -231,7 +231,7 @@ def test_inside_each_corpus_classes_come_equally_often_however_rare() -> None:
         assert shares[present] == pytest.approx(1 / len(present), abs=0.05)
 
 
-def test_a_balanced_epoch_hears_as_many_as_the_first_corpus_has_recordings() -> None:
+def test_a_balanced_epoch_hears_as_many_as_the_corpus_at_home_has_recordings() -> None:
     """Copies make no epoch longer, nor do the recordings of other corpora."""
     lessons = travelled(home="nchs" * 12, other="ns" * 50)
     copied = replace(lessons, recordings=lessons.recordings // 2)

@@ -134,6 +134,16 @@ def test_a_cycle_rises_in_the_first_quarter_and_then_falls_to_next_to_nothing() 
     assert rates[25:] == sorted(rates[25:], reverse=True)
 
 
+def test_an_epoch_of_a_cycle_begins_where_the_cycle_is_by_then() -> None:
+    choices = Choices(epochs=8, rate=0.5, pace="cycle", choose="last", validation=0.0)
+    history = [Epoch(number, 1.0, 1.0, 0.5) for number in range(8)]
+
+    rates = [next_rate(history[:number], choices) for number in range(8)]
+
+    assert rates == [one_cycle(number / 8, 0.5) for number in range(8)]
+    assert max(rates) == rates[2] == 0.5
+
+
 def test_a_cycle_has_no_jumps() -> None:
     rates = [one_cycle(done / 1000, 1.0) for done in range(1001)]
 

@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 import pytest
 import soundfile
+from made_items import made_example
 from signals import voice, write_voice
 
 from batchemo.audio import ListenOptions, listen
@@ -21,7 +22,7 @@ from batchemo.training.cache import open_cache
 from batchemo.training.copies import COPIES, make_copy
 from batchemo.training.corpora import Example
 from batchemo.training.corpora.digest import signal_digest
-from batchemo.training.items import Gathered, Hearing, gather_items
+from batchemo.training.items import Gathered, Hearing, gather_items, home_of
 from batchemo.training.pictures import Windows
 
 RECIPE = get_recipe("mfcc40")
@@ -160,6 +161,30 @@ def test_away_from_home_each_recording_gets_one_of_the_copies_by_lot(tmp_path: P
     assert every[4:] == [
         (one, copy) for one, lot in zip(away, lots, strict=True) for copy in ("original", lot)
     ]
+
+
+def spoken(corpus: str, emotions: str, speakers: str) -> list[Example]:
+    return [
+        made_example(who, label, corpus=corpus)
+        for label in emotions.split()
+        for who in speakers.split()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("others", "why"),
+    [
+        (spoken("a", "sad", "1 2 3 4 5 6 7"), "it has more labels"),
+        (spoken("a", "sad happy", "1 2"), "it has more speakers"),
+        (spoken("z", "sad happy", "1 2 3"), "it comes first by name"),
+    ],
+)
+def test_home_is_one_corpus_in_whatever_order_recordings_come(
+    others: list[Example], why: str
+) -> None:
+    wanted = spoken("home", "sad happy", "7 8 9")
+
+    assert home_of([*others, *wanted]) == home_of([*wanted, *others]) == "home", why
 
 
 def test_what_was_drawn_by_lot_is_kept_and_found_again_when_all_are_wanted(

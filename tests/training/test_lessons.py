@@ -89,6 +89,16 @@ def test_corpora_are_numbered_as_they_come_so_that_the_first_is_0() -> None:
     assert lessons.corpora.tolist() == [0, 0, 1, 1, 0, 0, 2, 2]
 
 
+def test_the_corpus_that_is_called_home_is_0_wherever_it_comes() -> None:
+    examples = [made_example("a", "sad", corpus=name) for name in ("there", "here", "elsewhere")]
+
+    def numbers(home: str) -> list[int]:
+        return make_lessons(made_items(examples), LABELS, home=home).corpora.tolist()
+
+    assert numbers("here") == [1, 0, 2]
+    assert numbers("elsewhere") == [1, 2, 0]
+
+
 def test_a_recording_and_its_copies_have_one_number() -> None:
     lessons = lessons_of(*(made_example("a", "sad", take) for take in (0, 1, 0)))
 

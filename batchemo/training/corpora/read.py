@@ -28,13 +28,13 @@ def read_corpus(
 
     Each path is a manifest, a folder with a `manifest.csv`, or a folder of recordings whose names
     tell all: by the layout that fits, or by the one that `names` says. `only` chooses among the
-    corpora, which stand in the order in which they are named. `rename` maps labels to others, or to
-    "" to leave their recordings out. `labels` are the classes that may occur, in place of `KNOWN`.
+    corpora. `rename` maps labels to others, or to "" to leave their recordings out. `labels`
+    are the classes that may occur, in place of `KNOWN`.
     """
     vocabulary = Vocabulary(labels, rename)
     layout = _layout(names)
     parts = [_read(path, layout, only) for path in paths]
-    examples = _in_order([one for part in parts for one in part.examples], only)
+    examples = sorted((one for part in parts for one in part.examples), key=_place)
     _check_corpora(examples, only)
     heard = distinct(relabel(examples, vocabulary))
     failures = (*(failure for part in parts for failure in part.failures), *heard.failures)
@@ -85,10 +85,8 @@ def _read(path: Path, layout: Layout | None, only: Sequence[str]) -> Found:
     return Found(tuple(entry.example for entry in entries), (), ())
 
 
-def _in_order(examples: Sequence[Example], only: Sequence[str]) -> list[Example]:
-    """Corpora as they were named, since the first may count for more; inside each, by path."""
-    corpora = list(dict.fromkeys([*only, *(example.corpus for example in examples)]))
-    return sorted(examples, key=lambda one: (corpora.index(one.corpus), os.fsencode(one.path)))
+def _place(example: Example) -> tuple[str, bytes]:
+    return example.corpus, os.fsencode(example.path)
 
 
 def _check_corpora(examples: Sequence[Example], wanted: Sequence[str]) -> None:
