@@ -95,6 +95,14 @@ PLAIN_NAME = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]+")
     "model's card. Repeatable.",
 )
 @click.option(
+    "--beside",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The evaluation.json of something else, to stand beside these figures on the card. "
+    "Repeatable.",
+)
+@click.option(
     "--work",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
@@ -122,6 +130,7 @@ def command(corpora: tuple[str, ...], output: Path, quiet: bool, **values: Any) 
         command=shlex.join(words),
         licence=values["licence"],
         evaluations=_evaluations(values["figures"], system.name),
+        beside=_others(values["beside"]),
     )
     need_to_teach()
     with stoppable():
@@ -162,18 +171,27 @@ def _first_words(corpora: Sequence[str], output: Path, values: dict[str, Any]) -
 
 
 def _evaluations(files: Sequence[Path], name: str) -> tuple[Evaluation, ...]:
-    from batchemo.training.report import read_evaluation
+    from batchemo.training.report import key_of, read_evaluation
 
     found = {file: read_evaluation(file) for file in files}
-    protocols = set()
+    keys = set()
     for file, evaluation in found.items():
-        about, shown = evaluation.about, for_display(str(file))
-        if about.subject != name:
-            raise UsageError(f"--figures {shown}: is about {about.subject}, not {name}")
-        if about.protocol in protocols:
-            raise UsageError(f"--figures {shown}: there is another for {about.protocol}")
-        protocols.add(about.protocol)
+        subject, key, shown = evaluation.about.subject, key_of(evaluation), for_display(str(file))
+        if subject != name:
+            raise UsageError(
+                f"--figures {shown}: is about {subject}, not {name}; --beside puts it on the card"
+                " to compare with"
+            )
+        if key in keys:
+            raise UsageError(f"--figures {shown}: there is another for {key}")
+        keys.add(key)
     return tuple(found.values())
+
+
+def _others(files: Sequence[Path]) -> tuple[Evaluation, ...]:
+    from batchemo.training.report import read_evaluation
+
+    return tuple(read_evaluation(file) for file in files)
 
 
 def _train(exam: Exam, delivery: Delivery, jobs: int, quiet: bool) -> Graduate:

@@ -18,7 +18,7 @@ from batchemo.training.curves import draw_curves
 from batchemo.training.history import Epoch
 from batchemo.training.learnt import LEARNT, learnt_bytes
 from batchemo.training.protocols import Trial
-from batchemo.training.report import Evaluation, figures_for_card
+from batchemo.training.report import Evaluation, figures_for_card, pictures_for_card
 from batchemo.training.system_card import write_system_card
 from batchemo.training.teach import Taught
 from batchemo.training.trials import Classroom, Trained
@@ -40,6 +40,8 @@ class Delivery:
     """Of the weights; None for what the corpora's licences ask for."""
     evaluations: Sequence[Evaluation] = ()
     """Figures for the card."""
+    beside: Sequence[Evaluation] = ()
+    """Figures of others, to compare with."""
 
 
 def ship(room: Classroom, trial: Trial, trained: Trained, delivery: Delivery) -> Bundle:
@@ -49,13 +51,15 @@ def ship(room: Classroom, trial: Trial, trained: Trained, delivery: Delivery) ->
     examples = _examples(room, (*trial.learn, *trial.watch))
     tried = room.some((trial.watch or trial.learn)[:_TRIED])
     info = _info(room, trial, trained, delivery, examples)
+    figures = figures_for_card(delivery.evaluations, delivery.beside)
     files = {
-        "README.md": write_system_card(info, figures_for_card(delivery.evaluations)).encode(),
+        "README.md": write_system_card(info, figures).encode(),
         "model.keras": keras_bytes(trained.model),
         "model.onnx": onnx_bytes(trained.model, [item.windows for item in tried]),
         LEARNT: learnt_bytes(examples),
         LOG: log_bytes(trained.taught),
         CURVES: draw_curves(delivery.out.name, trained.taught),
+        **pictures_for_card(delivery.evaluations),
     }
     return write_bundle(delivery.out, info, files)
 

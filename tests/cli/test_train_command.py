@@ -235,6 +235,9 @@ def test_a_model_is_replaced_only_when_asked_and_nothing_else_ever(
     write_evaluation(tmp_path / "leaky", evaluation)
     words = (ravdess, "-o", out, "--epochs", 3, "--seed", 1)
     words += ("--figures", tmp_path / "leaky" / "evaluation.json")
+    other = evaluate(random_judgements(), ("sad", "happy", "angry"), about=about(subject="ours"))
+    write_evaluation(tmp_path / "other", other)
+    words += ("--beside", tmp_path / "other")
 
     refused = train(*words)
     assert refused.code == 2
@@ -243,6 +246,7 @@ def test_a_model_is_replaced_only_when_asked_and_nothing_else_ever(
 
     assert train(*words, "--overwrite").code == 0
     assert "| `leaky`: LEAKY" in (out / "README.md").read_text()
+    assert "| beside it, `ours`, `speaker`: " in (out / "README.md").read_text()
     assert (out / "training.csv").read_bytes() == (trained / "training.csv").read_bytes()
 
     (tmp_path / "precious").mkdir()
