@@ -1,0 +1,77 @@
+"""What a scan uses is a recipe like the others, but watches nobody; folds calibrate it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_corpus import make_ravdess
+from made_nets import TINY
+
+from batchemo.training.nets import NETS
+
+pytest.importorskip("tensorflow")
+
+from batchemo.training.conformer import build_conformer
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def ravdess(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_ravdess(tmp_path_factory.mktemp("corpus") / "ravdess")
+
+
+def test_the_default_is_trained_watches_nobody_and_scans(
+    batchemo: Run, ravdess: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(NETS, "conformer", partial(build_conformer, size=TINY))
+    out = tmp_path / "mine"
+    words = ("--recipe", "default", "--epochs", 2, "--copies", "none", "-j", 1)
+
+    ran = batchemo("train", ravdess, *words, "-o", out, "--work", tmp_path / "work")
+
+    assert ran.code == 0, ran.err
+    assert "epoch 2/2: loss" in ran.err
+    assert "watched" not in ran.err + ran.out
+    assert "2 epochs → " in ran.out
+    log = list(csv.DictReader((out / "training.csv").open()))
+    assert [row["number"] for row in log] == ["0", "1"]
+    assert {row["validation_loss"] for row in log} == {""}
+    training = json.loads((out / "bundle.json").read_text())["training"]
+    assert (training["nets"], training["watched"]) == (1, {})
+    assert training["corpora"] == {"ravdess": {"recordings": 32, "speakers": 4}}
+
+    scanned = batchemo("scan", ravdess, "-m", out, "-o", tmp_path / "r.csv", "-j", 1)
+    assert scanned.code == 0, scanned.err
+    rows = list(csv.DictReader((tmp_path / "r.csv").open(encoding="utf-8")))
+    assert {row["status"] for row in rows} == {"ok"}
+
+
+def test_what_the_folds_of_an_evaluation_tell_calibrates_the_model(
+    batchemo: Run, ravdess: Path, tmp_path: Path
+) -> None:
+    blind = ("--validation", 0, "--choose", "last", "--epochs", 1)
+    work = ("--work", tmp_path / "work", "-j", 1, "-q")
+    figures = tmp_path / "figures"
+
+    ran = batchemo("evaluate", "mfcc40", ravdess, "--folds", 2, *blind, *work, "-o", figures)
+
+    assert ran.code == 0, ran.err
+    told = json.loads((figures / "evaluation.json").read_text())["about"]
+    assert "No epoch was chosen" in told["protocol_told"]
+    assert told["options"]["temperature"] > 0
+
+    words = ("--recipe", "mfcc40", "--figures", figures / "evaluation.json")
+    ran = batchemo("train", ravdess, *words, *blind, *work, "-o", tmp_path / "mine")
+
+    assert ran.code == 0, ran.err
+    info = json.loads((tmp_path / "mine" / "bundle.json").read_text())
+    assert info["calibration"]["temperature"] == told["options"]["temperature"]
