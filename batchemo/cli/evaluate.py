@@ -172,7 +172,7 @@ def _recipe(
     for option in ("--folds", "--validation", "--conditions"):
         _check_use(option, run.protocol, values)
     system = system_from(name, values)
-    choices = choices_from(values, system.choices)
+    choices = choices_from(values, system)
     need_to_teach()
     if beside := _shipped(name):
         run.say(f"{name} is the recipe, trained anew here; the shipped model is {beside}")

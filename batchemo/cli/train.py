@@ -43,6 +43,7 @@ EPILOG = """
 Recipes:
   default    a small conformer over pictures of the speech; balanced over corpora
   accurate   three such nets that answer together
+  functionals  the control: a logistic regression on statistics of a window
   cnn1d      Conv1D with BatchNorm along 162 mean features
   melattn    Conv1D, BiLSTM and self-attention over log-mel pictures
   stats162   wide Conv1D along 162 mean features, three copies of each recording
@@ -123,7 +124,7 @@ def command(corpora: tuple[str, ...], output: Path, quiet: bool, **values: Any) 
     _check_output(output, values.pop("overwrite"))
     words = [*_first_words(corpora, output, values), *corpus_words(values)]
     system = system_from(values.pop("recipe"), values)
-    choices = choices_from(values, system.choices)
+    choices = choices_from(values, system)
     words += learning_words(choices, system.choices)
     delivery = Delivery(
         out=output,
@@ -207,6 +208,8 @@ def _tell(graduate: Graduate, output: Path) -> None:
     if graduate.failures:
         warn_of_failures([(example.path, why) for example, why in graduate.failures])
     shown = for_display(str(output))
+    if not graduate.trained.taught:
+        click.echo(f"batchemo: learnt → {shown}")
     for taught in graduate.trained.taught:
         epochs, chosen = counted(len(taught.history), "epoch"), taught.chosen
         if chosen.validation_accuracy is None:

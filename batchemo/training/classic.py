@@ -6,14 +6,14 @@ spread of each feature over the training recordings are frozen into its first la
 
 from __future__ import annotations
 
-from batchemo.training.given import BATCH_MEMORY, Given, Model, Tensor
+from batchemo.training.given import BATCH_MEMORY, Given, Model, Tensor, begin
 
 
 def build_cnn1d(given: Given) -> Model:
     """Four convolutions along a feature vector, each with BatchNorm, ReLU, MaxPool, Dropout."""
     from keras import layers
 
-    features, x = _begin(given)
+    features, x = begin(given)
     x = layers.Reshape((-1, 1))(x)
     for channels in (64, 64, 128, 128):
         x = layers.Conv1D(channels, 5, padding="same", use_bias=False, **_held_back(given))(x)
@@ -27,7 +27,7 @@ def build_melattn(given: Given) -> Model:
     """Convolutions over time, a BiLSTM, self-attention over all its steps, and their mean."""
     from keras import layers
 
-    features, x = _begin(given)
+    features, x = begin(given)
     for channels, pooled in ((64, 4), (128, 2), (128, 2)):
         x = layers.Conv1D(channels, 5, padding="same", **_held_back(given))(x)
         x = layers.LeakyReLU()(layers.LayerNormalization()(x))
@@ -44,7 +44,7 @@ def build_stats162(given: Given) -> Model:
     """Four wide convolutions along a feature vector, each with MaxPool and Dropout."""
     from keras import layers
 
-    features, x = _begin(given)
+    features, x = begin(given)
     x = layers.Reshape((-1, 1))(x)
     for channels in (256, 256, 128, 64):
         x = layers.Conv1D(channels, 5, padding="same", activation="relu", **_held_back(given))(x)
@@ -57,7 +57,7 @@ def build_frames62(given: Given) -> Model:
     """Two convolutions over time, a BiLSTM, and three dense layers."""
     from keras import layers
 
-    features, x = _begin(given)
+    features, x = begin(given)
     for channels in (64, 128):
         x = layers.Conv1D(channels, 5, padding="same", activation="relu")(x)
         x = layers.BatchNormalization(momentum=BATCH_MEMORY)(x)
@@ -74,27 +74,12 @@ def build_mfcc40(given: Given) -> Model:
     """A small convolutional net along a feature vector."""
     from keras import layers
 
-    features, x = _begin(given)
+    features, x = begin(given)
     x = layers.Reshape((-1, 1))(x)
     for channels in (64, 128):
         x = layers.Conv1D(channels, 5, padding="same", activation="relu", **_held_back(given))(x)
         x = layers.Dropout(given.dropout)(layers.MaxPooling1D(2, padding="same")(x))
     return _end(features, layers.Flatten()(x), given)
-
-
-def _begin(given: Given) -> tuple[Tensor, Tensor]:
-    """The input, and the input with each feature at mean 0 and spread 1."""
-    import keras
-    from keras import layers
-
-    features = keras.Input(given.shape, name="features")
-    # Frozen, it only subtracts and divides; Keras's Normalization layer has no way to ONNX.
-    normalise = layers.BatchNormalization(
-        center=False, scale=False, epsilon=1e-12, trainable=False, name="normalise"
-    )
-    normalised = normalise(features)
-    normalise.set_weights([given.mean, given.spread**2])
-    return features, normalised
 
 
 def _held_back(given: Given) -> dict[str, object]:

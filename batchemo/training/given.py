@@ -27,3 +27,18 @@ class Given:
     """The weight of the squared weights in the loss; 0 for none."""
     floor: float | None = None
     """What the padding of pictures is made of, where a net tells it from sound."""
+
+
+def begin(given: Given) -> tuple[Tensor, Tensor]:
+    """The input, and the input with each feature at mean 0 and spread 1."""
+    import keras
+    from keras import layers
+
+    features = keras.Input(given.shape, name="features")
+    # Frozen, it only subtracts and divides; Keras's Normalization layer has no way to ONNX.
+    normalise = layers.BatchNormalization(
+        center=False, scale=False, epsilon=1e-12, trainable=False, name="normalise"
+    )
+    normalised = normalise(features)
+    normalise.set_weights([given.mean, given.spread**2])
+    return features, normalised

@@ -13,7 +13,8 @@ from batchemo.training.classic import (
     build_stats162,
 )
 from batchemo.training.conformer import build_conformer
-from batchemo.training.given import Given, Model
+from batchemo.training.given import Given, Model, begin
+from batchemo.training.regression import Regression
 
 Builder: TypeAlias = Callable[[Given], Model]
 
@@ -25,6 +26,21 @@ NETS: Mapping[str, Builder] = {
     "mfcc40": build_mfcc40,
     "conformer": build_conformer,
 }
+
+
+def net_of(regression: Regression) -> Model:
+    """A net of one layer that gives the logits of a regression."""
+    import keras
+    from keras import layers
+
+    width, labels = regression.coefficients.shape
+    mean, spread = regression.mean, regression.spread
+    given = Given(shape=(width,), mean=mean, spread=spread, labels=labels, dropout=0.0, l2=0.0)
+    features, x = begin(given)
+    logits = layers.Dense(labels, name="logits")
+    model = keras.Model(features, logits(x))
+    logits.set_weights([regression.coefficients, regression.bias])
+    return model
 
 
 def together(nets: Sequence[Model]) -> Model:

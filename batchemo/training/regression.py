@@ -18,6 +18,9 @@ from batchemo.training.pictures import Float32
 Float64 = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
 
+REGRESSION = "regression"
+"""What a system calls its net where nothing is taught epoch by epoch."""
+
 L2S = (1.0, 0.3, 0.1, 0.03, 0.01)
 """The weights of the squared coefficients that are tried, from the strongest."""
 

@@ -57,10 +57,11 @@ def ship(room: Classroom, trial: Trial, trained: Trained, delivery: Delivery) ->
         "model.keras": keras_bytes(trained.model),
         "model.onnx": onnx_bytes(trained.model, [item.windows for item in tried]),
         LEARNT: learnt_bytes(examples),
-        LOG: log_bytes(trained.taught),
-        CURVES: draw_curves(delivery.out.name, trained.taught),
         **pictures_for_card(delivery.evaluations),
     }
+    if trained.taught:
+        files[LOG] = log_bytes(trained.taught)
+        files[CURVES] = draw_curves(delivery.out.name, trained.taught)
     return write_bundle(delivery.out, info, files)
 
 
@@ -89,7 +90,7 @@ def _info(
     delivery: Delivery,
     examples: Sequence[Example],
 ) -> dict[str, Any]:
-    system, first = room.system, trained.taught[0]
+    system = room.system
     corpora = sorted({example.corpus for example in examples})
     seconds = system.windows.seconds
     # Frames that are cut or padded to one length: a longer window would hide what is not heard.
@@ -113,8 +114,8 @@ def _info(
             "net": system.net,
             "nets": system.nets,
             "options": asdict(room.choices_of(trial)),
-            "epochs": len(first.history),
-            "chosen": asdict(first.chosen),
+            "epochs": max((len(one.history) for one in trained.taught), default=0),
+            "chosen": asdict(trained.taught[0].chosen) if trained.taught else None,
         },
         "figures": figures_for_card(delivery.evaluations).figures,
         "licence": delivery.licence or licence_of(corpora),

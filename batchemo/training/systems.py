@@ -9,6 +9,7 @@ from batchemo.errors import UsageError
 from batchemo.features import Recipe, get_recipe
 from batchemo.training.choices import Choices
 from batchemo.training.pictures import Windows
+from batchemo.training.regression import REGRESSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,13 @@ OWN_SYSTEMS: Mapping[str, System] = {
             _CYCLE,
             nets=3,
             floor=-2.0,
+        ),
+        System(
+            "functionals",
+            "The control: a logistic regression on statistics of a window.",
+            get_recipe("functionals"),
+            REGRESSION,
+            Choices(abroad=0.1, choose="last", validation=0.0),
         ),
     )
 }

@@ -20,9 +20,10 @@ from batchemo.training.history import Epoch
 from batchemo.training.items import Item, home_of
 from batchemo.training.judged import Judged
 from batchemo.training.lessons import Lessons, make_lessons
-from batchemo.training.nets import NETS, together
+from batchemo.training.nets import NETS, net_of, together
 from batchemo.training.pictures import Float32
 from batchemo.training.protocols import Trial
+from batchemo.training.regression import L2S, REGRESSION, learn_regression
 from batchemo.training.systems import System
 from batchemo.training.teach import Taught, teach
 from batchemo.training.verdicts import fit_temperature, hear_items, probabilities
@@ -41,6 +42,7 @@ class Trained:
 
     model: Model
     taught: tuple[Taught, ...]
+    """Empty where nothing was taught epoch by epoch."""
     temperature: float | None
     """What suits the watched recordings; None where nothing was watched."""
 
@@ -165,15 +167,17 @@ def train(room: Classroom, trial: Trial, told: Told = lambda trial, epoch: None)
         watch = room.lessons(trial.watch)
         logits = hear_items(keras_graph(model), watch.windows)
         temperature = fit_temperature(logits, watch.labels)
-    return Trained(model, tuple(taught for _, taught in trained), temperature)
+    return Trained(model, tuple(taught for _, taught in trained if taught), temperature)
 
 
-def _train_net(room: Classroom, trial: Trial, told: Told) -> tuple[Model, Taught]:
+def _train_net(room: Classroom, trial: Trial, told: Told) -> tuple[Model, Taught | None]:
     import keras
 
     choices = room.choices_of(trial)
     learn, watch = room.lessons(trial.learn), room.lessons(trial.watch)
     _check_classes(learn, room.labels)
+    if room.system.net == REGRESSION:
+        return _regress(room, trial, learn), None
     mean, spread = learn.scaling()
     keras.utils.set_random_seed(choices.seed)
     given = Given(
@@ -195,6 +199,18 @@ def _train_net(room: Classroom, trial: Trial, told: Told) -> tuple[Model, Taught
         report=lambda epoch: told(trial, epoch),
     )
     return model, taught
+
+
+def _regress(room: Classroom, trial: Trial, learn: Lessons) -> Model:
+    choices = room.choices_of(trial)
+    return net_of(
+        learn_regression(
+            learn,
+            [item.example.speaker for item in room.some(trial.learn)],
+            l2s=(choices.l2,) if choices.l2 else L2S,
+            foreign=choices.abroad,
+        )
+    )
 
 
 def _check_classes(learn: Lessons, labels: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import BrokenExecutor, Future
+from itertools import islice
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -31,18 +32,22 @@ def work_on(
 
     if not things:
         return
+    workers = min(jobs, len(things))
     pool: Any = ProcessPoolExecutor(
-        max_workers=min(jobs, len(things)),
-        initializer=_enter,
-        initargs=(os.getpid(),),
-        env=_ONE_THREAD,
+        max_workers=workers, initializer=_enter, initargs=(os.getpid(),), env=_ONE_THREAD
     )
+    waiting = iter(things)
+    begun: dict[Future[R], T] = {}
+    done: SimpleQueue[Future[R]] = SimpleQueue()
     try:
-        done: SimpleQueue[Future[R]] = SimpleQueue()
-        futures = _submit(pool, things, work, done)
-        for _ in things:
+        # Few at a time: what the pool has not yet handed to a worker upsets it when it is closed.
+        for thing in islice(waiting, 2 * workers):
+            _begin(pool, work, thing, begun, done)
+        while begun:
             future = done.get()
-            yield futures[future], future.result()
+            for thing in islice(waiting, 1):
+                _begin(pool, work, thing, begun, done)
+            yield begun.pop(future), future.result()
     except BrokenExecutor as error:
         raise BatchemoError(
             "a process that computed features died, perhaps for want of memory: run the same"
@@ -52,10 +57,14 @@ def work_on(
         pool.shutdown(wait=True, kill_workers=True)
 
 
-def _submit(
-    pool: Any, things: Sequence[T], work: Callable[[T], R], done: SimpleQueue[Future[R]]
-) -> dict[Future[R], T]:
-    """Begin; what is done comes into the queue.
+def _begin(
+    pool: Any,
+    work: Callable[[T], R],
+    thing: T,
+    begun: dict[Future[R], T],
+    done: SimpleQueue[Future[R]],
+) -> None:
+    """Hand a thing over; when it is done, its future comes into the queue.
 
     The workers inherit the mask: a Ctrl-C is the parent's, even while they start. Nor may it come
     while this thread holds the lock of a future that is not done: a lock that it breaks into is
@@ -63,12 +72,11 @@ def _submit(
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        futures = {pool.submit(work, thing): thing for thing in things}
-        for future in futures:
-            future.add_done_callback(done.put)
+        future = pool.submit(work, thing)
+        begun[future] = thing
+        future.add_done_callback(done.put)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    return futures
 
 
 def _enter(parent: int) -> None:

@@ -312,6 +312,8 @@ def test_stopped_gathering_leaves_no_process_and_goes_on_where_it_was(
     process.send_signal(how)
 
     assert process.wait(10) != 0
+    assert process.stderr is not None
+    assert "Exception in thread" not in process.stderr.read()
     assert psutil.wait_procs(workers, timeout=5)[1] == []
     kept = list(tmp_path.glob("cache/*/*.npy"))
     assert 6 <= len(kept) < 2 * 3000
