@@ -66,9 +66,10 @@ class Interpretation:
         speaker, columns = self.speaker, list(columns)
         if speaker is None or speaker in (ROOT, *columns) or is_of_path(speaker):
             return
+        there = ", ".join(columns) or "there are none"
         raise UsageError(
-            f"--speaker {speaker}: this is no column of the manifest ({', '.join(columns)}), nor "
-            "folder, part:N, root or regex:PATTERN"
+            f"--speaker {speaker}: this is no column of the manifest ({there}), nor folder, "
+            "part:N, root or regex:PATTERN"
         )
 
 

@@ -86,6 +86,7 @@ def _scan(
     progress, summary = Progress(), Summary(options.group_by)
     ledger, columns = load_ledger(options, ready.targets, parts, shape, ready.model)
     known = with_earlier_columns(shape, columns, ())
+    known.check(options.group_by, ready.targets)
     check_group_by(options.group_by, known.files().names)
     options.interpretation.check_speaker(field.name for field in known.extras)
     plan = Plan(ledger, parts.next_number(), options.limit)
