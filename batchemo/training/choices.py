@@ -58,7 +58,8 @@ class Choices:
     augment: bool = False
     """Whether pictures are changed on the fly: warped, filtered, masked, cropped."""
     mixup: float = 0.0
-    """The share of batches whose items are blended with others of their corpus."""
+    """The share of batches whose items are blended with others; where corpora are balanced, only
+    with those of their own."""
     dropout: float = 0.2
     l2: float = 0.0
     patience: int = 0
@@ -100,7 +101,7 @@ class Choices:
 
     def _must(self, name: str, good: bool, what: str) -> None:
         if not good:
-            option = name.replace("_", "-")
+            option = "learning-rate" if name == "rate" else name.replace("_", "-")
             raise UsageError(f"--{option} is {getattr(self, name):g}: it {what}")
 
     def differences(self, standard: Choices) -> dict[str, Any]:

@@ -48,7 +48,8 @@ def test_nonsense_is_refused_with_its_option_and_its_value(option: str, nonsense
     with pytest.raises(UsageError) as refused:
         Choices(**{option: nonsense})
 
-    assert f"--{option.replace('_', '-')} is {nonsense:g}: " in str(refused.value)
+    name = "learning-rate" if option == "rate" else option.replace("_", "-")
+    assert f"--{name} is {nonsense:g}: " in str(refused.value)
 
 
 @pytest.mark.parametrize(
