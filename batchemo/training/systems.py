@@ -145,7 +145,8 @@ OWN_SYSTEMS: Mapping[str, System] = {
         ),
         System(
             "functionals",
-            "The control: a logistic regression on statistics of a window.",
+            "The control: a logistic regression on statistics of a window, which were chosen on the"
+            " folds that judge it (a little hopeful).",
             get_recipe("functionals"),
             REGRESSION,
             Choices(abroad=0.1, choose="last", validation=0.0),

@@ -259,7 +259,7 @@ def test_a_name_that_is_nothing_lists_models_and_recipes(evaluate: Run, ravdess:
     ran = evaluate("mfcc41", ravdess)
     assert ran.code == 2
     assert "there is no such model" in ran.err
-    assert "name a recipe: default, accurate, cnn1d, melattn" in ran.err
+    assert "name a recipe: default, accurate, functionals, cnn1d, melattn" in ran.err
 
 
 def test_a_model_that_does_not_tell_what_it_learnt_from_is_tested_with_a_warning(

@@ -75,3 +75,23 @@ def test_what_the_folds_of_an_evaluation_tell_calibrates_the_model(
     assert ran.code == 0, ran.err
     info = json.loads((tmp_path / "mine" / "bundle.json").read_text())
     assert info["calibration"]["temperature"] == told["options"]["temperature"]
+
+
+def test_the_control_is_no_net_and_scans_all_the_same(
+    batchemo: Run, ravdess: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "control"
+    words = ("train", ravdess, "--recipe", "functionals", "-o", out, "--work", tmp_path / "work")
+
+    refused = batchemo(*words, "--epochs", 3, "--mixup", 0.5)
+    ran = batchemo(*words, "-j", 1)
+
+    assert refused.code == 2
+    assert "--epochs, --mixup: not for functionals, which is no net" in refused.err
+    assert ran.code == 0, ran.err
+    assert f"learnt → {out}" in ran.out
+    files = {path.name for path in out.iterdir()}
+    assert files == {"README.md", "bundle.json", "learnt.csv", "model.keras", "model.onnx"}
+
+    scanned = batchemo("scan", ravdess, "-m", out, "-o", tmp_path / "r.csv", "-j", 1)
+    assert scanned.code == 0, scanned.err

@@ -11,7 +11,8 @@ from made_nets import BANDS, tiny_conformer
 pytest.importorskip("tensorflow")
 
 from batchemo.training.export import keras_graph
-from batchemo.training.nets import NETS, together
+from batchemo.training.nets import NETS, net_of, together
+from batchemo.training.regression import REGRESSION, Regression
 from batchemo.training.systems import SYSTEMS
 
 ITEMS = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
@@ -25,7 +26,18 @@ def linear_net(seed: int) -> Any:
 
 
 def test_there_is_a_net_for_every_system_and_none_besides() -> None:
-    assert {system.net for system in SYSTEMS.values()} == set(NETS)
+    assert {system.net for system in SYSTEMS.values()} == {*NETS, REGRESSION}
+
+
+def test_the_net_of_a_regression_says_what_the_regression_says() -> None:
+    random = np.random.default_rng(0)
+    mean, spread = random.normal(size=4), random.uniform(0.5, 2, size=4)
+    numbers = (mean, spread, random.normal(size=(4, 3)), random.normal(size=3))
+    regression = Regression(*(of.astype(np.float32) for of in numbers), l2=0.1)
+
+    net = net_of(regression)
+
+    assert np.asarray(net(ITEMS)) == pytest.approx(regression.logits(ITEMS), abs=1e-5)
 
 
 def test_several_nets_together_say_the_mean_of_what_each_says() -> None:
