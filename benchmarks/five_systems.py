@@ -31,11 +31,11 @@ REMARKS = """\
   made first and dealt out afterwards. `cnn1d`, `frames62` and `mfcc40` make no copies: under
   `leaky` every recording is there twice, as in the copies of RAVDESS on data-sharing sites.
 - `melattn` reaches what its source claims, but for one class: sad is at 0.798, not above 0.80.
-- `stats162` does not reach the 85 % of its source. Tried on the first seed, which has 0.70: 150 epochs
-  with a falling rate instead of 50 end where the 50 do. Copies all stretched and raised by the same
-  little, as scripts of this kind have it, instead of drawn at random: 0.70. With these, pooling by
-  2 instead of 4, at more than twice the work: 0.73, where originals are right 0.84 of the time,
-  copies with noise 0.73, stretched ones 0.64. What is not known from a copy stays unknown.
+- `stats162` does not reach the 85 % of its source. Tried on the first seed, which has 0.70: 150
+  epochs with a falling rate instead of 50 end where the 50 do. Copies all stretched and raised by
+  the same little, as scripts of this kind have it, instead of drawn at random: 0.70. With these,
+  pooling by 2 instead of 4, at more than twice the work: 0.73, where originals are right 0.84 of
+  the time, copies with noise 0.73, stretched ones 0.64. What is not known from a copy stays unknown.
 """
 
 
