@@ -35,7 +35,7 @@ REMARKS = """\
   epochs with a falling rate instead of 50 end where the 50 do. Copies all stretched and raised by
   the same little, as scripts of this kind have it, instead of drawn at random: 0.70. With these,
   pooling by 2 instead of 4, at more than twice the work: 0.73, where originals are right 0.84 of
-  the time, copies with noise 0.73, stretched ones 0.64. What is not known from a copy stays unknown.
+  the time, copies with noise 0.73, stretched ones 0.64. What no copy tells stays unknown.
 """
 
 
