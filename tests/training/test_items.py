@@ -277,6 +277,7 @@ def test_unknown_copies_and_recordings_without_a_digest_are_refused_before_any_w
 
 
 GATHER = """
+import signal
 import sys
 from pathlib import Path
 from batchemo.features import get_recipe
@@ -284,6 +285,8 @@ from batchemo.training.corpora import Example
 from batchemo.training.items import gather_items
 from batchemo.training.pictures import Windows
 
+# Whoever runs the tests in the background of a shell has Ctrl-C ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 voice, cache, count = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 examples = [Example(voice, "", "", "", "sad", "", digest=f"{n:04x}") for n in range(count)]
 say = lambda done, total: print(done, flush=True)
