@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import BrokenExecutor, Future
 from itertools import islice
 from queue import SimpleQueue
@@ -18,6 +18,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+_PATIENCE = 1.0
+"""Seconds."""
 
 
 def work_on(
@@ -40,7 +43,7 @@ def work_on(
     begun: dict[Future[R], T] = {}
     done: SimpleQueue[Future[R]] = SimpleQueue()
     try:
-        # Few at a time: what the pool has not yet handed to a worker upsets it when it is closed.
+        # Few at a time: no more than the pool hands over to its workers at once.
         for thing in islice(waiting, 2 * workers):
             _begin(pool, work, thing, begun, done)
         while begun:
@@ -54,7 +57,20 @@ def work_on(
             " command again, it goes on where this one stopped; with --jobs 1 it needs the least"
         ) from error
     finally:
+        _wait_for_handing_over(begun)
         pool.shutdown(wait=True, kill_workers=True)
+
+
+def _wait_for_handing_over(futures: Iterable[Future[R]]) -> None:
+    """Wait until the pool has given all to its workers, which takes it an instant.
+
+    Its own thread dies with a traceback when it looks for what its shutdown has just dropped.
+    """
+    patience = time.monotonic() + _PATIENCE
+    while time.monotonic() < patience:
+        if all(future.running() or future.done() for future in futures):
+            return
+        time.sleep(0.001)
 
 
 def _begin(
