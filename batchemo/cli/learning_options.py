@@ -31,9 +31,6 @@ _NAMES = {field.name: f"--{field.name.replace('_', '-')}" for field in fields(Ch
 }
 """The choices by the names of `Choices`, and the option that makes each."""
 
-_OF_A_REGRESSION = {"abroad", "copies", "l2", "validation", "seed"}
-"""The choices that a regression leaves open; the seed draws the speakers that are watched."""
-
 
 def _choice(name: str, kind: Any, help: str, **more: Any) -> Decorator:
     return click.option(_NAMES[name], name, type=kind, show_default=_THE_RECIPES, help=help, **more)
@@ -185,14 +182,14 @@ def system_from(name: str, values: dict[str, Any]) -> System:
 def choices_from(values: dict[str, Any], system: System) -> Choices:
     """Take the choices out of a command's values; what was not chosen is the recipe's."""
     from batchemo.training.copies import check_copies
-    from batchemo.training.regression import REGRESSION
+    from batchemo.training.regression import CHOICES, REGRESSION
 
     told = {name: values.pop(name) for name in _NAMES if name in values}
     told = {name: value for name, value in told.items() if value is not None}
     if "copies" in told:
         told["copies"] = split_words(() if told["copies"] == NONE else (told["copies"],))
         check_copies(told["copies"])
-    if system.net == REGRESSION and (needless := told.keys() - _OF_A_REGRESSION):
+    if system.net == REGRESSION and (needless := told.keys() - CHOICES):
         options = ", ".join(_NAMES[name] for name in _NAMES if name in needless)
         raise UsageError(f"{options}: not for {system.name}, which is no net")
     standard = system.choices

@@ -21,6 +21,9 @@ Places = npt.NDArray[np.intp]
 REGRESSION = "regression"
 """What a system calls its net where nothing is taught epoch by epoch."""
 
+CHOICES = frozenset({"abroad", "copies", "l2", "validation", "seed"})
+"""What of `Choices` it leaves open; the seed draws the speakers that are only watched."""
+
 L2S = (1.0, 0.3, 0.1, 0.03, 0.01)
 """The weights of the squared coefficients that are tried, from the strongest."""
 

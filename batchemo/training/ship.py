@@ -18,6 +18,7 @@ from batchemo.training.curves import draw_curves
 from batchemo.training.history import Epoch
 from batchemo.training.learnt import LEARNT, learnt_bytes
 from batchemo.training.protocols import Trial
+from batchemo.training.regression import CHOICES, REGRESSION
 from batchemo.training.report import Evaluation, figures_for_card, pictures_for_card
 from batchemo.training.system_card import write_system_card
 from batchemo.training.teach import Taught
@@ -113,7 +114,7 @@ def _info(
             "seed": trial.seed,
             "net": system.net,
             "nets": system.nets,
-            "options": asdict(room.choices_of(trial)),
+            "options": _options(room, trial),
             "epochs": max((len(one.history) for one in trained.taught), default=0),
             "chosen": asdict(trained.taught[0].chosen) if trained.taught else None,
         },
@@ -121,6 +122,14 @@ def _info(
         "licence": delivery.licence or licence_of(corpora),
         "citations": citations_of(corpora),
     }
+
+
+def _options(room: Classroom, trial: Trial) -> dict[str, Any]:
+    """The choices that had a say."""
+    options = asdict(room.choices_of(trial))
+    if room.system.net != REGRESSION:
+        return options
+    return {name: value for name, value in options.items() if name in CHOICES}
 
 
 def _temperature(trained: Trained, delivery: Delivery) -> float:
