@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from batchemo.bundles import Bundle, list_bundles, load_bundle
-from batchemo.training.card import write_card
 
 DOCS = Path(__file__).parents[2] / "docs" / "models.md"
 
@@ -24,9 +23,3 @@ def test_every_shipped_model_has_its_limits_and_the_law_on_its_card(name: str) -
 
     for needed in ("never heard", "Protocol", "Limits", "Licence", "Article 5(1)(f)"):
         assert needed in card
-
-
-def test_the_default_models_card_says_what_its_bundle_json_says() -> None:
-    bundle = load_bundle("default")
-
-    assert bundle.card == write_card(bundle.info)
