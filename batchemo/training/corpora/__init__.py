@@ -2,7 +2,7 @@
 
 from batchemo.training.corpora.example import EMOTIONS, KNOWN, Corpus, Duplicate, Example
 from batchemo.training.corpora.names import LAYOUTS
-from batchemo.training.corpora.read import read_corpora, read_corpus
+from batchemo.training.corpora.read import read_corpus
 
 __all__ = [
     "EMOTIONS",
@@ -11,6 +11,5 @@ __all__ = [
     "Corpus",
     "Duplicate",
     "Example",
-    "read_corpora",
     "read_corpus",
 ]

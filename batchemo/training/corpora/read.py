@@ -50,16 +50,6 @@ def read_corpus(
     )
 
 
-def read_corpora(folder: Path, corpora: Sequence[str]) -> tuple[Example, ...]:
-    """Recordings of some corpora in the order of the folder's `manifest.csv`, none of them heard.
-
-    The shipped model was trained in that order.
-    """
-    examples = _read(folder / MANIFEST, None, corpora).examples
-    _check_corpora(examples, corpora)
-    return relabel(examples, Vocabulary())
-
-
 def _layout(names: str | None) -> Layout | None:
     if names is not None and names not in LAYOUTS:
         raise UsageError(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchemo.errors import UsageError
-from batchemo.training.corpora import Example, read_corpora, read_corpus
+from batchemo.training.corpora import Example, read_corpus
 from batchemo.training.corpora.manifest import check_files, read_manifest
 
 Make = Callable[..., Path]
@@ -134,13 +134,3 @@ def test_whatever_a_manifest_holds_it_is_read_or_refused(
         assert all(entry.example.emotion and entry.line > 1 for entry in entries)
         check_files(manifest, entries)
         pytest.fail("there are no such files")
-
-
-def test_a_manifest_without_sound_can_be_read_in_its_own_order(made_corpora: Path) -> None:
-    both = read_corpora(made_corpora, ("nemo", "ravdess"))
-
-    assert [one.path.name for one in both] == [f"{number:02d}.wav" for number in range(18)]
-    assert {one.corpus for one in read_corpora(made_corpora, ("nemo",))} == {"nemo"}
-    assert not any(one.digest for one in both)
-    with pytest.raises(UsageError, match="no recordings of emovo"):
-        read_corpora(made_corpora, ("ravdess", "emovo"))
