@@ -12,6 +12,7 @@ import soundfile
 
 from batchemo.audio.failure import Failure
 from batchemo.audio.headers import find_sound, ogg_breaks_off
+from batchemo.audio.kinds import kind_of
 from batchemo.audio.opening import OpenFile
 
 Frames = npt.NDArray[np.float32]
@@ -74,25 +75,36 @@ class Decoder:
     def __init__(self, file: OpenFile) -> None:
         if file.size == 0:
             raise Failure("empty", "0 bytes")
+        kind = kind_of(file.read_at)
+        if kind is None:
+            raise Failure("not_audio", f"{file.size:,} bytes, which begin like no known recording")
         self._file = file
-        self._sound = find_sound(file.read_at, file.size)
+        self._kind = kind
+        self._sound = find_sound(kind, file.read_at, file.size)
         self._handle = self._open()
         self.sample_rate: int = self._handle.samplerate
         self.channels: int = self._handle.channels
         self.position = 0
 
     def _open(self) -> soundfile.SoundFile:
-        repair = self._sound.repair if self._sound else None
-        source = _RepairedFile(self._file, *repair) if repair else self._file.descriptor
         try:
-            return _ForwardFile(source, closefd=False)
+            return _ForwardFile(self._source(), closefd=False)
         except soundfile.LibsndfileError as error:
             said = error.error_string.rstrip(".")
             if error.code == _SYSTEM_ERROR:
                 raise Failure("unreadable", said) from None
             if error.code == _UNSUPPORTED_ENCODING:
                 raise Failure("unsupported", said) from None
+            self._require_promised()
             raise Failure("not_audio", f"{self._file.size:,} bytes: {said}") from None
+
+    def _source(self) -> _RepairedFile | int | str:
+        """What libsndfile is to read from."""
+        if self._sound and self._sound.repair:
+            return _RepairedFile(self._file, *self._sound.repair)
+        # Before it knows an MP3, libsndfile looks for a second file beside it; where it has only a
+        # descriptor, in the current folder, and takes what it finds there for a part of the sound.
+        return f"/dev/fd/{self._file.descriptor}" if self._kind == "MP3" else self._file.descriptor
 
     def close(self) -> None:
         """Let go of libsndfile's handle; the descriptor stays with whoever opened it."""
@@ -116,14 +128,18 @@ class Decoder:
             raise Failure("unsupported", f"a sample rate of {self.sample_rate:,} Hz")
         if self.channels > MOST_CHANNELS:
             raise Failure("unsupported", f"{self.channels} channels")
+        self._require_promised()
+        if self._kind == "OGG" and ogg_breaks_off(self._file.read_at, self._file.size):
+            raise Failure("truncated", "the Ogg stream has no end")
+
+    def _require_promised(self) -> None:
+        """Raise `Failure` for a file that ends before the sound that its header promises."""
         missing = self._sound.missing(self._file.size) if self._sound else 0
         if self._sound and missing:
             promised = self._sound.promised or 0
             held = max(0, promised - missing)
             found = f"the header promises {promised:,} bytes of sound, the file holds {held:,}"
             raise Failure("truncated" if held else "zero_frames", found)
-        if ogg_breaks_off(self._file.read_at, self._file.size):
-            raise Failure("truncated", "the Ogg stream has no end")
 
     def blocks(self) -> Iterator[Frames]:
         """Give the sound as arrays of shape (frames, channels), none larger than a block."""

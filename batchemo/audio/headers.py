@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 
-ReadAt = Callable[[int, int], bytes]
+from batchemo.audio.kinds import Kind, ReadAt
 
 # Writers that cannot seek back leave one of these where the size of the sound belongs.
 _UNKNOWN_FROM = 0x7FFF_0000
@@ -30,25 +30,17 @@ class SoundChunk:
         return 0 if self.promised is None else max(0, self.start + self.promised - size)
 
 
-def find_sound(read_at: ReadAt, size: int) -> SoundChunk | None:
-    """Find the sound of a WAV (RIFF, RIFX, RF64, BW64), AIFF, W64 or AU file.
+def find_sound(kind: Kind, read_at: ReadAt, size: int) -> SoundChunk | None:
+    """Find the sound of a WAV (RIFF, RIFX, RF64, BW64), AIFF, AU, W64, CAF or NIST file.
 
-    None for other formats, and for a file without a chunk of sound: libsndfile judges these.
+    None for compressed formats, and for a file without a chunk of sound: the decoder judges these.
     """
-    head = read_at(0, 28)
-    kind, form = head[:4], head[8:12]
-    if kind in (b"RIFF", b"RF64", b"BW64") and form == b"WAVE":
-        return _find_in_wav(read_at, size, "<")
-    if kind == b"RIFX" and form == b"WAVE":
-        return _find_in_wav(read_at, size, ">")
-    if kind == b"FORM" and form in (b"AIFF", b"AIFC"):
-        return _find_in_aiff(read_at)
-    if kind == b"riff" and len(head) == 28:
-        return _find_in_w64(read_at)
-    if kind == b".snd" and len(head) >= 12:
-        start, promised = struct.unpack(">II", head[4:12])
-        return SoundChunk(start, None if promised >= _UNKNOWN_FROM else promised)
-    return None
+    if kind in ("WAV", "RIFX"):
+        return _find_in_wav(read_at, size, "<" if kind == "WAV" else ">")
+    if kind in ("AU", "AU-LE"):
+        return _find_in_au(read_at, ">" if kind == "AU" else "<")
+    find = {"AIFF": _find_in_aiff, "W64": _find_in_w64, "CAF": _find_in_caf, "NIST": _find_in_nist}
+    return find[kind](read_at) if kind in find else None
 
 
 def _find_in_wav(read_at: ReadAt, size: int, order: str) -> SoundChunk | None:
@@ -124,10 +116,44 @@ def _find_in_w64(read_at: ReadAt) -> SoundChunk | None:
     return None
 
 
+def _find_in_au(read_at: ReadAt, order: str) -> SoundChunk | None:
+    head = read_at(4, 8)
+    if len(head) < 8:
+        return None
+    start, promised = struct.unpack(order + "II", head)
+    return SoundChunk(start, None if promised >= _UNKNOWN_FROM else promised)
+
+
+def _find_in_caf(read_at: ReadAt) -> SoundChunk | None:
+    position = 8
+    for _ in range(_MOST_CHUNKS):
+        head = read_at(position, 12)
+        if len(head) < 12:
+            return None
+        (length,) = struct.unpack(">Q", head[4:])
+        if head[:4] == b"data":  # It begins with the four bytes of a count of edits.
+            unknown = length < 4 or length >= 1 << 62
+            return SoundChunk(position + 16, None if unknown else length - 4)
+        position += 12 + length
+    return None
+
+
+def _find_in_nist(read_at: ReadAt) -> SoundChunk | None:
+    """The header is text, padded to the length that it names."""
+    head = read_at(0, 1024)
+    named = re.match(rb"NIST_1A\n *([0-9]{1,9})\n", head)
+    numbers = {
+        name: int(value)
+        for name, value in re.findall(rb"^([a-z_]+) -i ([0-9]{1,18})$", head, re.MULTILINE)
+    }
+    if not named or not numbers.get(b"sample_count"):
+        return None
+    values = numbers[b"sample_count"] * numbers.get(b"channel_count", 1)
+    return SoundChunk(int(named[1]), values * numbers.get(b"sample_n_bytes", 1))
+
+
 def ogg_breaks_off(read_at: ReadAt, size: int) -> bool:
-    """Whether a file is Ogg and its last whole page is not marked as the last of the stream."""
-    if read_at(0, 4) != b"OggS":
-        return False
+    """Whether the last whole page of an Ogg file is not marked as the last of the stream."""
     start = max(0, size - 2 * _OGG_PAGE_AT_MOST)
     tail = read_at(start, size - start)
     page = tail[max(0, tail.rfind(b"OggS")) :]
