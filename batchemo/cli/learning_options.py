@@ -169,6 +169,8 @@ def system_from(name: str, values: dict[str, Any]) -> System:
     from batchemo.training.systems import get_system
 
     system = get_system(name)
+    if system.beside and (values["params"] or values["window"] is not None):
+        raise UsageError(f"--param, --window: {name} takes its features as they are")
     features = recipe_with(system.features.name, values.pop("params"))
     window = values.pop("window")
     features = replace(features, window=features.window if window is None else window)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 from batchemo.errors import BatchemoError, BundleError, UsageError
 from batchemo.features.functionals import Functionals
+from batchemo.features.joint import Joint
 from batchemo.features.parts import Frames, Means
 from batchemo.features.spectrum import Floats
 from batchemo.features.speech import SpeechLogMel
@@ -35,7 +36,7 @@ class Params(Protocol):
 
 
 KINDS: dict[str, type[Any]] = {
-    kind.kind: kind for kind in (SpeechLogMel, Frames, Means, Functionals)
+    kind.kind: kind for kind in (SpeechLogMel, Frames, Means, Functionals, Joint)
 }
 _TYPES: dict[str, type] = {
     "name": str,
@@ -133,6 +134,7 @@ RECIPES: dict[str, Recipe] = {
         # 3 s from 0.5 s on, as those who came before cut their recordings.
         Recipe("frames62", 22050, 3.5, Frames(parts=_CLASSIC + _SINGLE, n_mfcc=13, offset=0.5)),
         Recipe("functionals", 16000, 3.0, Functionals()),
+        Recipe("joint", 16000, 3.0, Joint()),
     )
 }
 

@@ -11,7 +11,7 @@ from batchemo.training.exam import Exam, quieten
 from batchemo.training.items import Progress
 from batchemo.training.protocols import final_trial
 from batchemo.training.ship import Delivery, ship
-from batchemo.training.trials import Classroom, Told, Trained, train
+from batchemo.training.trials import Told, Trained, train
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def train_bundle(
     gathered = exam.gather(jobs=jobs, progress=progress)
     if not gathered.items:
         raise BatchemoError("none of the recordings gives anything to learn from: see the reasons")
-    room = Classroom(exam.system, exam.choices, gathered.items, exam.labels, exam.work)
+    room = exam.room()
     trial = final_trial(room.items, exam.choices)
     trained = train(room, trial, told)
     return Graduate(ship(room, trial, trained, delivery), trained, gathered.failures)

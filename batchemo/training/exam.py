@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
@@ -18,7 +18,7 @@ from batchemo.training.items import Gathered, Progress, gather_items, home_of
 from batchemo.training.judged import Judged
 from batchemo.training.otherwise import hear_otherwise
 from batchemo.training.protocols import Folds, Protocol, Trial, make_trials, with_twins
-from batchemo.training.systems import System
+from batchemo.training.systems import System, get_system
 from batchemo.training.trials import Answers, Classroom, judge, run_trial
 
 Sat: TypeAlias = Callable[[int, int, Trial, tuple[Judged, ...]], None]
@@ -42,7 +42,7 @@ class Exam:
 
     def gather(self, *, jobs: int = 1, progress: Progress = lambda done, total: None) -> Gathered:
         """The items of all recordings and of their copies: computed once, then found."""
-        return gather_items(
+        gathered = gather_items(
             self.examples,
             self.system.features,
             self.system.windows,
@@ -52,6 +52,24 @@ class Exam:
             jobs=jobs,
             progress=progress,
         )
+        if self.beside:
+            self.beside.gather(jobs=jobs, progress=progress)
+        return gathered
+
+    @property
+    def beside(self) -> Exam | None:
+        """The same exam of the system beside this one, with the same copies to learn from."""
+        if not self.system.beside:
+            return None
+        system, own = get_system(self.system.beside), self.choices
+        choices = replace(
+            system.choices,
+            copies=own.copies,
+            abroad=min(own.abroad, system.choices.abroad),
+            validation=own.validation,
+            seed=own.seed,
+        )
+        return replace(self, system=system, choices=choices)
 
     @property
     def twice(self) -> bool:
@@ -63,7 +81,8 @@ class Exam:
         items = self.gather().items
         if self.twice:
             items = with_twins(items)
-        return Classroom(self.system, self.choices, items, self.labels, self.work)
+        beside = self.beside.room() if self.beside else None
+        return Classroom(self.system, self.choices, items, self.labels, self.work, beside)
 
     def trials(self, room: Classroom) -> tuple[Trial, ...]:
         """All trainings of this exam."""
@@ -126,7 +145,7 @@ def exam_options(exam: Exam) -> dict[str, object]:
     """The choices that figures depend on, as a report tells them."""
     folds = {} if exam.folds is None else {"folds": exam.folds}
     options = {key: value for key, value in asdict(exam.choices).items() if key != "seed"}
-    return {**options, **folds, "features": exam.system.features.to_dict()}
+    return {**options, **folds, "features": exam.system.heard.to_dict()}
 
 
 @lru_cache(maxsize=1)

@@ -1,10 +1,11 @@
-"""The nets by name, and several nets as one."""
+"""The nets by name, several nets as one, and nets of two kinds of features as one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
+from batchemo.features.joint import ROWS, STATISTICS
 from batchemo.training.classic import (
     build_cnn1d,
     build_frames62,
@@ -55,3 +56,16 @@ def together(nets: Sequence[Model]) -> Model:
         net.name = f"net_{number}"
     logits = layers.Average(name="mean_logits")([net(features) for net in nets])
     return keras.Model(features, logits)
+
+
+def joined(pictures: Model, statistics: Model) -> Model:
+    """One net that takes joint features and gives the mean of what two say, each of its part."""
+    import keras
+    from keras import layers, ops
+
+    bands = pictures.inputs[0].shape[-1]
+    features = keras.Input((None, bands), name="features")
+    row = ops.reshape(features[:, :ROWS], (-1, ROWS * bands))
+    pictures.name, statistics.name = "pictures", "statistics"
+    said = [pictures(features[:, ROWS:]), statistics(row[:, :STATISTICS])]
+    return keras.Model(features, layers.Average(name="mean_of_both")(said))

@@ -36,7 +36,10 @@ def hear_otherwise(
         progress=progress,
     )
     changed = [item for item in gathered.items if item.copy != ORIGINAL]
-    wide = replace(room, items=(*room.items, *changed))
+    beside = room.beside
+    if beside:
+        beside, _ = hear_otherwise(beside, trials, conditions, jobs=jobs, progress=progress)
+    wide = replace(room, items=(*room.items, *changed), beside=beside)
     places: dict[Example, list[int]] = {example: [] for example in tested}
     for place, item in enumerate(changed, start=len(room.items)):
         places[item.example].append(place)

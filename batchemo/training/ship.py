@@ -50,13 +50,13 @@ def ship(room: Classroom, trial: Trial, trained: Trained, delivery: Delivery) ->
     from batchemo.training.export import keras_bytes, onnx_bytes
 
     examples = _examples(room, (*trial.learn, *trial.watch))
-    tried = room.some((trial.watch or trial.learn)[:_TRIED])
+    tried = room.heard((trial.watch or trial.learn)[:_TRIED])
     info = _info(room, trial, trained, delivery, examples)
     figures = figures_for_card(delivery.evaluations, delivery.beside)
     files = {
         "README.md": write_system_card(info, figures).encode(),
         "model.keras": keras_bytes(trained.model),
-        "model.onnx": onnx_bytes(trained.model, [item.windows for item in tried]),
+        "model.onnx": onnx_bytes(trained.model, tried),
         LEARNT: learnt_bytes(examples),
         **pictures_for_card(delivery.evaluations),
     }
@@ -95,12 +95,12 @@ def _info(
     corpora = sorted({example.corpus for example in examples})
     seconds = system.windows.seconds
     # Frames that are cut or padded to one length: a longer window would hide what is not heard.
-    free = len(system.features.shape()) == 1 or system.floor is not None
+    free = len(system.heard.shape()) == 1 or system.floor is not None
     return {
         "name": delivery.out.name,
         "description": system.told,
         "labels": list(room.labels),
-        "recipe": system.features.to_dict(),
+        "recipe": system.heard.to_dict(),
         "window": seconds,
         "hop": system.windows.hop,
         "window_range": [1.0, 10.0] if free else [seconds, seconds],
@@ -114,6 +114,7 @@ def _info(
             "seed": trial.seed,
             "net": system.net,
             "nets": system.nets,
+            "beside": system.beside or None,
             "options": _options(room, trial),
             "epochs": max((len(one.history) for one in trained.taught), default=0),
             "chosen": asdict(trained.taught[0].chosen) if trained.taught else None,

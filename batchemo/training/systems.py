@@ -20,14 +20,21 @@ class System:
     told: str
     features: Recipe
     net: str
-    """The name of its net in `batchemo.training.classic`."""
+    """The name of its net in `batchemo.training.nets`, or the control's."""
     choices: Choices
     claim: str = ""
     """What its source reports of it."""
     nets: int = 1
     """How many nets, each by its own seed, answer together."""
+    beside: str = ""
+    """The system whose net has the same say as all nets of this one; empty for none."""
     floor: float | None = None
     """What the padding of its pictures is made of, where its net tells padding from sound."""
+
+    @property
+    def heard(self) -> Recipe:
+        """What a scan computes for the finished net."""
+        return get_recipe("joint") if self.beside else self.features
 
     @property
     def windows(self) -> Windows:
@@ -136,12 +143,13 @@ OWN_SYSTEMS: Mapping[str, System] = {
         ),
         System(
             "accurate",
-            "Three nets like the default's that answer together.",
+            "Three nets like the default's and, with as much to say, the control beside them.",
             get_recipe("logmel64"),
             "conformer",
             _CYCLE,
             nets=3,
             floor=-2.0,
+            beside="functionals",
         ),
         System(
             "functionals",

@@ -14,13 +14,14 @@ from typing import TypeAlias
 import numpy as np
 
 from batchemo.errors import BatchemoError
+from batchemo.features.joint import join
 from batchemo.training.choices import Choices
 from batchemo.training.given import Given, Model
 from batchemo.training.history import Epoch
 from batchemo.training.items import Item, home_of
 from batchemo.training.judged import Judged
 from batchemo.training.lessons import Lessons, make_lessons
-from batchemo.training.nets import NETS, net_of, together
+from batchemo.training.nets import NETS, joined, net_of, together
 from batchemo.training.pictures import Float32
 from batchemo.training.protocols import Trial
 from batchemo.training.regression import L2S, REGRESSION, learn_regression
@@ -65,6 +66,8 @@ class Classroom:
     labels: tuple[str, ...]
     work: Path
     """The folder of checkpoints and results."""
+    beside: Classroom | None = None
+    """The same items as the system beside this one hears them."""
 
     def choices_of(self, trial: Trial) -> Choices:
         """The choices, with the trial's own seed."""
@@ -73,6 +76,13 @@ class Classroom:
     def some(self, places: Sequence[int]) -> list[Item]:
         """The items at these places."""
         return [self.items[place] for place in places]
+
+    def heard(self, places: Sequence[int]) -> list[Float32]:
+        """The windows of the items at these places, as the finished net takes them."""
+        own = [item.windows for item in self.some(places)]
+        if not self.beside:
+            return own
+        return [join(*both) for both in zip(self.beside.heard(places), own, strict=True)]
 
     def nets(self, trial: Trial) -> tuple[Trial, ...]:
         """The trials of the single nets that a trial's net is made of, each by its own seed."""
@@ -138,10 +148,8 @@ def run_trial(
 
     The temperature is None where nothing was watched that could tell it.
     """
-    answers = _mean([_answers(room, one, told) for one in room.nets(trial)])
-    if not answers.watch:
-        return answers, None
-    return answers, fit_temperature(answers.watch, room.lessons(trial.watch).labels)
+    answers = _answers(room, trial, told)
+    return answers, _temperature(room, trial, answers.watch)
 
 
 def judge(
@@ -158,16 +166,15 @@ def judge(
 
 def train(room: Classroom, trial: Trial, told: Told = lambda trial, epoch: None) -> Trained:
     """Teach fresh nets what the trial says, from the checkpoints of an earlier try if any."""
-    from batchemo.training.export import keras_graph
-
     trained = [_train_net(room, one, told) for one in room.nets(trial)]
+    taught = tuple(taught for _, taught in trained if taught)
     model = together([net for net, _ in trained])
-    temperature = None
-    if trial.watch:
-        watch = room.lessons(trial.watch)
-        logits = hear_items(keras_graph(model), watch.windows)
-        temperature = fit_temperature(logits, watch.labels)
-    return Trained(model, tuple(taught for _, taught in trained if taught), temperature)
+    watched = _hear(model, room.some(trial.watch))
+    if room.beside:
+        other = train(room.beside, trial)
+        watched = _mean([watched, _hear(other.model, room.beside.some(trial.watch))])
+        model = joined(model, other.model)
+    return Trained(model, taught, _temperature(room, trial, watched))
 
 
 def _train_net(room: Classroom, trial: Trial, told: Told) -> tuple[Model, Taught | None]:
@@ -223,20 +230,19 @@ def _check_classes(learn: Lessons, labels: Sequence[str]) -> None:
 
 
 def _answers(room: Classroom, trial: Trial, told: Told) -> Answers:
-    """What a single net answers: found now, or kept."""
-    from batchemo.training.export import keras_graph
+    """What the nets of a trial say together, those of the system beside it included."""
+    own = _mean_answers([_net_answers(room, one, told) for one in room.nets(trial)])
+    return _mean_answers([own, _answers(room.beside, trial, told)]) if room.beside else own
 
+
+def _net_answers(room: Classroom, trial: Trial, told: Told) -> Answers:
+    """What a single net answers: found now, or kept."""
     result = room.result(trial)
     parts = {"test": trial.test, "watch": trial.watch}
     if not result.is_file():
         model, _ = _train_net(room, trial, told)
-        graph = keras_graph(model)
-        heard = {
-            name: np.concatenate(hear_items(graph, [item.windows for item in room.some(places)]))
-            for name, places in parts.items()
-            if places
-        }
-        _keep(result, heard)
+        heard = {name: _hear(model, room.some(places)) for name, places in parts.items()}
+        _keep(result, {name: np.concatenate(said) for name, said in heard.items() if said})
     with np.load(result, allow_pickle=False) as content:
         return Answers(
             **{
@@ -246,19 +252,29 @@ def _answers(room: Classroom, trial: Trial, told: Told) -> Answers:
         )
 
 
+def _hear(model: Model, items: Sequence[Item]) -> Logits:
+    from batchemo.training.export import keras_graph
+
+    return tuple(hear_items(keras_graph(model), [i.windows for i in items])) if items else ()
+
+
+def _temperature(room: Classroom, trial: Trial, watched: Logits) -> float | None:
+    return fit_temperature(watched, room.lessons(trial.watch).labels) if watched else None
+
+
 def _by_item(logits: Float32, items: Sequence[Item]) -> Logits:
     return tuple(np.split(logits, np.cumsum([len(item.windows) for item in items])[:-1]))
 
 
-def _mean(every: Sequence[Answers]) -> Answers:
-    """The mean of what several nets say."""
+def _mean_answers(every: Sequence[Answers]) -> Answers:
+    return Answers(_mean([one.test for one in every]), _mean([one.watch for one in every]))
 
-    def mean(many: Sequence[Logits]) -> Logits:
-        return tuple(np.mean(said, axis=0) for said in zip(*many, strict=True))
 
-    if len(every) == 1:
-        return every[0]
-    return Answers(mean([one.test for one in every]), mean([one.watch for one in every]))
+def _mean(many: Sequence[Logits]) -> Logits:
+    """The mean of what several nets say of each window."""
+    if len(many) == 1:
+        return many[0]
+    return tuple(np.mean(said, axis=0) for said in zip(*many, strict=True))
 
 
 def _keep(path: Path, told: dict[str, Float32]) -> None:

@@ -55,6 +55,39 @@ def test_the_default_is_trained_watches_nobody_and_scans(
     assert {row["status"] for row in rows} == {"ok"}
 
 
+def test_nets_with_the_control_beside_them_are_judged_trained_and_scan_as_one(
+    batchemo: Run, ravdess: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(NETS, "conformer", partial(build_conformer, size=TINY))
+    out, work = tmp_path / "mine", ("--work", tmp_path / "work", "-j", 1, "-q")
+    few = ("--epochs", 1, "--copies", "noise")
+    figures = ("--conditions", "level", "-o", tmp_path / "figures")
+
+    judged = batchemo("evaluate", "accurate", ravdess, "--folds", 2, *few, *work, *figures)
+    ran = batchemo("train", ravdess, "--recipe", "accurate", *few, "-o", out, *work)
+
+    assert (judged.code, ran.code) == (0, 0), judged.err + ran.err
+    about = json.loads((tmp_path / "figures" / "evaluation.json").read_text())["about"]
+    assert about["options"]["features"]["name"] == "joint"
+    info = json.loads((out / "bundle.json").read_text())
+    assert info["recipe"]["name"] == "joint"
+    assert (info["training"]["nets"], info["training"]["beside"]) == (3, "functionals")
+
+    scanned = batchemo("scan", ravdess, "-m", out, "-o", tmp_path / "r.csv", "-j", 1)
+    assert scanned.code == 0, scanned.err
+
+
+def test_the_features_of_two_systems_are_taken_as_they_are(
+    batchemo: Run, ravdess: Path, tmp_path: Path
+) -> None:
+    words = ("train", ravdess, "--recipe", "accurate", "-o", tmp_path / "mine")
+
+    ran = batchemo(*words, "--param", "n_mels=32")
+
+    assert ran.code == 2
+    assert "accurate takes its features as they are" in ran.err
+
+
 def test_what_the_folds_of_an_evaluation_tell_calibrates_the_model(
     batchemo: Run, ravdess: Path, tmp_path: Path
 ) -> None:

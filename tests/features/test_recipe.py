@@ -28,6 +28,7 @@ SHAPES = {
     "stats162": (162,),
     "frames62": (130, 62),
     "functionals": (267,),
+    "joint": (306, 64),
 }
 
 
@@ -37,9 +38,22 @@ def test_shape_and_names_are_what_the_models_were_built_for(recipe: Recipe) -> N
     assert len(recipe.names) == len(set(recipe.names)) == recipe.shape()[-1]
 
 
-def test_only_logmel64_grows_with_the_window() -> None:
+def test_only_pictures_of_the_speech_grow_with_the_window() -> None:
     assert get_recipe("logmel64").shape(1.5) == (151, 64)
-    assert [name for name, recipe in RECIPES.items() if not recipe.fixed_shape] == ["logmel64"]
+    assert get_recipe("joint").shape(1.5) == (156, 64)
+    growing = [name for name, recipe in RECIPES.items() if not recipe.fixed_shape]
+    assert growing == ["logmel64", "joint"]
+
+
+def test_joint_features_are_the_statistics_and_then_the_picture() -> None:
+    samples = voice(16000, 2.0)
+
+    joint = extract(get_recipe("joint"), samples)
+
+    assert (joint[5:] == extract(get_recipe("logmel64"), samples)).all()
+    row = joint[:5].ravel()
+    assert (row[:267] == extract(get_recipe("functionals"), samples)).all()
+    assert not row[267:].any()
 
 
 @any_recipe

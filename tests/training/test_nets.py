@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_nets import BANDS, tiny_conformer
+from made_nets import BANDS, given, tiny_conformer
 
 pytest.importorskip("tensorflow")
 
-from batchemo.training.export import keras_graph
-from batchemo.training.nets import NETS, net_of, together
+from batchemo.features.joint import STATISTICS, join
+from batchemo.training.export import keras_graph, onnx_bytes
+from batchemo.training.nets import NETS, joined, net_of, together
 from batchemo.training.regression import REGRESSION, Regression
 from batchemo.training.systems import SYSTEMS
 
@@ -61,3 +62,21 @@ def test_a_single_net_is_itself() -> None:
     net = linear_net(0)
 
     assert together([net]) is net
+
+
+def test_joint_features_are_told_apart_and_both_nets_say_as_much() -> None:
+    random = np.random.default_rng(0)
+    numbers = (random.normal(size=shape) for shape in ((STATISTICS, 3), (3,)))
+    coefficients, bias = (of.astype(np.float32) for of in numbers)
+    plain = (np.zeros(STATISTICS, np.float32), np.ones(STATISTICS, np.float32))
+    statistics = net_of(Regression(*plain, coefficients, bias, l2=0.1))
+    pictures = tiny_conformer(given(bands=64))
+    rows = random.normal(size=(2, STATISTICS)).astype(np.float32)
+    seen = random.normal(size=(2, 50, 64)).astype(np.float32)
+    apart = [keras_graph(pictures)(seen), keras_graph(statistics)(rows)]
+
+    both = joined(pictures, statistics)
+
+    said = keras_graph(both)(join(rows, seen))
+    np.testing.assert_allclose(said, np.mean(apart, axis=0), atol=1e-4)
+    assert onnx_bytes(both, [join(rows, seen)])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from batchemo.errors import UsageError
-from batchemo.features import extract
+from batchemo.features import extract, get_recipe
 from batchemo.training.copies import check_copies
 from batchemo.training.nets import NETS
 from batchemo.training.regression import REGRESSION
@@ -92,12 +92,21 @@ def test_all_systems_are_those_of_a_scan_and_then_the_five() -> None:
     assert tuple(OWN_SYSTEMS) == ("default", "accurate", "functionals")
 
 
-def test_accurate_is_several_nets_of_the_very_kind_of_the_default() -> None:
+def test_accurate_is_several_nets_of_the_very_kind_of_the_default_and_the_control() -> None:
     default, accurate = OWN_SYSTEMS["default"], OWN_SYSTEMS["accurate"]
 
     assert (default.nets, accurate.nets) == (1, 3)
     for name in ("features", "net", "choices", "floor", "windows"):
         assert getattr(accurate, name) == getattr(default, name)
+    assert (default.beside, accurate.beside) == ("", "functionals")
+    assert accurate.heard == get_recipe("joint")
+
+
+def test_what_stands_beside_a_system_hears_the_same_windows() -> None:
+    for system in SYSTEMS.values():
+        assert system.heard.window == system.windows.seconds
+        if system.beside:
+            assert get_system(system.beside).windows == system.windows
 
 
 @pytest.mark.parametrize("name", OWN_SYSTEMS)
