@@ -101,7 +101,7 @@ def load_bundle(name_or_path: str | Path) -> Bundle:
     folder = find_bundle(name_or_path)
     content = _read_inside(folder, INFO, None)
     try:
-        info = json.loads(content.decode("utf-8"))
+        info = json.loads(content.decode("utf-8"), parse_constant=_no_number)
         check_info(info)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{folder / INFO}: is no JSON: {error}") from error
@@ -111,6 +111,10 @@ def load_bundle(name_or_path: str | Path) -> Bundle:
     for name in info["files"]:
         bundle.read(name)
     return bundle
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
 def _read_inside(folder: Path, name: str, size: int | None) -> bytes:

@@ -1,4 +1,5 @@
-"""Refuses model files that could do more than compute: read other files, or run foreign code.
+"""Refuses model files that could do more than compute: read other files, run foreign code, or take
+all memory and time there is.
 
 An ONNX file is walked as the protocol buffer that it is, along the few fields that can hold what
 is not allowed; this needs no `onnx` package, which a scan does not install.
@@ -8,37 +9,58 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from batchemo.bundles.schema import MAX_FILE_BYTES
+from batchemo.bundles.stored import check_weights
 from batchemo.errors import BundleError
 
 ALLOWED_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
+
+# Those that compute numbers from numbers, in one pass: nothing that loops, branches, draws by
+# chance, or handles texts, sequences and pictures.
+_OPERATORS = """
+    Abs Add And ArgMax ArgMin AveragePool BatchNormalization Cast Ceil Clip Concat Constant
+    ConstantOfShape Conv ConvTranspose Cos CumSum Div Dropout Einsum Elu Equal Erf Exp Expand
+    Flatten Floor GRU Gather GatherElements GatherND Gelu Gemm GlobalAveragePool GlobalMaxPool
+    Greater GreaterOrEqual GroupNormalization HardSigmoid HardSwish Identity
+    InstanceNormalization LSTM LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax MatMul
+    Max MaxPool Mean Min Mish Mod Mul Neg Not OneHot Or PRelu Pad Pow RNN Range Reciprocal
+    ReduceL1 ReduceL2 ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
+    ReduceSumSquare Relu Reshape Round Selu Shape Sigmoid Sign Sin Size Slice Softmax Softplus
+    Softsign Split Sqrt Squeeze Sub Sum Swish Tanh ThresholdedRelu Tile TopK Transpose Trilu
+    Unsqueeze Where Xor
+"""
+ALLOWED_OPERATORS = frozenset(_OPERATORS.split())
 
 # Message → field number → the message, or the rule, that the field holds (onnx.proto, IR 3 to 13).
 _ONNX: Mapping[str, Mapping[int, str]] = {
     "model": {7: "graph", 8: "operator set", 20: "no training part", 25: "no functions"},
     "operator set": {1: "domain"},
-    "graph": {1: "node", 5: "tensor", 15: "sparse tensor"},
-    "node": {5: "attribute", 7: "domain"},
+    "graph": {1: "node", 5: "tensor", 15: "no sparse tensors"},
+    "node": {4: "operator", 5: "attribute", 7: "domain"},
     "attribute": {
         5: "tensor",
         6: "graph",
         10: "tensor",
         11: "graph",
-        22: "sparse tensor",
-        23: "sparse tensor",
+        22: "no sparse tensors",
+        23: "no sparse tensors",
     },
-    "sparse tensor": {1: "tensor", 2: "tensor"},
-    "tensor": {13: "no external data", 14: "data location"},
+    "tensor": {1: "sizes", 13: "no external data", 14: "data location"},
 }
 _MAX_DEPTH = 32
 
+# Those that run code of their own, or read a file that they name.
 _FOREIGN_LAYERS = frozenset(
-    {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "TextVectorization"}
+    {"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+    | {"TextVectorization", "StringLookup", "IntegerLookup", "IndexLookup"}
 )
+_KERAS_MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
 _KERAS_MODULES = (
     "keras.activations",
     "keras.constraints",
@@ -62,6 +84,7 @@ def check_onnx(content: bytes) -> None:
 def _check_message(kind: str, content: memoryview, depth: int) -> None:
     if depth > _MAX_DEPTH:
         raise ValueError("it is nested too deeply")
+    values = 1
     for number, value in _fields(content):
         rule = _ONNX[kind].get(number)
         if rule is None:
@@ -71,10 +94,16 @@ def _check_message(kind: str, content: memoryview, depth: int) -> None:
         if rule == "data location":
             if value != 0:
                 raise BundleError("model.onnx: has data in another file, which no bundle may have")
+        elif rule == "sizes":
+            values *= math.prod(_numbers(value))
+            if values > MAX_FILE_BYTES:
+                raise BundleError(f"model.onnx: has a tensor of {values:,} values, more than any's")
         elif not isinstance(value, memoryview):
             raise ValueError(f"field {number} of a {kind} is a number")
         elif rule == "domain":
             _check_domain(bytes(value).decode("utf-8"))
+        elif rule == "operator":
+            _check_operator(bytes(value).decode("utf-8"))
         else:
             _check_message(rule, value, depth + 1)
 
@@ -84,6 +113,22 @@ def _check_domain(domain: str) -> None:
         raise BundleError(
             f"model.onnx: uses operators of {domain!r}; a bundle may only use those of ONNX itself"
         )
+
+
+def _check_operator(name: str) -> None:
+    if name not in ALLOWED_OPERATORS:
+        raise BundleError(f"model.onnx: uses the operator {name!r}, which a bundle may not use")
+
+
+def _numbers(value: int | memoryview) -> Iterator[int]:
+    """The numbers of a field that may hold several, packed or not."""
+    if isinstance(value, int):
+        yield value
+        return
+    at = 0
+    while at < len(value):
+        number, at = _varint(value, at)
+        yield number
 
 
 def _fields(content: memoryview) -> Iterator[tuple[int, int | memoryview]]:
@@ -120,15 +165,30 @@ def _varint(content: memoryview, at: int) -> tuple[int, int]:
 
 
 def check_keras(content: bytes) -> None:
-    """Raise BundleError for a Keras file that names anything but Keras's own layers."""
+    """Raise BundleError for a Keras file that holds more than Keras's own layers and numbers."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if archive.getinfo("config.json").file_size > _MAX_CONFIG_BYTES:
-                raise BundleError("model.keras: its config.json is larger than any net's")
-            config = json.loads(archive.read("config.json"))
-            _check_layers(config)
+            config, weights = _members(archive)
+        _check_layers(json.loads(config))
     except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, RecursionError) as error:
         raise BundleError(f"model.keras: is no Keras file: {error}") from error
+    except (EOFError, NotImplementedError, RuntimeError) as error:  # packed or locked otherwise
+        raise BundleError(f"model.keras: cannot be unpacked: {error}") from error
+    check_weights(weights)
+
+
+def _members(archive: zipfile.ZipFile) -> tuple[bytes, bytes]:
+    """Give the configuration and the weights, and make sure that there is nothing else."""
+    names = archive.namelist()
+    if strange := sorted({name for name in names if name not in _KERAS_MEMBERS}):
+        raise BundleError(f"model.keras: holds {strange[0]!r}, which no net of ours has")
+    if len(names) > len(set(names)):
+        raise BundleError("model.keras: holds a file twice")
+    if archive.getinfo("config.json").file_size > _MAX_CONFIG_BYTES:
+        raise BundleError("model.keras: its config.json is larger than any net's")
+    if archive.getinfo("model.weights.h5").file_size > MAX_FILE_BYTES:
+        raise BundleError("model.keras: its weights are larger than any net's")
+    return archive.read("config.json"), archive.read("model.weights.h5")
 
 
 def _check_layers(config: Any) -> None:

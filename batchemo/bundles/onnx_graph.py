@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,42 +18,80 @@ from batchemo.bundles.schema import GRAPH
 from batchemo.errors import BundleError
 
 _LOG_ERRORS = 3
+MAX_MEMORY = 2 * 2**30
+"""Bytes that nets may have at work; more is refused, whatever memory there is."""
+_TRIED_FRAMES = 301
 
 
 def open_graph(bundle: Bundle) -> Graph:
     """Check the bundle's ONNX graph and make it ready to run."""
     # On Linux too it would write a device's number to disk and send word of its use.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime
-    from onnxruntime.capi import onnxruntime_pybind11_state as refusals
-
     content = bundle.read(GRAPH)
     check_onnx(content)
+    where, labels = bundle.path / GRAPH, len(bundle.labels)
+    with _told_as_refusal(where):
+        session = _session(content)
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if (
+        [each.type for each in (*inputs, *outputs)] != ["tensor(float)"] * 2
+        or len(inputs) != 1
+        or list(outputs[0].shape or ())[-1:] != [labels]
+    ):
+        raise BundleError(
+            f"{where}: should have one input and one output of {labels} logits, one for each label"
+        )
+    name = inputs[0].name
+
+    def run(batch: Float32) -> Float32:
+        with _told_as_refusal(where):
+            logits: Float32 = session.run(None, {name: batch})[0]
+        if logits.shape != (len(batch), labels):
+            raise BundleError(f"{where}: gives {logits.shape} for {len(batch)} items")
+        return logits
+
+    # Before it is given anything of a user's.
+    sizes = (size if isinstance(size, int) else _TRIED_FRAMES for size in inputs[0].shape[1:])
+    run(np.zeros((1, *sizes), np.float32))
+    return run
+
+
+def _session(content: bytes) -> Any:
+    import onnxruntime
+
+    _limit_memory()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = _LOG_ERRORS
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+@lru_cache(maxsize=1)
+def _limit_memory() -> None:
+    """Have all sessions of this process take memory from one place that has an end."""
+    import onnxruntime as ort
+
+    kind, use = ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, ort.OrtMemType.DEFAULT
+    limits = ort.OrtArenaCfg(MAX_MEMORY, -1, -1, -1)
+    with suppress(RuntimeError):  # The program that called us has set limits of its own.
+        ort.create_and_register_allocator(ort.OrtMemoryInfo("Cpu", kind, 0, use), limits)
+
+
+@contextmanager
+def _told_as_refusal(where: Path) -> Iterator[None]:
+    from onnxruntime.capi import onnxruntime_pybind11_state as refusals
+
     try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        yield
     except (
         refusals.Fail,
-        refusals.InvalidGraph,
         refusals.InvalidArgument,
+        refusals.InvalidGraph,
         refusals.InvalidProtobuf,
         refusals.NotImplemented,
+        refusals.RuntimeException,
     ) as error:
-        raise BundleError(f"{bundle.path / GRAPH}: ONNX Runtime refuses it: {error}") from error
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    if len(inputs) != 1 or len(outputs) != 1 or outputs[0].shape[-1] != len(bundle.labels):
-        raise BundleError(
-            f"{bundle.path / GRAPH}: should have one input and one output of "
-            f"{len(bundle.labels)} logits, one for each label"
-        )
-    name = inputs[0].name
-
-    def run(batch: Float32) -> Float32:
-        logits: Float32 = np.asarray(session.run(None, {name: batch})[0], np.float32)
-        return logits
-
-    return run
+        raise BundleError(f"{where}: ONNX Runtime refuses it: {error}") from error

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from batchemo.bundles.bundle import Bundle
-from batchemo.errors import UsageError
+from batchemo.errors import BundleError, UsageError
 
 Float32: TypeAlias = npt.NDArray[np.float32]
 Graph: TypeAlias = Callable[[Float32], Float32]
@@ -48,7 +48,10 @@ class BatchedRuntime:
             rows = items[start : start + self.batch_size]
             batch = np.zeros((self.batch_size, *items.shape[1:]), np.float32)
             batch[: len(rows)] = rows
-            calibrated = softmax(self.graph(batch), self.temperature)
+            logits = self.graph(batch)
+            if not np.isfinite(logits[: len(rows)]).all():
+                raise BundleError("the model answers with what are no numbers: it is broken")
+            calibrated = softmax(logits, self.temperature)
             probabilities[start : start + len(rows)] = calibrated[: len(rows)]
         return probabilities
 

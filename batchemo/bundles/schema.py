@@ -18,6 +18,7 @@ CARD = "README.md"
 MAX_FILE_BYTES = 256 * 2**20
 MAX_LABELS = 1000
 MAX_SECONDS = 600.0
+_TEMPERATURES = (0.001, 1000.0)
 
 Check = Callable[[str, Any], None]
 """Raises BundleError, naming the place it was given, for a value that is not as it should be."""
@@ -64,6 +65,12 @@ def _plain_name(where: str, value: Any) -> None:
 def _positive(where: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
         raise _wrong(where, "a number above 0", value)
+
+
+def _temperature(where: str, value: Any) -> None:
+    _positive(where, value)
+    if not _TEMPERATURES[0] <= value <= _TEMPERATURES[1]:
+        raise _wrong(where, f"from {_TEMPERATURES[0]} to {_TEMPERATURES[1]}", value)
 
 
 def _integer(where: str, value: Any) -> None:
@@ -166,7 +173,7 @@ _FIELDS: Mapping[str, Check] = {
     "hop": _positive,
     "window_range": _range,
     "normalisation": _one_of("graph"),
-    "calibration": _keys({"method": _one_of("temperature"), "temperature": _positive}),
+    "calibration": _keys({"method": _one_of("temperature"), "temperature": _temperature}),
     "training": _object,
     "figures": _object,
     "licence": _text,

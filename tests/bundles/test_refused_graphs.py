@@ -18,6 +18,7 @@ from batchemo.bundles.graphs import check_keras, check_onnx
 from batchemo.errors import BundleError
 
 onnx = pytest.importorskip("onnx")
+h5py = pytest.importorskip("h5py")
 
 Change = Callable[[Any], None]
 
@@ -44,14 +45,29 @@ def _external_constant(model: Any) -> None:
     model.graph.node.append(constant)
 
 
-def _external_in_a_branch(model: Any) -> None:
-    branch = onnx.helper.make_graph([], "branch", [], [])
-    _external(branch.initializer.add())
-    model.graph.node.append(onnx.helper.make_node("If", ["x"], ["y"], then_branch=branch))
+def _external_in_a_graph_within(model: Any) -> None:
+    inner = onnx.helper.make_graph([], "inner", [], [])
+    _external(inner.initializer.add())
+    model.graph.node[0].attribute.append(onnx.helper.make_attribute("body", inner))
 
 
-def _external_sparse(model: Any) -> None:
-    _external(model.graph.sparse_initializer.add().values)
+def _sparse(model: Any) -> None:
+    model.graph.sparse_initializer.add().dims.extend([2**20, 2**20])
+
+
+def _operator(name: str) -> Change:
+    def add(model: Any) -> None:
+        model.graph.node.append(onnx.helper.make_node(name, ["x"], ["y"]))
+
+    return add
+
+
+def _huge(*sizes: int) -> Change:
+    def add(model: Any) -> None:
+        tensor = model.graph.initializer.add()
+        tensor.dims.extend(sizes)
+
+    return add
 
 
 def _foreign_import(model: Any) -> None:
@@ -82,8 +98,15 @@ def _too_deep(model: Any) -> None:
         (_external_initializer, "external data|data in another file"),
         (_external_without_location, "data in another file"),
         (_external_constant, "external data|data in another file"),
-        (_external_in_a_branch, "external data|data in another file"),
-        (_external_sparse, "external data|data in another file"),
+        (_external_in_a_graph_within, "external data|data in another file"),
+        (_sparse, "sparse tensors"),
+        (_operator("Loop"), "operator 'Loop'"),
+        (_operator("If"), "operator 'If'"),
+        (_operator("RandomNormal"), "operator 'RandomNormal'"),
+        (_operator("NoSuchThing"), "operator 'NoSuchThing'"),
+        (_huge(2**40), "tensor of 1,099,511,627,776 values"),
+        (_huge(2**20, 2**20), "tensor of 1,099,511,627,776 values"),
+        (_huge(-1), "tensor of 18,446,744,073,709,551,615 values"),
         (_foreign_import, "operators of 'com.example'"),
         (_foreign_node, "operators of 'com.microsoft'"),
         (_function, "has functions"),
@@ -128,11 +151,26 @@ def test_every_shipped_bundle_is_valid_and_harmless(name: str) -> None:
         check_keras(bundle.read("model.keras"))
 
 
-def keras_file(config: Any) -> bytes:
-    """A file as Keras writes it, of which only the configuration matters here."""
+WEIGHTS = "model.weights.h5"
+
+
+def weights_file(fill: Callable[[Any], object] = lambda file: None) -> bytes:
+    """An HDF5 file of one array, and what else is put into it."""
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
+    with h5py.File(content, "w") as file:
+        file.create_dataset("layers/dense/vars/0", data=[[1.0, 2.0]])
+        fill(file)
+    return content.getvalue()
+
+
+def keras_file(config: Any, weights: bytes | None = None, **more: bytes) -> bytes:
+    """A file as Keras writes it, with more in it than there should be."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("config.json", json.dumps(config))
+        archive.writestr(WEIGHTS, weights if weights is not None else weights_file())
+        for name, inside in more.items():
+            archive.writestr(name, inside)
     return content.getvalue()
 
 
@@ -151,6 +189,8 @@ def test_a_net_of_keras_layers_is_accepted() -> None:
     [
         {"class_name": "Lambda"},
         {"class_name": "TFSMLayer"},
+        {"class_name": "StringLookup", "config": {"vocabulary": "/etc/passwd"}},
+        {"config": {"activation": {"class_name": "__lambda__", "config": {"value": "4wAAAA=="}}}},
         {"module": "os", "class_name": "system"},
         {"module": "builtins", "class_name": "eval"},
         {"module": "keras.utils", "class_name": "get_file"},
@@ -164,6 +204,74 @@ def test_a_net_that_could_run_foreign_code_is_refused(changes: dict[str, Any]) -
         check_keras(keras_file(layer(**changes)))
 
 
+def _array_elsewhere(file: Any) -> None:
+    file.create_dataset("w", (4,), "f4", external=[("/etc/passwd", 0, 16)])
+
+
+def _huge_array(file: Any) -> None:
+    file.create_dataset("w", (2**20, 2**30), "f4", chunks=(64, 64))
+
+
+def _array_of_arrays(file: Any) -> None:
+    layout = h5py.VirtualLayout((4,), "f4")
+    layout[:] = h5py.VirtualSource("/etc/passwd", "w", (4,), "f4")
+    file.create_virtual_dataset("w", layout)
+
+
+def _texts(file: Any) -> None:
+    file.create_dataset("w", data=["a", "b"])
+
+
+def _endless(file: Any) -> None:
+    file["layers/again"] = file["layers"]
+
+
+@pytest.mark.parametrize(
+    ("fill", "told"),
+    [
+        (lambda file: file.__setitem__("w", h5py.ExternalLink("/etc/passwd", "/")), "a link"),
+        (lambda file: file.__setitem__("w", h5py.SoftLink("/layers")), "a link"),
+        (_array_elsewhere, "weights in another file"),
+        (_array_of_arrays, "weights in another file"),
+        (_huge_array, "weights of 4,503,599,627,370,512 bytes"),
+        (_texts, "no numbers"),
+        (_endless, "more than any net's"),
+    ],
+)
+def test_weights_that_lie_elsewhere_or_nowhere_are_refused(
+    fill: Callable[[Any], object], told: str
+) -> None:
+    with pytest.raises(BundleError, match=told):
+        check_keras(keras_file(layer(), weights_file(fill)))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("assets/vocabulary.txt", "holds 'assets/vocabulary.txt'"),
+        ("../outside", "holds '../outside'"),
+        ("/etc/cron.d/x", "holds '/etc/cron.d/x'"),
+    ],
+)
+def test_a_keras_file_with_more_in_it_is_refused(name: str, told: str) -> None:
+    with pytest.raises(BundleError, match=told):
+        check_keras(keras_file(layer(), **{name: b"x"}))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_keras_file_that_holds_a_file_twice_is_refused() -> None:
+    with pytest.raises(BundleError, match="twice"):
+        check_keras(keras_file(layer(), **{WEIGHTS: weights_file()}))
+
+
+def test_a_bomb_of_zeros_is_refused_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batchemo.bundles.graphs.MAX_FILE_BYTES", 2**22)
+    packed = keras_file(layer(), bytes(2**22 + 1))
+    assert len(packed) < 2**15
+    with pytest.raises(BundleError, match="weights are larger"):
+        check_keras(packed)
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"junk"])
 def test_a_file_that_is_no_zip_is_no_keras_file(content: bytes) -> None:
     with pytest.raises(BundleError, match="is no Keras file"):
@@ -175,3 +283,14 @@ def test_a_keras_file_without_a_configuration_is_refused() -> None:
     zipfile.ZipFile(content, "w").close()
     with pytest.raises(BundleError, match="is no Keras file"):
         check_keras(content.getvalue())
+
+
+@given(data=st.data())
+def test_a_keras_file_of_which_bytes_are_changed_gives_no_error_but_a_bundle_error(
+    data: st.DataObject,
+) -> None:
+    content = bytearray(keras_file(layer()))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(BundleError):
+        check_keras(bytes(content[: data.draw(st.integers(0, len(content)))]))

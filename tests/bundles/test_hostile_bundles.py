@@ -1,0 +1,273 @@
+"""Bundles made with ill will, whole and with right digests: refused before they hear anything."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import tiny_graph, tiny_info
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from signals import write_voice
+
+from batchemo.bundles import Bundle, list_bundles, load_bundle, open_runtime
+from batchemo.bundles.schema import FORMAT, check_info
+from batchemo.errors import BundleError
+
+onnx = pytest.importorskip("onnx")
+helper, numpy_helper, FLOAT = onnx.helper, onnx.numpy_helper, onnx.TensorProto.FLOAT
+
+Make = Callable[..., Bundle]
+
+
+def forge(folder: Path, graph: bytes, **more: bytes) -> Path:
+    """Write a bundle as its maker wants it: digests and sizes fit whatever the files are."""
+    files = {"model.onnx": graph, "README.md": b"# forged\n", **more}
+    facts = {
+        name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        for name, content in files.items()
+    }
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    (folder / "bundle.json").write_text(
+        json.dumps({"format": FORMAT, **tiny_info(), "files": facts})
+    )
+    return folder
+
+
+def graph_of(*nodes: Any, numbers: int = 1, kind: int = FLOAT) -> bytes:
+    """A net whose logits `l` go through some more nodes, to `y`; `size` holds a number."""
+    weights = numpy_helper.from_array(np.ones((64, 4), np.float32), "w")
+    size = numpy_helper.from_array(np.array([numbers], np.int64), "size")
+    made = helper.make_graph(
+        [
+            helper.make_node("ReduceMean", ["x"], ["m"], axes=[1], keepdims=0),
+            helper.make_node("MatMul", ["m", "w"], ["l"]),
+            *nodes,
+        ],
+        "forged",
+        [helper.make_tensor_value_info("x", FLOAT, ["n", "time", 64])],
+        [helper.make_tensor_value_info("y", kind, ["n", 4])],
+        [weights, size],
+    )
+    opset = [helper.make_opsetid("", 13)]
+    content: bytes = helper.make_model(made, opset_imports=opset, ir_version=8).SerializeToString()
+    return content
+
+
+def expanded(numbers: int) -> bytes:
+    """A net that blows one number up to many on its way."""
+    return graph_of(
+        helper.make_node("ReduceSum", ["l"], ["sum"], keepdims=0),
+        helper.make_node("Expand", ["sum", "size"], ["many"]),
+        helper.make_node("ReduceMax", ["many"], ["one"], keepdims=0),
+        helper.make_node("Add", ["l", "one"], ["y"]),
+        numbers=numbers,
+    )
+
+
+def filled(numbers: int) -> bytes:
+    """A net with a constant of many numbers."""
+    return graph_of(
+        helper.make_node("ConstantOfShape", ["size"], ["many"]),
+        helper.make_node("ReduceSum", ["many"], ["one"], keepdims=0),
+        helper.make_node("Add", ["l", "one"], ["y"]),
+        numbers=numbers,
+    )
+
+
+FORGED: dict[str, tuple[Callable[[], bytes], str]] = {
+    "half a graph": (lambda: tiny_graph(64, 4)[:-400], "ends in the middle|refuses it"),
+    "no graph": (lambda: b"\x08\x08", "refuses it"),
+    "a picture": (lambda: b"\x89PNG\r\n\x1a\n" * 9, "is no ONNX graph|refuses it"),
+    "4 GB at work": (lambda: expanded(2**30), "refuses it: .*smaller than requested"),
+    "1 TB at work": (lambda: expanded(2**38), "refuses it"),
+    "more than there is": (lambda: expanded(2**62), "refuses it"),
+    "a constant of 4 GB": (lambda: filled(2**30), "refuses it: .*smaller than requested"),
+    "a negative size": (lambda: filled(-5), "refuses it"),
+    "an input unknown": (
+        lambda: graph_of(helper.make_node("Add", ["l", "nowhere"], ["y"])),
+        "refuses it",
+    ),
+    "whole numbers": (
+        lambda: graph_of(
+            helper.make_node("Cast", ["l"], ["y"], to=onnx.TensorProto.INT64),
+            kind=onnx.TensorProto.INT64,
+        ),
+        "one output of 4 logits",
+    ),
+    "five logits": (lambda: tiny_graph(64, 5), "one output of 4 logits"),
+}
+
+
+@pytest.mark.parametrize("what", FORGED)
+def test_a_forged_graph_is_refused_when_it_is_opened(what: str, tmp_path: Path) -> None:
+    make, told = FORGED[what]
+    bundle = load_bundle(forge(tmp_path / "forged", make()))
+    with pytest.raises(BundleError, match=told) as refusal:
+        open_runtime(bundle)
+    assert "model.onnx" in str(refusal.value)
+
+
+@given(cut=st.floats(0, 1, exclude_max=True))
+@settings(max_examples=40)
+def test_a_graph_cut_anywhere_is_refused(
+    cut: float, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    whole = tiny_graph(64, 4)
+    content = whole[: int(cut * len(whole))]
+    folder = forge(tmp_path_factory.mktemp("cut") / "forged", content or b"\0")
+    with pytest.raises(BundleError):
+        open_runtime(load_bundle(folder))
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_an_answer_that_is_no_number_is_no_probability(number: float, tmp_path: Path) -> None:
+    value = helper.make_tensor("value", FLOAT, [1], [number])
+    graph = graph_of(
+        helper.make_node("Constant", [], ["bad"], value=value),
+        helper.make_node("Add", ["l", "bad"], ["y"]),
+    )
+    runtime = open_runtime(load_bundle(forge(tmp_path / "forged", graph)))
+    with pytest.raises(BundleError, match="no numbers"):
+        runtime.run(np.zeros((2, 5, 64), np.float32))
+
+
+def test_what_grows_with_the_batch_is_refused_as_it_runs(tmp_path: Path) -> None:
+    graph = graph_of(
+        helper.make_node("ReduceMean", ["x"], ["level"], axes=[2], keepdims=0),
+        helper.make_node("Flatten", ["level"], ["flat"], axis=2),
+        helper.make_node("Transpose", ["flat"], ["turned"]),
+        helper.make_node("MatMul", ["flat", "turned"], ["square"]),
+        helper.make_node("ReduceMax", ["square"], ["one"], keepdims=0),
+        helper.make_node("Add", ["l", "one"], ["y"]),
+    )
+    runtime = open_runtime(load_bundle(forge(tmp_path / "forged", graph)), batch_size=256)
+    with pytest.raises(BundleError, match="refuses it"):
+        runtime.run(np.zeros((256, 301, 64), np.float32))
+
+
+def test_a_scan_with_a_forged_bundle_ends_with_the_reason_and_leaves_no_table(
+    tmp_path: Path,
+) -> None:
+    write_voice(tmp_path / "corpus" / "one.wav")
+    folder = forge(tmp_path / "forged", expanded(2**38))
+    words = ["scan", str(tmp_path / "corpus"), "-m", str(folder), "-o", str(tmp_path / "t.csv")]
+    ended = subprocess.run(
+        [sys.executable, "-c", "from batchemo.cli import main; main()", *words],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode not in (0, 3)
+    assert "ONNX Runtime refuses it" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "t.csv").exists()
+
+
+PAYLOAD = """
+import sys
+from batchemo.bundles import load_bundle, open_runtime
+from batchemo.errors import BundleError
+try:
+    open_runtime(load_bundle(sys.argv[1]), backend="tensorflow")
+except BundleError as error:
+    print(error, "|", [m for m in ("keras", "tensorflow") if m in sys.modules])
+"""
+
+
+@pytest.mark.skipif("functionals" not in list_bundles(), reason="needs a shipped model")
+def test_a_real_net_with_a_lambda_in_it_is_refused_before_keras_is_even_imported(
+    tmp_path: Path,
+) -> None:
+    shipped = load_bundle("functionals").path / "model.keras"
+    forged = tmp_path / "model.keras"
+    with zipfile.ZipFile(shipped) as whole, zipfile.ZipFile(forged, "w") as copy:
+        for name in whole.namelist():
+            content = whole.read(name)
+            if name == "config.json":
+                config = json.loads(content)
+                code = {"class_name": "__lambda__", "config": {"value": "4wEAAAAAAAAA"}}
+                inside = {"module": "keras.layers", "class_name": "Lambda"}
+                config["config"]["layers"].append({**inside, "config": {"function": code}})
+                content = json.dumps(config).encode()
+            copy.writestr(name, content)
+    graph = tiny_graph(64, 4)
+    folder = forge(tmp_path / "forged", graph, **{"model.keras": forged.read_bytes()})
+    told = subprocess.run(
+        [sys.executable, "-c", PAYLOAD, str(folder)], capture_output=True, text=True, check=True
+    )
+    assert "has a Lambda layer, which could run foreign code | []" in told.stdout
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**400)
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["../x", "a/b", "\x1b[2J", "\u202e", "\0"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=5,
+)
+
+
+@st.composite
+def changed_infos(draw: st.DrawFn) -> Any:
+    """A valid bundle.json in which one thing, somewhere, is another or gone, or one too many."""
+    facts = {"sha256": "0" * 64, "bytes": 1}
+    info = json.loads(json.dumps({"format": FORMAT, **tiny_info()}))
+    info["files"] = {"model.onnx": dict(facts), "README.md": dict(facts)}
+    place = info
+    while True:
+        key = draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+        below = place[key]
+        if not isinstance(below, (dict, list)) or not below or draw(st.booleans()):
+            break
+        place = below
+    deed = draw(st.sampled_from(["change", "remove", "add"]))
+    if deed == "change":
+        place[key] = draw(JSON)
+    elif deed == "remove":
+        del place[key]
+    elif isinstance(place, dict):
+        place[draw(st.text(min_size=1, max_size=9))] = draw(JSON)
+    else:
+        place.append(draw(JSON))
+    return info
+
+
+@given(changed_infos())
+@settings(max_examples=300)
+def test_a_changed_bundle_json_is_refused_or_still_makes_sense(info: Any) -> None:
+    try:
+        check_info(info)
+    except BundleError as error:
+        assert "bundle.json" in str(error)  # noqa: PT017 - it may be none
+        return
+    bundle = Bundle(Path("somewhere"), "", info)
+    shortest, longest = bundle.window_range
+    assert 0 < shortest <= bundle.window <= longest <= 600
+    assert 0 < bundle.hop <= bundle.window
+    assert 0.001 <= bundle.temperature <= 1000
+    assert bundle.rate > 0
+    assert len(set(bundle.labels)) == len(bundle.labels) >= 2
+    assert all("/" not in name and name not in (".", "..") for name in info["files"])
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_that_is_none_is_no_json(word: str, tiny_bundle: Bundle) -> None:
+    place = tiny_bundle.path / "bundle.json"
+    place.write_text(place.read_text().replace('"figures": {}', f'"figures": {{"uar": {word}}}'))
+    with pytest.raises(BundleError, match=f"{word} is no number"):
+        load_bundle(tiny_bundle.path)
