@@ -101,9 +101,9 @@ def account_of_sources(sources: SourceOptions) -> dict[str, Any]:
     """Tell where the recordings came from."""
     return {
         "paths": [names.to_text(os.path.normpath(path)) for path in sources.paths],
-        "files_from": sources.files_from,
-        "manifest": sources.manifest,
-        "include": list(sources.include),
-        "exclude": list(sources.exclude),
+        "files_from": sources.files_from and names.to_text(sources.files_from),
+        "manifest": sources.manifest and names.to_text(sources.manifest),
+        "include": list(map(names.to_text, sources.include)),
+        "exclude": list(map(names.to_text, sources.exclude)),
         "extensions": list(sources.extensions),
     }

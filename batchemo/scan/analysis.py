@@ -11,12 +11,12 @@ from time import perf_counter
 
 import numpy as np
 
-from batchemo.audio import Window
+from batchemo.audio import Failure, Window
 from batchemo.errors import BatchemoError
 from batchemo.features import extract
 from batchemo.scan import watch
 from batchemo.scan.draft import Draft, Sheet
-from batchemo.scan.hearing import hear, spend
+from batchemo.scan.hearing import hear, spend, unexpected
 from batchemo.scan.options import Task
 from batchemo.scan.pool import Done, Stages
 from batchemo.scan.tools import Tools, tools_at_hand, wishes_of
@@ -30,6 +30,8 @@ def analyse(task: Task, recordings: Sequence[Recording]) -> Done[Row]:
         several = tools_at_hand(task.settings)
     except BatchemoError as error:
         return Done(fatal=str(error))
+    except MemoryError:
+        return Done(fatal="there is not enough memory to load a model: try fewer workers (-j)")
     return analyse_with(several, task.timeout, recordings)
 
 
@@ -42,7 +44,14 @@ def analyse_with(
     for recording in recordings:
         with watch.over(recording, timeout) as rearm:
             drafts.append(desk.hear(recording, rearm))
-    desk.finish()
+    with watch.over(recordings[-1], timeout):
+        desk.finish()
+    if desk.trouble is not None and len(recordings) > 1:
+        # Their windows shared batches: whose the trouble was only shows when each is alone.
+        alone = [analyse_with(several, timeout, [recording]) for recording in recordings]
+        return Done(tuple(row for done in alone for row in done.rows), desk.stages)
+    for draft in drafts:
+        draft.failure = draft.failure or desk.trouble
     return Done(tuple(draft.row() for draft in drafts), desk.stages)
 
 
@@ -83,6 +92,11 @@ class _Desk:
         for batch in self._batches:
             batch.flush()
 
+    @property
+    def trouble(self) -> Failure | None:
+        """What went wrong with a batch, whoever's windows were in it."""
+        return next((batch.trouble for batch in self._batches if batch.trouble), None)
+
 
 class _Batch:
     """Collects a model's windows across recordings and runs them when its net's batch is full."""
@@ -92,6 +106,7 @@ class _Batch:
         self._order = tools.order_of(labels)
         self._items: list[Floats] = []
         self._owners: list[tuple[Sheet, int]] = []
+        self.trouble: Failure | None = None
 
     def add(self, item: Floats, sheet: Sheet) -> None:
         """Take the features of the sheet's last window."""
@@ -104,8 +119,12 @@ class _Batch:
         if not self._items:
             return
         began = perf_counter()
-        results = self._tools.runtime.run(np.stack(self._items))[:, self._order]
-        for (sheet, index), result in zip(self._owners, results, strict=True):
-            sheet.probabilities[index] = result
+        try:
+            results = self._tools.runtime.run(np.stack(self._items))[:, self._order]
+        except Exception as error:  # Want of memory has many names in the runtimes.
+            self.trouble = unexpected(error)
+        else:
+            for (sheet, index), result in zip(self._owners, results, strict=True):
+                sheet.probabilities[index] = result
         self._items, self._owners = [], []
         spend(self._stages, "model", perf_counter() - began)

@@ -24,6 +24,7 @@ from batchemo.scan import lock
 from batchemo.scan.options import ScanOptions, Settings
 from batchemo.scan.parts import put_in_place, sync
 from batchemo.scan.pool import available_cpus
+from batchemo.scan.scratch import scratch_folder
 from batchemo.sources import SourceOptions
 
 OLDEST_PYTHON = (3, 10)
@@ -167,8 +168,8 @@ def _try_out(name: str) -> tuple[str, str | None, float]:
     from batchemo.scan.run import run_scan
 
     bundle = load_bundle(name)
-    with tempfile.TemporaryDirectory(prefix="batchemo-doctor-") as scratch:
-        path = Path(scratch, "made.wav")
+    with scratch_folder() as scratch:
+        path = scratch / "made.wav"
         write_made_voice(path)
         sources, settings = SourceOptions(paths=(str(path),)), (Settings(model=str(bundle.path)),)
         began = time.perf_counter()

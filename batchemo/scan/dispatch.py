@@ -2,7 +2,7 @@
 
 When workers die, all that was in flight comes back. What they had begun is suspect and is run
 again alone, with nothing beside it; the rest is run again as it was. A recording that kills its
-worker twice when alone is the culprit, and so is one that was under way for all of its time.
+worker twice when alone is the culprit, and so is one over which its worker stood still.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic
 
 from batchemo.errors import BatchemoError
@@ -69,7 +70,8 @@ class Dispatcher(Generic[R]):
     ) -> None:
         self._start, self._work, self._failed = start, work, failed
         self._workers, self._working = workers, 0
-        self._timeout, self._crumbs = timeout, crumbs
+        self._timeout = timeout
+        self._watch = None if crumbs is None else watch.Watch(Path(crumbs))
         self._executor: Executor | None = None
         self._flying: dict[Future[Done[R]], _Piece] = {}
         self._again: deque[_Piece] = deque()
@@ -84,11 +86,18 @@ class Dispatcher(Generic[R]):
         kill = True
         try:
             while self._launch(chunks):
-                wait(self._flying, return_when=FIRST_COMPLETED)
+                self._wait()
                 yield from self._collect()
             kill = False
         finally:
             self._close(kill=kill)
+
+    def _wait(self) -> None:
+        """Wait until something is done, or until it is time to look after the workers."""
+        moment = None if self._watch is None else watch.INTERVAL
+        wait(self._flying, moment, FIRST_COMPLETED)
+        if self._watch is not None:
+            self._watch.look()
 
     def _launch(self, chunks: Iterator[Chunk]) -> bool:
         """Fill the room there is; tell whether anything is in flight."""
@@ -164,8 +173,8 @@ class Dispatcher(Generic[R]):
 
     def _quarantine(self, lost: list[_Piece]) -> Iterator[Finished[R]]:
         """Sort what came back into the guilty, the suspect and the innocent."""
-        begun = None if self._crumbs is None else watch.seconds_under_way(self._crumbs)
-        if begun == {}:
+        begun = None if self._watch is None else self._watch.begun()
+        if begun == set():
             self._stillborn += 1
             if self._stillborn == STILLBORN:
                 raise BatchemoError(
@@ -176,10 +185,10 @@ class Dispatcher(Generic[R]):
             innocent = []
             for place, recording in zip(piece.places, piece.recordings, strict=True):
                 one = _Piece(piece.chunk, (place,))
-                spent = 0.0 if begun is None else begun.get((recording.root, recording.file))
-                if spent is None:
+                name = recording.root, recording.file
+                if begun is not None and name not in begun:
                     innocent.append(place)
-                elif 0 < self._timeout <= spent:
+                elif self._watch is not None and name in self._watch.hung:
                     detail = f"not done after {self._timeout:g} s (see --timeout)"
                     yield from self._note(one, (self._failed(recording, "timeout", detail),))
                 elif self._killed_often(one, alone=len(piece.places) == 1):

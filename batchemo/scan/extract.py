@@ -7,7 +7,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import batchemo
@@ -28,6 +27,7 @@ from batchemo.scan.parts import folder_beside
 from batchemo.scan.plan import Plan
 from batchemo.scan.pool import LocalProcesses, available_cpus
 from batchemo.scan.prepare import problems_of
+from batchemo.scan.scratch import scratch_folder
 from batchemo.sources import SourceOptions, open_sources
 from batchemo.sources.names import for_display
 from batchemo.tables.features import FEATURES
@@ -86,16 +86,16 @@ def run_extract(options: ExtractOptions, listener: Listener = ignore) -> Extract
     layout = Layout(options.recipe, options.listening.window, sources.extras)
     schema = with_account(layout.schema, account_of(options))
     plan, done = Plan(Ledger("")), Extracted()
-    with _spills(path) as folder, TemporaryDirectory(prefix="batchemo-workers-") as crumbs:
+    with _spills(path) as folder, scratch_folder() as crumbs:
         workers = options.jobs or available_cpus()
         task = Gathering(options.recipe, options.listening, str(folder), options.timeout)
         dispatcher: Dispatcher[Harvest] = Dispatcher(
-            partial(LocalProcesses, crumbs),
+            partial(LocalProcesses, str(crumbs)),
             partial(gather, task),
             given_up,
             workers=workers,
             timeout=options.timeout,
-            crumbs=crumbs,
+            crumbs=str(crumbs),
         )
         with (
             closing(dispatcher.run(plan.chunks(sources))) as finished,

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from batchemo.scan.parts import put_in_place, sync
+from batchemo.scan.parts import put_in_place, sync, unfinished_beside
 from batchemo.scan.plan import OWN, Run
 from batchemo.scan.shape import Shape, fitting
 from batchemo.scan.targets import Targets, tell_naming
@@ -75,16 +75,16 @@ def write_tables(
         if fresh:
             tell_naming(targets)
         for path in targets.all():
-            put_in_place(_unfinished(path), path)
+            put_in_place(unfinished_beside(path), path)
     finally:  # A signal, too, may come between any two steps.
         for path in targets.all():
-            _unfinished(path).unlink(missing_ok=True)
+            unfinished_beside(path).unlink(missing_ok=True)
     return None
 
 
 def _first_that_differs(targets: Targets) -> Path | None:
     for path in targets.all():
-        if not filecmp.cmp(_unfinished(path), path, shallow=False):
+        if not filecmp.cmp(unfinished_beside(path), path, shallow=False):
             return path
     return None
 
@@ -112,7 +112,7 @@ class Unfinished:
     """A table that is being written, under another name, and synced when it is whole."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._path = _unfinished(path)
+        self._path = unfinished_beside(path)
         self._stream = self._path.open("wb")
         if path.exists():
             os.fchmod(self._stream.fileno(), stat.S_IMODE(path.stat().st_mode))
@@ -145,8 +145,4 @@ def whole_table(path: Path, schema: pa.Schema) -> Iterator[Unfinished]:
     """Write a single table, which gets its name when the block ends well."""
     with Unfinished(path, schema) as table:
         yield table
-    put_in_place(_unfinished(path), path)
-
-
-def _unfinished(path: Path) -> Path:
-    return path.with_name(f".{path.name}.unfinished")
+    put_in_place(unfinished_beside(path), path)

@@ -28,13 +28,18 @@ def hear(
                 take(window)
     except Failure as why:
         failure = why
-    except MemoryError:
-        failure = Failure("out_of_memory", "there was not enough memory to read it")
     except Exception as error:  # One recording must never hurt the others, whatever is in it.
-        failure = Failure("internal_error", f"{type(error).__name__}: {error}")
+        failure = unexpected(error)
     for stage, seconds in listening.seconds.items():
         spend(stages, stage, seconds)
     return listening.facts, failure
+
+
+def unexpected(error: Exception) -> Failure:
+    """Make a failure of an error that no recording should cause."""
+    if isinstance(error, MemoryError):
+        return Failure("out_of_memory", "there was not enough memory to analyse it")
+    return Failure("internal_error", f"{type(error).__name__}: {error}")
 
 
 def spend(stages: Stages, stage: str, seconds: float) -> None:

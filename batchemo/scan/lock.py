@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from batchemo.errors import LockedError
+from batchemo.scan.parts import sync_names
+from batchemo.sources.names import for_display
 
 NAME = "lock"
 
@@ -29,10 +31,10 @@ def hold(folder: Path, *, wait: bool) -> Iterator[None]:
 
 def _tidy(folder: Path) -> None:
     """Remove a folder that holds nothing but the lock; one with parts waits for the next run."""
-    if os.listdir(folder) == [NAME]:
-        (folder / NAME).unlink()
-        # Another run may have begun in it since.
-        with suppress(OSError):
+    # The folder may be gone, or its disk; and another run may have begun in it since.
+    with suppress(OSError):
+        if os.listdir(folder) == [NAME]:
+            (folder / NAME).unlink()
             folder.rmdir()
 
 
@@ -42,18 +44,24 @@ def _acquire(folder: Path, *, wait: bool) -> int:
         # Not by exist_ok: that fails where the last holder removes the folder meanwhile.
         with suppress(FileExistsError):
             folder.mkdir()
+            sync_names(folder.parent)
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except FileNotFoundError:  # Its last holder has just removed the folder.
-            continue
+            # No link is followed: it could lead to a file of somebody's that is none of ours.
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            descriptor = os.open(path, flags, 0o666)
+        except FileNotFoundError:
+            if folder.is_symlink():
+                raise
+            continue  # Its last holder has just removed the folder.
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
             holder = os.pread(descriptor, 200, 0).decode(errors="replace") or "another process"
             os.close(descriptor)
             raise LockedError(
-                f"{folder}: {holder} is writing this output. Wait for it (--if-locked wait), "
-                "pass it over (--if-locked skip), or write to another output"
+                f"{for_display(str(folder))}: {for_display(holder)} is writing this output. Wait "
+                "for it (--if-locked wait), pass it over (--if-locked skip), or write to another "
+                "output"
             ) from error
         except BaseException:
             os.close(descriptor)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 from batchemo.errors import UsageError
+from batchemo.scan.parts import longest_of_parts, unfinished_beside
 from batchemo.sources.names import for_display
 from batchemo.tables.write import table_format
 
@@ -18,6 +20,7 @@ def check_output(output: str, *, overwrite: bool) -> Path:
     """
     path, shown = Path(output), for_display(output)
     table_format(path)
+    check_length(path)
     if path.is_dir():
         raise UsageError(f"{shown} is a folder: name a file in it, such as {shown}/table.parquet")
     if not path.parent.is_dir():
@@ -26,3 +29,16 @@ def check_output(output: str, *, overwrite: bool) -> Path:
     if path.exists() and not overwrite:
         raise UsageError(f"{shown} exists: --overwrite replaces it; another name (-o) keeps both")
     return path
+
+
+def check_length(path: Path) -> None:
+    """Refuse a name that leaves no room for those of the files that lie beside it meanwhile."""
+    for helper in (unfinished_beside(path), longest_of_parts(path)):
+        try:
+            helper.lstat()
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise UsageError(
+                    f"{for_display(str(path))}: this name is too long, since files of longer names "
+                    "lie beside it while it is written: choose a shorter one"
+                ) from None

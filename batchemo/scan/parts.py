@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,6 +25,20 @@ def folder_beside(output: str | Path) -> Path:
     """
     output = Path(output)
     return output.with_name(output.name + ".parts")
+
+
+def unfinished_beside(output: Path) -> Path:
+    """Name the file that becomes the output when it is whole."""
+    return output.with_name(f".{output.name}.unfinished")
+
+
+def longest_of_parts(output: Path) -> Path:
+    """Name the file with the longest path that a scan makes among an output's parts."""
+    return _unfinished(folder_beside(output) / _PART.format(0))
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(path.name + ".unfinished")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +81,27 @@ class Parts:
         return table
 
     def discard(self) -> None:
-        """Remove all parts, finished or not; the folder itself goes with its lock."""
+        """Remove all parts, finished or not; the folder itself goes with its lock.
+
+        They are gone for good before anything else goes: a part that comes back after a power cut
+        would be that of an interrupted run.
+        """
         for pattern in (f"{_DIGITS}.part.arrow*", f"{_EARLIER}*"):
             for path in self.folder.glob(pattern):
                 path.unlink()
+        sync_names(self.folder)
 
     def _path(self, number: int) -> Path:
         return self.folder / _PART.format(number)
 
 
 def _write(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
-    """Write an Arrow file whole or not at all: under another name, synced, then renamed."""
+    """Write an Arrow file."""
     import pyarrow as pa
 
-    unfinished = path.with_name(path.name + ".unfinished")
-    with unfinished.open("wb") as stream:
-        with pa.ipc.new_file(stream, schema) as writer:
-            for batch in batches:
-                writer.write_batch(batch)
-        stream.flush()
-        sync(stream.fileno())
-    put_in_place(unfinished, path)
+    with whole_file(path) as stream, pa.ipc.new_file(stream, schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
 
 
 def _read(path: Path) -> pa.Table | None:
@@ -94,22 +109,38 @@ def _read(path: Path) -> pa.Table | None:
     import pyarrow as pa
 
     try:
-        with pa.memory_map(str(path)) as source:
+        with pa.memory_map(os.fsencode(path)) as source:
             table = pa.ipc.open_file(source).read_all()
-            table.validate()
+            table.validate(full=True)
     except (pa.ArrowInvalid, OSError):
         return None
     return table
 
 
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Write a file whole or not at all: under another name, synced, then renamed."""
+    unfinished = _unfinished(path)
+    with unfinished.open("wb") as stream:
+        yield stream
+        stream.flush()
+        sync(stream.fileno())
+    put_in_place(unfinished, path)
+
+
 def put_in_place(unfinished: Path, path: Path) -> None:
     """Give a synced file its name, and see that the name too survives a power cut."""
     unfinished.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    sync_names(path.parent)
+
+
+def sync_names(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        sync(folder)
+        sync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def sync(descriptor: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -71,10 +72,12 @@ class LocalProcesses:
     def __init__(self, crumbs: str, workers: int) -> None:
         from joblib.externals.loky import ProcessPoolExecutor
 
+        # Only the main thread is sure to last until the work is done.
+        tied = threading.current_thread() is threading.main_thread()
         self._pool: Any = ProcessPoolExecutor(
             max_workers=workers,
             initializer=watch.enter,
-            initargs=(crumbs, os.getpid()),
+            initargs=(crumbs, os.getpid(), tied),
             env=ONE_THREAD | QUIET,
         )
 

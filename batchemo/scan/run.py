@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,7 +28,8 @@ from batchemo.scan.stream import OrderedCsv
 from batchemo.scan.targets import surprise
 from batchemo.scan.task import given_up, work
 from batchemo.scan.telling import Rows, Teller
-from batchemo.scan.workspace import load_ledger, locked_parts, reader_of
+from batchemo.scan.workspace import load_ledger, locked_parts, reader_of, waited_for_another
+from batchemo.sources.names import for_display
 from batchemo.tables.grouping import check_group_by
 from batchemo.tables.rows import Row, to_batch
 from batchemo.tables.summary import Summary
@@ -54,8 +56,11 @@ def run_scan(
     With `options.output` None the finished table comes with the report; with "-" the rows go to
     `stream` as CSV while they are found.
     """
-    # The same command once more is no mistake, as long as every table stays what it is.
+    # The same command once more is no mistake, as long as every table stays what it is; nor is it
+    # where another run did all meanwhile.
     repeated = repeats_a_finished_run(options)
+    if not repeated and waited_for_another(options):
+        repeated = repeats_a_finished_run(options)
     ready = prepare(replace(options, update=True) if repeated else options)
     try:
         with locked_parts(ready.options, ready.targets) as parts:
@@ -63,7 +68,7 @@ def run_scan(
     except OSError as error:
         if ready.targets is None:
             raise
-        place = error.filename or ready.targets.files
+        place = for_display(os.fsdecode(error.filename or ready.targets.files))
         raise BatchemoError(
             f"{place}: {error.strerror or error}. What was finished is kept: the same command goes "
             "on from there"

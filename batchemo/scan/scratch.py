@@ -1,4 +1,4 @@
-"""Passing folders, swept by a later run where their own was killed."""
+"""Passing folders, swept by the next run where their own was killed."""
 
 from __future__ import annotations
 
@@ -6,43 +6,65 @@ import fcntl
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-PREFIX = "batchemo-"
-_ALIVE = "alive"
-GRACE = 60.0
-"""Seconds in which a new folder may still be without its lock."""
+PREFIX = "batchemo-scratch-"
+SHARED_MEMORY = Path("/dev/shm")
+"""Where Linux keeps the semaphores by which the parent and its workers wait for each other."""
 
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
     """Give a new folder, locked for as long as this process lives, and remove it afterwards."""
     _sweep()
-    with (
-        tempfile.TemporaryDirectory(prefix=PREFIX) as name,
-        Path(name, _ALIVE).open("w") as alive,
-    ):
-        fcntl.flock(alive, fcntl.LOCK_EX)
-        yield Path(name)
+    folder, descriptor = _make()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _make() -> tuple[Path, int]:
+    """Make a folder that tells its process by its name, and lock it."""
+    while True:
+        folder = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
+        # Before we have locked it, another run may take it for abandoned.
+        with suppress(FileNotFoundError):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.path.isdir(folder):
+                return Path(folder), descriptor
+            os.close(descriptor)
 
 
 def _sweep() -> None:
     """Remove the folders of runs that were killed: nobody holds their locks."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):
-            if time.time() - folder.stat().st_mtime > GRACE and _is_abandoned(folder):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _sweep_semaphores(folder.name.removeprefix(PREFIX).partition("-")[0])
                 shutil.rmtree(folder)
+            finally:
+                os.close(descriptor)
 
 
-def _is_abandoned(folder: Path) -> bool:
-    descriptor = os.open(folder / _ALIVE, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+def _sweep_semaphores(process: str) -> None:
+    """Remove those of a run all of whose processes were killed, as by a container that ended."""
+    if process.isdecimal() and not _lives(int(process)):
+        for semaphore in SHARED_MEMORY.glob(f"sem.loky-{process}-*"):
+            semaphore.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        os.kill(process, 0)
+    except ProcessLookupError:
         return False
-    finally:
-        os.close(descriptor)
+    except OSError:
+        return True
     return True

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from batchemo.errors import UsageError
 from batchemo.scan.options import STDOUT, ScanOptions
-from batchemo.scan.parts import folder_beside
+from batchemo.scan.output import check_length
+from batchemo.scan.parts import folder_beside, whole_file
 from batchemo.sources.names import for_display
 from batchemo.tables.write import table_format
 
@@ -66,6 +67,7 @@ def _absolute(name: str) -> Path:
 def _check_place(path: Path) -> None:
     shown = for_display(str(path))
     table_format(path)
+    check_length(path)
     if path.is_dir():
         raise UsageError(f"{shown} is a folder: name a file in it, such as {shown}/results.parquet")
     if not path.parent.is_dir():
@@ -112,9 +114,11 @@ def _named_by_killed_run(targets: Targets) -> list[str]:
 def tell_naming(targets: Targets) -> None:
     """Leave word of the tables that are about to get their names."""
     word = json.dumps([str(path) for path in targets.all()])
-    (folder_beside(targets.files) / _NAMING).write_text(word)
+    with whole_file(folder_beside(targets.files) / _NAMING) as stream:
+        stream.write(word.encode())
 
 
 def forget_naming(targets: Targets) -> None:
     """Take that word back: all is done."""
-    (folder_beside(targets.files) / _NAMING).unlink(missing_ok=True)
+    for path in folder_beside(targets.files).glob(f"{_NAMING}*"):
+        path.unlink()

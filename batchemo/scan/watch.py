@@ -1,18 +1,21 @@
-"""What lets the parent name the recording that killed or hung a worker.
+"""What lets the parent name the recording that killed its worker, and end a worker that hangs.
 
-A worker leaves a crumb before each recording: which one, and since when. The kernel's own timer
-ends a process that stands still, even inside a decoder that never returns to Python.
+A worker leaves a crumb before each recording: which one, and how long it may take. The parent
+looks at the crumbs now and then: one that stays the same for longer than that is of a process
+that stands still, in a decoder that never returns, stopped, or before a disk that is gone.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from batchemo.sources import Recording
@@ -20,21 +23,40 @@ from batchemo.sources import Recording
 Rearm = Callable[[float], None]
 """Told the position in the recording, in seconds, now and then."""
 
+Name = tuple[str, str]
+"""Root and file of a recording."""
+
 HOUR = 3600.0
+INTERVAL = 0.5
+"""Seconds between two looks."""
+
+AT_REST = 0.0
+"""How long a worker may take that has nothing to do: for ever."""
+
 _FOLDER = "BATCHEMO_WORKER_CRUMBS"
+_PR_SET_PDEATHSIG = 1
 
 
-def enter(folder: str, parent: int) -> None:
+def enter(folder: str, parent: int, tied: bool) -> None:
     """Prepare a worker process: a place for its crumbs, no Ctrl-C, no life after its parent.
 
-    And no voice: decoders in C grumble at broken recordings, which are told as rows.
+    And no voice: decoders in C grumble at broken recordings, which are told as rows. `tied` asks
+    the kernel to end the process with the thread that started it.
     """
     os.environ[_FOLDER] = folder
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 2)
     os.close(silence)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if tied:
+        _tie()
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+
+
+def _tie() -> None:
+    """Ask Linux for a SIGKILL at the parent's death: also in C code that lets no thread run."""
+    with suppress(AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _follow(parent: int) -> None:
@@ -45,42 +67,83 @@ def _follow(parent: int) -> None:
 
 @contextmanager
 def over(recording: Recording, timeout: float) -> Iterator[Rearm]:
-    """Watch over the work on a recording; a process that is no worker is not watched."""
+    """Let the work on a recording be watched over; what is done in no worker is not."""
     folder = os.environ.get(_FOLDER)
     if folder is None:
         yield lambda position: None
         return
     crumb = Path(folder, f"{os.getpid()}.json")
-    _leave(crumb, recording)
     hours = 0.0
 
     def rearm(position: float) -> None:
         nonlocal hours
         if position >= (hours + 1) * HOUR:
             hours = position // HOUR
-            signal.setitimer(signal.ITIMER_REAL, timeout)
-            _leave(crumb, recording)
+            _leave(crumb, recording, timeout)
 
-    signal.setitimer(signal.ITIMER_REAL, timeout)
+    _leave(crumb, recording, timeout)
     try:
         yield rearm
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _leave(crumb, recording, AT_REST)
 
 
-def _leave(crumb: Path, recording: Recording) -> None:
-    crumb.write_text(json.dumps([recording.root, recording.file, time.monotonic()]))
+def _leave(crumb: Path, recording: Recording, patience: float) -> None:
+    # The time makes it another crumb: who comes to the same recording again has moved.
+    text = json.dumps([recording.root, recording.file, patience, time.monotonic()])
+    # A full disk may cost us the name of a culprit, but no recording its row.
+    with suppress(OSError):
+        crumb.write_text(text)
 
 
-def seconds_under_way(folder: str) -> dict[tuple[str, str], float]:
-    """Tell which recordings the workers had begun last, and how long ago; forget them."""
-    found = {}
-    for crumb in Path(folder).glob("*.json"):
-        try:
-            root, file, began = json.loads(crumb.read_text())
-        except ValueError:  # The worker died while it wrote this.
-            root = None
-        crumb.unlink()
-        if root is not None:
-            found[root, file] = time.monotonic() - began
-    return found
+def _read(text: str) -> tuple[Name, float] | None:
+    """Give the recording and how long it may take; None for a crumb that is not whole."""
+    try:
+        root, file, patience, _ = json.loads(text)
+    except ValueError:
+        return None
+    return (root, file), patience
+
+
+@dataclass(slots=True)
+class Watch:
+    """The parent's eye on the workers that leave their crumbs in a folder."""
+
+    folder: Path
+    hung: set[Name] = field(default_factory=set)
+    """The recordings whose workers stood still, and were ended."""
+    _stood: dict[Path, tuple[str, float]] = field(default_factory=dict)
+    """Each worker's last crumb, and for how long we have seen no other."""
+    _looked: float = field(default_factory=time.monotonic)
+
+    def look(self) -> None:
+        """End the workers that stand still.
+
+        Only the time counts in which we looked ourselves: who is suspended with us, by Ctrl-Z or
+        by a lid that is closed, has not stood still.
+        """
+        passed = time.monotonic() - self._looked
+        if passed < INTERVAL:
+            return
+        self._looked += passed
+        for crumb in self.folder.glob("*.json"):
+            text = crumb.read_text()
+            before, stood = self._stood.get(crumb, ("", 0.0))
+            stood = stood + min(passed, 2 * INTERVAL) if text == before else 0.0
+            self._stood[crumb] = text, stood
+            found = _read(text)
+            if found is not None and AT_REST < found[1] <= stood:
+                self.hung.add(found[0])
+                with suppress(ProcessLookupError):
+                    os.kill(int(crumb.stem), signal.SIGKILL)
+
+    def begun(self) -> set[Name]:
+        """Tell which recordings the workers had begun last; forget them."""
+        names = set()
+        for crumb in self.folder.glob("*.json"):
+            found = _read(crumb.read_text())
+            crumb.unlink()
+            if found is not None:
+                names.add(found[0])
+        self._stood.clear()
+        return names

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from batchemo.errors import LockedError
 from batchemo.scan import lock
 from batchemo.scan.earlier import adopt
 from batchemo.scan.finish import Reader
@@ -15,12 +16,36 @@ from batchemo.scan.options import ScanOptions
 from batchemo.scan.parts import Parts, folder_beside
 from batchemo.scan.scratch import scratch_folder
 from batchemo.scan.shape import Shape
-from batchemo.scan.targets import Targets, forget_naming, refuse_surprises
+from batchemo.scan.targets import Targets, forget_naming, refuse_surprises, targets_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 PARTS_AT_HAND = 8
+
+
+def waited_for_another(options: ScanOptions) -> bool:
+    """Wait until no other run holds the outputs, if that is wanted; tell whether one did."""
+    targets = targets_of(options)
+    if targets is None or options.if_locked != "wait":
+        return False
+    # What is refused after the wait is refused before it too.
+    refuse_surprises(options, targets)
+    try:
+        with _locked(targets, wait=False):
+            return False
+    except LockedError:
+        with _locked(targets, wait=True):
+            return True
+
+
+@contextmanager
+def _locked(targets: Targets, *, wait: bool) -> Iterator[None]:
+    with ExitStack() as locks:
+        # In one order everywhere, so that two runs that wait cannot wait for each other.
+        for folder in sorted(map(folder_beside, targets.all())):
+            locks.enter_context(lock.hold(folder, wait=wait))
+        yield
 
 
 @contextmanager
@@ -33,12 +58,8 @@ def locked_parts(options: ScanOptions, targets: Targets | None) -> Iterator[Part
         with scratch_folder() as folder:
             yield Parts(folder)
         return
-    # Before the wait for a lock: what is refused after it is refused before it too.
     refuse_surprises(options, targets)
-    with ExitStack() as locks:
-        # In one order everywhere, so that two runs that wait cannot wait for each other.
-        for folder in sorted(map(folder_beside, targets.all())):
-            locks.enter_context(lock.hold(folder, wait=options.if_locked == "wait"))
+    with _locked(targets, wait=options.if_locked == "wait"):
         refuse_surprises(options, targets)
         parts = Parts(folder_beside(targets.files))
         yield parts

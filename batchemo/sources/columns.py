@@ -49,7 +49,7 @@ def unguarded(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
     """
     import pyarrow.compute as pc
 
-    return pc.replace_substring_regex(column, r"^'(['=+\-@\t\r])", r"\1")
+    return pc.replace_substring_regex(column, r"^'(['=+\-@\t\r\n＝＋－＠])", r"\1")
 
 
 def _read(

@@ -135,15 +135,16 @@ def _read_text(path: str, title: str) -> pyarrow.Table:
                 if "UTF8" in str(error)
                 else f"The manifest {title} is no proper table: {error}"
             ) from None
-    columns = table.columns
-    if set(table.column_names) >= _OF_OUR_OWN:
+    columns, titles = table.columns, table.column_names
+    if set(titles) >= _OF_OUR_OWN:
         columns = [unguarded(column) for column in columns]
+        titles = unguarded(pyarrow.chunked_array([titles], pyarrow.string())).to_pylist()
     keep = {"file", "root"}
     columns = [
         column if name in keep else typed(column)
-        for name, column in zip(table.column_names, columns, strict=True)
+        for name, column in zip(titles, columns, strict=True)
     ]
-    return pyarrow.table(columns, names=table.column_names)
+    return pyarrow.table(columns, names=titles)
 
 
 def _header(path: str, title: str, delimiter: str) -> list[str]:

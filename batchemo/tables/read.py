@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from batchemo.errors import BatchemoError, UsageError
 from batchemo.tables.columns import also_of, files_columns, labels_of, models_of
 from batchemo.tables.schema import files_schema
-from batchemo.tables.write import METADATA_KEY, csv_schema, table_format, unguard
+from batchemo.tables.write import METADATA_KEY, csv_schema, table_format, unguard, unguarded
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,8 +53,9 @@ class Earlier:
         if table_format(self.path) == ".csv":
             yield from _csv_batches(self.path, columns)
             return
-        with _open_parquet(self.path) as file:
+        with _open_parquet(self.path) as file, _damage_told(self.path, "Parquet"):
             for batch in file.iter_batches(columns=columns):
+                batch.validate(full=True)
                 yield _plain(batch)
 
 
@@ -64,9 +67,9 @@ def open_table(path: str | Path) -> Earlier:
     if table_format(path) == ".csv":
         schema, run = _csv_header(path), {}
     else:
-        with _open_parquet(path) as file:
+        with _open_parquet(path) as file, _damage_told(path, "Parquet"):
             schema = file.schema_arrow
-        run = json.loads((schema.metadata or {}).get(METADATA_KEY, b"{}"))
+            run = json.loads((schema.metadata or {}).get(METADATA_KEY, b"{}"))
     if "root" not in schema.names or "file" not in schema.names:
         raise UnreadableTableError(
             f"{path}: this is no table of batchemo's: it has no root and file"
@@ -75,15 +78,30 @@ def open_table(path: str | Path) -> Earlier:
     return Earlier(path, schema, labels_of(names), run, models_of(names), also_of(names))
 
 
-def _open_parquet(path: Path) -> pq.ParquetFile:
+def open_bytes(path: Path) -> pa.NativeFile:
+    """Open a file for Arrow, which takes a name that is no UTF-8 as bytes alone."""
     import pyarrow as pa
+
+    return pa.OSFile(os.fsencode(path))
+
+
+def _open_parquet(path: Path) -> pq.ParquetFile:
     import pyarrow.parquet as pq
 
+    with _damage_told(path, "Parquet"):
+        return pq.ParquetFile(open_bytes(path))
+
+
+@contextmanager
+def _damage_told(path: Path, kind: str) -> Iterator[None]:
+    """Turn what readers raise into words."""
+    import pyarrow as pa
+
     try:
-        return pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
+        yield
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise UnreadableTableError(
-            f"{path}: this file cannot be read as Parquet ({error}). Move it away, or write over "
+            f"{path}: this file cannot be read as {kind} ({error}). Move it away, or write over "
             "it with --overwrite"
         ) from error
 
@@ -104,11 +122,11 @@ def _csv_header(path: Path) -> pa.Schema:
 
     import pyarrow as pa
 
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            names = next(csv.reader(stream), [])
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UnreadableTableError(f"{path}: this file cannot be read as CSV ({error})") from error
+    with _damage_told(path, "CSV"), path.open(encoding="utf-8", newline="") as stream:
+        try:
+            names = [unguarded(name) for name in next(csv.reader(stream), [])]
+        except csv.Error as error:
+            raise UnreadableTableError(f"{path}: this is no CSV ({error})") from error
     own = files_schema(labels_of(names), models=models_of(names), also=also_of(names))
     known = {field.name: field.type for field in csv_schema(own)}
     known |= {"start": pa.float64(), "end": pa.float64()}
@@ -119,20 +137,20 @@ def _csv_batches(path: Path, columns: list[str] | None) -> Iterator[pa.RecordBat
     import pyarrow as pa
     import pyarrow.csv as csv
 
+    schema = _csv_header(path)
     options = csv.ConvertOptions(
-        column_types=_csv_header(path),
+        column_types=schema,
         include_columns=columns or [],
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
     )
-    try:
+    with _damage_told(path, "CSV"):
         reader = csv.open_csv(
-            path,
+            open_bytes(path),
+            read_options=csv.ReadOptions(column_names=schema.names, skip_rows_after_names=1),
             convert_options=options,
             parse_options=csv.ParseOptions(newlines_in_values=True),
         )
         for batch in reader:
             arrays = [unguard(c) if pa.types.is_string(c.type) else c for c in batch.columns]
             yield pa.record_batch(arrays, names=batch.schema.names)
-    except pa.ArrowException as error:
-        raise UnreadableTableError(f"{path}: this file cannot be read as CSV ({error})") from error

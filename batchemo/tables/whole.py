@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchemo.tables.read import open_table
+from batchemo.tables.read import open_bytes, open_table
 from batchemo.tables.schema import files_schema
 from batchemo.tables.write import regroup, table_format
 
@@ -19,7 +19,8 @@ def read_files_table(path: str | Path) -> pa.Table:
     import pyarrow.parquet as pq
 
     if table_format(path) == ".parquet":
-        return pq.read_table(path)
+        with open_bytes(Path(path)) as file:
+            return pq.read_table(file)
     table = open_table(path)
     extras = pa.schema([table.schema.field(name) for name in table.extras])
     schema = files_schema(table.labels, extras, models=table.models, also=table.also)

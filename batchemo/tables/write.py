@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
@@ -18,7 +19,7 @@ ROWS_A_GROUP = 16_384
 
 METADATA_KEY = b"batchemo"
 
-_RISKY = r"^(['=+\-@\t\r])"
+_RISKY = r"(['=+\-@\t\r\n＝＋－＠])"
 """What a spreadsheet may take for a formula at the start of a cell, and our own mark for it."""
 
 
@@ -78,9 +79,11 @@ class CsvTable:
     """Writes CSV that reads back equal and that no spreadsheet takes for a formula."""
 
     def __init__(self, sink: str | Path | IO[bytes], schema: pa.Schema) -> None:
+        import pyarrow as pa
         import pyarrow.csv as csv
 
-        self._schema = csv_schema(schema)
+        plain = csv_schema(schema)
+        self._schema = pa.schema([field.with_name(guarded(field.name)) for field in plain])
         self._writer = csv.CSVWriter(sink, self._schema)
 
     def write(self, table: pa.Table) -> None:
@@ -126,7 +129,16 @@ def guard(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """
     import pyarrow.compute as pc
 
-    return pc.replace_substring_regex(column, _RISKY, r"'\1")
+    return pc.replace_substring_regex(column, f"^{_RISKY}", r"'\1")
+
+
+def guarded(text: str) -> str:
+    """Mark a single text so.
+
+    >>> guarded("=cmd()")
+    "'=cmd()"
+    """
+    return re.sub(rf"\A{_RISKY}", r"'\1", text)
 
 
 def unguard(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
@@ -138,7 +150,16 @@ def unguard(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """
     import pyarrow.compute as pc
 
-    return pc.replace_substring_regex(column, r"^'(['=+\-@\t\r])", r"\1")
+    return pc.replace_substring_regex(column, f"^'{_RISKY}", r"\1")
+
+
+def unguarded(text: str) -> str:
+    """Undo `guarded`.
+
+    >>> unguarded(guarded("-x")), unguarded("'tis")
+    ('-x', "'tis")
+    """
+    return re.sub(rf"\A'{_RISKY}", r"\1", text)
 
 
 def regroup(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-import time
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -323,22 +323,35 @@ def test_a_stop_while_tables_get_their_names_leaves_no_unfinished_one(
     assert files(tmp_path / "r.parquet")
 
 
+HOLDER = """
+import time
+from batchemo.scan.scratch import scratch_folder
+with scratch_folder() as folder:
+    print(folder, flush=True)
+    time.sleep(60)
+"""
+
+
 def test_passing_folders_of_killed_runs_are_swept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(scratch.tempfile, "tempdir", str(tmp_path))
-    abandoned, fresh, foreign = (tmp_path / f"batchemo-{n}" for n in ("dead", "new", "other"))
-    for folder in (abandoned, fresh, foreign):
-        folder.mkdir()
-    (abandoned / "alive").touch()
-    (fresh / "alive").touch()
-    long_ago = time.time() - 3600
-    os.utime(abandoned, (long_ago, long_ago))
-    os.utime(foreign, (long_ago, long_ago))
+    monkeypatch.setattr(scratch, "SHARED_MEMORY", tmp_path)
+    foreign = tmp_path / "batchemo-other"
+    foreign.mkdir()
+    killed = subprocess.Popen([sys.executable, "-c", HOLDER], stdout=subprocess.PIPE, text=True)
+    assert killed.stdout is not None
+    abandoned = Path(killed.stdout.readline().strip())
+    semaphores = [tmp_path / f"sem.loky-{pid}-x" for pid in (killed.pid, os.getpid())]
+    for semaphore in semaphores:
+        semaphore.touch()
     with scratch.scratch_folder() as mine:
-        os.utime(mine, (long_ago, long_ago))
+        assert abandoned.exists(), "a run that lives keeps its folder"
+        killed.kill()
+        killed.communicate()
         with scratch.scratch_folder():
-            assert mine.exists(), "a run that lives keeps its folder"
+            assert mine.exists(), "and so do we"
     assert not abandoned.exists()
-    assert fresh.exists()
-    assert foreign.exists()
+    assert [semaphore.exists() for semaphore in semaphores] == [False, True]
+    assert sorted(os.listdir(tmp_path)) == [foreign.name, semaphores[1].name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -103,3 +104,31 @@ def test_many_that_want_the_lock_get_it_one_after_the_other(folder: Path) -> Non
         thread.join(timeout=30)
     assert most == 1
     assert not folder.exists()
+
+
+def test_a_lock_is_never_a_link_to_a_file_of_somebodys(folder: Path, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    folder.mkdir()
+    (folder / lock.NAME).symlink_to(precious)
+    with pytest.raises(OSError, match="symbolic links"), lock.hold(folder, wait=False):
+        pass
+    assert precious.read_text() == "precious"
+
+
+def test_a_folder_that_is_a_link_to_nowhere_is_no_reason_to_wait(
+    folder: Path, tmp_path: Path
+) -> None:
+    folder.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError), lock.hold(folder, wait=False):
+        pass
+
+
+def test_a_folder_that_is_removed_meanwhile_hides_nothing_that_went_wrong(folder: Path) -> None:
+    def lose_it() -> None:
+        with lock.hold(folder, wait=False):
+            shutil.rmtree(folder)
+            raise ValueError("what went wrong")
+
+    with pytest.raises(ValueError, match="what went wrong"):
+        lose_it()

@@ -64,3 +64,11 @@ def test_to_discard_removes_finished_and_unfinished_parts(tmp_path: Path) -> Non
     (tmp_path / "000000001.part.arrow.unfinished").touch()
     parts.discard()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_part_with_a_byte_that_is_no_utf8_is_no_part(tmp_path: Path) -> None:
+    parts = Parts(tmp_path)
+    parts.write(0, pa.record_batch({"file": ["a long name.wav"]}))
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes().replace(b"long name", b"long \xffame"))
+    assert parts.read(0, pa.schema([("file", pa.string())])) is None

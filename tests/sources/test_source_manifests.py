@@ -179,7 +179,7 @@ def test_a_manifest_whose_own_name_is_strange_is_read(manifest):
     assert len(list(manifest(table, name=os.fsdecode(b"m\xff.parquet")))) == 1
 
 
-RISKY = ["=sum(A1)", "+1 take", "-x", "@home", "'tis", "\tin", "plain", "it's"]
+RISKY = ["=sum(A1)", "+1 take", "-x", "@home", "'tis", "\tin", "\nx", "＝1", "plain", "it's"]
 
 
 def test_the_marks_of_our_own_csv_come_off_and_no_others(manifest, tmp_path):
@@ -190,7 +190,7 @@ def test_the_marks_of_our_own_csv_come_off_and_no_others(manifest, tmp_path):
             "file": [f"{text}.wav" for text in RISKY],
             "status": ["ok"] * len(RISKY),
             "model": ["m"] * len(RISKY),
-            "note": RISKY,
+            "=note": RISKY,
         }
     )
     path = tmp_path / "results.csv"
@@ -199,5 +199,5 @@ def test_the_marks_of_our_own_csv_come_off_and_no_others(manifest, tmp_path):
     table.close()
     own = open_sources(SourceOptions(manifest=str(path)))
     assert [recording.file for recording in own] == [f"{text}.wav" for text in RISKY]
-    assert own.extras["note"].to_pylist() == RISKY
+    assert own.extras["=note"].to_pylist() == RISKY
     assert manifest("file,note\na.wav,'=x\n").extras["note"].to_pylist() == ["'=x"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import io
+import csv
+import random
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchemo.errors import UsageError
+from batchemo.errors import BatchemoError, UsageError
 from batchemo.tables.read import UnreadableTableError, open_table
 from batchemo.tables.rows import Row, Windows, to_batch
 from batchemo.tables.schema import files_schema, row_schema
@@ -21,11 +22,9 @@ from batchemo.tables.write import (
     METADATA_KEY,
     ROWS_A_GROUP,
     CsvTable,
-    guard,
     open_writer,
     regroup,
     table_format,
-    unguard,
 )
 
 LABELS = ("happy", "sad")
@@ -116,16 +115,21 @@ def test_row_groups_do_not_depend_on_how_the_rows_arrived() -> None:
     assert all(a.equals(b) for a, b in zip(one, many, strict=True))
 
 
-@pytest.mark.parametrize("start", ["=cmd()", "+1", "-1", "@x", "\tx", "\rx", "'quoted"])
-def test_no_cell_of_a_csv_starts_as_a_formula_does(start: str) -> None:
-    stream = io.BytesIO()
-    schema = pa.schema([("file", pa.string())])
-    writer = CsvTable(stream, schema)
-    writer.write(pa.table({"file": [start]}))
+@pytest.mark.parametrize(
+    "start", ["=cmd()", "+1", "-1", "@x", "\tx", "\rx", "\nx", "＝1+1", "'quoted"]
+)
+def test_no_cell_of_a_csv_starts_as_a_formula_does_its_title_neither(
+    start: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "results.csv"
+    table = pa.table({"root": ["/"], "file": ["a.wav"], start: [start]})
+    writer = CsvTable(path, table.schema)
+    writer.write(table)
     writer.close()
-    cell = stream.getvalue().decode().split("\n", 1)[1]
-    assert cell.startswith("\"'")
-    assert unguard(guard(pa.array([start]))).to_pylist() == [start]
+    with path.open(newline="") as stream:
+        assert [[row[2][:2] for row in csv.reader(stream)]] == [[f"'{start[0]}"] * 2]
+    (batch,) = open_table(path).batches()
+    assert batch.to_pylist() == table.to_pylist()
 
 
 def test_a_table_of_another_making_is_refused(tmp_path: Path) -> None:
@@ -143,12 +147,35 @@ def test_a_name_without_a_known_ending_is_refused(name: str) -> None:
         table_format(name)
 
 
-def test_a_nested_column_of_a_manifest_is_refused_for_csv() -> None:
+def test_a_nested_column_of_a_manifest_is_refused_for_csv(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nested column tags"):
-        CsvTable(io.BytesIO(), pa.schema([("tags", pa.list_(pa.string()))]))
+        CsvTable(tmp_path / "r.csv", pa.schema([("tags", pa.list_(pa.string()))]))
 
 
 def test_a_part_has_what_was_measured_and_the_windows_but_not_what_follows_from_it() -> None:
     names = [n for n in files_schema(LABELS).names if n not in ("emotion", "confidence", "margin")]
     assert row_schema(LABELS, segments=False).names == names
     assert row_schema(LABELS, segments=True).names == [*names, "segments"]
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".csv"])
+def test_a_table_with_damage_anywhere_is_refused_in_words_or_read(
+    tmp_path: Path, ending: str
+) -> None:
+    chance = random.Random(5)
+    path = tmp_path / f"results{ending}"
+    row = Row("/data", "a long name.wav", reason="silent", detail="nothing", size=7)
+    write(path, [row] * 40)
+    whole = path.read_bytes()
+    refused = 0
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for _ in range(chance.randrange(1, 20)):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        path.write_bytes(damaged[: chance.choice([len(damaged), chance.randrange(len(damaged))])])
+        try:
+            for batch in open_table(path).batches():
+                batch.to_pylist()
+        except BatchemoError:
+            refused += 1
+    assert refused > 20
