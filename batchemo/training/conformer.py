@@ -1,5 +1,7 @@
 """The net of the recipes default and accurate: a convolutional front and conformer blocks.
 
+What is told in the end are statistics over time of the blocks' output, and of what went into each.
+
 It takes (batch, time, bands), both free. Frames that are padding are told from sound inside the
 graph, so that a longer window around the same sound changes next to nothing.
 """
@@ -14,7 +16,7 @@ from batchemo.training.pictures import FLOOR_MARGIN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conformer:
-    """The size of the net: a strided convolutional front, conformer blocks, attentive pooling."""
+    """The size of the net: a strided convolutional front, conformer blocks, pooling over time."""
 
     channels: tuple[int, int, int] = (16, 16, 32)
     width: int = 96
@@ -49,9 +51,13 @@ def build_conformer(given: Given, size: Conformer = SMALL) -> Model:
     x = layers.Reshape((-1, x.shape[2] * x.shape[3]))(x)
     x = layers.Dropout(given.dropout)(layers.Dense(size.width)(x))
     sound = _every(sound, 4)
+    told = []
     for _ in range(size.blocks):
+        # What lies below is told as well: simpler, and more alike from speaker to speaker.
+        told.append(layers.LayerNormalization()(_statistics(x, _evenly(sound))))
         x = _conformer_block(x, sound, size, given.dropout)
-    x = layers.Dropout(2 * given.dropout)(_attentive_statistics(x, sound, size.width // 2))
+    told.append(_statistics(x, _attention_over_time(x, sound, size.width // 2)))
+    x = layers.Dropout(2 * given.dropout)(ops.concatenate(told, axis=-1))
     return keras.Model(pictures, layers.Dense(given.labels, name="logits")(x))
 
 
@@ -82,7 +88,14 @@ def _stage(x: Tensor, channels: int, strides: tuple[int, int], sound: Tensor) ->
 def _mean_over_sound(x: Tensor, sound: Tensor) -> Tensor:
     from keras import ops
 
-    return ops.sum(x * sound, axis=1) / ops.maximum(ops.sum(sound, axis=1), 1.0)
+    return ops.sum(x * _evenly(sound), axis=1)
+
+
+def _evenly(sound: Tensor) -> Tensor:
+    """What each frame counts where all frames of sound count the same."""
+    from keras import ops
+
+    return sound / ops.maximum(ops.sum(sound, axis=1, keepdims=True), 1.0)
 
 
 def _conformer_block(x: Tensor, sound: Tensor, size: Conformer, dropout: float) -> Tensor:
@@ -132,12 +145,18 @@ def _convolution(x: Tensor, sound: Tensor, size: Conformer) -> Tensor:
     return layers.Dense(size.width)(x)
 
 
-def _attentive_statistics(x: Tensor, sound: Tensor, hidden: int) -> Tensor:
-    """The mean and the deviation of each channel over time, frames weighed by attention."""
+def _attention_over_time(x: Tensor, sound: Tensor, hidden: int) -> Tensor:
+    """What each frame of sound counts, by what is heard in it."""
     from keras import layers, ops
 
     score = layers.Dense(1)(layers.Dense(hidden, activation="tanh")(x))
-    weight = ops.softmax(score + (sound - 1) * 1e4, axis=1)
+    return ops.softmax(score + (sound - 1) * 1e4, axis=1)
+
+
+def _statistics(x: Tensor, weight: Tensor) -> Tensor:
+    """The mean and the deviation of each channel over time, frames weighed so."""
+    from keras import ops
+
     mean = ops.sum(weight * x, axis=1)
     variance = ops.sum(weight * ops.square(x), axis=1) - ops.square(mean)
     return ops.concatenate([mean, ops.sqrt(ops.maximum(variance, 1e-5))], axis=-1)

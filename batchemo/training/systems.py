@@ -113,16 +113,18 @@ RAVDESS_SYSTEMS: Mapping[str, System] = {
 }
 """The five that older projects made."""
 
+_COPIES = ("speed-90", "speed-95", "speed-105", "speed-110", "pitch", "room", "phone")
+
 _CYCLE = Choices(
-    epochs=50,
+    epochs=75,
     batch_size=32,
     pace="cycle",
-    decay=0.02,
+    decay=1.0,
     clip_norm=1.0,
     average=0.99,
     smoothing=0.1,
     abroad=0.25,
-    copies=("speed-90", "speed-95", "speed-105", "speed-110", "pitch", "room", "phone"),
+    copies=_COPIES,
     augment=True,
     mixup=0.7,
     dropout=0.1,
@@ -135,21 +137,23 @@ OWN_SYSTEMS: Mapping[str, System] = {
     for system in (
         System(
             "default",
-            "A small conformer over pictures of the speech, whatever its level.",
+            "A small conformer over pictures of the speech and, with as much to say, the control"
+            " beside it.",
             get_recipe("logmel64"),
             "conformer",
             _CYCLE,
+            beside="functionals",
             floor=-2.0,
         ),
         System(
             "accurate",
-            "Three nets like the default's and, with as much to say, the control beside them.",
+            "Three conformers like the default's and, with as much to say, the control beside them.",
             get_recipe("logmel64"),
             "conformer",
             _CYCLE,
             nets=3,
-            floor=-2.0,
             beside="functionals",
+            floor=-2.0,
         ),
         System(
             "functionals",
@@ -157,7 +161,7 @@ OWN_SYSTEMS: Mapping[str, System] = {
             " folds that judge it (a little hopeful).",
             get_recipe("functionals"),
             REGRESSION,
-            Choices(abroad=0.1, choose="last", validation=0.0),
+            Choices(abroad=0.1, copies=_COPIES, choose="last", validation=0.0),
         ),
     )
 }

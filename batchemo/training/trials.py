@@ -86,6 +86,9 @@ class Classroom:
 
     def nets(self, trial: Trial) -> tuple[Trial, ...]:
         """The trials of the single nets that a trial's net is made of, each by its own seed."""
+        if self.system.net == REGRESSION:
+            # No seed has a say in what is learnt: what one has found will do for all.
+            return (replace(trial, seed=0),)
         count = self.system.nets
         return tuple(replace(trial, seed=trial.seed * count + n) for n in range(count))
 

@@ -92,14 +92,14 @@ def test_all_systems_are_those_of_a_scan_and_then_the_five() -> None:
     assert tuple(OWN_SYSTEMS) == ("default", "accurate", "functionals")
 
 
-def test_accurate_is_several_nets_of_the_very_kind_of_the_default_and_the_control() -> None:
+def test_default_has_the_control_beside_it_and_accurate_only_more_nets() -> None:
     default, accurate = OWN_SYSTEMS["default"], OWN_SYSTEMS["accurate"]
 
     assert (default.nets, accurate.nets) == (1, 3)
-    for name in ("features", "net", "choices", "floor", "windows"):
+    for name in ("features", "net", "choices", "floor", "windows", "beside"):
         assert getattr(accurate, name) == getattr(default, name)
-    assert (default.beside, accurate.beside) == ("", "functionals")
-    assert accurate.heard == get_recipe("joint")
+    assert default.beside == "functionals"
+    assert default.heard == get_recipe("joint")
 
 
 def test_what_stands_beside_a_system_hears_the_same_windows() -> None:

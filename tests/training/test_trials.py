@@ -243,3 +243,11 @@ def test_a_class_that_nothing_is_left_to_learn_from_is_named(room: Classroom) ->
 
     with pytest.raises(BatchemoError, match="nothing is left to learn happy from"):
         train(room, replace(TRIAL, learn=learn))
+
+
+def test_no_seed_has_a_say_in_a_regression_so_it_is_made_once(room: Classroom) -> None:
+    regression = replace(room, system=get_system("functionals"), choices=UNWATCHED)
+
+    seeds = {net.seed for seed in range(3) for net in regression.nets(replace(TRIAL, seed=seed))}
+
+    assert seeds == {0}
