@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import socket
 import subprocess
@@ -12,8 +13,13 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import tiny_graph, tiny_info
+from made_recordings import CONTAINERS, seeds_of
+from mutants import mutant
 from serving import COMMAND, Served, sent, serving, wait_until, wav
 from visitor import Page, Visitor
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin, Subprotocol
 
 from batchemo.app.desks import Desks
 from batchemo.app.looking import judgement, look_at
@@ -21,6 +27,7 @@ from batchemo.app.options import AppOptions
 from batchemo.bundles import Bundle, write_bundle
 
 VISITORS = 10
+STREAMLIT = [Subprotocol("streamlit")]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +61,7 @@ def test_ten_people_at_once_each_see_their_own_and_the_right_result(
         row = look_at(sent(contents[number]), [bundle], desks, options).rows[bundle.digest]
         expected = judgement(row, bundle)
         assert expected is not None
-        assert page.errors == []
+        assert page.errors == page.exceptions == []
         assert page.texts == [f"visitor-{number}.wav"], "and no one else's"
         assert page.metrics == {
             "Sounds": expected.label,
@@ -62,6 +69,38 @@ def test_ten_people_at_once_each_see_their_own_and_the_right_result(
             "Length": f"{1 + 0.2 * number:.1f} s",
         }
     assert len({page.session for page in pages}) == VISITORS
+
+
+def test_ten_people_with_hostile_files_hurt_neither_the_page_nor_each_other(
+    served: Served,
+) -> None:
+    chance = random.Random(3)
+    hostile = [mutant(seeds_of(container), chance) for container in CONTAINERS[:8]]
+    hostile.append(b"<svg onload=alert(1)><script>alert(1)</script></svg>")
+
+    def visit(number: int) -> Page:
+        with Visitor(served.url) as visitor:
+            visitor.open()
+            content = hostile[number] if number < len(hostile) else wav(1.5, seed=number)
+            return visitor.send(f"<script>alert({number})</script>.wav", content)
+
+    with ThreadPoolExecutor(VISITORS) as people:
+        pages = list(people.map(visit, range(VISITORS)))
+
+    for number, page in enumerate(pages):
+        assert page.exceptions == []
+        assert page.texts[0] == f"<script>alert({number})</script>.wav"
+        assert bool(page.metrics) != bool(page.errors), "a result, or why there is none"
+    assert pages[-1].metrics["Length"] == "1.5 s"
+    assert pages[-2].errors == ["This recording could not be analysed."]
+
+
+def test_a_page_of_somebody_else_is_not_talked_to(served: Served) -> None:
+    address = served.url.replace("http", "ws", 1) + "/_stcore/stream"
+    with pytest.raises(InvalidStatus, match="403"):
+        connect(address, origin=Origin("http://elsewhere.example"), subprotocols=STREAMLIT)
+    with connect(address, origin=Origin(served.url), subprotocols=STREAMLIT):
+        pass
 
 
 def test_who_speaks_is_heard(served: Served) -> None:

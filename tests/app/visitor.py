@@ -21,6 +21,7 @@ class Page:
     texts: list[str] = field(default_factory=list)
     metrics: dict[str, str] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    exceptions: list[str] = field(default_factory=list)
     uploader: str = ""
     microphone: str = ""
 
@@ -120,7 +121,7 @@ def _note(page: Page, element: Any) -> None:
     elif kind == "metric":
         page.metrics[element.metric.label] = element.metric.body
     elif kind == "exception":
-        page.errors.append(element.exception.message)
+        page.exceptions.append(element.exception.message)
     elif kind == "alert":
         page.errors.append(element.alert.body)
     elif kind == "file_uploader":

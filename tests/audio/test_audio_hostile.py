@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import subprocess
 import sys
@@ -126,6 +127,21 @@ def test_a_hostile_file_ends_as_it_should(what: str, place: Path) -> None:
     assert reason in expected
     if reason == "heard":
         assert facts.duration == pytest.approx(len(sound()) / RATE, abs=2 / RATE)
+
+
+def test_a_count_of_frames_that_overflows_is_refused(place: Path) -> None:
+    """IMA ADPCM: blocks times their samples are more than 31 bits hold (CVE-2026-37555)."""
+    content = recording("WAV", "IMA_ADPCM")
+    header = bytearray(content[: content.index(b"data") + 8])
+    block, blocks = 32_000, 33_600
+    struct.pack_into("<H", header, 32, block)
+    struct.pack_into("<H", header, 38, 2 * (block - 4) + 1)
+    struct.pack_into("<I", header, len(header) - 4, block * blocks)
+    place.write_bytes(header)
+    os.truncate(place, len(header) + block * blocks)
+    with listen(str(place), OPTIONS) as heard, pytest.raises(Failure) as caught:
+        list(heard)
+    assert caught.value.reason == "not_audio"
 
 
 def test_a_bomb_of_silence_is_heard_in_bounded_memory(tmp_path: Path) -> None:
