@@ -171,12 +171,17 @@ class Account:
         if outcome.wrong:
             self.wrong.append(f"{what}: {outcome.wrong}")
 
-    def __str__(self) -> str:
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in self.outcomes.most_common())
-        return (
-            f"{self.tried:,} files: {reasons}; {self.seeds} became seeds; "
-            f"slowest {self.slowest:.2f} s, most memory {self.megabytes:.0f} MB"
-        )
+    def figures(self, name: str) -> Counter[str]:
+        """Everything that was counted, under titles that begin with the name."""
+        counted = {
+            "tried": self.tried,
+            "that became seeds": self.seeds,
+            "slowest, ms": round(1000 * self.slowest),
+            "most memory, MB": round(self.megabytes),
+            "with something wrong": len(self.wrong),
+        }
+        ends = {f"that ended as {reason}": count for reason, count in self.outcomes.items()}
+        return Counter({f"{name}, {title}": n for title, n in (counted | ends).items()})
 
 
 def fuzz(

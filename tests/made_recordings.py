@@ -26,10 +26,21 @@ def sound() -> NDArray[np.float64]:
     return voice(0.75, RATE)
 
 
-def recording(container: str, subtype: str | None = None, channels: int = 1) -> bytes:
-    """Write the made voice in a container."""
+def steady() -> NDArray[np.float64]:
+    """As much of a tone, which is no speech."""
+    return 0.3 * np.sin(np.arange(len(sound())) / 4)
+
+
+def recording(
+    container: str,
+    subtype: str | None = None,
+    channels: int = 1,
+    signal: NDArray[np.float64] | None = None,
+) -> bytes:
+    """Write a signal in a container, the made voice unless another is given."""
     form, order = _OF_LIBSNDFILE.get(container, (container, None))
-    several = np.repeat(sound()[:, None], channels, axis=1)
+    heard = sound() if signal is None else signal
+    several = np.repeat(heard[:, None], channels, axis=1)
     sink = io.BytesIO()
     soundfile.write(sink, several, RATE, format=form, subtype=subtype, endian=order)
     return sink.getvalue()
@@ -37,9 +48,13 @@ def recording(container: str, subtype: str | None = None, channels: int = 1) -> 
 
 @cache
 def seeds_of(container: str) -> tuple[bytes, ...]:
-    """Give a recording in each encoding that the container can hold, and one in stereo."""
+    """Give a voice in each encoding of the container and in stereo, a tone, and silence."""
     form, _ = _OF_LIBSNDFILE.get(container, (container, None))
-    made = [recording(container, channels=2)]
+    made = [
+        recording(container, channels=2),
+        recording(container, signal=steady()),
+        recording(container, signal=0 * sound()),
+    ]
     for subtype in soundfile.available_subtypes(form):
         with suppress(soundfile.LibsndfileError):  # Listed by libsndfile, but not to be had.
             made.append(recording(container, subtype))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,23 +31,18 @@ def listener() -> Iterator[Listener]:
         yield listener
 
 
-def tell(capsys: pytest.CaptureFixture[str], figures: str) -> None:
-    with capsys.disabled():
-        sys.stdout.write(f"\n{figures}\n")
-
-
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_no_mutant_hurts_or_is_heard_that_should_be_refused(
-    container: str, listener: Listener, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    container: str, listener: Listener, tmp_path: Path, figures: Counter[str]
 ) -> None:
     account = fuzz(seeds_of(container), tmp_path, count=COUNT, seed=SEED, listener=listener)
-    tell(capsys, f"{container}: {account}")
+    figures.update(account.figures(f"mutants of {container}"))
     assert account.wrong == []
     assert account.megabytes < 64
 
 
 def test_a_scan_comes_through_mutants_of_all_formats(
-    tiny_bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_bundle: Bundle, tmp_path: Path, figures: Counter[str]
 ) -> None:
     chance, folder, clean = random.Random(SEED), tmp_path / "mutants", tmp_path / "clean"
     for place in (folder, clean):
@@ -62,7 +56,7 @@ def test_a_scan_comes_through_mutants_of_all_formats(
     rows = batchemo.scan(folder, model=tiny_bundle.path, progress=False).to_pylist()
     expected = batchemo.scan(clean, model=tiny_bundle.path, progress=False).to_pylist()
 
-    tell(capsys, f"scanned: {Counter(row['reason'] or 'ok' for row in rows).most_common()}")
+    figures.update(f"mutants scanned, that ended as {row['reason'] or 'ok'}" for row in rows)
     assert len(rows) == len(expected) + COUNT // 5
     assert not {row["reason"] for row in rows} & OUR_FAULT
     for row in rows:
