@@ -41,14 +41,14 @@ if TYPE_CHECKING:
 EPILOG = """
 \b
 Recipes:
-  default    a small conformer over pictures of the speech; balanced over corpora
-  accurate   three such nets that answer together
+  default      a small conformer over pictures of the speech, and the control beside it
+  accurate     three such conformers, and the control beside them
   functionals  the control: a logistic regression on statistics of a window
-  cnn1d      Conv1D with BatchNorm along 162 mean features
-  melattn    Conv1D, BiLSTM and self-attention over log-mel pictures
-  stats162   wide Conv1D along 162 mean features, three copies of each recording
-  frames62   Conv1D and BiLSTM over 130 frames of 62 features
-  mfcc40     a small Conv1D net along the means of 40 MFCCs
+  cnn1d        Conv1D with BatchNorm along 162 mean features
+  melattn      Conv1D, BiLSTM and self-attention over log-mel pictures
+  stats162     wide Conv1D along 162 mean features, three copies of each recording
+  frames62     Conv1D and BiLSTM over 130 frames of 62 features
+  mfcc40       a small Conv1D net along the means of 40 MFCCs
 
 \b
 Examples:

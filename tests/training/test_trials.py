@@ -251,3 +251,15 @@ def test_no_seed_has_a_say_in_a_regression_so_it_is_made_once(room: Classroom) -
     seeds = {net.seed for seed in range(3) for net in regression.nets(replace(TRIAL, seed=seed))}
 
     assert seeds == {0}
+
+
+def test_what_stands_beside_has_as_much_to_say_as_all_nets_together(pairs: Classroom) -> None:
+    beside = replace(pairs, system=replace(pairs.system, name="beside", nets=1))
+    own, _ = run_trial(pairs, TRIAL)
+    other, _ = run_trial(beside, TRIAL)
+
+    answers, temperature = run_trial(replace(pairs, beside=beside), TRIAL, never)
+
+    for one, two, mean in zip(own.test, other.test, answers.test, strict=True):
+        assert mean == pytest.approx((one + two) / 2)
+    assert temperature == fit_temperature(answers.watch, pairs.lessons(TRIAL.watch).labels)

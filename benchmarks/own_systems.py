@@ -1,0 +1,125 @@
+"""The models that a scan uses: judged on speakers they never heard, taught, judged in a language.
+
+    python benchmarks/own_systems.py RAVDESS NEMO --foreign EMOVO --work own.work --jobs 2
+
+RAVDESS and NEMO, the folders of the recordings, are learnt from; EMOVO never is: the finished
+models are judged on it. Needs `pip install '.[train]'` and about two hours on two cores. What is
+finished is kept in the work folder, so that an interrupted run goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from batchemo.bundles import Bundle
+from batchemo.training.conditions import CONDITIONS
+from batchemo.training.corpora import Corpus, read_corpus
+from batchemo.training.course import train_bundle
+from batchemo.training.evaluating import evaluate_bundle, evaluate_system
+from batchemo.training.exam import Exam
+from batchemo.training.history import Epoch
+from batchemo.training.judged import Judged
+from batchemo.training.protocols import Trial
+from batchemo.training.recard import with_figures
+from batchemo.training.report import Evaluation, write_evaluation
+from batchemo.training.ship import Delivery
+from batchemo.training.systems import System, get_system
+
+CONTROL = "functionals"
+SHARED = ("neutral", "happy", "sad", "angry")
+"""The classes that all corpora have."""
+
+
+def main() -> None:
+    options = _options()
+    corpus, foreign = read_corpus(options.corpora), read_corpus([options.foreign])
+    control: list[Evaluation] = []
+    for name in (CONTROL, "default", "accurate"):
+        system = get_system(name)
+        unseen = _judge(system, corpus, options)
+        bundle = _train(system, corpus, unseen, control, options)
+        abroad = _judge_abroad(bundle, foreign, options)
+        finished = with_figures(bundle, [unseen, abroad], control)
+        print(f"{finished.path}: {finished.digest}", flush=True)
+        if name == CONTROL:
+            control = [unseen, abroad]
+
+
+def _judge(system: System, corpus: Corpus, options: argparse.Namespace) -> Evaluation:
+    """On speakers that it never heard, as they are and heard otherwise."""
+
+    def told(done: int, total: int, trial: Trial, judged: Sequence[Judged]) -> None:
+        print(f"{system.name}: {done}/{total}, {trial.fold}, seed {trial.seed}", flush=True)
+
+    # Several nets together share those of the single ones: so they have fewer seeds.
+    seeds = tuple(range(max(1, options.seeds // system.nets)))
+    exam = _exam(system, corpus, options, seeds)
+    evaluation = evaluate_system(exam, corpus, jobs=options.jobs, told=told)
+    write_evaluation(options.work / "evaluations" / system.name, evaluation)
+    return evaluation
+
+
+def _train(
+    system: System,
+    corpus: Corpus,
+    unseen: Evaluation,
+    control: Sequence[Evaluation],
+    options: argparse.Namespace,
+) -> Bundle:
+    def told(trial: Trial, epoch: Epoch) -> None:
+        print(f"{system.name}: seed {trial.seed}, epoch {epoch.number + 1}", flush=True)
+
+    delivery = Delivery(
+        out=options.models / system.name,
+        command=f"batchemo train ravdess nemo --recipe {system.name} -o {system.name}",
+        evaluations=[unseen],
+        beside=control,
+    )
+    made = train_bundle(_exam(system, corpus, options), delivery, jobs=options.jobs, told=told)
+    return made.bundle
+
+
+def _judge_abroad(bundle: Bundle, foreign: Corpus, options: argparse.Namespace) -> Evaluation:
+    """In a language that it never learnt from, on the classes that all corpora have."""
+    evaluation = evaluate_bundle(
+        bundle,
+        foreign,
+        "speaker",
+        classes=SHARED,
+        cache=options.work / "features",
+        jobs=options.jobs,
+    )
+    write_evaluation(options.work / "evaluations" / f"{bundle.name}-abroad", evaluation)
+    return evaluation
+
+
+def _exam(
+    system: System, corpus: Corpus, options: argparse.Namespace, seeds: tuple[int, ...] = (0,)
+) -> Exam:
+    return Exam(
+        system=system,
+        choices=system.choices,
+        examples=corpus.examples,
+        labels=corpus.labels,
+        work=options.work,
+        seeds=seeds,
+        folds="luna-jimenez",
+        conditions=tuple(CONDITIONS),
+    )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("corpora", nargs="+", type=Path, help="folders to learn from")
+    parser.add_argument("--foreign", type=Path, required=True, help="a corpus only to judge on")
+    parser.add_argument("--work", type=Path, default=Path("own.work"), help="what is kept")
+    parser.add_argument("--models", type=Path, default=Path("models"), help="where bundles go")
+    parser.add_argument("--seeds", type=int, default=3, help="how often each fold is trained")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
