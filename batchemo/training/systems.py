@@ -137,7 +137,7 @@ OWN_SYSTEMS: Mapping[str, System] = {
     for system in (
         System(
             "default",
-            "A small conformer over pictures of the speech and, with as much to say, the control"
+            "A small conformer over pictures of the speech and, with an equal say, the control"
             " beside it.",
             get_recipe("logmel64"),
             "conformer",
@@ -147,7 +147,7 @@ OWN_SYSTEMS: Mapping[str, System] = {
         ),
         System(
             "accurate",
-            "Three conformers like the default's and, with as much to say, the control beside them.",
+            "Three conformers like the default's and, with an equal say, the control beside them.",
             get_recipe("logmel64"),
             "conformer",
             _CYCLE,
