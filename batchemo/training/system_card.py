@@ -113,7 +113,7 @@ def _story(training: Mapping[str, Any]) -> Iterator[str]:
     if (nets := training.get("nets", 1)) > 1:
         yield f"{nets} nets, each by a seed of its own, answer together."
     if beside := training.get("beside"):
-        yield f"The net of the recipe {beside}, taught the same, has as much to say beside them."
+        yield f"The net of the recipe {beside}, taught the same, stands beside with an equal say."
     if chosen := training.get("chosen"):
         yield f"Epoch {chosen['number'] + 1} of {training['epochs']}{_hopeful(chosen)}."
         yield "`training.csv` has every epoch, `curves.png` shows them."
