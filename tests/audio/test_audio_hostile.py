@@ -18,6 +18,7 @@ from batchemo.audio import Facts, Failure, ListenOptions, listen
 
 OPTIONS = ListenOptions(rate=16_000, window=3.0, hop=1.5)
 GIGABYTES = 0xFFFF_FF00 >> 1
+REFUSED = {"not_audio", "unsupported"}
 
 
 def end_of(content: bytes, place: Path) -> tuple[str, Facts]:
@@ -40,6 +41,14 @@ def wav(subtype: str = "PCM_16", **fields: int) -> bytes:
             struct.pack_into("<I", content, content.index(b"data") + 4, value)
         else:
             struct.pack_into(places[name][1], content, places[name][0], value)
+    return bytes(content)
+
+
+def put(container: str, after: bytes, offset: int, form: str, value: float) -> bytes:
+    """A recording with one number of its header changed, `offset` bytes behind a name in it."""
+    content = bytearray(recording(container))
+    number = value if form.endswith("d") else int(value)
+    struct.pack_into(form, content, content.index(after) + offset, number)
     return bytes(content)
 
 
@@ -84,13 +93,34 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], set[str]]] = {
     "promises 2 GB": (lambda: wav(sound=GIGABYTES >> 1), {"truncated"}),
     "promises 4 GB of stereo": (lambda: wav(sound=0x7FFE_0000, channels=2), {"truncated"}),
     "no channels": (lambda: wav(channels=0), {"not_audio"}),
-    "255 channels": (lambda: wav(channels=255), {"unsupported", "not_audio"}),
-    "65,535 channels": (lambda: wav(channels=65_535), {"unsupported", "not_audio"}),
-    "a rate of 0": (lambda: wav(rate=0), {"not_audio", "unsupported"}),
-    "a rate of 4 GHz": (lambda: wav(rate=4_000_000_000), {"not_audio", "unsupported"}),
+    "255 channels": (lambda: wav(channels=255), REFUSED),
+    "65,535 channels": (lambda: wav(channels=65_535), REFUSED),
+    "a rate of 0": (lambda: wav(rate=0), REFUSED),
+    "a rate of 4 GHz": (lambda: wav(rate=4_000_000_000), REFUSED),
     "a rate of 2 GHz": (lambda: wav(rate=2_000_000_000), {"unsupported"}),
-    "no bits": (lambda: wav(bits=0), {"not_audio", "unsupported"}),
-    "65,535 bits": (lambda: wav(bits=65_535), {"not_audio", "unsupported"}),
+    "AU, no channels": (lambda: put("AU", b".snd", 20, ">I", 0), REFUSED),
+    "AU, 4,000,000,000 channels": (lambda: put("AU", b".snd", 20, ">I", 4e9), REFUSED),
+    "AU, a rate of 4 GHz": (lambda: put("AU", b".snd", 16, ">I", 4e9), REFUSED),
+    "AU, sound far away": (
+        lambda: put("AU", b".snd", 4, ">I", 2**32 - 1),
+        {*REFUSED, "zero_frames"},
+    ),
+    "AIFF, no channels": (lambda: put("AIFF", b"COMM", 8, ">H", 0), REFUSED),
+    "AIFF, 255 channels": (lambda: put("AIFF", b"COMM", 8, ">H", 255), REFUSED),
+    "AIFF, a rate of infinity": (lambda: put("AIFF", b"COMM", 16, ">H", 0x7FFF), REFUSED),
+    "AIFF, a rate of nothing": (lambda: put("AIFF", b"COMM", 16, ">Q", 0), REFUSED),
+    "CAF, no channels": (lambda: put("CAF", b"desc", 36, ">I", 0), REFUSED),
+    "CAF, 255 channels": (lambda: put("CAF", b"desc", 36, ">I", 255), REFUSED),
+    "CAF, a rate of infinity": (lambda: put("CAF", b"desc", 12, ">d", float("inf")), REFUSED),
+    "CAF, a rate that is no number": (lambda: put("CAF", b"desc", 12, ">d", float("nan")), REFUSED),
+    "CAF, a rate below 0": (lambda: put("CAF", b"desc", 12, ">d", -8000.0), REFUSED),
+    "CAF, 4 EB of sound": (lambda: put("CAF", b"data", 4, ">q", 2**62 - 1), {"truncated"}),
+    "W64, no channels": (lambda: put("W64", b"fmt ", 26, "<H", 0), REFUSED),
+    "W64, 255 channels": (lambda: put("W64", b"fmt ", 26, "<H", 255), REFUSED),
+    "W64, a rate of 4 GHz": (lambda: put("W64", b"fmt ", 28, "<I", 4e9), REFUSED),
+    "FLAC, a rate of 0": (lambda: put("FLAC", b"fLaC", 18, ">H", 0), {*REFUSED, "truncated"}),
+    "no bits": (lambda: wav(bits=0), REFUSED),
+    "65,535 bits": (lambda: wav(bits=65_535), REFUSED),
     "RIFX": (lambda: recording("RIFX"), {"heard"}),
     "RIFX called RIFF": (lambda: b"RIFF" + recording("RIFX")[4:], {"not_audio"}),
     "RIFF called RIFX": (lambda: b"RIFX" + recording("WAV")[4:], {"not_audio"}),
