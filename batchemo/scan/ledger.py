@@ -18,6 +18,9 @@ EARLIER = -1
 
 UNKNOWN = -1
 
+OF_THE_MACHINE = ("worker_died", "out_of_memory")
+"""Reasons of failure that may have been no fault of the recording's."""
+
 Place = tuple[int, int]
 """A source and a row in it."""
 
@@ -46,12 +49,18 @@ class Ledger:
         return len(self._index)
 
     def add(
-        self, source: int, first_row: int, batch: pa.RecordBatch, *, complete: bool = True
+        self,
+        source: int,
+        first_row: int,
+        batch: pa.RecordBatch,
+        *,
+        complete: bool = True,
+        interrupted: bool = False,
     ) -> None:
         """Enter the rows of a source; a later entry for the same recording replaces the earlier.
 
         Rows that are not `complete`, since their windows are asked for and lost, are known but
-        good for nothing.
+        good for nothing. So are failures of an `interrupted` run that another fault may explain.
         """
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -60,6 +69,9 @@ class Ledger:
         good = pc.equal(batch["model"], self.model)
         if self.retry_failed:
             good = pc.and_(good, pc.equal(batch["status"], STATUS_OK))
+        if interrupted:
+            explained = pc.is_in(batch["reason"], pa.array(OF_THE_MACHINE))
+            good = pc.and_(good, pc.invert(explained))
         mtimes = batch["mtime"].cast(pa.int64())
         first = len(self._rows)
         self._sources.extend([source] * len(files))

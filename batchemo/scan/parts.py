@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -139,6 +140,9 @@ def sync_names(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         sync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # So say file systems that know no such thing.
+            raise
     finally:
         os.close(descriptor)
 

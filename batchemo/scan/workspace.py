@@ -101,7 +101,7 @@ def enter_parts(ledger: Ledger, parts: Parts, shape: Shape) -> None:
         table = parts.read(number, shape.part())
         if table is not None:
             for batch in table.combine_chunks().to_batches():
-                ledger.add(number, 0, batch)
+                ledger.add(number, 0, batch, interrupted=True)
 
 
 def reader_of(parts: Parts, schema: pa.Schema) -> Reader:

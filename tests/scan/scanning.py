@@ -20,7 +20,7 @@ POISON = str(Path(__file__).parent / "poison")
 Scan = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def wait_until(what: Callable[[], bool], seconds: float = 30) -> None:
+def wait_until(what: Callable[[], bool], seconds: float = 120) -> None:
     """Wait for what another process is to do; fail when it does not."""
     deadline = time.monotonic() + seconds
     while not what():
@@ -49,14 +49,14 @@ def scan(tiny_bundle: Bundle) -> Scan:
     """Run `batchemo scan` as a process of its own: `scan(corpus, "-o", "r.parquet", code=0)`."""
 
     def run(
-        *words: str | Path, code: int = 0, poison: bool = False
+        *words: str | Path, code: int = 0, poison: bool = False, **changes: str
     ) -> subprocess.CompletedProcess[str]:
         ended = subprocess.run(
             [*COMMAND, "scan", "-m", str(tiny_bundle.path), *map(str, words)],
             capture_output=True,
             text=True,
-            timeout=120,
-            env=environment(poison=poison),
+            timeout=300,
+            env=environment(poison=poison) | changes,
         )
         assert ended.returncode == code, ended.stderr
         return ended

@@ -37,7 +37,7 @@ class Trial:
 
     def run_calm(self) -> None:
         self.calm.mkdir()
-        subprocess.run(self.words(self.calm), check=True, timeout=120)
+        subprocess.run(self.words(self.calm), check=True, timeout=300)
 
     def run_faulty(self, fault: str) -> int:
         """Run with a fault such as "kill@7" (see steps), or "", in a new folder."""
@@ -65,7 +65,7 @@ class Trial:
             [*self.words(self.hit), "--log-json", str(self.log)],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             env=environment,
         )
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -112,6 +113,92 @@ def test_the_same_command_after_a_kill_ends_in_the_same_bytes(
     for name in names:
         assert (hit / name).read_bytes() == (calm / name).read_bytes()
     assert sorted(os.listdir(hit)) == sorted(names)
+
+
+LongScan = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def long_scan(corpus: Path, tmp_path: Path, tiny_bundle: Bundle) -> Iterator[LongScan]:
+    """Start a scan of 150 recordings, and wait until its first part is there."""
+    started: list[subprocess.Popen[bytes]] = []
+    for index in range(12, 150):
+        shutil.copy(corpus / "anna" / "take 01.wav", corpus / "ben" / f"copy {index}.wav")
+
+    def start(*words: str, **changes: str) -> subprocess.Popen[bytes]:
+        out = tmp_path / "r.parquet"
+        command = [*COMMAND, "scan", "-m", str(tiny_bundle.path), str(corpus), "-o", str(out), "-q"]
+        environ = {**os.environ, **changes}
+        process = subprocess.Popen([*command, "-j", "2", *words], env=environ)
+        started.append(process)
+        parts = tmp_path / "r.parquet.parts"
+        wait_until(lambda: bool(list(parts.glob("*.part.arrow"))))
+        return process
+
+    yield start
+    for process in started:  # Those of a test that failed.
+        process.kill()
+        process.wait()
+
+
+def family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def workers_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    return [each for each in family(process) if "LokyProcess" in " ".join(each.cmdline())]
+
+
+def test_a_worker_that_is_stopped_is_given_up_as_one_that_hangs(
+    long_scan: LongScan, tmp_path: Path
+) -> None:
+    process = long_scan("--timeout", "4s")
+    workers_of(process)[0].suspend()
+    assert process.wait(timeout=300) == 3
+    reasons = list(statuses(tmp_path / "r.parquet").values())
+    assert (reasons.count("timeout"), reasons.count(None)) == (1, 149)
+
+
+def test_a_run_that_is_suspended_loses_nothing_by_it(long_scan: LongScan, tmp_path: Path) -> None:
+    process = long_scan("--timeout", "2s")
+    everyone = [*family(process), psutil.Process(process.pid)]
+    for each in everyone:
+        each.suspend()
+    time.sleep(4)
+    for each in everyone:
+        each.resume()
+    assert process.wait(timeout=300) == 0
+    assert set(statuses(tmp_path / "r.parquet").values()) == {None}
+
+
+def test_all_processes_killed_at_once_leave_nothing_for_longer_than_the_next_run(
+    long_scan: LongScan, corpus: Path, scan: Scan, tmp_path: Path
+) -> None:
+    passing = tmp_path / "passing"
+    passing.mkdir()
+    process = long_scan(TMPDIR=str(passing))
+    for each in [*family(process), psutil.Process(process.pid)]:
+        each.kill()
+    process.wait()
+    assert os.listdir(passing)
+    scan(corpus, "-o", tmp_path / "r.parquet", TMPDIR=str(passing))
+    assert os.listdir(passing) == []
+    assert not list(Path("/dev/shm").glob(f"sem.loky-{process.pid}-*"))
+    assert not (tmp_path / "r.parquet.parts").exists()
+
+
+def test_a_worker_that_hangs_for_ever_does_not_outlive_a_parent_that_is_killed(
+    corpus: Path, tmp_path: Path, tiny_bundle: Bundle
+) -> None:
+    shutil.copy(corpus / "anna" / "take 00.wav", corpus / "anna" / "hang.wav")
+    words = ["scan", "-m", str(tiny_bundle.path), str(corpus), "-o", str(tmp_path / "r.parquet")]
+    process = subprocess.Popen([*COMMAND, *words, "-q"], env=environment(poison=True))
+    wait_until((corpus / "anna" / "hang.wav.hangs").exists)
+    everyone = family(process)
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(everyone, timeout=10)
+    assert not alive
 
 
 def test_workers_that_cannot_even_start_end_the_run_with_a_reason(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,13 +21,13 @@ def recording(name: int, *, size: int = 10, row: int | None = None) -> Recording
     return Recording("/data", f"{name}.wav", size, 1000, row)
 
 
-def entries(*names: int, model: str = "m", failed: bool = False) -> object:
+def entries(*names: int, model: str = "m", reason: str | None = None) -> object:
     rows = [
         Row(
             "/data",
             f"{name}.wav",
-            reason="silent" if failed else None,
-            probabilities=None if failed else HALF,
+            reason=reason,
+            probabilities=None if reason else HALF,
             size=10,
             mtime_ns=1000,
         )
@@ -54,8 +55,20 @@ def test_what_is_new_changed_or_of_another_model_is_to_do() -> None:
 def test_failures_are_good_rows_unless_they_are_retried() -> None:
     for retry, place in ((False, (EARLIER, 0)), (True, None)):
         ledger = Ledger("m", retry_failed=retry)
-        ledger.add(EARLIER, 0, entries(1, failed=True))
+        ledger.add(EARLIER, 0, entries(1, reason="silent"))
         assert ledger.find(recording(1)) == (True, place)
+
+
+@pytest.mark.parametrize(
+    ("reason", "kept"),
+    [(None, True), ("silent", True), ("worker_died", False), ("out_of_memory", False)],
+)
+def test_an_interrupted_run_may_have_given_up_a_recording_for_no_fault_of_its_own(
+    reason: str | None, kept: bool
+) -> None:
+    ledger = Ledger("m")
+    ledger.add(0, 0, entries(1, reason=reason), interrupted=True)
+    assert ledger.find(recording(1)) == (True, (0, 0) if kept else None)
 
 
 def test_rows_without_their_windows_are_good_for_nothing() -> None:

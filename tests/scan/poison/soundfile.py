@@ -36,6 +36,7 @@ def _do_harm(path):
         signal.signal(signal.SIGSEGV, signal.SIG_DFL)
         ctypes.string_at(0)
     if "hang" in name:
+        open(path + ".hangs", "w").close()
         ctypes.PyDLL(None).sleep(1000)  # holds Python's lock, as a decoder in C may
     if "memory" in name:
         raise MemoryError

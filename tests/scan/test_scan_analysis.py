@@ -1,0 +1,52 @@
+"""What goes wrong in a worker is a row, of the recording that it went wrong with alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from batchemo.bundles import Bundle
+from batchemo.scan.analysis import analyse_with
+from batchemo.scan.options import Settings
+from batchemo.scan.tools import Tools, load_tools
+from batchemo.sources import Recording
+from batchemo.tables.rows import Floats
+
+
+class Choosy:
+    """A runtime that fails at whatever it dislikes."""
+
+    def __init__(self, tools: Tools, disliked: Floats, error: Exception) -> None:
+        self._runtime, self._disliked, self._error = tools.runtime, disliked, error
+
+    def run(self, items: Floats) -> Floats:
+        if any(np.array_equal(item, self._disliked) for item in items):
+            raise self._error
+        return self._runtime.run(items)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(MemoryError(), "out_of_memory"), (RuntimeError("bad allocation"), "internal_error")],
+)
+def test_a_batch_that_fails_costs_only_the_recording_that_it_fails_at(
+    corpus: Path, tiny_bundle: Bundle, error: Exception, reason: str
+) -> None:
+    from batchemo.audio import listen
+    from batchemo.features import extract
+
+    tools = load_tools(Settings(str(tiny_bundle.path), batch_size=4))
+    paths = sorted(corpus.rglob("*.wav"))
+    with listen(str(paths[5]), tools.listening) as heard:
+        windows = [extract(tools.recipe, w.samples, tools.listening.window) for w in heard]
+    choosy = replace(tools, runtime=Choosy(tools, windows[0], error))
+    recordings = [Recording(str(corpus), str(p.relative_to(corpus)), 1, 0) for p in paths]
+    rows = analyse_with([choosy], 0.0, recordings).rows
+    assert [row.reason for row in rows] == [reason if n == 5 else None for n in range(12)]
+    calm = analyse_with([tools], 0.0, recordings).rows
+    for row, undisturbed in zip(rows, calm, strict=True):
+        if row.reason is None:
+            assert np.array_equal(row.probabilities, undisturbed.probabilities)
