@@ -31,7 +31,29 @@ def open_graph(bundle: Bundle) -> Graph:
     check_onnx(content)
     where, labels = bundle.path / GRAPH, len(bundle.labels)
     with _told_as_refusal(where):
-        session = _session(content)
+        # As it is: what is improved is computed in part while it is opened, and without a limit.
+        plain = _session(content, improved=False)
+    _check_ends(plain, where, labels)
+    _try_out(_runner(plain, where, labels), plain)
+    with _told_as_refusal(where):
+        return _runner(_session(content, improved=True), where, labels)
+
+
+def _session(content: bytes, *, improved: bool) -> Any:
+    import onnxruntime
+
+    _limit_memory()
+    levels = onnxruntime.GraphOptimizationLevel
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = levels.ORT_ENABLE_ALL if improved else levels.ORT_DISABLE_ALL
+    options.log_severity_level = _LOG_ERRORS
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def _check_ends(session: Any, where: Path, labels: int) -> None:
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if (
         [each.type for each in (*inputs, *outputs)] != ["tensor(float)"] * 2
@@ -41,7 +63,10 @@ def open_graph(bundle: Bundle) -> Graph:
         raise BundleError(
             f"{where}: should have one input and one output of {labels} logits, one for each label"
         )
-    name = inputs[0].name
+
+
+def _runner(session: Any, where: Path, labels: int) -> Graph:
+    name = session.get_inputs()[0].name
 
     def run(batch: Float32) -> Float32:
         with _told_as_refusal(where):
@@ -50,23 +75,13 @@ def open_graph(bundle: Bundle) -> Graph:
             raise BundleError(f"{where}: gives {logits.shape} for {len(batch)} items")
         return logits
 
-    # Before it is given anything of a user's.
-    sizes = (size if isinstance(size, int) else _TRIED_FRAMES for size in inputs[0].shape[1:])
-    run(np.zeros((1, *sizes), np.float32))
     return run
 
 
-def _session(content: bytes) -> Any:
-    import onnxruntime
-
-    _limit_memory()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = _LOG_ERRORS
-    options.add_session_config_entry("session.use_env_allocators", "1")
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+def _try_out(run: Graph, session: Any) -> None:
+    """Give it one item of nothing, before it is given anything of a user's."""
+    sizes = session.get_inputs()[0].shape[1:]
+    run(np.zeros([1, *(size if isinstance(size, int) else _TRIED_FRAMES for size in sizes)], "f4"))
 
 
 @lru_cache(maxsize=1)

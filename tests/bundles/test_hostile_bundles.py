@@ -85,6 +85,18 @@ def filled(numbers: int) -> bytes:
     )
 
 
+def folded(numbers: int) -> bytes:
+    """A net that multiplies a constant column by a row of its own, as it is opened."""
+    side = helper.make_tensor("side", FLOAT, [numbers, 1], np.ones(numbers, np.float32))
+    return graph_of(
+        helper.make_node("Constant", [], ["column"], value=side),
+        helper.make_node("Transpose", ["column"], ["row"]),
+        helper.make_node("MatMul", ["column", "row"], ["square"]),
+        helper.make_node("ReduceMax", ["square"], ["one"], keepdims=0),
+        helper.make_node("Add", ["l", "one"], ["y"]),
+    )
+
+
 FORGED: dict[str, tuple[Callable[[], bytes], str]] = {
     "half a graph": (lambda: tiny_graph(64, 4)[:-400], "ends in the middle|refuses it"),
     "no graph": (lambda: b"\x08\x08", "refuses it"),
@@ -93,6 +105,7 @@ FORGED: dict[str, tuple[Callable[[], bytes], str]] = {
     "1 TB at work": (lambda: expanded(2**38), "refuses it"),
     "more than there is": (lambda: expanded(2**62), "refuses it"),
     "a constant of 4 GB": (lambda: filled(2**30), "refuses it: .*smaller than requested"),
+    "a square of 40 GB": (lambda: folded(100_000), "refuses it: .*smaller than requested"),
     "a negative size": (lambda: filled(-5), "refuses it"),
     "an input unknown": (
         lambda: graph_of(helper.make_node("Add", ["l", "nowhere"], ["y"])),
