@@ -25,8 +25,9 @@ SEED = 5
 OUR_FAULT = {"internal_error", "worker_died", "out_of_memory", "timeout", "unreadable", "missing"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def listener() -> Iterator[Listener]:
+    """One for each format, so that each can be tried again by itself."""
     with Listener() as listener:
         yield listener
 
