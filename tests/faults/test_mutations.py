@@ -37,6 +37,8 @@ class Mutation:
 
 
 STEPS = "tests/scan/test_scan_steps.py"
+POWER_CUT = f"{STEPS}::test_a_power_cut_costs_nothing_that_was_told_to_be_done"
+CUT_WHILE_NAMING, CUT_WHEN_DONE = f"{POWER_CUT}[naming]", f"{POWER_CUT}[done]"
 FAULTS = "tests/scan/test_scan_faults.py"
 LOCK = "tests/scan/test_scan_lock.py"
 DISPATCH = "tests/scan/test_scan_dispatch.py"
@@ -46,31 +48,31 @@ MUTATIONS = {
         "batchemo/scan/finish.py",
         "                sync(self._stream.fileno())\n",
         "",
-        (f"{STEPS}::test_a_power_cut_costs_nothing_that_was_told_to_be_done",),
+        (CUT_WHEN_DONE,),
     ),
     "a part is named before it is synced": Mutation(
         "batchemo/scan/parts.py",
         "        sync(stream.fileno())\n",
         "",
-        (f"{STEPS}::test_a_power_cut_costs_nothing_that_was_told_to_be_done",),
+        (CUT_WHILE_NAMING,),
     ),
     "names are never synced": Mutation(
         "batchemo/scan/parts.py",
         "        sync(descriptor)\n",
         "        pass\n",
-        (f"{STEPS}::test_a_power_cut_costs_nothing_that_was_told_to_be_done",),
+        (CUT_WHEN_DONE,),
     ),
     "a table is written under its own name": Mutation(
         "batchemo/scan/parts.py",
         '    return output.with_name(f".{output.name}.unfinished")\n',
         "    return output\n",
-        (f"{STEPS}::test_what_was_finished_is_kept_and_nothing_else_is_left",),
+        (f"{STEPS}::test_what_was_finished_is_kept_and_nothing_else_is_left[table]",),
     ),
     "no word is left of the naming": Mutation(
         "batchemo/scan/finish.py",
         "            tell_naming(targets)\n",
         "            pass\n",
-        (f"{STEPS}::test_a_power_cut_costs_nothing_that_was_told_to_be_done",),
+        (CUT_WHILE_NAMING,),
     ),
     "nobody holds a lock": Mutation(
         "batchemo/scan/lock.py",

@@ -20,7 +20,7 @@ from batchemo.bundles import Bundle
 pytestmark = pytest.mark.faults
 
 SEED = 20261121
-TRIALS = 40
+TRIALS = 24
 ASKED_TO_STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 NAMES = ("r.parquet", "windows.parquet", "summary.csv")
 

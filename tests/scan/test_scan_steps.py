@@ -23,7 +23,7 @@ def trial(corpus: Path, tiny_bundle: Bundle, tmp_path: Path) -> Trial:
     return trial
 
 
-@pytest.mark.parametrize("step", [WRITING_A_PART, WRITING_THE_TABLE])
+@pytest.mark.parametrize("step", [WRITING_A_PART, WRITING_THE_TABLE], ids=["part", "table"])
 def test_what_was_finished_is_kept_and_nothing_else_is_left(trial: Trial, step: str) -> None:
     assert trial.run_faulty(f"kill@{step}") == -signal.SIGKILL
     told = trial.told()
@@ -31,7 +31,7 @@ def test_what_was_finished_is_kept_and_nothing_else_is_left(trial: Trial, step: 
     trial.check()
 
 
-@pytest.mark.parametrize("step", [NAMING_THE_FIRST, None])
+@pytest.mark.parametrize("step", [NAMING_THE_FIRST, None], ids=["naming", "done"])
 def test_a_power_cut_costs_nothing_that_was_told_to_be_done(trial: Trial, step: str | None) -> None:
     trial.run_faulty(f"kill@{step}" if step else "")
     told = trial.told()
