@@ -25,7 +25,10 @@ class Stopped(BaseException):
 @contextmanager
 def stoppable() -> Iterator[None]:
     """Raise `Stopped` at the first such signal within the block, and take no second."""
-    before = {number: signal.signal(number, _stop) for number in ASKED_TO_STOP}
+    # Under nohup, the end of the terminal is asked to be no reason to stop.
+    deaf = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
+    asked = [number for number in ASKED_TO_STOP if number not in deaf]
+    before = {number: signal.signal(number, _stop) for number in asked}
     try:
         yield
     finally:

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from batchemo.errors import UsageError
 from batchemo.sources.patterns import Glob
 
-# What libsndfile reads, by the names that such files go by; headerless data is not among them.
+# What is read, by the names that such files go by.
 AUDIO_EXTENSIONS = (
     *("wav", "wave", "bwf", "w64", "rf64"),
     *("flac", "ogg", "oga", "opus", "mp3"),
     *("aif", "aiff", "aifc", "au", "snd", "caf"),
-    *("nist", "sph", "voc", "svx", "8svx", "sf", "ircam"),
-    *("paf", "pvf", "htk", "sds", "avr", "xi", "wve", "sd2"),
+    *("nist", "sph"),
 )
 
 

@@ -44,7 +44,7 @@ def test_a_table_of_another_kind_has_nothing_of_it() -> None:
 
 @pytest.mark.parametrize("bar", [0.3, 0.7, 0.9])
 def test_a_confidence_that_reads_as_the_bar_reaches_it(bar: float) -> None:
-    probabilities = np.array([[bar], [np.nextafter(np.float32(bar), 0)]], np.float32)
+    probabilities = np.array([[bar], [np.nextafter(np.float32(bar), np.float32(0))]], np.float32)
     assert named(probabilities, ["happy"], bar).tolist() == ["happy", "uncertain"]
 
 
