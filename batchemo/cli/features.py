@@ -23,18 +23,22 @@ from batchemo.cli.options import (
 from batchemo.cli.params import param_option, recipe_with
 from batchemo.cli.signals import Stopped, stoppable
 from batchemo.cli.text import counted
+from batchemo.errors import UsageError
 from batchemo.scan.events import Listener, ignore
 from batchemo.sources.names import for_display
+
+_FOR_NETS = "joint"
 
 EPILOG = """
 \b
 Recipes:
-  logmel64    64 log-mels of the speech in a window, as frames: what the models learn from
+  logmel64    64 log-mels of the speech in a window, as frames
   logmel128   128 log-mels, as frames
   mfcc40      means of 40 MFCCs
   stats162    means of zero crossings, chroma, 20 MFCCs, RMS and 128 mels
   frames62    MFCCs with deltas, chroma, contrast, zero crossings, bandwidth, pitch, RMS, as frames
   functionals 267 statistics of level, voicing, cepstra, timbre, pitch and rhythm over a window
+  joint       logmel64 and functionals in one array, for nets alone: no table is made of it
 
 \b
 Columns:
@@ -91,6 +95,11 @@ def command(quiet: bool, **values: Any) -> int:
 
     sources = sources_from(values)
     recipe = recipe_with(values.pop("recipe"), values.pop("params"))
+    if recipe.name == _FOR_NETS:
+        raise UsageError(
+            f"--recipe {_FOR_NETS}: is two kinds of features in one array, for nets alone: take "
+            "logmel64 and functionals, each into a table of its own"
+        )
     options = ExtractOptions(sources=sources, recipe=recipe, **values)
     with ExitStack() as stack:
         listener: Listener = ignore

@@ -123,6 +123,7 @@ def test_an_output_that_exists_is_replaced_only_when_asked(batchemo, voices, tmp
         (("--recipe", "mfcc40", "--param", "n_mfcc=many"), "no whole number"),
         (("--recipe", "mfcc40", "--param", "colour=red"), "it has: parts"),
         (("--recipe", "mfcc40", "--window", "0"), "window of 0"),
+        (("--recipe", "joint"), "take logmel64 and functionals"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_any_work(batchemo, voices, tmp_path, options, told):
