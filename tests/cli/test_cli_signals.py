@@ -8,7 +8,9 @@ import sys
 import pytest
 
 CODE = """
-import os, signal
+import os, signal, sys
+if sys.argv[1:] == ["plainly"]:  # These tests may themselves run under nohup.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from batchemo.cli.signals import Stopped, stoppable
 try:
     with stoppable():
@@ -24,7 +26,7 @@ except Stopped as stopped:
 def test_the_end_of_the_terminal_stops_a_run_unless_nohup_says_otherwise(
     before: list[str], told: list[str]
 ) -> None:
-    words = [*before, sys.executable, "-c", CODE]
+    words = [*before, sys.executable, "-c", CODE, *([] if before else ["plainly"])]
 
     ran = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
