@@ -53,7 +53,7 @@ def build_conformer(given: Given, size: Conformer = SMALL) -> Model:
     sound = _every(sound, 4)
     told = []
     for _ in range(size.blocks):
-        # What lies below is told as well: simpler, and more alike from speaker to speaker.
+        # What lies below is told as well: on unseen speakers that was right more often.
         told.append(layers.LayerNormalization()(_statistics(x, _evenly(sound))))
         x = _conformer_block(x, sound, size, given.dropout)
     told.append(_statistics(x, _attention_over_time(x, sound, size.width // 2)))

@@ -36,7 +36,7 @@ def train_bundle(
     gathered = exam.gather(jobs=jobs, progress=progress)
     if not gathered.items:
         raise BatchemoError("none of the recordings gives anything to learn from: see the reasons")
-    room = exam.room()
+    room = exam.room(gathered)
     trial = final_trial(room.items, exam.choices)
     trained = train(room, trial, told)
     return Graduate(ship(room, trial, trained, delivery), trained, gathered.failures)

@@ -76,9 +76,9 @@ class Exam:
         """Whether every recording is there twice: how a system without copies leaks."""
         return self.protocol == "leaky" and not self.choices.copies
 
-    def room(self) -> Classroom:
-        """The classroom of this exam's trials, with all items."""
-        items = self.gather().items
+    def room(self, gathered: Gathered | None = None) -> Classroom:
+        """The classroom of this exam's trials, with all items: those that are gathered, if any."""
+        items = (gathered or self.gather()).items
         if self.twice:
             items = with_twins(items)
         beside = self.beside.room() if self.beside else None
