@@ -66,7 +66,11 @@ def _of_the_wave_module(path: Path) -> str | None:
 def _of_a_plain_reading(
     path: Path, windows: Sequence[Window], facts: Facts, options: ListenOptions
 ) -> str | None:
-    sound, rate, promised = _read(path)
+    try:
+        sound, rate, promised = _read(path)
+    except soundfile.LibsndfileError as error:
+        # What it refuses to open was heard by a header that was repaired.
+        return READ_FURTHER if error.prefix.startswith("Error opening") else str(error)
     heard = round((facts.duration or 0) * rate)
     if len(sound) < heard:
         return READ_FURTHER
@@ -94,10 +98,12 @@ class _Forward(soundfile.SoundFile):  # type: ignore[misc]
 
 
 def _read(path: Path) -> tuple[NDArray[np.float64], int, int]:
-    """Read as much as there is, whatever the header promises; and give what it promises."""
+    """Read as much as there is, up to what the header promises; and give what it promises."""
     blocks = []
     with _Forward(path) as file:
-        while len(block := file.read(1 << 14, dtype="float64", always_2d=True)):
+        left = file.frames
+        while len(block := file.read(min(left, 1 << 14), dtype="float64", always_2d=True)):
             blocks.append(block)
+            left -= len(block)
         empty = np.empty((0, file.channels))
         return np.concatenate([empty, *blocks]), file.samplerate, file.frames

@@ -11,8 +11,9 @@ import numpy.typing as npt
 import soundfile
 
 from batchemo.audio.failure import Failure
-from batchemo.audio.headers import find_sound, ogg_breaks_off
+from batchemo.audio.headers import find_sound
 from batchemo.audio.kinds import kind_of
+from batchemo.audio.ogg import flaw_of_ogg
 from batchemo.audio.opening import OpenFile
 
 Frames = npt.NDArray[np.float32]
@@ -129,8 +130,9 @@ class Decoder:
         if self.channels > MOST_CHANNELS:
             raise Failure("unsupported", f"{self.channels} channels")
         self._require_promised()
-        if self._kind == "OGG" and ogg_breaks_off(self._file.read_at, self._file.size):
-            raise Failure("truncated", "the Ogg stream has no end")
+        flaw = flaw_of_ogg(self._file.read_at, self._file.size) if self._kind == "OGG" else None
+        if flaw is not None:
+            raise Failure("truncated", flaw)
 
     def _require_promised(self) -> None:
         """Raise `Failure` for a file that ends before the sound that its header promises."""

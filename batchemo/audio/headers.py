@@ -11,8 +11,6 @@ from batchemo.audio.kinds import Kind, ReadAt
 # Writers that cannot seek back leave one of these where the size of the sound belongs.
 _UNKNOWN_FROM = 0x7FFF_0000
 _MOST_CHUNKS = 1000
-_OGG_PAGE_AT_MOST = 27 + 255 + 255 * 255
-_LAST_PAGE = 0x04
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +148,3 @@ def _find_in_nist(read_at: ReadAt) -> SoundChunk | None:
         return None
     values = numbers[b"sample_count"] * numbers.get(b"channel_count", 1)
     return SoundChunk(int(named[1]), values * numbers.get(b"sample_n_bytes", 1))
-
-
-def ogg_breaks_off(read_at: ReadAt, size: int) -> bool:
-    """Whether the last whole page of an Ogg file is not marked as the last of the stream."""
-    start = max(0, size - 2 * _OGG_PAGE_AT_MOST)
-    tail = read_at(start, size - start)
-    page = tail[max(0, tail.rfind(b"OggS")) :]
-    if len(page) < 27:
-        return True
-    lacing = page[27 : 27 + page[26]]
-    whole = len(lacing) == page[26] and 27 + len(lacing) + sum(lacing) <= len(page)
-    return not (whole and page[5] & _LAST_PAGE)
