@@ -12,7 +12,8 @@ import soundfile
 
 from batchemo.audio.failure import Failure
 from batchemo.audio.headers import find_sound
-from batchemo.audio.kinds import kind_of
+from batchemo.audio.kinds import end_of_tags, kind_of
+from batchemo.audio.mpeg import find_frame
 from batchemo.audio.ogg import flaw_of_ogg
 from batchemo.audio.opening import OpenFile
 
@@ -39,25 +40,29 @@ class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]
         return False
 
 
-class _RepairedFile(io.RawIOBase):
-    """An open file with a few bytes of its header replaced."""
+class _View(io.RawIOBase):
+    """An open file from `start` on, with a few bytes replaced from `offset` on."""
 
-    def __init__(self, file: OpenFile, offset: int, replacement: bytes) -> None:
+    def __init__(
+        self, file: OpenFile, start: int = 0, offset: int = 0, replacement: bytes = b""
+    ) -> None:
         self._file = file
+        self._start = start
         self._offset = offset
         self._replacement = replacement
         self._position = 0
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._file.size}
-        self._position = base[whence] + offset
+        size = self._file.size - self._start
+        self._position = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: size}[whence]
+        self._position += offset
         return self._position
 
     def tell(self) -> int:
         return self._position
 
     def readinto(self, buffer: Any) -> int:
-        data = bytearray(self._file.read_at(self._position, len(buffer)))
+        data = bytearray(self._file.read_at(self._start + self._position, len(buffer)))
         for index, byte in enumerate(self._replacement, self._offset - self._position):
             if 0 <= index < len(data):
                 data[index] = byte
@@ -99,13 +104,19 @@ class Decoder:
             self._require_promised()
             raise Failure("not_audio", f"{self._file.size:,} bytes: {said}") from None
 
-    def _source(self) -> _RepairedFile | int | str:
+    def _source(self) -> _View | int | str:
         """What libsndfile is to read from."""
         if self._sound and self._sound.repair:
-            return _RepairedFile(self._file, *self._sound.repair)
+            return _View(self._file, 0, *self._sound.repair)
+        if self._kind != "MP3":
+            return self._file.descriptor
+        tags = end_of_tags(self._file.read_at) or 0
+        frame = find_frame(self._file.read_at, tags) or 0
+        if frame != tags:
+            return _View(self._file, frame)
         # Before it knows an MP3, libsndfile looks for a second file beside it; where it has only a
         # descriptor, in the current folder, and takes what it finds there for a part of the sound.
-        return f"/dev/fd/{self._file.descriptor}" if self._kind == "MP3" else self._file.descriptor
+        return f"/dev/fd/{self._file.descriptor}"
 
     def close(self) -> None:
         """Let go of libsndfile's handle; the descriptor stays with whoever opened it."""

@@ -6,7 +6,8 @@ import re
 import struct
 from dataclasses import dataclass
 
-from batchemo.audio.kinds import Kind, ReadAt
+from batchemo.audio.kinds import Kind
+from batchemo.audio.mpeg import ReadAt
 
 # Writers that cannot seek back leave one of these where the size of the sound belongs.
 _UNKNOWN_FROM = 0x7FFF_0000

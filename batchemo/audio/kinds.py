@@ -7,10 +7,10 @@ believes sizes or is known to write past its memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
-ReadAt = Callable[[int, int], bytes]
+from batchemo.audio.mpeg import ReadAt, find_frame
+
 Kind = Literal["WAV", "RIFX", "AIFF", "AU", "AU-LE", "W64", "CAF", "NIST", "FLAC", "OGG", "MP3"]
 
 # First bytes, and those from the eighth on.
@@ -48,19 +48,21 @@ def kind_of(read_at: ReadAt) -> Kind | None:
 
 def _behind_tags(read_at: ReadAt) -> Kind | None:
     """What stands behind the ID3 tags that may open an MP3 or, by custom, a FLAC file."""
+    place = end_of_tags(read_at)
+    if place is None:
+        return None
+    if read_at(place, 4) == b"fLaC":
+        return "FLAC"
+    return None if find_frame(read_at, place) is None else "MP3"
+
+
+def end_of_tags(read_at: ReadAt) -> int | None:
+    """Give the place behind the ID3 tags that open a file; None where there are far too many."""
     place = 0
     for _ in range(_MOST_TAGS):
         head = read_at(place, 10)
         if head[:3] != b"ID3" or len(head) < 10:
-            return "FLAC" if head.startswith(b"fLaC") else "MP3" if _is_mpeg_frame(head) else None
+            return place
         digits = zip(head[6:], (21, 14, 7, 0), strict=True)  # of seven bits each
         place += 10 + sum((byte & 0x7F) << shift for byte, shift in digits)
     return None
-
-
-def _is_mpeg_frame(head: bytes) -> bool:
-    """Whether these bytes begin a frame of MPEG audio: sync, and no value that is reserved."""
-    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
-        return False
-    version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
-    return version != 1 and layer != 0 and head[2] >> 4 != 15 and head[2] >> 2 & 3 != 3

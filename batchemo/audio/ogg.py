@@ -9,7 +9,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from batchemo.audio.kinds import ReadAt
+from batchemo.audio.mpeg import ReadAt
 
 _HEAD = struct.Struct("<4sBBqIII")
 _LAST_PAGE = 0x04

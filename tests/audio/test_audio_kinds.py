@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import struct
 from pathlib import Path
 
 import pytest
@@ -79,3 +81,36 @@ def test_what_lies_in_the_current_folder_is_no_part_of_a_recording(
     for container in CONTAINERS:
         place.write_bytes(recording(container))
         assert hear(place).duration == pytest.approx(0.75)
+
+
+def ape_tag() -> bytes:
+    return b"APETAGEX" + struct.pack("<IIIQ", 2000, 40, 1, 0x8000_0000) + b"Title\0a voice\0" * 3
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        bytes(1),
+        bytes(20_000),
+        random.Random(1).randbytes(5_000),
+        tagged(bytes(500)),
+        b"TAG" + bytes(125),
+        ape_tag(),
+        b"HTTP/1.0 200 OK\r\nContent-Type: audio/mpeg\r\n\r\n",
+        b"\xff" * 3_000,
+        recording("MP3")[1000:1100],
+    ],
+    ids=["byte", "zeros", "noise", "padding", "old tag", "ape", "http", "ones", "half a frame"],
+)
+def test_what_stands_before_the_first_frame_of_an_mp3_is_passed_over(
+    before: bytes, place: Path
+) -> None:
+    place.write_bytes(before + recording("MP3"))
+    assert hear(place).duration == pytest.approx(0.75)
+
+
+def test_frames_that_are_too_far_or_too_few_make_no_mp3() -> None:
+    sound = recording("MP3")
+    assert begins(bytes(1 << 16) + sound) is None
+    assert begins(b"?" + sound[:100] + b"?" + sound[:100]) is None
+    assert begins(random.Random(2).randbytes(1 << 17)) is None
