@@ -21,6 +21,7 @@ COMMANDS = {
     "features": "Write the features of recordings as a table.",
     "train": "Train a model on labelled recordings.",
     "evaluate": "Tell how well a recipe or a model does, by protocol.",
+    "bench": "Measure what bounds a scan on this machine, and which options are fastest.",
     "app": "Open the web page.",
     "doctor": "Check that everything batchemo needs is here and works.",
     "completion": "Print the shell's completion script.",

@@ -179,18 +179,18 @@ def _try_out(name: str) -> tuple[str, str | None, float]:
     return bundle.digest, reasons or None, spent
 
 
-def write_made_voice(path: Path, seconds: float = 3.0) -> None:
+def write_made_voice(path: Path, seconds: float = 3.0, *, rate: int = RATE, seed: int = 0) -> None:
     """Write harmonics under two peaks that wander: the gate takes it for speech."""
     import numpy as np
 
-    chance = np.random.default_rng(0)
-    at = np.arange(round(seconds * RATE)) / RATE
+    chance = np.random.default_rng(seed)
+    at = np.arange(round(seconds * rate)) / rate
     syllables = np.arange(0.0, seconds + 0.2, 0.2)
     pitch, first, second, loudness = (
         np.interp(at, syllables, chance.uniform(low, high, len(syllables)))
         for low, high in ((100, 160), (250, 900), (900, 1800), (0.3, 1.0))
     )
-    turns = 2 * np.pi * np.cumsum(pitch) / RATE
+    turns = 2 * np.pi * np.cumsum(pitch) / rate
     sound = np.zeros(len(at))
     for number in range(1, 25):
         near = [np.exp(-(((number * pitch - peak) / 150) ** 2)) for peak in (first, second)]
@@ -199,7 +199,7 @@ def write_made_voice(path: Path, seconds: float = 3.0) -> None:
     with wave.open(str(path), "wb") as stream:
         stream.setnchannels(1)
         stream.setsampwidth(2)
-        stream.setframerate(RATE)
+        stream.setframerate(rate)
         stream.writeframes((sound * 32767).astype("<i2").tobytes())
 
 
