@@ -1,0 +1,141 @@
+"""The recipes of our models as scripts compute them: by librosa, each feature from the samples.
+
+The four at 22,050 Hz are those that a test compares with ours. Of `functionals`, and so of `joint`,
+librosa has only a part: that part is computed, and zeros stand for the rest.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import librosa
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+CLASSIC, SPEECH = 22050, 16000
+FRAMES = 130
+feature: Any = librosa.feature
+
+# Scripts that are shared mute what librosa and NumPy have to say of short or silent windows.
+warnings.simplefilter("ignore")
+
+
+@dataclass(frozen=True)
+class LibrosaRecipe:
+    """What a script computes of every window of a recording."""
+
+    rate: int
+    window: float
+    compute: Callable[[Floats], Floats]
+
+    def items(self, path: Path) -> Floats:
+        """Load a recording and compute the features of its windows, one after another."""
+        samples, _ = librosa.load(path, sr=self.rate)
+        return np.stack([self.compute(window) for window in self.windows(samples)])
+
+    def windows(self, samples: Floats) -> Iterator[Floats]:
+        """The whole windows, side by side; of what is shorter than one, that one, padded."""
+        length = round(self.window * self.rate)
+        for start in range(0, max(1, len(samples) - length + 1), length):
+            yield librosa.util.fix_length(samples[start : start + length], size=length)
+
+
+def mfcc(y: Floats, n_mfcc: int) -> Floats:
+    cepstra: Floats = feature.mfcc(y=y, sr=CLASSIC, n_mfcc=n_mfcc)
+    return cepstra
+
+
+def mean_pitch(y: Floats) -> Floats:
+    pitches, _ = librosa.piptrack(y=y, sr=CLASSIC)
+    count = (pitches > 0).sum(axis=0)
+    mean: Floats = pitches.sum(axis=0, keepdims=True) / np.maximum(count, 1)
+    return mean
+
+
+def mfcc40(y: Floats) -> Floats:
+    means: Floats = mfcc(y, 40).mean(axis=1)
+    return means
+
+
+def logmel128(y: Floats) -> Floats:
+    mel = feature.melspectrogram(y=y, sr=CLASSIC)
+    picture: Floats = librosa.power_to_db(mel, ref=np.max).T[:FRAMES]
+    return picture
+
+
+def stats162(y: Floats) -> Floats:
+    tracks = (
+        feature.zero_crossing_rate(y),
+        feature.chroma_stft(y=y, sr=CLASSIC),
+        mfcc(y, 20),
+        feature.rms(y=y),
+        feature.melspectrogram(y=y, sr=CLASSIC),
+    )
+    return np.concatenate([track.mean(axis=1) for track in tracks])
+
+
+def frames62(y: Floats) -> Floats:
+    y = y[CLASSIC // 2 :]
+    cepstra = mfcc(y, 13)
+    tracks = (
+        cepstra,
+        feature.delta(cepstra),
+        feature.delta(cepstra, order=2),
+        feature.chroma_stft(y=y, sr=CLASSIC),
+        feature.spectral_contrast(y=y, sr=CLASSIC),
+        feature.zero_crossing_rate(y),
+        feature.spectral_bandwidth(y=y, sr=CLASSIC),
+        mean_pitch(y),
+        feature.rms(y=y),
+    )
+    frames: Floats = np.concatenate(tracks).T[:FRAMES]
+    return frames
+
+
+def logmel64(y: Floats) -> Floats:
+    """The picture alone: librosa has no counterpart of the level, and trimming costs nothing."""
+    power = feature.melspectrogram(
+        y=y, sr=SPEECH, n_fft=512, win_length=400, hop_length=160, n_mels=64, fmin=50, fmax=8000
+    )
+    picture: Floats = librosa.power_to_db(power, top_db=None).T
+    return picture
+
+
+def functionals(y: Floats) -> Floats:
+    """What librosa has of them: pitch, cepstra and timbre, and their means and spreads."""
+    size: dict[str, Any] = {"n_fft": 1024, "win_length": 640, "hop_length": 160}
+    pitch = librosa.yin(y, fmin=60, fmax=500, sr=SPEECH, frame_length=1024, hop_length=160)
+    tracks = (
+        pitch[None],
+        feature.mfcc(y=y, sr=SPEECH, n_mfcc=9, n_mels=26, **size),
+        feature.spectral_centroid(y=y, sr=SPEECH, **size),
+        feature.spectral_bandwidth(y=y, sr=SPEECH, **size),
+        feature.spectral_flatness(y=y, **size),
+    )
+    table = np.vstack(tracks)
+    return np.concatenate([table.mean(axis=1), table.std(axis=1)]).astype(np.float32)
+
+
+def joint(y: Floats) -> Floats:
+    """Both in the places where the net of the default model expects them."""
+    rows = np.zeros(5 * 64, np.float32)
+    numbers = functionals(y)
+    rows[: len(numbers)] = numbers
+    return np.concatenate([rows.reshape(5, 64), logmel64(y)])
+
+
+LIBROSA_RECIPES = {
+    "logmel64": LibrosaRecipe(SPEECH, 3.0, logmel64),
+    "logmel128": LibrosaRecipe(CLASSIC, 3.0, logmel128),
+    "mfcc40": LibrosaRecipe(CLASSIC, 3.0, mfcc40),
+    "stats162": LibrosaRecipe(CLASSIC, 3.0, stats162),
+    "frames62": LibrosaRecipe(CLASSIC, 3.5, frames62),
+    "functionals": LibrosaRecipe(SPEECH, 3.0, functionals),
+    "joint": LibrosaRecipe(SPEECH, 3.0, joint),
+}

@@ -1,0 +1,1 @@
+"""Measures commands beside each other, and writes what came of it."""
