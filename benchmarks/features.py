@@ -18,6 +18,7 @@ from typing import Any
 import librosa
 import numpy as np
 import scipy.fft
+from others.librosa_recipes import LIBROSA_RECIPES, mean_pitch, mfcc
 from threadpoolctl import threadpool_limits
 
 from batchemo.features import RECIPES, extract
@@ -39,77 +40,20 @@ def clip(rate: int, seconds: float) -> Floats:
     return (np.convolve(pulses, mouth)[: len(phase)] * syllables * 0.3 + breath).astype(np.float32)
 
 
-def mean_pitch(y: Floats) -> Floats:
-    pitches, _ = librosa.piptrack(y=y, sr=RATE)
-    count = (pitches > 0).sum(axis=0)
-    return pitches.sum(axis=0, keepdims=True) / np.maximum(count, 1)
-
-
-def mel(y: Floats) -> Floats:
-    return librosa.feature.melspectrogram(y=y, sr=RATE)
-
-
-def mfcc(y: Floats, n_mfcc: int) -> Floats:
-    return librosa.feature.mfcc(y=y, sr=RATE, n_mfcc=n_mfcc)
-
-
 REFERENCES: dict[str, Callable[[Floats], Floats]] = {
     "mfcc": lambda y: mfcc(y, 20),
     "mfcc_delta": lambda y: librosa.feature.delta(mfcc(y, 20)),
     "mfcc_delta2": lambda y: librosa.feature.delta(mfcc(y, 20), order=2),
-    "mel": mel,
-    "mel_db": lambda y: librosa.power_to_db(mel(y), ref=np.max),
+    "mel": lambda y: librosa.feature.melspectrogram(y=y, sr=RATE),
+    "mel_db": lambda y: librosa.power_to_db(
+        librosa.feature.melspectrogram(y=y, sr=RATE), ref=np.max
+    ),
     "chroma": lambda y: librosa.feature.chroma_stft(y=y, sr=RATE),
     "contrast": lambda y: librosa.feature.spectral_contrast(y=y, sr=RATE),
     "bandwidth": lambda y: librosa.feature.spectral_bandwidth(y=y, sr=RATE),
     "zcr": librosa.feature.zero_crossing_rate,
     "rms": lambda y: librosa.feature.rms(y=y),
     "pitch": mean_pitch,
-}
-
-
-def logmel64(y: Floats) -> Floats:
-    """The picture alone: librosa has no counterpart of the trimming and the level."""
-    power = librosa.feature.melspectrogram(
-        y=y, sr=16000, n_fft=512, win_length=400, hop_length=160, n_mels=64, fmin=50, fmax=8000
-    )
-    return librosa.power_to_db(power, top_db=None)
-
-
-def stats162(y: Floats) -> Floats:
-    return np.hstack(
-        [REFERENCES[part](y).mean(axis=1) for part in RECIPES["stats162"].params.parts]
-    )
-
-
-def frames62(y: Floats) -> Floats:
-    y = y[RATE // 2 :]
-    cepstra = mfcc(y, 13)
-    moving = [librosa.feature.delta(cepstra, order=order) for order in (1, 2)]
-    others = [REFERENCES[part](y) for part in RECIPES["frames62"].params.parts[3:]]
-    return np.vstack([cepstra, *moving, *others])[:, :130]
-
-
-def functionals(y: Floats) -> Floats:
-    """Only what of it librosa has: cepstra, timbre and the pitch, and their means and spreads."""
-    pitch = librosa.yin(y, fmin=60, fmax=500, sr=16000, frame_length=1024, hop_length=160)
-    cepstra = librosa.feature.mfcc(
-        y=y, sr=16000, n_mfcc=9, n_mels=26, n_fft=1024, win_length=640, hop_length=160
-    )
-    shapes = (librosa.feature.spectral_centroid, librosa.feature.spectral_bandwidth)
-    timbre = [shape(y=y, sr=16000, n_fft=1024, win_length=640, hop_length=160) for shape in shapes]
-    flat = librosa.feature.spectral_flatness(y=y, n_fft=1024, win_length=640, hop_length=160)
-    tracks = np.vstack([pitch[None], cepstra, *timbre, flat])
-    return np.concatenate([tracks.mean(axis=1), tracks.std(axis=1)])
-
-
-RECIPE_REFERENCES: dict[str, Callable[[Floats], Floats]] = {
-    "logmel64": logmel64,
-    "logmel128": lambda y: REFERENCES["mel_db"](y)[:, :130],
-    "mfcc40": lambda y: mfcc(y, 40).mean(axis=1),
-    "stats162": stats162,
-    "frames62": frames62,
-    "functionals": functionals,
 }
 
 
@@ -153,7 +97,7 @@ def main(seconds: float) -> None:
         show(f"{part} (ours: given the spectrum)", milliseconds(kernel), milliseconds(theirs))
     for name, recipe in RECIPES.items():
         samples = clip(recipe.rate, recipe.window)
-        reference = RECIPE_REFERENCES[name]
+        reference = LIBROSA_RECIPES[name].compute
         show(
             f"recipe {name}",
             milliseconds(lambda recipe=recipe, samples=samples: extract(recipe, samples)),

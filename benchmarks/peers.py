@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from speed.commands import CHECKOUT
@@ -49,23 +50,33 @@ def main() -> None:
         play(list(tasks(corpora, everyone, out)), kept, say)
         save(results, kept)
     findings = Findings(kept, corpora, everyone)
-    texts = {
-        "machine": f"{machine(jobs)}. {told_of_rounds(findings)}",
-        "targets": targets_table(findings),
-        "corpora": corpora_tables(findings),
-        "stages": stages_table(corpora.part(corpora.given, STAGED), "default"),
-    }
     page = told.page.read_text(encoding="utf-8")
-    for name, text in texts.items():
-        page = into_page(page, name, text)
+    for name, write in TABLES.items():
+        page = into_page(page, name, write(findings))
     told.page.write_text(page, encoding="utf-8")
     draw(findings, told.page.with_suffix(".svg"))
 
 
-def told_of_rounds(findings: Findings) -> str:
-    rounds = len(findings.runs("first row")) // 3
+def measured_on(findings: Findings) -> str:
+    """Say on what machine, how often and for how long."""
+    rounds = len(findings.runs("few/default"))
     minutes = sum(ran.seconds for runs in findings.kept.values() for ran in runs) / 60
-    return f"{rounds} rounds, {minutes:.0f} minutes in all"
+    return f"{machine(available_cpus())}. {rounds} rounds, {minutes:.0f} minutes in all."
+
+
+def stages(findings: Findings) -> str:
+    """Measure the stages, on some of the recordings."""
+    corpora = findings.corpora
+    return stages_table(corpora.part(corpora.given, STAGED), "default")
+
+
+TABLES: dict[str, Callable[[Findings], str]] = {
+    "machine": measured_on,
+    "targets": targets_table,
+    "corpora": corpora_tables,
+    "stages": stages,
+}
+"""What the page has between the markers of these names."""
 
 
 def say(text: str) -> None:

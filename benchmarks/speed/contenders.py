@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from speed.commands import BATCHEMO, CHECKOUT
 
@@ -73,7 +74,12 @@ def contenders(jobs: int) -> list[Contender]:
         ),
         needs=net,
     )
-    frames62 = {"model": "frames62", "recipe": "frames62", "corpora": given, "beside": "frames62"}
+    frames62: dict[str, Any] = {
+        "model": "frames62",
+        "recipe": "frames62",
+        "corpora": given,
+        "beside": "frames62",
+    }
     features = Contender(
         "opensmile",
         "(3) openSMILE, features only",

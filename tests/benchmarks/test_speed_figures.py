@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from peers import TABLES
 from speed.figures import Line, Spread, ratios
 from speed.markdown import into_page, number, table
 from speed.targets import Target
@@ -71,3 +74,10 @@ def test_the_median_meets_a_target_or_misses_it(sense, median, met) -> None:
 def test_a_target_that_was_not_measured_is_neither_met_nor_missed() -> None:
     target = Target("speed", "at least", 40, "×", None)
     assert target.row() == ["speed", "at least 40×", "not measured", ""]
+
+
+def test_the_page_has_a_place_for_each_of_the_tables() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "performance.md").read_text(encoding="utf-8")
+    for name in TABLES:
+        page = into_page(page, name, f"the table of {name}")
+    assert page.count("the table of ") == len(TABLES)
