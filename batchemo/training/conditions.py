@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from batchemo.errors import BatchemoError, UsageError
-from batchemo.training.pictures import Float32, Variant
+from batchemo.training.pictures import Float32, Variant, as_long_as
 
 _MP3_RATE = 44100
 _CHILD = 2 ** (6 / 12)
@@ -33,7 +33,7 @@ def over_the_telephone(signal: Float32, rate: int, random: np.random.Generator) 
     narrow = soxr.resample(signal / loudest, rate, 8000)
     narrow = sosfilt(butter(4, (300, 3400), "bandpass", fs=8000, output="sos"), narrow)
     sent = _through_mu_law(np.clip(narrow, -1, 1)) * loudest
-    return _as_long_as(signal, soxr.resample(sent, 8000, rate))
+    return as_long_as(signal, soxr.resample(sent, 8000, rate))
 
 
 def in_noise(decibels: float) -> Variant:
@@ -69,7 +69,7 @@ def as_mp3(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
     soundfile.write(coded, played, _MP3_RATE, format="MP3")
     coded.seek(0)
     decoded, _ = soundfile.read(coded, dtype="float32")
-    return _as_long_as(signal, soxr.resample(decoded, _MP3_RATE, rate))
+    return as_long_as(signal, soxr.resample(decoded, _MP3_RATE, rate))
 
 
 def over_music(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
@@ -93,7 +93,7 @@ def like_a_child(signal: Float32, rate: int, random: np.random.Generator) -> Flo
     from librosa.effects import time_stretch
 
     higher = soxr.resample(signal, rate * _CHILD, rate)
-    return _as_long_as(signal, time_stretch(higher, rate=1 / _CHILD))
+    return as_long_as(signal, time_stretch(higher, rate=1 / _CHILD))
 
 
 def in_a_hall(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
@@ -104,7 +104,7 @@ def in_a_hall(signal: Float32, rate: int, random: np.random.Generator) -> Float3
     echoes = random.standard_normal(len(time)) * 10 ** (-3 * time / _HALL_SECONDS)
     echoes /= np.linalg.norm(echoes)
     echoes[0] = 1.0
-    return _as_long_as(signal, fftconvolve(signal, echoes))
+    return as_long_as(signal, fftconvolve(signal, echoes))
 
 
 CONDITIONS: Mapping[str, Variant] = {
@@ -163,11 +163,3 @@ def _through_mu_law(narrow: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     coded = np.rint(coded * 127) / 127
     decoded: npt.NDArray[np.float64] = np.sign(coded) * np.expm1(np.abs(coded) * np.log(256)) / 255
     return decoded
-
-
-def _as_long_as(signal: Float32, changed: npt.NDArray[np.floating]) -> Float32:
-    """Cut or padded to the signal's length."""
-    whole = np.zeros(len(signal), np.float32)
-    heard = changed[: len(signal)]
-    whole[: len(heard)] = heard
-    return whole

@@ -13,7 +13,7 @@ import numpy as np
 from batchemo.errors import UsageError
 from batchemo.training.conditions import CONDITIONS
 from batchemo.training.pictures import Float32, Variant
-from batchemo.training.places import by_phone, in_a_room
+from batchemo.training.places import by_phone, in_a_room, in_noise, over_a_line
 
 VERSION = 1
 """Counts the changes of what the copies are."""
@@ -27,6 +27,8 @@ MOST_SEMITONES = 2.0
 """How far the pitch moves at most, up or down."""
 RATES = (0.8, 1.2)
 """The slowest and the fastest tempo; the recording's own is 1."""
+
+SPEEDS = (0.92, 1.08)
 
 
 def add_noise(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
@@ -75,6 +77,15 @@ def faster(factor: float) -> Variant:
     return play
 
 
+def with_speed(elsewhere: Variant) -> Variant:
+    """The recording somewhat faster or slower, and then as it might have been made elsewhere."""
+
+    def play(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
+        return elsewhere(faster(random.uniform(*SPEEDS))(signal, rate, random), rate, random)
+
+    return play
+
+
 COPIES: Mapping[str, Variant] = {
     "noise": add_noise,
     "pitch": shift_pitch,
@@ -86,6 +97,11 @@ COPIES: Mapping[str, Variant] = {
     "speed-110": faster(1.1),
     "room": in_a_room,
     "phone": by_phone,
+    "phone-2": with_speed(by_phone),
+    "phone-3": with_speed(by_phone),
+    "line": with_speed(over_a_line),
+    "noisy": with_speed(in_noise),
+    "noisy-2": with_speed(in_noise),
 }
 """The kinds of copies by name."""
 

@@ -1,4 +1,4 @@
-"""The shapes of what nets learn from: windows of recordings, and pictures with their padding."""
+"""The shapes of what nets learn from: signals, windows, and pictures with their padding."""
 
 from __future__ import annotations
 
@@ -20,6 +20,18 @@ class Windows:
 
     seconds: float
     hop: float
+
+
+def as_long_as(signal: Float32, changed: npt.NDArray[np.floating]) -> Float32:
+    """What was made of a signal, cut or padded to its length.
+
+    >>> as_long_as(np.zeros(3, np.float32), np.ones(2)).tolist()
+    [1.0, 1.0, 0.0]
+    """
+    whole = np.zeros(len(signal), np.float32)
+    heard = changed[: len(signal)]
+    whole[: len(heard)] = heard
+    return whole
 
 
 def sounding(frames: npt.NDArray[np.floating], floor: float) -> npt.NDArray[np.bool_]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from batchemo.training.pictures import Float32
+from batchemo.training.pictures import Float32, as_long_as
 
 Float64 = npt.NDArray[np.float64]
+
+_LINE_RATE = 8000
 
 
 def in_a_room(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
@@ -32,6 +34,24 @@ def by_phone(signal: Float32, rate: int, random: np.random.Generator) -> Float32
     low, high = random.uniform(150, 400), min(random.uniform(2800, 4000), 0.45 * rate)
     heard = sosfilt(butter(4, [low, high], "bandpass", fs=rate, output="sos"), signal)
     return _with_noise(heard, 15, 40, random)
+
+
+def over_a_line(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
+    """The recording, noise and all, through a line that lets nothing pass outside its band."""
+    import soxr
+    from scipy.signal import butter, sosfilt
+
+    heard = _with_noise(signal.astype(np.float64), 10, 40, random)
+    low, high = random.uniform(150, 400), random.uniform(2800, 3800)
+    # Nothing is left of a signal that is shorter than one sample of the line.
+    narrow = soxr.resample(np.pad(heard, (0, rate // 100)), rate, _LINE_RATE)
+    steep = butter(random.integers(2, 6), [low, high], "bandpass", fs=_LINE_RATE, output="sos")
+    return as_long_as(signal, soxr.resample(sosfilt(steep, narrow), _LINE_RATE, rate))
+
+
+def in_noise(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
+    """The recording in noise, some of it loud."""
+    return _with_noise(signal.astype(np.float64), 5, 30, random)
 
 
 def _with_noise(heard: Float64, least: float, most: float, random: np.random.Generator) -> Float32:
