@@ -141,7 +141,12 @@ class Corpora:
     work: Path
 
     def part(self, of: Folder, most: int) -> Folder:
-        """Some of a folder, for what is too slow for all; of long recordings a beginning."""
+        """Some of a folder, for what is too slow for all; of long recordings beginnings.
+
+        The mix stays whole: some of it would be another mix.
+        """
+        if of is self.mix:
+            return of
         seconds = LIKE_ONE * most
         if of is not self.long:
             return part_of(of, most, self.work / f"{of.path.name}-part-{most}")
@@ -149,7 +154,8 @@ class Corpora:
             return of
         files = files_of(self.given.path)
         place = self.work / f"long-part-{most}"
-        return made(place, lambda folder: make_long(files, folder, [seconds]))
+        each = [seconds / of.recordings] * of.recordings
+        return made(place, lambda folder: make_long(files, folder, each))
 
 
 def gather(recordings: Path, work: Path, *, short: int, hours: int) -> Corpora:

@@ -37,9 +37,14 @@ def test_they_hold_as_much_as_they_say(corpora: Corpora) -> None:
     assert (corpora.long.recordings, corpora.long.minutes) == (2, pytest.approx(40 / 60))
 
 
-def test_a_part_of_long_recordings_is_a_beginning_and_never_more_than_all(corpora: Corpora) -> None:
-    assert corpora.part(corpora.long, 5).minutes == pytest.approx(15 / 60)
+def test_a_part_of_long_recordings_has_as_many_and_never_more_than_all(corpora: Corpora) -> None:
+    part = corpora.part(corpora.long, 5)
+    assert (part.recordings, part.minutes) == (2, pytest.approx(15 / 60))
     assert corpora.part(corpora.long, EVERYTHING) is corpora.long
+
+
+def test_a_part_of_the_mix_would_be_another_mix(corpora: Corpora) -> None:
+    assert corpora.part(corpora.mix, 1) is corpora.mix
 
 
 def test_a_part_of_many_is_spread_over_all(given: Path, tmp_path: Path) -> None:
