@@ -6,7 +6,13 @@ import numpy as np
 
 from batchemo.features.fundamental import Voice
 from batchemo.features.spectrum import Floats
-from batchemo.features.statistics import PERCENTILES, runs, trend
+from batchemo.features.statistics import (
+    PERCENTILES,
+    mean_and_spread,
+    percentiles,
+    runs,
+    trend,
+)
 
 NAMES = (
     "pitch_mean",
@@ -44,7 +50,7 @@ _LEAST_SPREAD = 0.1
 
 def intonation(voice: Voice, level: Floats) -> Floats:
     """`NAMES` in semitones, all 0 without a voice; glides are from one frame to the next."""
-    if voice.voiced.sum() < _FEWEST:
+    if np.count_nonzero(voice.voiced) < _FEWEST:
         return np.zeros(len(NAMES), np.float32)
     told = [*_pitch(voice, level), *_glides(voice), *_phrases(voice)]
     return np.array(told, np.float32)
@@ -53,40 +59,40 @@ def intonation(voice: Voice, level: Floats) -> Floats:
 def _pitch(voice: Voice, level: Floats) -> list[float]:
     """How high, how far apart, to which side; rising or falling; higher where louder."""
     pitch, loudness = voice.pitch[voice.voiced], level[voice.voiced]
-    percentiles = np.percentile(pitch, PERCENTILES)
-    mean, spread = pitch.mean(), pitch.std()
+    heights = percentiles(pitch)
+    mean, spread = mean_and_spread(pitch)
     centred = pitch - mean
     energy = 10 ** (loudness / 10)
     return [
         mean,
         spread,
-        *percentiles,
-        percentiles[4] - percentiles[0],
-        percentiles[3] - percentiles[1],
-        (centred**3).mean() / max(spread, _LEAST_SPREAD) ** 3,
+        *heights,
+        heights[4] - heights[0],
+        heights[3] - heights[1],
+        (centred**3).sum() / len(pitch) / max(spread, _LEAST_SPREAD) ** 3,
         float(trend(voice.pitch, voice.voiced)),
         energy @ centred / energy.sum(),
-        (centred * (loudness - loudness.mean())).mean(),
+        centred @ (loudness - loudness.mean()) / len(pitch),
     ]
 
 
 def _glides(voice: Voice) -> list[float]:
     """How the pitch moves from frame to frame within a voice."""
     both = voice.voiced[1:] & voice.voiced[:-1]
-    glide = np.diff(voice.pitch)[both]
+    glide = (voice.pitch[1:] - voice.pitch[:-1])[both]
     glide = glide[np.abs(glide) < _LEAP]
     if len(glide) < 2:
         glide = np.zeros(2, np.float32)
     rising, falling = glide[glide > 0], glide[glide < 0]
+    rise, fall = float(rising.sum()), float(falling.sum())
     return [
-        glide.mean(),
-        glide.std(),
-        *np.percentile(glide, PERCENTILES),
-        np.abs(glide).mean(),
+        *mean_and_spread(glide),
+        *percentiles(glide),
+        (rise - fall) / len(glide),
         len(rising) / len(glide),
-        rising.sum() / max(1, len(rising)),
-        falling.sum() / max(1, len(falling)),
-        np.abs(np.diff(glide)).mean(),
+        rise / max(1, len(rising)),
+        fall / max(1, len(falling)),
+        float(np.abs(glide[1:] - glide[:-1]).sum()) / (len(glide) - 1),
     ]
 
 
@@ -96,15 +102,20 @@ def _phrases(voice: Voice) -> list[float]:
     phrases = [stretch for stretch in stretches if len(stretch) >= _FEWEST]
     if not phrases:
         return [0.0] * 7
-    slopes = [float(trend(one, np.ones(len(one), bool))) / (len(one) - 1) for one in phrases]
-    ranges = [float(np.ptp(one)) for one in phrases]
-    means = [float(one.mean()) for one in phrases]
+    ranges = [float(phrase.max() - phrase.min()) for phrase in phrases]
+    means = [float(phrase.sum()) / len(phrase) for phrase in phrases]
     return [
-        float(np.mean(slopes)),
-        float(np.std(slopes)),
-        float(np.mean(ranges)),
+        *mean_and_spread(np.array([_slope(phrase) for phrase in phrases])),
+        sum(ranges) / len(ranges),
         max(ranges),
-        float(np.std(means)),
+        float(mean_and_spread(np.array(means))[1]),
         means[-1] - means[0],
         means[-1] - float(voice.pitch[voice.voiced].mean()),
     ]
+
+
+def _slope(track: Floats) -> float:
+    """How much a line through a track rises from frame to frame."""
+    frames = len(track)
+    times = np.arange((1 - frames) / 2, frames / 2)
+    return float(times @ track) / (frames * (frames**2 - 1) / 12)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from batchemo.features.fundamental import Mask
 from batchemo.features.spectrum import Floats
-from batchemo.features.statistics import runs
+from batchemo.features.statistics import mean_and_spread, runs
 
 _WAVES = (0.5, 1, 2, 3, 4, 6, 8, 12, 16, 25)
 """In hertz, between which the level's waves are measured: phrases, words, syllables, sounds."""
@@ -39,50 +41,61 @@ _FAINT = 1e-3
 def rhythm(voiced: Mask, level: Floats, frame_rate: float) -> Floats:
     """`NAMES` of the frames of a window: seconds, how often a second, dB."""
     told = [*_stretches(voiced, frame_rate), *_peaks(level, frame_rate)]
-    told.append(float((level > _LOUD).mean()))
+    told.append(np.count_nonzero(level > _LOUD) / len(level))
     return np.array([*told, *_waves(level, frame_rate)], np.float32)
 
 
 def _stretches(voiced: Mask, frame_rate: float) -> list[float]:
     """How long the voice sounds, how often it begins, and how long it pauses."""
-    found = runs(voiced)
-    lengths = np.array([end - begin for begin, end in found]) / frame_rate
-    gaps = np.array([later - end for (_, end), (later, _) in pairwise(found)]) / frame_rate
+    found = np.array(runs(voiced)).reshape(-1, 2)
+    lengths = (found[:, 1] - found[:, 0]) / frame_rate
+    gaps = (found[1:, 0] - found[:-1, 1]) / frame_rate
     return [
-        float(voiced.mean()),
-        *_mean_and_spread(lengths),
-        float(lengths.max(initial=0)),
+        np.count_nonzero(voiced) / len(voiced),
+        *mean_and_spread(lengths),
+        lengths.max(initial=0),
         len(found) * frame_rate / len(voiced),
-        *_mean_and_spread(gaps),
+        *mean_and_spread(gaps),
     ]
 
 
 def _peaks(level: Floats, frame_rate: float) -> list[float]:
     """How often the level peaks, how high, and how unevenly."""
-    half = max(1, round(_SYLLABLE * frame_rate / 2))
-    hump = np.hanning(2 * half + 1)
-    smooth = np.convolve(np.pad(level, half, mode="edge"), hump / hump.sum(), mode="valid")
+    hump = _hump(max(1, round(_SYLLABLE * frame_rate / 2)))
+    edge = np.ones(len(hump) // 2)
+    smooth = np.convolve(np.concatenate([level[0] * edge, level, level[-1] * edge]), hump, "valid")
     middle = smooth[1:-1]
     peaking = (middle > smooth[:-2]) & (middle >= smooth[2:]) & (middle > _HIGH)
     at = np.flatnonzero(peaking) + 1
     return [
         len(at) * frame_rate / len(level),
-        *_mean_and_spread(smooth[at]),
-        _mean_and_spread(np.diff(at) / frame_rate)[1],
+        *mean_and_spread(smooth[at]),
+        mean_and_spread((at[1:] - at[:-1]) / frame_rate)[1],
     ]
 
 
-def _waves(level: Floats, frame_rate: float) -> list[float]:
+@lru_cache
+def _hump(half: int) -> NDArray[np.float64]:
+    """What smooths: weights that sum up to 1."""
+    hump: NDArray[np.float64] = np.hanning(2 * half + 1)
+    hump /= hump.sum()
+    return hump
+
+
+def _waves(level: Floats, frame_rate: float) -> Floats:
     """The logarithm of the power of the level's waves, band by band."""
     frames = len(level)
     points = max(512, 1 << (frames - 1).bit_length())
     waves = np.fft.rfft((level - level.mean()) * np.hanning(frames), points)
     power = np.square(np.abs(waves)) / frames
-    edges = np.searchsorted(np.fft.rfftfreq(points, 1 / frame_rate), _WAVES)
-    bands = (power[low:high] for low, high in pairwise(edges))
-    return [float(np.log((band.mean() if len(band) else 0.0) + _FAINT)) for band in bands]
+    edges = _edges(points, frame_rate)
+    below = np.concatenate([[0], np.cumsum(power)])[edges]
+    means = (below[1:] - below[:-1]) / np.maximum(1, edges[1:] - edges[:-1])
+    told: Floats = np.log(means + _FAINT)
+    return told
 
 
-def _mean_and_spread(values: np.ndarray) -> tuple[float, float]:
-    """Both 0 where there are no values."""
-    return (float(values.mean()), float(values.std())) if len(values) else (0.0, 0.0)
+@lru_cache
+def _edges(points: int, frame_rate: float) -> NDArray[np.intp]:
+    """Where the bands of `_WAVES` begin and end in a transform of so many points."""
+    return np.searchsorted(np.fft.rfftfreq(points, 1 / frame_rate), _WAVES)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from batchemo.features.cepstrum import delta
 from batchemo.features.fundamental import Mask
 from batchemo.features.spectrum import Floats
 
 PERCENTILES = (5, 20, 50, 80, 95)
+_SHARES = np.array(PERCENTILES) / 100
 NAMES = (
     "mean",
     "spread",
@@ -25,30 +29,59 @@ def statistics(tracks: Floats, where: Mask) -> Floats:
     The trend is by how much the track rises from the first frame to the last; speed and
     acceleration are the spreads of its Δ and ΔΔ.
     """
-    chosen = tracks[where]
-    return np.stack(
-        [
-            chosen.mean(axis=0),
-            chosen.std(axis=0),
-            *np.percentile(chosen, PERCENTILES, axis=0),
-            trend(tracks, where),
-            delta(tracks)[where].std(axis=0),
-            delta(tracks, order=2)[where].std(axis=0),
-        ]
-    ).astype(np.float32)
+    moving = np.concatenate([tracks, delta(tracks), delta(tracks, order=2)], axis=1)
+    means, spreads = mean_and_spread(moving[where])
+    spread, speed, acceleration = np.split(spreads, 3)
+    table = [
+        means[: len(spread)],
+        spread,
+        *percentiles(tracks[where]),
+        trend(tracks, where),
+        speed,
+        acceleration,
+    ]
+    return np.array(table, np.float32)
+
+
+def mean_and_spread(values: NDArray[Any]) -> tuple[Any, Any]:
+    """The mean and the standard deviation along the first axis; 0 where there are no values.
+
+    As numpy's own, which on a few hundred numbers take most of their time to get ready.
+
+    >>> tuple(map(float, mean_and_spread(np.array([1, 3]))))
+    (2.0, 1.0)
+    """
+    count = max(1, len(values))
+    mean = np.add.reduce(values, axis=0) / count
+    return mean, np.sqrt(np.add.reduce(np.square(values - mean), axis=0) / count)
+
+
+def percentiles(values: Floats) -> Floats:
+    """`PERCENTILES` along the first axis, between neighbours by the straight line.
+
+    >>> percentiles(np.arange(11.0)).tolist()
+    [0.5, 2.0, 5.0, 8.0, 9.5]
+    """
+    ordered = np.sort(values, axis=0)
+    places = _SHARES * (len(values) - 1)
+    below = places.astype(np.intp)
+    part = (places - below).reshape(-1, *[1] * (values.ndim - 1))
+    above = np.minimum(below + 1, len(values) - 1)
+    between: Floats = ordered[below] + part * (ordered[above] - ordered[below])
+    return between
 
 
 def trend(tracks: Floats, where: Mask) -> Floats:
     """How far a line through those frames of a track rises from the first frame to the last.
 
-    >>> float(trend(np.arange(10, dtype=np.float32), np.ones(10, dtype=bool)))
+    >>> round(float(trend(np.arange(10), np.ones(10, dtype=bool))), 6)
     9.0
     """
     chosen = tracks[where]
-    times = np.linspace(0, 1, len(tracks))[where]
-    times -= times.mean()
-    squares = np.square(times).sum()
-    rise: Floats = times @ (chosen - chosen.mean(axis=0)) / (squares or 1)
+    times = np.flatnonzero(where) / max(1, len(tracks) - 1)
+    times -= np.add.reduce(times) / len(times)
+    squares = times @ times
+    rise: Floats = times @ (chosen - np.add.reduce(chosen, axis=0) / len(chosen)) / (squares or 1)
     return rise
 
 
