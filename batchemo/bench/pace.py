@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import cycle
@@ -49,13 +50,14 @@ def measure(
             timeout=TIMEOUT,
             crumbs=str(crumbs),
         )
-        # Workers start, and load their models, before the first chunks of each are done.
-        for number, finished in enumerate(dispatcher.run(clock.chunks(recordings))):
-            if number < jobs:
-                clock.start()
-            elif not (measured.recordings and clock.is_over):
-                _add(measured, finished)
-                measured.seconds = clock.elapsed
+        with closing(dispatcher.run(clock.chunks(recordings))) as chunks:
+            for number, finished in enumerate(chunks):
+                # Before the first chunks are done, workers start and load their models.
+                if number < jobs:
+                    clock.start()
+                elif not (measured.recordings and clock.is_over):
+                    _add(measured, finished)
+                    measured.seconds = clock.elapsed
     return measured
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -13,7 +14,7 @@ import click
 from batchemo.bench.findings import Findings
 from batchemo.bench.options import SECONDS, BenchOptions
 from batchemo.cli.parse import jobs, split_words
-from batchemo.cli.signals import stoppable
+from batchemo.cli.signals import Stopped, stoppable
 from batchemo.cli.text import bar, clock, counted
 from batchemo.scan.options import BATCH_SIZE, Settings
 from batchemo.sources import SourceOptions
@@ -47,6 +48,8 @@ ADVICE = {
     "model": "the net takes most of the time; more processors help, or a smaller model",
 }
 OTHERWISE = "more processors help"
+ERASE = "\r\x1b[K"
+"""Begins a terminal's line anew."""
 
 
 @click.command(epilog=EPILOG)
@@ -97,8 +100,11 @@ def command(
 
     sources = SourceOptions(paths=paths, extensions=split_words(ext))
     options = BenchOptions(sources, Settings(model), most, seconds)
-    with stoppable():
-        found = run_bench(options, _teller())
+    try:
+        with stoppable(), _teller() as tell:
+            found = run_bench(options, tell)
+    except Stopped as stopped:
+        raise Stopped(stopped.number, "Nothing was measured to its end") from None
     if as_json:
         click.echo(json.dumps(as_object(found), indent=2))
     else:
@@ -106,11 +112,16 @@ def command(
     return 0
 
 
-def _teller() -> Callable[[str], None]:
-    """Tell people what is under way, on one line; nobody where there is no terminal."""
+@contextmanager
+def _teller() -> Iterator[Callable[[str], None]]:
+    """Tell people what is under way, on one line that goes; nobody where there is no terminal."""
     if not sys.stderr.isatty():
-        return lambda text: None
-    return lambda text: click.echo(f"\r\x1b[Kmeasuring: {text} …\r", sys.stderr, nl=False)
+        yield lambda text: None
+        return
+    try:
+        yield lambda text: click.echo(f"{ERASE}measuring: {text} …", sys.stderr, nl=False)
+    finally:
+        click.echo(ERASE, sys.stderr, nl=False)
 
 
 def as_object(found: Findings) -> dict[str, Any]:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from batchemo.bundles import Bundle
@@ -83,3 +88,23 @@ def test_recordings_that_all_fail_are_told(
     ran = batchemo("bench", tmp_path, "-m", tiny_bundle.path, *QUICK)
     assert ran.code == 1
     assert "none of these recordings could be heard" in ran.err
+
+
+def test_it_stops_when_asked_to_and_leaves_no_worker(tiny_bundle: Bundle, voices: Path) -> None:
+    code = "from batchemo.cli import main; main()"
+    words = ["bench", str(voices), "-m", str(tiny_bundle.path), "-j", "1", "--seconds", "60"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    us = psutil.Process(process.pid)
+    while not us.children(recursive=True):
+        time.sleep(0.1)
+    workers = us.children(recursive=True)
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert told == "batchemo: stopped by SIGTERM. Nothing was measured to its end\n"
+    assert psutil.wait_procs(workers, timeout=10)[1] == []
