@@ -115,9 +115,12 @@ def _calibration(evaluation: Evaluation) -> Iterator[str]:
     both = "ece_uncalibrated" in figures
     rows = [[FIGURES[name], *_calibrated(figures, name, both)] for name in ("ece", "brier")]
     yield table(["", "calibrated", *(["before calibration"] if both else [])], rows) + "\n"
+    by_chance = figures.get("ece_by_chance")
+    least = f" Chance alone makes it {share(by_chance.mean)} on so few." if by_chance else ""
     yield (
         "ECE, the expected calibration error (10 bins), is how far confidence is from the share"
-        " that is right; the Brier score runs from 0, sure and right, to 2, sure and wrong.\n"
+        f" that is right.{least} The Brier score runs from 0, sure and right, to 2, sure and"
+        " wrong.\n"
     )
 
 

@@ -20,11 +20,13 @@ FIGURES: Mapping[str, str] = {
     "accuracy_at_50": "accuracy at 50 % coverage",
     "macro_f1": "macro F1",
     "ece": "ECE",
+    "ece_by_chance": "ECE by chance alone",
     "ece_uncalibrated": "ECE before calibration",
     "brier": "Brier score",
     "brier_uncalibrated": "Brier score before calibration",
 }
-"""The figures as they are called, the headline first. Those before calibration may be unknown."""
+"""The figures as they are called, the headline first. Those before calibration may be unknown;
+ECE by chance is what confidences that are right would have on so few recordings."""
 
 ON: Mapping[str, str] = {
     "speaker": "on speakers that it never heard",

@@ -43,6 +43,7 @@ COMPUTED: Mapping[str, Callable[[Answers], float]] = {
     "accuracy_at_50": lambda own: accuracy_at(own.confidence, own.right, 0.5),
     "macro_f1": lambda own: metrics.macro_f1(own.confusion),
     "ece": _ece,
+    "ece_by_chance": lambda own: metrics.calibration_error_by_chance(own.confidence),
     "ece_uncalibrated": _before(_ece),
     "brier": _brier,
     "brier_uncalibrated": _before(_brier),

@@ -102,6 +102,18 @@ def calibration_error(
     )
 
 
+def calibration_error_by_chance(confidence: Float64, *, bins: int = BINS) -> float:
+    """The calibration error to expect of confidences that are right: on few recordings not 0.
+
+    In each bin the number of the right ones is taken to be normally distributed.
+
+    >>> round(calibration_error_by_chance(np.full(100, 0.5)), 3)
+    0.04
+    """
+    variance = np.bincount(_places(confidence, bins), confidence * (1 - confidence))
+    return float(np.sqrt(2 / np.pi * variance).sum() / len(confidence))
+
+
 def reliability(
     confidence: Float64, right: npt.NDArray[np.bool_], *, bins: int = BINS
 ) -> tuple[Bin, ...]:
@@ -110,7 +122,7 @@ def reliability(
 
 
 def _bins(confidence: Float64, right: npt.NDArray[np.bool_], bins: int) -> Iterator[Bin]:
-    places = np.minimum((confidence * bins).astype(int), bins - 1)
+    places = _places(confidence, bins)
     for place in range(bins):
         inside = places == place
         if inside.any():
@@ -121,6 +133,11 @@ def _bins(confidence: Float64, right: npt.NDArray[np.bool_], bins: int) -> Itera
                 confidence=float(confidence[inside].mean()),
                 accuracy=float(right[inside].mean()),
             )
+
+
+def _places(confidence: Float64, bins: int) -> Places:
+    """The bin of each confidence."""
+    return np.minimum((confidence * bins).astype(np.int64), bins - 1)
 
 
 def _divide(upper: Float64, lower: Float64) -> Float64:

@@ -99,3 +99,14 @@ def test_more_seeds_do_not_pass_for_more_speakers() -> None:
 
 def test_two_speakers_are_too_few_for_an_interval() -> None:
     assert interval_over_speakers(np.ones((1, 2, 1)), np.ones((1, 2, 1)), "uar") is None
+
+
+@pytest.mark.parametrize("recordings", [60, 300, 1000])
+def test_the_calibration_error_by_chance_is_what_right_confidences_show(recordings: int) -> None:
+    random = np.random.default_rng(0)
+    confidence = random.uniform(0.2, 1.0, recordings)
+    trials = random.uniform(size=(400, recordings)) < confidence
+
+    shown = np.mean([metrics.calibration_error(confidence, right) for right in trials])
+
+    assert metrics.calibration_error_by_chance(confidence) == pytest.approx(shown, rel=0.1)
