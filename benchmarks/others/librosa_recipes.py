@@ -39,10 +39,16 @@ class LibrosaRecipe:
         samples, _ = librosa.load(path, sr=self.rate)
         return np.stack([self.compute(window) for window in self.windows(samples)])
 
-    def windows(self, samples: Floats) -> Iterator[Floats]:
-        """The whole windows, side by side; of what is shorter than one, that one, padded."""
+    def windows(self, samples: Floats, *, overlap: bool = False) -> Iterator[Floats]:
+        """The whole windows, side by side; of what is shorter than one, that one, padded.
+
+        With `overlap` those that batchemo hears: they overlap by half, and the end has its own.
+        """
         length = round(self.window * self.rate)
-        for start in range(0, max(1, len(samples) - length + 1), length):
+        starts = [*range(0, max(1, len(samples) - length + 1), length // 2 if overlap else length)]
+        if overlap and starts[-1] + length < len(samples):
+            starts.append(len(samples) - length)
+        for start in starts:
             yield librosa.util.fix_length(samples[start : start + length], size=length)
 
 

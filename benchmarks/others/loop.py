@@ -1,6 +1,7 @@
 """The loop of the five original systems: load a file, compute its features, `predict` one item.
 
-With --our-features, librosa only loads: the features are those of batchemo's own extractor.
+With --overlap it hears all windows that batchemo hears, not only those side by side. With
+--our-features, librosa only loads: the features are those of batchemo's own extractor.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def main() -> None:
     for path in told.files:
         samples, _ = librosa.load(path, sr=recipe.rate)
         answers = []
-        for window in recipe.windows(samples):
+        for window in recipe.windows(samples, overlap=told.overlap):
             item = ours(told.recipe, window) if told.our_features else recipe.compute(window)
             answers.append(model.predict(item[None], verbose=0)[0])
         print(path, np.mean(answers, axis=0).argmax())

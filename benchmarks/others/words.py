@@ -14,6 +14,7 @@ def options(description: str | None, *, model: bool = False) -> argparse.Namespa
     if model:
         parser.add_argument("--recipe", required=True, help="the features, by name")
         parser.add_argument("--model", type=Path, required=True, help="a Keras model")
+        parser.add_argument("--overlap", action="store_true", help="hear batchemo's windows")
         parser.add_argument("--our-features", action="store_true", help="instead of librosa's")
     told = parser.parse_args()
     told.files = sorted(path for path in told.folder.rglob("*") if path.is_file())

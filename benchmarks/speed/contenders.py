@@ -97,9 +97,16 @@ def contenders(jobs: int) -> list[Contender]:
         loop,
         replace(
             loop,
+            name="loop-overlap",
+            title="(1) the same, all windows that batchemo hears",
+            more=("--overlap",),
+            corpora=given,
+        ),
+        replace(
+            loop,
             name="loop-own",
-            title="(1) the same with batchemo's features",
-            more=("--our-features",),
+            title="(1) the same, batchemo's features",
+            more=("--overlap", "--our-features"),
             corpora=given,
         ),
         replace(loop, name="loop-frames62", title="(1) the loop, `frames62`", **frames62),
