@@ -10,7 +10,7 @@ import numpy as np
 from batchemo.features import intonation, rhythm, statistics, timbre
 from batchemo.features.cepstrum import cosines
 from batchemo.features.fundamental import REFERENCE, Frames, Mask, Voice, find_voice
-from batchemo.features.mel import decibels, mel_power
+from batchemo.features.mel import decibels, mel_bands
 from batchemo.features.spectrum import LOUDEST, Floats, Spectrum
 
 _VOICED = ("mean", "spread")
@@ -100,7 +100,7 @@ class Functionals:
         frames = Frames(spectrum.power[span] * heard, rate, self.win_length)
         audible = level[span] > threshold
         voice = find_voice(frames, audible, self.lowest_pitch, self.highest_pitch)
-        mel = mel_power(spectrum, self.n_mels, self.fmin, self.fmax)[span]
+        mel = mel_bands(spectrum.power[span], rate, self.n_mels, self.fmin, self.fmax)
         cepstra = decibels(mel) @ cosines(self.n_mels, self.n_cepstra + 1)[:, 1:]
         loudest = _loudest(level[span], round(_LOUD_SHARE * len(audible)))
         level = np.maximum(level[span] - loudest, _FAINTEST)

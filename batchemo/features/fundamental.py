@@ -22,6 +22,7 @@ _CANDIDATES = 4
 _VOICED, _LEAP, _TURN, _OCTAVE = 0.45, 0.02, 0.1, 0.02
 _NEVER = np.float32(9)
 _FAINTEST = np.float32(1e-20)
+_FEW_STEPS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +102,37 @@ def _likeliest_way(pitch: Floats, strength: Floats, audible: Mask) -> NDArray[np
     cost = np.full((frames, none + 1), -_VOICED, np.float32)
     possible = (strength > 0) & audible[:, None]
     cost[:, :none] = np.where(possible, -strength - _OCTAVE / 12 * pitch, _NEVER)
-    # From each candidate of the frame before (last axis) to each of this one.
-    steps = np.full((frames - 1, none + 1, none + 1), _TURN, np.float32)
-    steps[:, :none, :none] = _LEAP * np.abs(pitch[1:, :, None] - pitch[:-1, None, :])
-    steps[:, none, none] = 0
-    steps += cost[1:, :, None]
-    # The loop does no more than it must: each call of it takes longer than its sums.
-    total = np.empty_like(cost)
-    total[0] = cost[0]
-    for step, before, after in zip(steps, total, total[1:], strict=False):
-        step += before
-        np.minimum.reduce(step, axis=1, out=after)
-    came = steps.argmin(axis=2).tolist()
-    way = [int(total[-1].argmin())]
+    # To each candidate of a frame (first axis) from each of the frame before.
+    steps = np.full((none + 1, none + 1, frames - 1), _TURN, np.float32)
+    steps[:none, :none] = _LEAP * np.abs(pitch.T[:, None, 1:] - pitch.T[None, :, :-1])
+    steps[none, none] = 0
+    steps += cost.T[:, None, 1:]
+    totals = _totals(cost[0], steps)
+    came = (steps + totals[None, :, :-1]).argmin(axis=1).T.tolist()
+    way = [int(totals[:, -1].argmin())]
     for ways in reversed(came):
         way.append(ways[way[-1]])
     return np.array(way[::-1], np.intp)
+
+
+def _totals(first: Floats, steps: Floats) -> Floats:
+    """What the cheapest way to each candidate of each frame costs, (candidates, frames).
+
+    Two steps are made one, for all frames at once, and two of these again: frame by frame, numpy
+    would take most of its time to get ready. The frames in between are filled in afterwards.
+    """
+    states, count = len(steps), steps.shape[2]
+    totals = np.empty((states, count + 1), np.float32)
+    totals[:, 0] = first
+    if count < _FEW_STEPS:
+        for frame in range(count):
+            totals[:, frame + 1] = (steps[:, :, frame] + totals[:, frame]).min(axis=1)
+        return totals
+    even = count // 2 * 2
+    early, late = steps[:, :, :even:2], steps[:, :, 1:even:2]
+    totals[:, : even + 1 : 2] = _totals(first, (late[:, :, None] + early).min(axis=1))
+    totals[:, 1::2] = (steps[:, :, ::2] + totals[:, :count:2]).min(axis=1)
+    return totals
 
 
 @lru_cache

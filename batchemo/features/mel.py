@@ -15,7 +15,7 @@ _HZ_PER_MEL = 200 / 3
 _BREAK_HZ = 1000.0
 _LOG_STEP = float(np.log(6.4)) / 27
 
-_BLOCK = 32
+_BLOCK = 16
 
 FAINTEST = 1e-10
 """The power at which decibels begin: all that is less counts as this."""
@@ -27,9 +27,14 @@ def mel_power(
 ) -> Floats:
     """The power in each mel band, (frames, n_mels): librosa.feature.melspectrogram."""
     top = spectrum.rate / 2 if fmax is None else fmax
-    mel = np.empty((len(spectrum.power), n_mels), dtype=np.float32)
-    for block in _blocks(spectrum.rate, spectrum.n_fft, n_mels, fmin, top):
-        np.matmul(spectrum.power[:, block.bins], block.filters, out=mel[:, block.bands])
+    return mel_bands(spectrum.power, spectrum.rate, n_mels, fmin, top)
+
+
+def mel_bands(power: Floats, rate: int, n_mels: int, fmin: float, fmax: float) -> Floats:
+    """The same of some frames alone, given their power spectra."""
+    mel = np.empty((len(power), n_mels), dtype=np.float32)
+    for block in _blocks(rate, 2 * (power.shape[1] - 1), n_mels, fmin, fmax):
+        np.matmul(power[:, block.bins], block.filters, out=mel[:, block.bands])
     return mel
 
 
@@ -46,9 +51,11 @@ def decibels(power: Floats, reference: float = 1.0, range_db: float | None = 80.
     >>> decibels(np.array([1, 0.1, 0], dtype=np.float32))
     array([  0., -10., -80.], dtype=float32)
     """
-    level: Floats = np.log10(np.maximum(power, np.float32(FAINTEST)))
+    level: Floats = np.maximum(power, np.float32(FAINTEST))
+    np.log10(level, out=level)
     level *= 10
-    level -= np.float32(10 * np.log10(max(reference, FAINTEST)))
+    if reference != 1:
+        level -= np.float32(10 * np.log10(max(reference, FAINTEST)))
     if range_db is not None:
         np.maximum(level, level.max() - range_db, out=level)
     return level
@@ -77,7 +84,7 @@ class _Block(NamedTuple):
 
 @lru_cache
 def _blocks(rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> tuple[_Block, ...]:
-    """The filters without most of their zeros: a third of the work of one whole product."""
+    """The filters without most of their zeros: a seventh of the work of one whole product."""
     filters = mel_filters(rate, n_fft, n_mels, fmin, fmax)
     blocks = []
     for first in range(0, n_mels, _BLOCK):

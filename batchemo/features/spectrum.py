@@ -61,8 +61,9 @@ class Spectrum:
         for first in range(0, len(power), at_once):
             some = slice(first, first + at_once)
             transform = rfft(self.frames[some] * window, axis=1, overwrite_x=True)
-            np.square(transform.real, out=power[some])
-            power[some] += np.square(transform.imag)
+            parts = transform.view(np.float32)
+            np.square(parts, out=parts)
+            np.add(transform.real, transform.imag, out=power[some])
         return frozen(power)
 
     @cached_property

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from batchemo.features.mel import FAINTEST, decibels, mel_power
+from batchemo.features.mel import FAINTEST, decibels, mel_bands
 from batchemo.features.spectrum import Floats, Spectrum
 
 
@@ -56,8 +56,8 @@ class SpeechLogMel:
         spectrum = Spectrum(
             samples, rate=rate, n_fft=self.n_fft, hop=self.hop, win_length=self.win_length
         )
-        mel = mel_power(spectrum, self.n_mels, self.fmin, self.fmax)
-        mel = mel[self._loud(spectrum)]
+        loud = spectrum.power[self._loud(spectrum)]
+        mel = mel_bands(loud, rate, self.n_mels, self.fmin, self.fmax)
         picture = np.full(self.shape(rate, window), self.floor_db, dtype=np.float32)
         if mel.max() > FAINTEST:
             heard = _levelled(decibels(mel, range_db=None))[: len(picture)]

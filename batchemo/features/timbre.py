@@ -71,8 +71,9 @@ def harmonics(power: Floats, hertz: Floats, bin_width: float) -> Floats:
 def _flux(magnitude: Floats) -> Floats:
     length = np.sqrt(np.einsum("ij,ij->i", magnitude, magnitude))[:, None]
     unit = magnitude / np.maximum(length, _SILENT)
+    change = unit[1:] - unit[:-1]
     flux = np.zeros(len(unit), np.float32)
-    flux[1:] = np.sqrt(np.square(unit[1:] - unit[:-1]).sum(axis=1))
+    flux[1:] = np.sqrt(np.einsum("ij,ij->i", change, change))
     return flux
 
 
