@@ -47,7 +47,7 @@ def main() -> None:
     kept, began = load(results), time.monotonic()
     for number in range(told.rounds):
         say(f"round {number + 1} of {told.rounds}, {time.monotonic() - began:.0f} s so far")
-        play(list(tasks(corpora, everyone, out)), kept, say)
+        play(list(tasks(corpora, everyone, out)), kept, number, say)
         save(results, kept)
     findings = Findings(kept, corpora, everyone)
     page = told.page.read_text(encoding="utf-8")

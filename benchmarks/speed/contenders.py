@@ -53,13 +53,13 @@ class Contender:
 
 def contenders(jobs: int) -> list[Contender]:
     """All of them, on that many processes."""
-    given, some, every = ("given",), ("given", "short", "long"), ("given", "short", "long", "mix")
+    given, some, every = ("given",), ("given", "short"), ("given", "short", "long", "mix")
     net, processes = ("keras", "librosa"), f"{jobs} processes"
     ours = Contender(
         "default", f"batchemo, `default`, {processes}", model="default", jobs=jobs, corpora=every
     )
     loop = Contender(
-        "loop", "(1) the loop, `default`", "loop", "default", "joint", 1, 60, some, needs=net
+        "loop", "(1) the loop, `default`", "loop", "default", "joint", 1, 40, some, needs=net
     )
     batch = Contender(
         *(
@@ -69,7 +69,7 @@ def contenders(jobs: int) -> list[Contender]:
             "default",
             "joint",
             jobs,
-            300,
+            200,
             every,
         ),
         needs=net,
@@ -85,7 +85,7 @@ def contenders(jobs: int) -> list[Contender]:
         "(3) openSMILE, features only",
         "smile",
         jobs=jobs,
-        most=120,
+        most=80,
         needs=("opensmile",),
     )
     return [
@@ -118,7 +118,7 @@ def contenders(jobs: int) -> list[Contender]:
             name="audinterface",
             title="(3) audinterface + librosa, features only",
             module="interface",
-            most=300,
+            most=200,
             needs=("audinterface", "librosa"),
         ),
         Contender("floor", "(4) the floor", "floor", jobs=jobs, corpora=every),

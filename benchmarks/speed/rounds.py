@@ -37,6 +37,8 @@ class Task:
     name: str
     run: Callable[[], Ran]
     times: int = 1
+    large: bool = False
+    """It takes long, and is run in every other round."""
 
 
 def tasks(corpora: Corpora, contenders: Sequence[Contender], out: Path) -> Iterator[Task]:
@@ -45,7 +47,8 @@ def tasks(corpora: Corpora, contenders: Sequence[Contender], out: Path) -> Itera
     def scan(contender: Contender, corpus: str, folder: Folder) -> Task:
         output = out / f"{corpus}-{contender.name}.parquet"
         command = contender.command(folder.path, output)
-        return Task(f"{corpus}/{contender.name}", partial(run, command))
+        large = corpus not in ("few", "given")
+        return Task(f"{corpus}/{contender.name}", partial(run, command), large=large)
 
     for contender in contenders:
         if contender.missing:
@@ -77,10 +80,12 @@ def first_row(folder: Folder, contender: Contender, out: Path) -> Ran:
     return run([*command, "--log-json", "-"], awaited=lambda line: '"advanced"' in line)
 
 
-def play(tasks: Sequence[Task], kept: Kept, say: Callable[[str], None]) -> None:
-    """One round; what it measured is added to what was kept when all of it is done."""
+def play(tasks: Sequence[Task], kept: Kept, number: int, say: Callable[[str], None]) -> None:
+    """One round, the first being 0; what it measured is added to what was kept when all is done."""
     found: Kept = {}
     for task in tasks:
+        if task.large and number % 2:
+            continue
         found[task.name] = [task.run() for _ in range(task.times)]
         say(f"{task.name}: {', '.join(f'{ran.seconds:.2f}' for ran in found[task.name])} s")
     for name, runs in found.items():
