@@ -51,78 +51,84 @@ class Contender:
         return words
 
 
+GIVEN, SOME, EVERY = ("given",), ("given", "short"), ("given", "short", "long", "mix")
+FRAMES62: dict[str, Any] = {"model": "frames62", "recipe": "frames62", "beside": "frames62"}
+
+
 def contenders(jobs: int) -> list[Contender]:
     """All of them, on that many processes."""
-    given, some, every = ("given",), ("given", "short"), ("given", "short", "long", "mix")
-    net, processes = ("keras", "librosa"), f"{jobs} processes"
-    ours = Contender(
-        "default", f"batchemo, `default`, {processes}", model="default", jobs=jobs, corpora=every
-    )
+    floor = Contender("floor", "(4) the floor", "floor", jobs=jobs, corpora=EVERY)
     loop = Contender(
-        "loop", "(1) the loop, `default`", "loop", "default", "joint", 1, 40, some, needs=net
+        *("loop", "(1) the loop, `default`", "loop", "default", "joint"),
+        most=40,
+        corpora=SOME,
+        needs=("keras", "librosa"),
     )
-    batch = Contender(
-        *(
-            "batch",
-            "(2) joblib + librosa, `default`",
-            "batch",
-            "default",
-            "joint",
-            jobs,
-            200,
-            every,
-        ),
-        needs=net,
-    )
-    frames62: dict[str, Any] = {
-        "model": "frames62",
-        "recipe": "frames62",
-        "corpora": given,
-        "beside": "frames62",
+    return [*_ours(jobs), *_loops(loop), *_batches(loop, jobs), *_features(jobs), floor]
+
+
+def _ours(jobs: int) -> list[Contender]:
+    default = Contender("default", "batchemo, `default`", model="default", jobs=jobs, corpora=EVERY)
+    one: dict[str, Any] = {
+        "name": "default-1",
+        "title": "batchemo, `default`, 1 process",
+        "jobs": 1,
     }
-    features = Contender(
-        "opensmile",
-        "(3) openSMILE, features only",
-        "smile",
+    frames62 = {"name": "frames62", "title": "batchemo, `frames62`"}
+    return [
+        default,
+        replace(default, corpora=GIVEN, **one),
+        replace(default, corpora=GIVEN, **frames62, **FRAMES62),
+    ]
+
+
+def _loops(loop: Contender) -> list[Contender]:
+    overlap, own = ("--overlap",), ("--overlap", "--our-features")
+    titles = {
+        "loop-overlap": "(1) the same, all windows that batchemo hears",
+        "loop-own": "(1) the same, all windows, batchemo's features",
+        "loop-frames62": "(1) the loop, `frames62`",
+    }
+    again = {name: replace(loop, name=name, title=titles[name], corpora=GIVEN) for name in titles}
+    return [
+        loop,
+        replace(again["loop-overlap"], more=overlap),
+        replace(again["loop-own"], more=own),
+        replace(again["loop-frames62"], **FRAMES62),
+    ]
+
+
+def _batches(loop: Contender, jobs: int) -> list[Contender]:
+    default = replace(
+        loop,
+        name="batch",
+        title="(2) joblib + librosa, `default`",
+        module="batch",
+        jobs=jobs,
+        most=200,
+        corpora=EVERY,
+    )
+    title = "(2) joblib + librosa, `frames62`"
+    return [
+        default,
+        replace(default, name="batch-frames62", title=title, corpora=GIVEN, **FRAMES62),
+    ]
+
+
+def _features(jobs: int) -> list[Contender]:
+    smile = Contender(
+        *("opensmile", "(3) openSMILE, features only", "smile"),
         jobs=jobs,
         most=80,
         needs=("opensmile",),
     )
-    return [
-        ours,
-        replace(
-            ours, name="default-1", title="batchemo, `default`, 1 process", jobs=1, corpora=given
-        ),
-        replace(ours, name="frames62", title=f"batchemo, `frames62`, {processes}", **frames62),
-        loop,
-        replace(
-            loop,
-            name="loop-overlap",
-            title="(1) the same, all windows that batchemo hears",
-            more=("--overlap",),
-            corpora=given,
-        ),
-        replace(
-            loop,
-            name="loop-own",
-            title="(1) the same, batchemo's features",
-            more=("--overlap", "--our-features"),
-            corpora=given,
-        ),
-        replace(loop, name="loop-frames62", title="(1) the loop, `frames62`", **frames62),
-        batch,
-        replace(batch, name="batch-frames62", title="(2) joblib + librosa, `frames62`", **frames62),
-        features,
-        replace(
-            features,
-            name="audinterface",
-            title="(3) audinterface + librosa, features only",
-            module="interface",
-            most=200,
-            needs=("audinterface", "librosa"),
-        ),
-        Contender("floor", "(4) the floor", "floor", jobs=jobs, corpora=every),
-    ]
+    interface = Contender(
+        *("audinterface", "(3) audinterface + librosa, features only", "interface"),
+        jobs=jobs,
+        most=200,
+        needs=("audinterface", "librosa"),
+    )
+    return [smile, interface]
 
 
 def contender_of(name: str, contenders: Sequence[Contender]) -> Contender:
