@@ -9,6 +9,8 @@
 What goes wrong with one recording is no error but a row: see `batchemo.audio.Failure`.
 """
 
+import os
+
 
 class BatchemoError(Exception):
     """Base of everything that ends a run; its text says what is wrong, where, and what to do."""
@@ -34,3 +36,17 @@ class LockedError(BatchemoError):
 
 class MissingExtraError(BatchemoError):
     """The command needs an extra, such as `batchemo[train]`, that is not installed."""
+
+
+def describe(error: OSError | MemoryError) -> str:
+    """Say what the machine lacks or refuses, and where, if that is known.
+
+    >>> describe(FileNotFoundError(2, "No such file or directory", "a.wav"))
+    'a.wav: No such file or directory'
+    >>> describe(MemoryError())
+    'there is not enough memory (fewer workers, -j, need less)'
+    """
+    if isinstance(error, MemoryError):
+        return "there is not enough memory (fewer workers, -j, need less)"
+    place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    return f"{place}{error.strerror or error}"

@@ -9,7 +9,7 @@ import click
 from batchemo.cli import streams
 from batchemo.cli.group import cli
 from batchemo.cli.signals import Stopped
-from batchemo.errors import BatchemoError
+from batchemo.errors import BatchemoError, describe
 from batchemo.sources.names import for_display
 
 INTERRUPTED = 130
@@ -34,9 +34,8 @@ def run(args: list[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         complain("interrupted")
         return INTERRUPTED
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        complain(f"{place}{error.strerror or error}")
+    except (OSError, MemoryError) as error:
+        complain(for_display(describe(error)))
         return 1
     return code if isinstance(code, int) else 0
 

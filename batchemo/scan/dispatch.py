@@ -1,23 +1,25 @@
 """Hands chunks to workers, a bounded number at a time, and finds out which recording kills them.
 
-When workers die, all that was in flight comes back. What they had begun is suspect and is run
-again alone, with nothing beside it; the rest is run again as it was. A recording that kills its
-worker twice when alone is the culprit, and so is one over which its worker stood still.
+When workers die, or nothing moves any more, all that was in flight comes back. What they had begun
+is suspect and is run again alone, with nothing beside it; the rest is run again as it was. A
+recording that kills its worker twice when alone is the culprit, and so is one over which its worker
+stood still.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import BrokenExecutor, Future
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Generic
 
 from batchemo.errors import BatchemoError
 from batchemo.scan import watch
 from batchemo.scan.plan import Chunk
-from batchemo.scan.pool import Done, Executor, R, Stages, Work
+from batchemo.scan.pool import Done, Executor, R, Stages, Work, undisturbed
 from batchemo.sources import Recording
 
 CHUNKS_A_WORKER = 2
@@ -71,11 +73,13 @@ class Dispatcher(Generic[R]):
         self._start, self._work, self._failed = start, work, failed
         self._workers, self._working = workers, 0
         self._timeout = timeout
-        self._watch = None if crumbs is None else watch.Watch(Path(crumbs))
+        self._watch = None if crumbs is None else watch.Watch(Path(crumbs), timeout)
         self._executor: Executor | None = None
         self._flying: dict[Future[Done[R]], _Piece] = {}
+        self._landed: SimpleQueue[Future[Done[R]]] = SimpleQueue()
         self._again: deque[_Piece] = deque()
         self._suspects: deque[_Piece] = deque()
+        self._alone = False
         self._deaths: Counter[tuple[int, int]] = Counter()
         self._rows: dict[int, dict[int, R]] = {}
         self._stages: dict[int, Stages] = {}
@@ -86,27 +90,22 @@ class Dispatcher(Generic[R]):
         kill = True
         try:
             while self._launch(chunks):
-                self._wait()
                 yield from self._collect()
             kill = False
         finally:
             self._close(kill=kill)
 
-    def _wait(self) -> None:
-        """Wait until something is done, or until it is time to look after the workers."""
-        moment = None if self._watch is None else watch.INTERVAL
-        wait(self._flying, moment, FIRST_COMPLETED)
-        if self._watch is not None:
-            self._watch.look()
-
     def _launch(self, chunks: Iterator[Chunk]) -> bool:
-        """Fill the room there is; tell whether anything is in flight."""
-        while len(self._flying) < CHUNKS_A_WORKER * self._workers:
-            if self._suspects:
-                # A suspect flies alone: what dies with it would be suspect too.
-                if not self._flying:
-                    self._submit(self._suspects.popleft(), workers=1)
-                break
+        """Fill the room there is; tell whether anything is in flight.
+
+        A suspect flies alone: what dies with it would be suspect too.
+        """
+        if not self._flying:
+            self._alone = bool(self._suspects)
+            if self._alone:
+                self._submit(self._suspects.popleft(), workers=1)
+        room = CHUNKS_A_WORKER * self._workers
+        while not (self._alone or self._suspects) and len(self._flying) < room:
             piece = self._again.popleft() if self._again else _whole(next(chunks, None))
             if piece is None:
                 break
@@ -114,12 +113,15 @@ class Dispatcher(Generic[R]):
         return bool(self._flying)
 
     def _submit(self, piece: _Piece, *, workers: int) -> None:
-        try:
-            future = self._executor_of(workers).submit(self._work, piece.recordings)
-        except BrokenExecutor as error:
-            future = Future[Done[R]]()
-            future.set_exception(error)
-        self._flying[future] = piece
+        executor = self._executor_of(workers)
+        with undisturbed():
+            try:
+                future = executor.submit(self._work, piece.recordings)
+            except BrokenExecutor as error:
+                future = Future[Done[R]]()
+                future.set_exception(error)
+            self._flying[future] = piece
+            future.add_done_callback(self._landed.put)
 
     def _executor_of(self, workers: int) -> Executor:
         """Open an executor, or keep the one there is if it has as many workers."""
@@ -135,19 +137,31 @@ class Dispatcher(Generic[R]):
             self._executor = None
 
     def _collect(self) -> Iterator[Finished[R]]:
+        """Take in what is done next, if anything is by the time to look after the workers."""
         lost: list[_Piece] = []
-        for future in [future for future in self._flying if future.done()]:
+        future = self._next_landed()
+        if future is not None:
             yield from self._land(future, lost)
-        if lost:
+        if self._watch is not None and self._watch.look():
+            lost += self._flying.values()
+            self._flying.clear()
+        while lost and self._flying:
             # The executor is broken: whatever has not ended well by now never will.
-            wait(self._flying)
-            for future in list(self._flying):
-                yield from self._land(future, lost)
+            yield from self._land(self._landed.get(), lost)
+        if lost:
             self._close(kill=True)
             yield from self._quarantine(lost)
 
+    def _next_landed(self) -> Future[Done[R]] | None:
+        try:
+            return self._landed.get(timeout=None if self._watch is None else watch.INTERVAL)
+        except Empty:
+            return None
+
     def _land(self, future: Future[Done[R]], lost: list[_Piece]) -> Iterator[Finished[R]]:
-        piece = self._flying.pop(future)
+        piece = self._flying.pop(future, None)
+        if piece is None:
+            return  # It was given up before.
         try:
             done = future.result()
         except BrokenExecutor:
@@ -178,8 +192,9 @@ class Dispatcher(Generic[R]):
             self._stillborn += 1
             if self._stillborn == STILLBORN:
                 raise BatchemoError(
-                    "the worker processes die before they begin to work. `batchemo doctor` tells "
-                    "whether batchemo is installed well; too little memory is another cause"
+                    "the worker processes die, or stand still, before they begin to work. "
+                    "`batchemo doctor` tells whether batchemo is installed well; too little memory "
+                    "is another cause"
                 )
         for piece in lost:
             innocent = []

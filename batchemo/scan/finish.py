@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from batchemo.scan.parts import put_in_place, sync, unfinished_beside
+from batchemo.scan.parts import blaming, put_in_place, sync, unfinished_beside
 from batchemo.scan.plan import OWN, Run
 from batchemo.scan.shape import Shape, fitting
 from batchemo.scan.targets import Targets, tell_naming
@@ -112,7 +112,7 @@ class Unfinished:
     """A table that is being written, under another name, and synced when it is whole."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._path = unfinished_beside(path)
+        self._path, self._becomes = unfinished_beside(path), path
         self._stream = self._path.open("wb")
         if path.exists():
             os.fchmod(self._stream.fileno(), stat.S_IMODE(path.stat().st_mode))
@@ -123,7 +123,8 @@ class Unfinished:
 
     def write(self, table: pa.Table) -> None:
         """Append rows."""
-        self._writer.write(table)
+        with blaming(self._becomes):
+            self._writer.write(table)
 
     def __exit__(
         self,
@@ -131,7 +132,7 @@ class Unfinished:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with self._stream:
+        with blaming(self._becomes), self._stream:
             if kind is None:
                 self._writer.close()
                 self._stream.flush()

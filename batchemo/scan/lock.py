@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from batchemo.errors import LockedError
-from batchemo.scan.parts import sync_names
+from batchemo.scan.parts import blaming, sync_names
 from batchemo.sources.names import for_display
 
 NAME = "lock"
@@ -21,8 +21,9 @@ def hold(folder: Path, *, wait: bool) -> Iterator[None]:
     """Hold the lock of an output's folder of parts, making the folder where it is not there."""
     descriptor = _acquire(folder, wait=wait)
     try:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+        with blaming(folder / NAME):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
         yield
     finally:
         _tidy(folder)

@@ -119,10 +119,20 @@ def _read(path: Path) -> pa.Table | None:
 
 
 @contextmanager
+def blaming(path: Path) -> Iterator[None]:
+    """Let an error of the disk that names no file, as those of an open file do, name this one."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
+@contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """Write a file whole or not at all: under another name, synced, then renamed."""
     unfinished = _unfinished(path)
-    with unfinished.open("wb") as stream:
+    with blaming(path), unfinished.open("wb") as stream:
         yield stream
         stream.flush()
         sync(stream.fileno())
@@ -139,7 +149,8 @@ def sync_names(folder: Path) -> None:
     """Wait until the names in a folder are on the disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        sync(descriptor)
+        with blaming(folder):
+            sync(descriptor)
     except OSError as error:
         if error.errno != errno.EINVAL:  # So say file systems that know no such thing.
             raise

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -43,6 +44,24 @@ ONE_THREAD = {
 
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "ORT_DISABLE_TELEMETRY": "1"}
 """TensorFlow greets every process at length, and ONNX Runtime would tell its maker of each."""
+
+
+ASKING_TO_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Hold back the signals that ask to stop while work is handed over.
+
+    A lock of the pool's that one of them breaks into is never released, and the pool waits for it
+    for ever. And workers that start meanwhile inherit the mask: what is meant for the parent must
+    not end them with a traceback before they are ready for it.
+    """
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ASKING_TO_STOP)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 class Executor(Protocol):
@@ -82,18 +101,16 @@ class LocalProcesses:
         )
 
     def submit(self, work: Work[R], chunk: Sequence[Recording]) -> Future[Done[R]]:
-        """Begin to work on a chunk.
-
-        The workers start here and inherit the mask: a Ctrl-C meant for the parent must not end
-        them with a traceback before they are ready to ignore it.
-        """
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            future: Future[Done[R]] = self._pool.submit(work, chunk)
-            return future
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        """Begin to work on a chunk; the workers start here."""
+        future: Future[Done[R]] = self._pool.submit(work, chunk)
+        return future
 
     def shutdown(self, *, kill: bool) -> None:
-        """End the workers, at once with `kill`, else when they are idle."""
-        self._pool.shutdown(wait=True, kill_workers=kill)
+        """End the workers at once: they have nothing to lose, and one may be stopped."""
+        for worker in list(self._pool._processes):
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+        # Of a worker that was killed while it handed over a result, the pool would wait for the
+        # rest for ever, as long as we too could write it.
+        self._pool._result_queue._writer.close()
+        self._pool.shutdown(wait=True, kill_workers=True)

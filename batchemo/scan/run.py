@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,7 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from batchemo.errors import BatchemoError
+from batchemo.errors import BatchemoError, describe
 from batchemo.scan.dispatch import Dispatcher, Finished
 from batchemo.scan.events import Listener, Report, Started, ignore
 from batchemo.scan.finish import ordered_rows, write_tables
@@ -65,13 +64,12 @@ def run_scan(
     try:
         with locked_parts(ready.options, ready.targets) as parts:
             result = _scan(ready, parts, listener, stream, may_change=not repeated)
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         if ready.targets is None:
             raise
-        place = for_display(os.fsdecode(error.filename or ready.targets.files))
         raise BatchemoError(
-            f"{place}: {error.strerror or error}. What was finished is kept: the same command goes "
-            "on from there"
+            f"{for_display(describe(error))}. What was finished is kept: the same command goes on "
+            "from there"
         ) from error
     if result.would_change is not None:
         raise surprise(result.would_change)

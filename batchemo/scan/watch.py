@@ -2,7 +2,8 @@
 
 A worker leaves a crumb before each recording: which one, and how long it may take. The parent
 looks at the crumbs now and then: one that stays the same for longer than that is of a process
-that stands still, in a decoder that never returns, stopped, or before a disk that is gone.
+that stands still, in a decoder that never returns, stopped, or before a disk that is gone. Where
+no crumb changes at all, whoever has work stands still elsewhere, and nobody else does any.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ HOUR = 3600.0
 INTERVAL = 0.5
 """Seconds between two looks."""
 
+STARTING = 60.0
+"""Seconds that workers may take, beside the patience with a recording, to start and load models."""
+
 AT_REST = 0.0
 """How long a worker may take that has nothing to do: for ever."""
 
@@ -44,10 +48,11 @@ def enter(folder: str, parent: int, tied: bool) -> None:
     the kernel to end the process with the thread that started it.
     """
     os.environ[_FOLDER] = folder
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 2)
     os.close(silence)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if tied:
         _tie()
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
@@ -96,6 +101,14 @@ def _leave(crumb: Path, recording: Recording, patience: float) -> None:
         crumb.write_text(text)
 
 
+def _text_of(crumb: Path) -> str:
+    """Read a crumb; whoever tidies passing files up may have taken it."""
+    try:
+        return crumb.read_text()
+    except FileNotFoundError:
+        return ""
+
+
 def _read(text: str) -> tuple[Name, float] | None:
     """Give the recording and how long it may take; None for a crumb that is not whole."""
     try:
@@ -110,40 +123,54 @@ class Watch:
     """The parent's eye on the workers that leave their crumbs in a folder."""
 
     folder: Path
+    patience: float
+    """Seconds for a recording, or for each started hour of it; 0 for no limit."""
     hung: set[Name] = field(default_factory=set)
     """The recordings whose workers stood still, and were ended."""
     _stood: dict[Path, tuple[str, float]] = field(default_factory=dict)
     """Each worker's last crumb, and for how long we have seen no other."""
+    _still: float = 0.0
+    """For how long we have seen no new crumb of anybody."""
     _looked: float = field(default_factory=time.monotonic)
 
-    def look(self) -> None:
-        """End the workers that stand still.
+    def look(self) -> bool:
+        """End the workers that stand still with a recording; tell whether all others do too.
 
         Only the time counts in which we looked ourselves: who is suspended with us, by Ctrl-Z or
         by a lid that is closed, has not stood still.
         """
         passed = time.monotonic() - self._looked
         if passed < INTERVAL:
-            return
+            return False
         self._looked += passed
+        seen = min(passed, 2 * INTERVAL)
+        self._still += seen
         for crumb in self.folder.glob("*.json"):
-            text = crumb.read_text()
-            before, stood = self._stood.get(crumb, ("", 0.0))
-            stood = stood + min(passed, 2 * INTERVAL) if text == before else 0.0
-            self._stood[crumb] = text, stood
-            found = _read(text)
-            if found is not None and AT_REST < found[1] <= stood:
-                self.hung.add(found[0])
-                with suppress(ProcessLookupError):
-                    os.kill(int(crumb.stem), signal.SIGKILL)
+            self._look_at(crumb, seen)
+        return 0 < self.patience <= self._still - STARTING
+
+    def _look_at(self, crumb: Path, seen: float) -> None:
+        text = _text_of(crumb)
+        before, stood = self._stood.get(crumb, ("", 0.0))
+        if text != before:
+            self._stood[crumb] = text, 0.0
+            self._still = 0.0
+            return
+        self._stood[crumb] = text, stood + seen
+        found = _read(text)
+        if found is not None and AT_REST < found[1] <= stood + seen:
+            self.hung.add(found[0])
+            with suppress(ProcessLookupError):
+                os.kill(int(crumb.stem), signal.SIGKILL)
 
     def begun(self) -> set[Name]:
         """Tell which recordings the workers had begun last; forget them."""
         names = set()
         for crumb in self.folder.glob("*.json"):
-            found = _read(crumb.read_text())
-            crumb.unlink()
+            found = _read(_text_of(crumb))
+            crumb.unlink(missing_ok=True)
             if found is not None:
                 names.add(found[0])
         self._stood.clear()
+        self._still = 0.0
         return names

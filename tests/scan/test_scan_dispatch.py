@@ -11,9 +11,11 @@ from concurrent.futures import BrokenExecutor, Future
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 
 from batchemo.errors import BatchemoError
+from batchemo.scan import watch
 from batchemo.scan.dispatch import CHUNKS_A_WORKER, Dispatcher
 from batchemo.scan.plan import Chunk
 from batchemo.scan.pool import Done, LocalProcesses, available_cpus
@@ -134,6 +136,57 @@ def test_real_processes_that_are_killed_or_hang_cost_only_the_guilty(tmp_path: P
     }
     found = outcome(real(tmp_path, violent(), timeout=1.0), names)
     assert found == [expected.get(name, name) for name in names]
+
+
+def once(tmp_path: Path, deed: str) -> Work:
+    """Work of which one process, one time, is stopped or killed where it has begun on nothing."""
+    marker = str(tmp_path / "done")
+
+    def work(chunk: Sequence[Recording]) -> Done[str]:
+        from threading import Timer
+
+        rows = tuple(recording.file for recording in chunk)
+        try:
+            os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return Done(rows)
+        if deed == "stopped while it loads":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        elif deed == "stopped while it waits for work":
+            Timer(0.2, os.kill, (os.getpid(), signal.SIGSTOP)).start()
+        else:
+            Timer(0.5, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            return Done(rows, {"x" * 200_000_000: 1.0})
+        return Done(rows)
+
+    return work
+
+
+@pytest.mark.parametrize(
+    "deed",
+    ["stopped while it loads", "stopped while it waits for work", "killed while it hands over"],
+)
+def test_a_worker_that_stands_still_with_no_recording_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deed: str
+) -> None:
+    crumbs = tmp_path / "crumbs"
+    crumbs.mkdir()
+    names = [str(number) for number in range(12)]
+    began = time.monotonic()
+    outcome(real(tmp_path, violent()), names)
+    monkeypatch.setattr(watch, "STARTING", 4 * (time.monotonic() - began))
+
+    def chunks() -> Iterator[Chunk]:
+        for chunk in chunks_of(names):
+            yield chunk
+            if chunk.number == 2:
+                time.sleep(1.0)  # The workers wait.
+
+    dispatcher = real(crumbs, once(tmp_path, deed), timeout=1.0)
+    finished = sorted(dispatcher.run(chunks()), key=lambda done: done.chunk.number)
+    assert [row for done in finished for row in done.rows] == names
+    children = psutil.Process().children()
+    assert not [child for child in children if "LokyProcess" in " ".join(child.cmdline())]
 
 
 def test_libraries_of_a_worker_are_pinned_to_one_thread(tmp_path: Path) -> None:

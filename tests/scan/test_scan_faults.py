@@ -159,14 +159,25 @@ def test_a_worker_that_is_stopped_is_given_up_as_one_that_hangs(
     assert (reasons.count("timeout"), reasons.count(None)) == (1, 149)
 
 
-def test_a_run_that_is_suspended_loses_nothing_by_it(long_scan: LongScan, tmp_path: Path) -> None:
-    process = long_scan("--timeout", "2s")
+def test_a_run_that_is_suspended_loses_nothing_by_it(
+    corpus: Path, tmp_path: Path, tiny_bundle: Bundle
+) -> None:
+    first = write_voice(corpus / "anna" / "wait.wav")
+    words = ["scan", "-m", str(tiny_bundle.path), str(corpus), "-o", str(tmp_path / "r.parquet")]
+    process = subprocess.Popen(
+        [*COMMAND, *words, "--timeout", "5s", "-q"], env=environment(poison=True)
+    )
+    # Suspended while the parent has seen for a while that a worker has a recording in its hands.
+    wait_until(Path(f"{first}.seen").exists)
+    time.sleep(1.2)
     everyone = [*family(process), psutil.Process(process.pid)]
     for each in everyone:
         each.suspend()
-    time.sleep(4)
+    time.sleep(5)
     for each in everyone:
         each.resume()
+    time.sleep(0.6)
+    Path(f"{first}.go").touch()
     assert process.wait(timeout=300) == 0
     assert set(statuses(tmp_path / "r.parquet").values()) == {None}
 
