@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import soxr
 
 from batchemo.audio.meters import LevelMeter
 from batchemo.audio.options import ListenOptions
+from batchemo.audio.resample import Resampler
 from batchemo.audio.speech import sounds_like_speech
 from batchemo.audio.stopwatch import Seconds, timed
 from batchemo.audio.windows import WindowCutter
@@ -46,11 +46,7 @@ class Ear:
             place: WindowCutter(round(wish.window * rate), round(wish.hop * rate))
             for place, wish in wishes.items()
         }
-        self._resampler = (
-            soxr.ResampleStream(sample_rate, rate, 1, dtype="float32", quality="HQ")
-            if sample_rate != rate
-            else None
-        )
+        self._resampler = Resampler(sample_rate, rate) if sample_rate != rate else None
         self._whole = False
         self._heard_speech: set[int] = set()
         self.level = LevelMeter(rate)
@@ -62,7 +58,7 @@ class Ear:
         piece = mono
         if self._resampler:
             with timed(self._seconds, "resample"):
-                piece = self._resampler.resample_chunk(mono, last=last)
+                piece = self._resampler.hear(mono, last=last)
         with timed(self._seconds, "gate"):
             self.level.hear(piece)
         for place, cutter in self._cutters.items():

@@ -49,12 +49,14 @@ def sounds_like_speech(samples: Signal, rate: int) -> bool:
 
 def spectral_change(samples: Signal, rate: int) -> float:
     """How much the spectrum changes in its second direction, in dB; 0 for too little sound."""
+    from scipy.fft import rfft
+
     coarse, coarse_rate = _coarsen(samples, rate)
     plan = _plan(coarse_rate)
     if len(coarse) < plan.size:
         return 0.0
     frames = sliding_window_view(coarse, plan.size)[:: plan.size // 2]
-    spectrum = np.fft.rfft(frames * plan.taper, axis=1)[:, plan.lowest : plan.highest]
+    spectrum = rfft(frames * plan.taper, axis=1)[:, plan.lowest : plan.highest]
     power = spectrum.real**2 + spectrum.imag**2
     bands = np.add.reduceat(power, plan.bands, axis=1)
     total = bands.sum(axis=1)
