@@ -104,7 +104,7 @@ learning_options = together(
         _SHARE,
         "The share of each batch from corpora other than the one with the most labels; above 0, "
         "classes are balanced inside a corpus, those that it lacks are masked, and of others each "
-        "recording gets three of the copies.",
+        "recording gets one of the copies.",
         metavar="SHARE",
     ),
     _choice(
@@ -112,7 +112,7 @@ learning_options = together(
         str,
         "Changed copies of every recording to learn from beside it: noise, pitch, stretch, "
         "stretch-pitch, speed-90, speed-95, speed-105, speed-110, room, phone, phone-2, phone-3, "
-        "line, noisy and noisy-2, with commas; or none.",
+        "line, line-2, noisy and noisy-2, with commas; or none.",
         metavar="LIST",
     ),
     _either("augment", "Change pictures on the fly: warp, filter, mask, crop (default, accurate)."),

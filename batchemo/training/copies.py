@@ -100,6 +100,7 @@ COPIES: Mapping[str, Variant] = {
     "phone-2": with_speed(by_phone),
     "phone-3": with_speed(by_phone),
     "line": with_speed(over_a_line),
+    "line-2": with_speed(over_a_line),
     "noisy": with_speed(in_noise),
     "noisy-2": with_speed(in_noise),
 }

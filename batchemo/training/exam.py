@@ -58,13 +58,16 @@ class Exam:
 
     @property
     def beside(self) -> Exam | None:
-        """The same exam of the system beside this one, with the same copies to learn from."""
+        """The same exam of the system beside this one, which learns from copies of its own.
+
+        Where copies lie on both sides, they are the same: else some could not be asked about.
+        """
         if not self.system.beside:
             return None
         system, own = get_system(self.system.beside), self.choices
         choices = replace(
             system.choices,
-            copies=own.copies,
+            copies=own.copies if self.protocol == "leaky" else system.choices.copies,
             abroad=min(own.abroad, system.choices.abroad),
             validation=own.validation,
             seed=own.seed,

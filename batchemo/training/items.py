@@ -20,9 +20,6 @@ from batchemo.training.corpora import Example
 from batchemo.training.pictures import Float32, Windows
 from batchemo.training.workers import work_on
 
-ABROAD_COPIES = 3
-"""How many copies a recording of a corpus that is not home has, if there are so many kinds."""
-
 Progress = Callable[[int, int], None]
 """Told how many recordings are done, and of how many."""
 
@@ -58,7 +55,7 @@ def gather_items(
 ) -> Gathered:
     """The items of recordings: found in the cache, or made now and kept there.
 
-    Where a corpus is called home, recordings of others get three copies of the kinds, by lot. A
+    Where a corpus is called home, recordings of others get a single copy of the kinds, by lot. A
     recording that a scan would refuse is left out with its copies, and so is a copy in which
     nothing sounds like speech any more. Stopped at any time, the next call goes on from there.
     """
@@ -139,12 +136,10 @@ class Hearing:
 
     def _kinds(self, example: Example) -> tuple[str, ...]:
         """What to make of a recording; the digest is the lot."""
-        if self.home in (None, example.corpus) or len(self.copies) <= ABROAD_COPIES:
-            return (ORIGINAL, *self.copies)
-        lot, many = int(example.digest[:8], 16), len(self.copies)
-        # Far apart: neighbours are kinds of the same.
-        places = sorted((lot + n * many // ABROAD_COPIES) % many for n in range(ABROAD_COPIES))
-        return (ORIGINAL, *(self.copies[place] for place in places))
+        copies = self.copies
+        if copies and self.home not in (None, example.corpus):
+            copies = (copies[int(example.digest[:8], 16) % len(copies)],)
+        return (ORIGINAL, *copies)
 
     def _cut(self, signal: Float32) -> list[Float32]:
         """The windows of a signal that sound like speech: what a scan would hear of it."""

@@ -38,7 +38,8 @@ def hear_otherwise(
     changed = [item for item in gathered.items if item.copy != ORIGINAL]
     beside = room.beside
     if beside:
-        beside, _ = hear_otherwise(beside, trials, conditions, jobs=jobs, progress=progress)
+        same = [room.trial_beside(trial) for trial in trials]
+        beside, _ = hear_otherwise(beside, same, conditions, jobs=jobs, progress=progress)
     wide = replace(room, items=(*room.items, *changed), beside=beside)
     places: dict[Example, list[int]] = {example: [] for example in tested}
     for place, item in enumerate(changed, start=len(room.items)):

@@ -12,6 +12,7 @@ from typing import Any
 
 from batchemo.bundles import Bundle, write_bundle
 from batchemo.training.calibration import AS_IT_IS, TEMPERATURE
+from batchemo.training.copies import ORIGINAL
 from batchemo.training.corpora import Example
 from batchemo.training.credits import citations_of, licence_of
 from batchemo.training.curves import draw_curves
@@ -50,7 +51,8 @@ def ship(room: Classroom, trial: Trial, trained: Trained, delivery: Delivery) ->
     from batchemo.training.export import keras_bytes, onnx_bytes
 
     examples = _examples(room, (*trial.learn, *trial.watch))
-    tried = room.heard((trial.watch or trial.learn)[:_TRIED])
+    originals = [p for p in (*trial.watch, *trial.learn) if room.items[p].copy == ORIGINAL]
+    tried = room.heard(originals[:_TRIED])
     info = _info(room, trial, trained, delivery, examples)
     figures = figures_for_card(delivery.evaluations, delivery.beside)
     files = {

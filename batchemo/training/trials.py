@@ -16,6 +16,7 @@ import numpy as np
 from batchemo.errors import BatchemoError
 from batchemo.features.joint import join
 from batchemo.training.choices import Choices
+from batchemo.training.conditions import CONDITIONS
 from batchemo.training.given import Given, Model
 from batchemo.training.history import Epoch
 from batchemo.training.items import Item, home_of
@@ -67,7 +68,7 @@ class Classroom:
     work: Path
     """The folder of checkpoints and results."""
     beside: Classroom | None = None
-    """The same items as the system beside this one hears them."""
+    """The same recordings as the system beside this one hears them; its copies may be others."""
 
     def choices_of(self, trial: Trial) -> Choices:
         """The choices, with the trial's own seed."""
@@ -82,7 +83,27 @@ class Classroom:
         own = [item.windows for item in self.some(places)]
         if not self.beside:
             return own
-        return [join(*both) for both in zip(self.beside.heard(places), own, strict=True)]
+        other = self.beside.heard(self.beside.places_of(self.some(places)))
+        return [join(*both) for both in zip(other, own, strict=True)]
+
+    def places_of(self, items: Sequence[Item]) -> tuple[int, ...]:
+        """Where this room has the same recordings, changed in the same way or not at all."""
+        return tuple(self._places[item.example.digest, item.copy] for item in items)
+
+    def trial_beside(self, trial: Trial) -> Trial:
+        """The same trial by the items of the room beside this one."""
+        beside = self.beside
+        if not beside or beside._identities == self._identities:
+            return trial
+        # Its own copies of whatever recordings are learnt from.
+        learnt = {item.example.digest for item in self.some(trial.learn)}
+        learn = tuple(
+            place
+            for place, item in enumerate(beside.items)
+            if item.example.digest in learnt and item.copy not in CONDITIONS
+        )
+        watch, test = (beside.places_of(self.some(part)) for part in (trial.watch, trial.test))
+        return replace(trial, learn=learn, watch=watch, test=test)
 
     def nets(self, trial: Trial) -> tuple[Trial, ...]:
         """The trials of the single nets that a trial's net is made of, each by its own seed."""
@@ -132,6 +153,10 @@ class Classroom:
         }
 
     @cached_property
+    def _places(self) -> dict[tuple[str, str], int]:
+        return {(item.example.digest, item.copy): n for n, item in enumerate(self.items)}
+
+    @cached_property
     def _home(self) -> str:
         return home_of([item.example for item in self.items])
 
@@ -174,8 +199,9 @@ def train(room: Classroom, trial: Trial, told: Told = lambda trial, epoch: None)
     model = together([net for net, _ in trained])
     watched = _hear(model, room.some(trial.watch))
     if room.beside:
-        other = train(room.beside, trial)
-        watched = _mean([watched, _hear(other.model, room.beside.some(trial.watch))])
+        same = room.trial_beside(trial)
+        other = train(room.beside, same)
+        watched = _mean([watched, _hear(other.model, room.beside.some(same.watch))])
         model = joined(model, other.model)
     return Trained(model, taught, _temperature(room, trial, watched))
 
@@ -235,7 +261,9 @@ def _check_classes(learn: Lessons, labels: Sequence[str]) -> None:
 def _answers(room: Classroom, trial: Trial, told: Told) -> Answers:
     """What the nets of a trial say together, those of the system beside it included."""
     own = _mean_answers([_net_answers(room, one, told) for one in room.nets(trial)])
-    return _mean_answers([own, _answers(room.beside, trial, told)]) if room.beside else own
+    if not room.beside:
+        return own
+    return _mean_answers([own, _answers(room.beside, room.trial_beside(trial), told)])
 
 
 def _net_answers(room: Classroom, trial: Trial, told: Told) -> Answers:

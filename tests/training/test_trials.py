@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from made_items import LABELS, made_example, made_items
 from batchemo.errors import BatchemoError
 from batchemo.training.choices import Choices
 from batchemo.training.history import Epoch
+from batchemo.training.items import Item
 from batchemo.training.lessons import make_lessons
 from batchemo.training.protocols import Trial, make_trials
 from batchemo.training.systems import get_system
@@ -263,3 +265,30 @@ def test_what_stands_beside_has_as_much_to_say_as_all_nets_together(pairs: Class
     for one, two, mean in zip(own.test, other.test, answers.test, strict=True):
         assert mean == pytest.approx((one + two) / 2)
     assert temperature == fit_temperature(answers.watch, pairs.lessons(TRIAL.watch).labels)
+
+
+def test_what_stands_beside_learns_from_its_own_copies_of_the_same_recordings(
+    pairs: Classroom,
+) -> None:
+    others = made_items(EXAMPLES[::-1], ("pitch", "room"), shape=(40,))
+    room = replace(pairs, beside=replace(pairs, items=others))
+
+    trial = room.trial_beside(TRIAL)
+
+    def names(items: Sequence[Item], places: Sequence[int]) -> set[str]:
+        return {items[place].example.digest for place in places}
+
+    for here, there in ((TRIAL.learn, trial.learn), (TRIAL.watch, trial.watch)):
+        assert names(others, there) == names(ITEMS, here)
+    assert {others[place].copy for place in trial.learn} == {"original", "pitch", "room"}
+    assert len(trial.learn) == 3 * len(names(ITEMS, TRIAL.learn))
+    tested = [(others[place].example, others[place].copy) for place in trial.test]
+    assert tested == [(ITEMS[place].example, ITEMS[place].copy) for place in TRIAL.test]
+
+
+def test_where_copies_lie_on_both_sides_what_stands_beside_has_the_same_trial(
+    pairs: Classroom,
+) -> None:
+    (leaky,) = make_trials("leaky", ITEMS, CHOICES, (0,))
+
+    assert replace(pairs, beside=pairs).trial_beside(leaky) == leaky
