@@ -24,29 +24,37 @@ def mfcc_delta(spectrum: Spectrum, order: int, n_mfcc: int = 20, n_mels: int = 1
     return delta(mfcc(spectrum, n_mfcc, n_mels), order)
 
 
-def delta(track: Floats, order: int = 1) -> Floats:
-    """The derivative along the frames of a polynomial fitted to nine: librosa.feature.delta.
+def delta(track: Floats, *orders: int) -> Floats:
+    """Derivatives along the frames of polynomials fitted to nine: librosa.feature.delta.
 
-    The polynomial is of that order, so its derivative is a constant: the first and the last four
-    frames, which librosa reads off the polynomial of the first and the last nine, all have the
-    derivative of that one. Fewer than nine frames, which librosa refuses, do not move.
+    Of each order one, side by side: (frames, orders × columns). The polynomial is of that order,
+    so its derivative is a constant: the first and the last four frames, which librosa reads off
+    the polynomial of the first and the last nine, all have the derivative of that one. Fewer than
+    nine frames, which librosa refuses, do not move.
 
-    >>> delta(np.arange(20, dtype=np.float32)[:, None] * 3)[[0, 10]].round(5).tolist()
+    >>> delta(np.arange(20, dtype=np.float32)[:, None] * 3, 1)[[0, 10]].round(5).tolist()
     [[3.0], [3.0]]
     """
-    if len(track) < _WIDTH:
-        return np.zeros_like(track)
+    frames, columns = track.shape
+    if frames < _WIDTH:
+        return np.zeros((frames, len(orders) * columns), np.float32)
     nines = np.lib.stride_tricks.sliding_window_view(track, _WIDTH, axis=0)
-    return np.pad(nines @ _slope(order), ((_WIDTH // 2, _WIDTH // 2), (0, 0)), mode="edge")
+    moving = (nines @ _slopes(orders)).transpose(0, 2, 1).reshape(len(nines), -1)
+    nearest = np.minimum(np.maximum(np.arange(frames) - _WIDTH // 2, 0), len(nines) - 1)
+    derivatives: Floats = moving[nearest]
+    return derivatives
 
 
 @lru_cache
-def _slope(order: int) -> Floats:
-    """What weighs nine frames into the derivative of the polynomial that fits them best."""
+def _slopes(orders: tuple[int, ...]) -> Floats:
+    """What weighs nine frames into the derivatives of the polynomials that fit them best."""
     steps = np.arange(_WIDTH) - _WIDTH // 2
-    powers = np.vander(steps, order + 1, increasing=True)
-    factorial = float(np.prod(np.arange(1, order + 1)))
-    return frozen((np.linalg.pinv(powers)[order] * factorial).astype(np.float32))
+    slopes = []
+    for order in orders:
+        powers = np.vander(steps, order + 1, increasing=True)
+        factorial = float(np.prod(np.arange(1, order + 1)))
+        slopes.append(np.linalg.pinv(powers)[order] * factorial)
+    return frozen(np.stack(slopes, axis=1).astype(np.float32))
 
 
 @lru_cache

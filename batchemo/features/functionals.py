@@ -130,7 +130,7 @@ def _harmonics(sound: _Sound) -> Floats:
     hertz = np.float32(REFERENCE) * np.exp2(sound.voice.pitch[voiced] / 12)
     bin_width = sound.frames.rate / sound.frames.n_fft
     heights = timbre.harmonics(sound.frames.power[voiced], hertz, bin_width)
-    return np.concatenate([heights.mean(axis=0), heights.std(axis=0)])
+    return np.concatenate(statistics.mean_and_spread(heights))
 
 
 def _at_full_scale(samples: Floats) -> Floats | None:

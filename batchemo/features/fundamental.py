@@ -74,7 +74,7 @@ def _candidates(frames: Frames, low: float, high: float) -> tuple[Floats, Floats
     repeats /= _own_repeats(frames.win_length, frames.n_fft)[: longest + 2]
     left, middle, right = (repeats[:, shortest + at : longest + 1 + at] for at in (-1, 0, 1))
     octaves = np.log2(np.arange(shortest, longest + 1, dtype=np.float32) / shortest)
-    score = np.where((middle > left) & (middle >= right), middle - _OCTAVE * octaves, _NEVER * -1)
+    score = np.where((middle > left) & (middle >= right), middle - _OCTAVE * octaves, -_NEVER)
     best = _highest(score, _CANDIDATES)
 
     before, peak, after, merit = (table[best] for table in (left, middle, right, score))

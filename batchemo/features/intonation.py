@@ -98,7 +98,7 @@ def _glides(voice: Voice) -> list[float]:
 
 def _phrases(voice: Voice) -> list[float]:
     """How the pitch runs within stretches of voice, and from the first to the last."""
-    stretches = [voice.pitch[begin:end] for begin, end in runs(voice.voiced)]
+    stretches = [voice.pitch[begin:end] for begin, end in runs(voice.voiced).tolist()]
     phrases = [stretch for stretch in stretches if len(stretch) >= _FEWEST]
     if not phrases:
         return [0.0] * 7

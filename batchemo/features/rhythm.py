@@ -47,7 +47,7 @@ def rhythm(voiced: Mask, level: Floats, frame_rate: float) -> Floats:
 
 def _stretches(voiced: Mask, frame_rate: float) -> list[float]:
     """How long the voice sounds, how often it begins, and how long it pauses."""
-    found = np.array(runs(voiced)).reshape(-1, 2)
+    found = runs(voiced)
     lengths = (found[:, 1] - found[:, 0]) / frame_rate
     gaps = (found[1:, 0] - found[:-1, 1]) / frame_rate
     return [

@@ -46,7 +46,8 @@ class Spectrum:
     @cached_property
     def frames(self) -> Floats:
         """The overlapping frames before any window, (frames, n_fft): a view, not a copy."""
-        padded = np.pad(self.samples, self.n_fft // 2)
+        padded = np.zeros(len(self.samples) + self.n_fft, np.float32)
+        padded[self.n_fft // 2 :][: len(self.samples)] = self.samples
         return np.lib.stride_tricks.sliding_window_view(padded, self.n_fft)[:: self.hop]
 
     @cached_property

@@ -29,13 +29,13 @@ def statistics(tracks: Floats, where: Mask) -> Floats:
     The trend is by how much the track rises from the first frame to the last; speed and
     acceleration are the spreads of its Δ and ΔΔ.
     """
-    moving = np.concatenate([tracks, delta(tracks), delta(tracks, order=2)], axis=1)
-    means, spreads = mean_and_spread(moving[where])
-    spread, speed, acceleration = np.split(spreads, 3)
+    chosen = tracks[where]
+    means, spreads = mean_and_spread(chosen)
+    speed, acceleration = mean_and_spread(delta(tracks, 1, 2)[where])[1].reshape(2, -1)
     table = [
-        means[: len(spread)],
-        spread,
-        *percentiles(tracks[where]),
+        means,
+        spreads,
+        *percentiles(chosen),
         trend(tracks, where),
         speed,
         acceleration,
@@ -85,11 +85,12 @@ def trend(tracks: Floats, where: Mask) -> Floats:
     return rise
 
 
-def runs(mask: Mask) -> list[tuple[int, int]]:
-    """The begin and the end of each run of frames that are set.
+def runs(mask: Mask) -> NDArray[np.intp]:
+    """The begin and the end of each run of frames that are set, (runs, 2).
 
-    >>> runs(np.array([True, False, True, True]))
-    [(0, 1), (2, 4)]
+    >>> runs(np.array([True, False, True, True])).tolist()
+    [[0, 1], [2, 4]]
     """
-    edges = np.flatnonzero(np.diff(mask.astype(np.int8), prepend=0, append=0))
-    return [(int(begin), int(end)) for begin, end in edges.reshape(-1, 2)]
+    between = np.zeros(len(mask) + 2, bool)
+    between[1:-1] = mask
+    return np.flatnonzero(between[1:] != between[:-1]).reshape(-1, 2)

@@ -61,10 +61,10 @@ def harmonics(power: Floats, hertz: Floats, bin_width: float) -> Floats:
     The highest of five bins around each; one that lies above the spectrum's end is read there.
     """
     last = power.shape[1] - 3
-    places = np.outer(hertz / bin_width, np.arange(1, HARMONICS + 1))
-    nearest = np.clip(np.rint(places).astype(np.intp), 2, last)
-    around = nearest[:, :, None] + np.arange(-2, 3)
-    peaks = power[np.arange(len(power))[:, None, None], around].max(axis=2)
+    places = (hertz / bin_width)[:, None] * np.arange(1, HARMONICS + 1)
+    nearest = np.minimum(np.maximum(np.rint(places).astype(np.intp), 2), last)
+    rows = np.arange(len(power))[:, None]
+    peaks = np.maximum.reduce([power[rows, nearest + offset] for offset in range(-2, 3)])
     return _level(peaks) - _level(power.sum(axis=1))[:, None]
 
 
