@@ -25,10 +25,7 @@ class Prepared:
 
     def recordings(self) -> Iterator[Recording]:
         """Yield the recordings, without the run's own files where they lie among them."""
-        targets = self.targets
-        for recording in self.sources:
-            if targets is None or not targets.owns(recording.path):
-                yield recording
+        return iter(self.sources) if self.targets is None else self.targets.spared(self.sources)
 
 
 def prepare(options: ScanOptions) -> Prepared:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from batchemo.errors import UsageError
 from batchemo.scan.options import STDOUT, ScanOptions
 from batchemo.scan.output import check_length
 from batchemo.scan.parts import folder_beside, whole_file
+from batchemo.sources import Recording
 from batchemo.sources.names import for_display
 from batchemo.tables.write import table_format
 
@@ -30,12 +31,14 @@ class Targets:
         """List them, the files table last: that it is there says that all are."""
         return [path for path in (self.segments, self.summary, self.files) if path is not None]
 
-    def owns(self, path: str) -> bool:
-        """Tell whether a path is an output, or lies among the parts of one."""
-        return any(
-            path == str(target) or path.startswith(f"{folder_beside(target)}{os.sep}")
-            for target in self.all()
-        )
+    def spared(self, recordings: Iterable[Recording]) -> Iterator[Recording]:
+        """Yield the recordings without what is an output, or lies among the parts of one."""
+        outputs = {str(target) for target in self.all()}
+        parts = tuple(f"{folder_beside(target)}{os.sep}" for target in self.all())
+        for recording in recordings:
+            path = recording.path
+            if path not in outputs and not path.startswith(parts):
+                yield recording
 
 
 def targets_of(options: ScanOptions) -> Targets | None:
