@@ -3,7 +3,7 @@
     python benchmarks/peers.py RECORDINGS --work peers.work
 
 RECORDINGS is a folder of wav files, as that of RAVDESS; short, long and mixed corpora are made of
-them in the work folder (about 2 GB). Needs `pip install '.[train]' opensmile audinterface`; who is
+them in the work folder (about 2 GB). Needs `pip install '.[peers]'`; who is
 not installed is left out and said to be. It writes the tables of docs/performance.md and the
 picture beside it. Rounds are kept in the work folder: more of them are added to those there are,
 and with --rounds 0 only the page is written anew.
