@@ -63,6 +63,11 @@ class Desk:
             self._processes = LocalProcesses(self._crumbs.name, 1)
         return self._processes.submit(work, chunk)
 
+    @property
+    def lives(self) -> bool:
+        """Whether a recording that was handed over will come back, well or not."""
+        return self._processes is None or self._processes.lives
+
     def shutdown(self, *, kill: bool) -> None:
         """Keep the worker for the next recording; with `kill`, end it."""
         if kill and self._processes is not None:

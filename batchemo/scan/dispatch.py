@@ -142,7 +142,8 @@ class Dispatcher(Generic[R]):
         future = self._next_landed()
         if future is not None:
             yield from self._land(future, lost)
-        if self._watch is not None and self._watch.look():
+        stuck = self._watch is not None and self._watch.look()
+        if stuck or (future is None and self._executor is not None and not self._executor.lives):
             lost += self._flying.values()
             self._flying.clear()
         while lost and self._flying:

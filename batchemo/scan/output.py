@@ -1,4 +1,4 @@
-"""Where a single table goes: checked before any work is done."""
+"""Where a table goes: checked before any work is done."""
 
 from __future__ import annotations
 
@@ -19,19 +19,27 @@ def check_output(output: str, *, overwrite: bool) -> Path:
     batchemo.errors.UsageError: results.xlsx: the name of a table must end in .parquet or .csv, ...
     """
     path, shown = Path(output), for_display(output)
-    table_format(path)
-    check_length(path)
-    if path.is_dir():
-        raise UsageError(f"{shown} is a folder: name a file in it, such as {shown}/table.parquet")
-    if not path.parent.is_dir():
-        folder = for_display(str(path.parent))
-        raise UsageError(f"{folder}: there is no such folder to write to; make it first")
+    check_place(path)
     if path.exists() and not overwrite:
         raise UsageError(f"{shown} exists: --overwrite replaces it; another name (-o) keeps both")
     return path
 
 
-def check_length(path: Path) -> None:
+def check_place(path: Path) -> None:
+    """Refuse a name that is no table's, leads to no folder, or is something else's already."""
+    shown = for_display(str(path))
+    table_format(path)
+    _check_length(path)
+    if path.is_dir():
+        raise UsageError(f"{shown} is a folder: name a file in it, such as {shown}/results.parquet")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{shown} is a pipe or a device, not a file: name another output")
+    if not path.parent.is_dir():
+        folder = for_display(str(path.parent))
+        raise UsageError(f"{folder}: there is no such folder to write to; make it first")
+
+
+def _check_length(path: Path) -> None:
     """Refuse a name that leaves no room for those of the files that lie beside it meanwhile."""
     for helper in (unfinished_beside(path), longest_of_parts(path)):
         try:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+from batchemo.errors import BatchemoError
 from batchemo.scan import watch
 from batchemo.sources import Recording
 
@@ -74,6 +75,10 @@ class Executor(Protocol):
     def submit(self, work: Work[R], chunk: Sequence[Recording]) -> Future[Done[R]]:
         """Begin to work on a chunk."""
 
+    @property
+    def lives(self) -> bool:
+        """Whether what was handed over can still end, well or not."""
+
     def shutdown(self, *, kill: bool) -> None:
         """Let go of the workers; with `kill`, at once."""
 
@@ -85,6 +90,21 @@ def available_cpus() -> int:
     return int(cpu_count())
 
 
+@contextmanager
+def _failure_told() -> Iterator[None]:
+    """Say in words that the machine has no room for workers."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and type(error) is not RuntimeError:
+            raise  # The pool's own: it is broken, or was closed.
+        why = getattr(error, "strerror", None) or error
+        raise BatchemoError(
+            f"worker processes cannot be started: {why}. They need a /dev/shm to write to, and "
+            "room for processes, threads and open files. What was finished is kept"
+        ) from error
+
+
 class LocalProcesses:
     """Processes of this machine, by joblib's loky."""
 
@@ -93,17 +113,25 @@ class LocalProcesses:
 
         # Only the main thread is sure to last until the work is done.
         tied = threading.current_thread() is threading.main_thread()
-        self._pool: Any = ProcessPoolExecutor(
-            max_workers=workers,
-            initializer=watch.enter,
-            initargs=(crumbs, os.getpid(), tied),
-            env=ONE_THREAD | QUIET,
-        )
+        with _failure_told():
+            self._pool: Any = ProcessPoolExecutor(
+                max_workers=workers,
+                initializer=watch.enter,
+                initargs=(crumbs, os.getpid(), tied),
+                env=ONE_THREAD | QUIET,
+            )
 
     def submit(self, work: Work[R], chunk: Sequence[Recording]) -> Future[Done[R]]:
         """Begin to work on a chunk; the workers start here."""
-        future: Future[Done[R]] = self._pool.submit(work, chunk)
-        return future
+        with _failure_told():
+            future: Future[Done[R]] = self._pool.submit(work, chunk)
+            return future
+
+    @property
+    def lives(self) -> bool:
+        """Whether the pool's own thread does: it dies where it can start no other."""
+        thread = self._pool._executor_manager_thread
+        return thread is None or bool(thread.is_alive())
 
     def shutdown(self, *, kill: bool) -> None:
         """End the workers at once: they have nothing to lose, and one may be stopped."""

@@ -12,7 +12,7 @@ from batchemo.scan.leftovers import is_gone
 from batchemo.scan.options import ScanOptions
 from batchemo.scan.parts import Parts, folder_beside
 from batchemo.scan.prepare import Prepared, prepare, problems_of
-from batchemo.scan.targets import refuse_surprises, targets_of
+from batchemo.scan.targets import named_by_killed_run, refuse_surprises, targets_of
 from batchemo.scan.workspace import enter_parts, new_ledger
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def repeats_a_finished_run(options: ScanOptions) -> bool:
         return False
     if not all(path.exists() for path in targets.all()):
         return False
-    if Parts(folder_beside(targets.files)).numbers():
+    if Parts(folder_beside(targets.files)).numbers() and not named_by_killed_run(targets):
         # An interrupted run is not finished: its parts are for the command that goes on with it.
         return False
     try:

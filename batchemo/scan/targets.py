@@ -10,11 +10,10 @@ from pathlib import Path
 
 from batchemo.errors import UsageError
 from batchemo.scan.options import STDOUT, ScanOptions
-from batchemo.scan.output import check_length
+from batchemo.scan.output import check_place
 from batchemo.scan.parts import folder_beside, whole_file
 from batchemo.sources import Recording
 from batchemo.sources.names import for_display
-from batchemo.tables.write import table_format
 
 _NAMING = "naming.json"
 
@@ -55,7 +54,7 @@ def targets_of(options: ScanOptions) -> Targets | None:
     if len(set(targets.all())) < len(targets.all()):
         raise UsageError("-o, --segments and --summary must name different files")
     for path in targets.all():
-        _check_place(path)
+        check_place(path)
     for source in _inputs(options):
         if _absolute(source) in targets.all():
             raise UsageError(f"{for_display(source)} is read and written: name another output")
@@ -65,17 +64,6 @@ def targets_of(options: ScanOptions) -> Targets | None:
 def _absolute(name: str) -> Path:
     """Resolve links, so that a table takes the place of the file and not of the link to it."""
     return Path(os.path.realpath(name))
-
-
-def _check_place(path: Path) -> None:
-    shown = for_display(str(path))
-    table_format(path)
-    check_length(path)
-    if path.is_dir():
-        raise UsageError(f"{shown} is a folder: name a file in it, such as {shown}/results.parquet")
-    if not path.parent.is_dir():
-        folder = for_display(str(path.parent))
-        raise UsageError(f"{folder}: there is no such folder to write to; make it first")
 
 
 def _inputs(options: ScanOptions) -> Iterator[str]:
@@ -92,7 +80,7 @@ def refuse_surprises(options: ScanOptions, targets: Targets) -> None:
     """
     if options.update or options.overwrite:
         return
-    own = _named_by_killed_run(targets)
+    own = _own_names(targets)
     for path in targets.all():
         if path.exists() and str(path) not in own:
             raise surprise(path)
@@ -106,12 +94,18 @@ def surprise(path: Path) -> UsageError:
     )
 
 
-def _named_by_killed_run(targets: Targets) -> list[str]:
+def _own_names(targets: Targets) -> list[str]:
     try:
         named: list[str] = json.loads((folder_beside(targets.files) / _NAMING).read_text())
     except (FileNotFoundError, ValueError):
         return []
     return named
+
+
+def named_by_killed_run(targets: Targets) -> bool:
+    """Tell whether a run was killed when it had named all its tables, and had only to tidy up."""
+    own = _own_names(targets)
+    return all(path.exists() and str(path) in own for path in targets.all())
 
 
 def tell_naming(targets: Targets) -> None:

@@ -52,7 +52,13 @@ class Trial:
             "BATCHEMO_FAULT_FOLDER": str(self.hit),
             "BATCHEMO_FAULT_STORE": str(self.store),
         }
-        return self._run(environment).returncode
+        ended = self._run(environment)
+        (self.store / "complaint").write_text(ended.stderr)
+        return ended.returncode
+
+    def complaint(self) -> str:
+        """What the faulty run said of its fault."""
+        return (self.store / "complaint").read_text()
 
     def run_again(self) -> dict[str, Any]:
         """Run the same command without a fault; give the last event of its log."""

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -217,6 +217,17 @@ def test_an_output_in_a_folder_whose_name_is_no_utf8_is_written_and_updated(
         scan(*words)
         assert "2 kept" in scan(*words, "--update").stdout
     assert len(os.listdir(place)) == 5
+
+
+@pytest.mark.parametrize("what", [os.mkfifo, lambda path: os.symlink("/dev/null", path)])
+def test_an_output_that_is_no_file_is_left_as_it_is(
+    corpus: Path, scan: Scan, tmp_path: Path, what: Callable[[Path], None]
+) -> None:
+    out = tmp_path / "r.csv"
+    what(out)
+    scan(corpus, "-o", out, "--overwrite", code=2)
+    assert not out.is_file()
+    assert sorted(os.listdir(tmp_path)) == ["bundles", "corpus", "r.csv"]
 
 
 @pytest.mark.parametrize("length", [246, 300])

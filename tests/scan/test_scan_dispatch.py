@@ -43,6 +43,7 @@ class InThisProcess:
     """An executor without crumbs, as a cluster may be: a deed of violence breaks all of it."""
 
     most = 0
+    lives = True
 
     def __init__(self, workers: int) -> None:
         self._broken = False

@@ -43,12 +43,15 @@ def test_a_recording_that_kills_its_worker_is_named_and_hurts_no_other(
     assert good_rows(tmp_path / "r.parquet") == good_rows(tmp_path / "clean.parquet")
 
 
-def test_ten_poisoned_recordings_are_all_named(corpus: Path, scan: Scan, tmp_path: Path) -> None:
-    for index in range(10):
+@pytest.mark.parametrize("count", [3, pytest.param(10, marks=pytest.mark.faults)])
+def test_poisoned_recordings_are_all_named(
+    corpus: Path, scan: Scan, tmp_path: Path, count: int
+) -> None:
+    for index in range(count):
         write_voice(corpus / "ben" / f"kill {index}.wav")
     scan(corpus, "-o", tmp_path / "r.parquet", "-j", "2", code=3, poison=True)
     reasons = list(statuses(tmp_path / "r.parquet").values())
-    assert reasons.count("worker_died") == 10
+    assert reasons.count("worker_died") == count
     assert reasons.count(None) == 12
 
 
@@ -222,3 +225,18 @@ def test_workers_that_cannot_even_start_end_the_run_with_a_reason(
     ended = scan(corpus, "-o", tmp_path / "r.parquet", code=1)
     assert "die before they begin" in ended.stderr
     assert not (tmp_path / "r.parquet").exists()
+
+
+def test_a_machine_without_room_for_workers_is_told_in_words(
+    corpus: Path, tmp_path: Path, tiny_bundle: Bundle
+) -> None:
+    words = ["scan", "-m", str(tiny_bundle.path), str(corpus), "-o", str(tmp_path / "r.parquet")]
+    ended = subprocess.run(
+        ["bash", "-c", 'ulimit -n 20; exec "$@"', "bash", *COMMAND, *words],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == 1
+    assert "worker processes cannot be started: Too many open files" in ended.stderr
+    assert sorted(os.listdir(tmp_path)) == ["bundles", "corpus"]

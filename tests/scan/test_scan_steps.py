@@ -12,6 +12,7 @@ from batchemo.bundles import Bundle
 
 WRITING_A_PART = "before fsync 000000001.part.arrow.unfinished"
 WRITING_THE_TABLE = "before fsync .r.parquet.unfinished"
+TIDYING_UP = "before unlink 000000000.part.arrow"
 NAMING_THE_FIRST = "after replace .windows.parquet.unfinished"
 
 
@@ -23,11 +24,21 @@ def trial(corpus: Path, tiny_bundle: Bundle, tmp_path: Path) -> Trial:
     return trial
 
 
-@pytest.mark.parametrize("step", [WRITING_A_PART, WRITING_THE_TABLE], ids=["part", "table"])
+@pytest.mark.parametrize(
+    "step", [WRITING_A_PART, WRITING_THE_TABLE, TIDYING_UP], ids=["part", "table", "tidying"]
+)
 def test_what_was_finished_is_kept_and_nothing_else_is_left(trial: Trial, step: str) -> None:
     assert trial.run_faulty(f"kill@{step}") == -signal.SIGKILL
     told = trial.told()
     assert trial.run_again()["kept"] >= told
+    trial.check()
+
+
+def test_want_of_memory_is_told_and_costs_nothing_that_was_done(trial: Trial) -> None:
+    assert trial.run_faulty(f"memory@{WRITING_THE_TABLE}") == 1
+    assert trial.complaint().startswith("batchemo: there is not enough memory")
+    assert "What was finished is kept" in trial.complaint()
+    assert trial.run_again()["kept"] == 12
     trial.check()
 
 

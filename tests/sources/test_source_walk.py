@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -108,6 +109,17 @@ def test_what_is_no_regular_file_is_never_opened_nor_given(make, find, monkeypat
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("socket.wav")
         assert find(root, follow_links=True)[0] == ["a.wav"]
+
+
+def test_devices_are_never_opened_nor_given(make, find):
+    root = make("a.wav")
+    for name in ("null", "zero"):
+        Path(root, f"{name}.wav").symlink_to(f"/dev/{name}")
+    if os.geteuid() == 0:
+        for name, kind in (("tape", stat.S_IFCHR), ("disk", stat.S_IFBLK)):
+            os.mknod(f"{root}/{name}.wav", kind | 0o600, os.makedev(1, 8))
+    for follow in (False, True):
+        assert find(root, follow_links=follow)[0] == ["a.wav"]
 
 
 def test_links_are_left_alone(make, find):

@@ -3,8 +3,8 @@
 Python imports a module of this name at its start: put the folder of this file first in PYTHONPATH.
 A step is the moment before, or after, a call that syncs, names or removes something below
 BATCHEMO_FAULT_FOLDER. BATCHEMO_FAULT is what happens at which step, by its number from 1 on or by
-its description: `kill@7`, `term@before fsync .r.parquet.unfinished`, `full@7`. What was synced is
-kept in BATCHEMO_FAULT_STORE: only this is certain to survive when the power is cut.
+its description: `kill@7`, `term@before fsync .r.parquet.unfinished`, `full@7`, `memory@7`. What was
+synced is kept in BATCHEMO_FAULT_STORE: only this is certain to survive when the power is cut.
 """
 
 import errno
@@ -52,6 +52,8 @@ class Steps:
             stream.write(f"{deed}\n")
         if self.wanted not in (str(self.count), deed):
             return
+        if self.kind == "memory":
+            raise MemoryError
         if self.kind == "full":
             if deed.startswith("before"):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
