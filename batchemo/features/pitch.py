@@ -34,7 +34,9 @@ def find_peaks(bins: Floats, rate: int) -> Peaks:
     enough = _THRESHOLD * bins.max(axis=1, keepdims=True)
     middle = bins[:, lowest:beyond]
     left, right = bins[:, lowest - 1 : beyond - 1], bins[:, lowest + 1 : beyond + 1]
-    at = np.nonzero((middle > enough) & (middle > left) & (middle >= right))
+    peaking = (middle > enough) & (middle > left) & (middle >= right)
+    # Of two dimensions, nonzero takes five times as long.
+    at = np.divmod(np.flatnonzero(peaking), peaking.shape[1])
 
     centre = middle[at].astype(np.float64)
     curvature = right[at] + left[at] - 2 * centre

@@ -132,10 +132,12 @@ def hann(length: int, n_fft: int) -> Floats:
     return frozen(_hann(length, n_fft).astype(np.float32))
 
 
+@lru_cache
 def _hann(length: int, n_fft: int) -> NDArray[np.float64]:
     window = np.zeros(n_fft)
     start = (n_fft - length) // 2
     window[start : start + length] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+    window.flags.writeable = False
     return window
 
 
