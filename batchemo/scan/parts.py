@@ -124,7 +124,8 @@ def blaming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        error.filename = error.filename or str(path)
+        if error.errno is not None:  # else its own words tell
+            error.filename = error.filename or str(path)
         raise
 
 

@@ -95,10 +95,12 @@ def _failure_told() -> Iterator[None]:
     """Say in words that the machine has no room for workers."""
     try:
         yield
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, UnboundLocalError) as error:
         if isinstance(error, RuntimeError) and type(error) is not RuntimeError:
             raise  # The pool's own: it is broken, or was closed.
-        why = getattr(error, "strerror", None) or error
+        # Where it can open no pipe, loky stumbles over its own clean-up.
+        cause = error.__context__ if isinstance(error, UnboundLocalError) else error
+        why = getattr(cause, "strerror", None) or cause
         raise BatchemoError(
             f"worker processes cannot be started: {why}. They need a /dev/shm to write to, and "
             "room for processes, threads and open files. What was finished is kept"

@@ -153,13 +153,19 @@ def workers_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
 
 
 def test_a_worker_that_is_stopped_is_given_up_as_one_that_hangs(
-    long_scan: LongScan, tmp_path: Path
+    corpus: Path, tmp_path: Path, tiny_bundle: Bundle
 ) -> None:
-    process = long_scan("--timeout", "4s")
+    held = write_voice(corpus / "anna" / "wait.wav")
+    out = tmp_path / "r.parquet"
+    words = ["scan", "-m", str(tiny_bundle.path), str(corpus), "-o", str(out), "-j", "1", "-q"]
+    process = subprocess.Popen([*COMMAND, *words, "--timeout", "2s"], env=environment(poison=True))
+    wait_until(Path(f"{held}.seen").exists)
     workers_of(process)[0].suspend()
+    Path(f"{held}.go").touch()
     assert process.wait(timeout=300) == 3
-    reasons = list(statuses(tmp_path / "r.parquet").values())
-    assert (reasons.count("timeout"), reasons.count(None)) == (1, 149)
+    reasons = statuses(out)
+    assert reasons.pop("anna/wait.wav") == "timeout"
+    assert set(reasons.values()) == {None}
 
 
 def test_a_run_that_is_suspended_loses_nothing_by_it(
@@ -223,7 +229,7 @@ def test_workers_that_cannot_even_start_end_the_run_with_a_reason(
     (broken / "soxr.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     monkeypatch.setenv("PYTHONPATH", str(broken))
     ended = scan(corpus, "-o", tmp_path / "r.parquet", code=1)
-    assert "die before they begin" in ended.stderr
+    assert "before they begin to work" in ended.stderr
     assert not (tmp_path / "r.parquet").exists()
 
 
@@ -232,7 +238,7 @@ def test_a_machine_without_room_for_workers_is_told_in_words(
 ) -> None:
     words = ["scan", "-m", str(tiny_bundle.path), str(corpus), "-o", str(tmp_path / "r.parquet")]
     ended = subprocess.run(
-        ["bash", "-c", 'ulimit -n 20; exec "$@"', "bash", *COMMAND, *words],
+        ["bash", "-c", 'ulimit -n 16; exec "$@"', "bash", *COMMAND, *words],
         capture_output=True,
         text=True,
         timeout=120,
