@@ -98,7 +98,17 @@ def _leave(crumb: Path, recording: Recording, patience: float) -> None:
     text = json.dumps([recording.root, recording.file, patience, time.monotonic()])
     # A full disk may cost us the name of a culprit, but no recording its row.
     with suppress(OSError):
-        crumb.write_text(text)
+        _overwrite(crumb, text.encode())
+
+
+def _overwrite(path: Path, content: bytes) -> None:
+    """Write over what is there: to empty a file first takes ext4 ten times as long."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, content)
+        os.ftruncate(descriptor, len(content))
+    finally:
+        os.close(descriptor)
 
 
 def _text_of(crumb: Path) -> str:
