@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from batchemo.scan.parts import blaming, put_in_place, sync, unfinished_beside
 from batchemo.scan.plan import OWN, Run
 from batchemo.scan.shape import Shape, fitting
-from batchemo.scan.targets import Targets, tell_naming
+from batchemo.scan.targets import Targets, refuse_strangers, tell_naming
 from batchemo.scan.telling import Rows, Teller
 from batchemo.tables.schema import summary_schema
 from batchemo.tables.summary import Summary
@@ -73,6 +73,7 @@ def write_tables(
         if not may_change:
             return _first_that_differs(targets)
         if fresh:
+            refuse_strangers(targets)  # Somebody may have put one there while we worked.
             tell_naming(targets)
         for path in targets.all():
             put_in_place(unfinished_beside(path), path)
@@ -138,6 +139,7 @@ class Unfinished:
                 self._stream.flush()
                 sync(self._stream.fileno())
             else:
+                self._writer.abandon()
                 self._path.unlink(missing_ok=True)
 
 

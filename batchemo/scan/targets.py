@@ -74,12 +74,16 @@ def _inputs(options: ScanOptions) -> Iterator[str]:
 
 
 def refuse_surprises(options: ScanOptions, targets: Targets) -> None:
-    """Refuse to replace what exists unless asked to, or unless this run named it itself.
+    """Refuse to replace what exists unless asked to."""
+    if not (options.update or options.overwrite):
+        refuse_strangers(targets)
+
+
+def refuse_strangers(targets: Targets) -> None:
+    """Refuse to replace what exists, unless this run named it itself.
 
     A run that is killed between the naming of its tables and its very end leaves word of them.
     """
-    if options.update or options.overwrite:
-        return
     own = _own_names(targets)
     for path in targets.all():
         if path.exists() and str(path) not in own:

@@ -32,6 +32,9 @@ class Writer(Protocol):
     def close(self) -> None:
         """Finish the file."""
 
+    def abandon(self) -> None:
+        """Leave the file unfinished, without a word."""
+
 
 def table_format(path: str | Path) -> str:
     """Tell the format by the ending of the name.
@@ -74,6 +77,10 @@ class ParquetTable:
         """Write the footer."""
         self._writer.close()
 
+    def abandon(self) -> None:
+        """Leave it without a footer: the writer would try one when it is forgotten."""
+        self._writer.is_open = False
+
 
 class CsvTable:
     """Writes CSV that reads back equal and that no spreadsheet takes for a formula."""
@@ -99,6 +106,9 @@ class CsvTable:
     def close(self) -> None:
         """Flush what is left."""
         self._writer.close()
+
+    def abandon(self) -> None:
+        """Leave it: nothing of a CSV waits to be written."""
 
 
 def csv_schema(schema: pa.Schema) -> pa.Schema:

@@ -47,6 +47,7 @@ def test_a_full_disk_is_told_and_with_room_again_the_same_command_ends_in_the_sa
     out = small_disk / "r.parquet"
     ended = scan(corpus, "-o", out, "-j", "1", code=1)
     assert "No space left on device. What was finished is kept" in ended.stderr
+    assert "Traceback" not in ended.stderr
     assert not out.exists()
     resized = ["mount", "-o", "remount,size=1m", str(small_disk)]
     subprocess.run(resized, check=True)
@@ -128,6 +129,42 @@ def test_a_row_tells_of_the_file_that_was_read_whatever_the_walk_had_seen(
     scan(*words, "--update", code=3)
     scan(*words[:-1], tmp_path / "fresh.parquet", code=3)
     assert out.read_bytes() == (tmp_path / "fresh.parquet").read_bytes()
+
+
+def test_what_happens_in_the_folder_of_the_output_meanwhile_costs_nothing_of_anybody(
+    scan: Scan, tmp_path: Path, tiny_bundle: Bundle
+) -> None:
+    corpus, out = tmp_path / "corpus", tmp_path / "r.parquet"
+    first = write_voice(corpus / "0 wait.wav")
+    for number in range(1, 5):  # More than a chunk: a part lies there when the last one comes.
+        write_voice(corpus / f"{number}.wav", seed=number)
+    last = write_voice(corpus / "9 wait.wav")
+    scan(corpus, "-o", tmp_path / "calm.parquet")
+    command = [*COMMAND, "scan", "-m", str(tiny_bundle.path), str(corpus), "-o", str(out)]
+    process = subprocess.Popen(
+        [*command, "-q", "-j", "1"], env=environment(poison=True), stderr=subprocess.PIPE, text=True
+    )
+    Path(f"{first}.go").touch()
+    wait_until(Path(f"{last}.seen").exists)
+    wait_until(lambda: any(tmp_path.glob("*.parts/0*.arrow")))
+    (part,) = tmp_path.glob("*.parts/0*.arrow")
+    part.write_bytes(b"no part")
+    Path(f"{last}.go").touch()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert len(said.splitlines()) == 1
+    assert "was damaged while the scan ran" in said
+
+    Path(f"{last}.go").unlink()
+    Path(f"{last}.seen").unlink()
+    process = subprocess.Popen([*command, "-q"], env=environment(poison=True))
+    wait_until(Path(f"{last}.seen").exists)
+    out.write_text("somebody's")
+    Path(f"{last}.go").touch()
+    assert process.wait(timeout=60) == 2
+    assert out.read_text() == "somebody's"
+    scan(corpus, "-o", out, "--overwrite")
+    assert out.read_bytes() == (tmp_path / "calm.parquet").read_bytes()
 
 
 @pytest.fixture
