@@ -89,7 +89,7 @@ def _open_parquet(path: Path) -> pq.ParquetFile:
     import pyarrow.parquet as pq
 
     with _damage_told(path, "Parquet"):
-        return pq.ParquetFile(open_bytes(path))
+        return pq.ParquetFile(open_bytes(path), page_checksum_verification=True)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ def read_files_table(path: str | Path) -> pa.Table:
 
     if table_format(path) == ".parquet":
         with open_bytes(Path(path)) as file:
-            return pq.read_table(file)
+            return pq.read_table(file, page_checksum_verification=True)
     table = open_table(path)
     extras = pa.schema([table.schema.field(name) for name in table.extras])
     schema = files_schema(table.labels, extras, models=table.models, also=table.also)

@@ -67,7 +67,8 @@ class ParquetTable:
     def __init__(self, sink: str | Path | IO[bytes], schema: pa.Schema) -> None:
         import pyarrow.parquet as pq
 
-        self._writer = pq.ParquetWriter(sink, schema, compression="zstd")
+        # With checksums no damage goes unnoticed when --update keeps the rows.
+        self._writer = pq.ParquetWriter(sink, schema, compression="zstd", write_page_checksum=True)
 
     def write(self, table: pa.Table) -> None:
         """Append the rows as one row group."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -179,3 +180,23 @@ def test_a_table_with_damage_anywhere_is_refused_in_words_or_read(
         except BatchemoError:
             refused += 1
     assert refused > 20
+
+
+def test_a_bit_that_flips_in_the_rows_of_a_parquet_table_is_always_found(tmp_path: Path) -> None:
+    path = tmp_path / "results.parquet"
+    write(path, [Row("/data", f"{n * 7919}.wav", reason="silent", size=n) for n in range(40)])
+    whole = path.read_bytes()
+    pages = pq.ParquetFile(path).metadata.row_group(0)
+    for index in range(pages.num_columns):
+        column = pages.column(index)
+        damaged = bytearray(whole)
+        # The last byte of a column's pages is content, not a header.
+        damaged[column.data_page_offset + _size_behind(column) - 1] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(BatchemoError, match="cannot be read"):
+            list(open_table(path).batches())
+
+
+def _size_behind(column: pq.ColumnChunkMetaData) -> int:
+    begin = column.dictionary_page_offset or column.data_page_offset
+    return int(column.total_compressed_size - (column.data_page_offset - begin))
