@@ -18,6 +18,7 @@ from batchemo.cli.signals import Stopped
 from batchemo.errors import UsageError
 from batchemo.scan.events import Advanced, Event, RecordingFailed, Report, Started, Warned
 from batchemo.scan.options import STDOUT
+from batchemo.scan.parts import blaming
 from batchemo.sources.names import for_display
 
 EVENT_NAMES: dict[type, str] = {
@@ -48,8 +49,9 @@ class JsonLog:
         """Append a line."""
         if self._stream is None:
             self._stream = sys.stdout if self._target == STDOUT else _opened(self._target)
-        self._stream.write(json.dumps({"event": name, "time": _now(), **fields}) + "\n")
-        self._stream.flush()
+        with blaming(Path(self._target)):
+            self._stream.write(json.dumps({"event": name, "time": _now(), **fields}) + "\n")
+            self._stream.flush()
 
     def __enter__(self) -> JsonLog:
         return self
@@ -66,7 +68,8 @@ class JsonLog:
         if isinstance(error, Stopped):
             self.write("stopped", {"signal": signal.Signals(error.number).name})
         if self._target != STDOUT:
-            self._stream.close()
+            with blaming(Path(self._target)):
+                self._stream.close()
 
 
 def open_log(target: str, outputs: Iterable[str | None]) -> JsonLog:

@@ -99,3 +99,10 @@ def test_a_signal_is_the_last_line(tiny_bundle, tmp_path):
         assert process.wait(30) == 128 + signal.SIGTERM
     last = json.loads(log.read_text().splitlines()[-1])
     assert (last["event"], last["signal"]) == ("stopped", "SIGTERM")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is full")
+def test_a_log_that_cannot_be_written_is_named(scan, tmp_path):
+    ended = scan("-o", tmp_path / "r.csv", "--log-json", "/dev/full")
+    assert ended.code == 1
+    assert "/dev/full: No space left on device" in ended.err
