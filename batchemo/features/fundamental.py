@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from batchemo.features.spectrum import Floats, frozen, hann
 
 Mask = NDArray[np.bool_]
+Costs = NDArray[np.float64]
 
 REFERENCE = 150.0
 """The pitch in hertz from which semitones are counted: between men's voices and women's."""
@@ -99,11 +100,12 @@ def _highest(table: Floats, count: int) -> tuple[NDArray[np.intp], NDArray[np.in
 def _likeliest_way(pitch: Floats, strength: Floats, audible: Mask) -> NDArray[np.intp]:
     """Which candidate each frame takes, or none (their number): Viterbi's algorithm."""
     frames, none = pitch.shape
-    cost = np.full((frames, none + 1), -_VOICED, np.float32)
+    # In double precision: ways of many frames may differ by less than their sums are rounded by.
+    cost = np.full((frames, none + 1), -_VOICED)
     possible = (strength > 0) & audible[:, None]
     cost[:, :none] = np.where(possible, -strength - _OCTAVE / 12 * pitch, _NEVER)
     # To each candidate of a frame (first axis) from each of the frame before.
-    steps = np.full((none + 1, none + 1, frames - 1), _TURN, np.float32)
+    steps = np.full((none + 1, none + 1, frames - 1), _TURN)
     steps[:none, :none] = _LEAP * np.abs(pitch.T[:, None, 1:] - pitch.T[None, :, :-1])
     steps[none, none] = 0
     steps += cost.T[:, None, 1:]
@@ -115,14 +117,14 @@ def _likeliest_way(pitch: Floats, strength: Floats, audible: Mask) -> NDArray[np
     return np.array(way[::-1], np.intp)
 
 
-def _totals(first: Floats, steps: Floats) -> Floats:
+def _totals(first: Costs, steps: Costs) -> Costs:
     """What the cheapest way to each candidate of each frame costs, (candidates, frames).
 
     Two steps are made one, for all frames at once, and two of these again: frame by frame, numpy
     would take most of its time to get ready. The frames in between are filled in afterwards.
     """
     states, count = len(steps), steps.shape[2]
-    totals = np.empty((states, count + 1), np.float32)
+    totals = np.empty((states, count + 1))
     totals[:, 0] = first
     if count < _FEW_STEPS:
         for frame in range(count):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from batchemo.errors import UsageError
 from batchemo.features import extract, get_recipe
-from batchemo.features.fundamental import REFERENCE
+from batchemo.features.fundamental import REFERENCE, _totals
 
 RECIPE = get_recipe("functionals")
 RATE = RECIPE.rate
@@ -157,3 +157,13 @@ def test_there_may_be_more_cepstra_and_other_frames() -> None:
 def test_what_cannot_be_computed_is_refused(params: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         get_recipe("functionals", **params)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 8, 9, 10, 33, 302])
+def test_the_cheapest_ways_cost_the_same_two_steps_at_a_time_as_one_by_one(frames: int) -> None:
+    rng = np.random.default_rng(frames)
+    first, steps = rng.random(5), rng.random((5, 5, frames - 1))
+    totals = [first]
+    for frame in range(frames - 1):
+        totals.append((steps[:, :, frame] + totals[-1]).min(axis=1))
+    assert np.allclose(_totals(first, steps), np.stack(totals, axis=1), rtol=1e-12)
