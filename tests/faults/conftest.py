@@ -1,4 +1,4 @@
-"""The long form of the fault suite, `pytest -m faults tests/faults`, ends with its figures."""
+"""The long form of the fault suite, `pytest -m faults`, ends with its figures."""
 
 from __future__ import annotations
 
