@@ -47,6 +47,9 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "ORT_DISABLE_TELEMETRY": "1"}
 """TensorFlow greets every process at length, and ONNX Runtime would tell its maker of each."""
 
 
+_PARTING = 3.0
+"""Seconds in which a pool surely notices that its workers are gone."""
+
 ASKING_TO_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -140,7 +143,11 @@ class LocalProcesses:
         for worker in list(self._pool._processes):
             with suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGKILL)
-        # Of a worker that was killed while it handed over a result, the pool would wait for the
-        # rest for ever, as long as we too could write it.
-        self._pool._result_queue._writer.close()
+        thread = self._pool._executor_manager_thread
+        if thread is not None:
+            thread.join(_PARTING)
+            if thread.is_alive():
+                # It waits for the rest of a result that a worker was handing over, and would for
+                # ever, as long as we too could write it.
+                self._pool._result_queue._writer.close()
         self._pool.shutdown(wait=True, kill_workers=True)
