@@ -29,8 +29,8 @@ from batchemo.sources import SourceOptions
 
 OLDEST_PYTHON = (3, 10)
 NEEDED = (
-    *("click", "joblib", "numpy", "onnxruntime", "pandas", "pyarrow", "rich", "scipy"),
-    *("soundfile", "soxr", "threadpoolctl", "tqdm"),
+    *("click", "joblib", "numpy", "onnxruntime", "pandas", "psutil", "pyarrow", "rich"),
+    *("scipy", "soundfile", "soxr", "threadpoolctl", "tqdm"),
 )
 EXTRAS = {
     "app": ("streamlit",),

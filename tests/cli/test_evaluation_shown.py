@@ -34,6 +34,7 @@ accuracy at 80 % coverage   0.750                  —         —         —
 accuracy at 50 % coverage   0.750                  —         —         —
 macro F1                    0.733                  —         —         —
 ECE                         0.250                  —         —         —
+ECE by chance alone         0.000                  —         —         —
 Brier score                 0.500                  —         —         —
 
 class                              support   recall   precision      F1
