@@ -98,7 +98,10 @@ def _differing(old: pa.Table, new: pa.Table) -> list[str]:
 def _scan(checkout: Path, name: str, folder: Folder, told: argparse.Namespace) -> Ran:
     output = _output(told.work, name)
     words = ["scan", str(folder.path), "--ext", "audio", "-m", told.model, "-j", str(told.jobs)]
-    return run([*BATCHEMO, *words, "-o", str(output), "--overwrite", "-q"], checkout=checkout)
+    ran = run([*BATCHEMO, *words, "-o", str(output), "--overwrite", "-q"], checkout=checkout)
+    if (rows := pq.read_metadata(output).num_rows) != folder.recordings:
+        sys.exit(f"{folder.path}: {rows} of {folder.recordings} recordings were scanned: no links?")
+    return ran
 
 
 def _output(work: Path, name: str) -> Path:

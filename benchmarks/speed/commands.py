@@ -14,8 +14,12 @@ from pathlib import Path
 BENCHMARKS = Path(__file__).parents[1]
 CHECKOUT = BENCHMARKS.parent
 PYTHON = (sys.executable, "-c")
-BATCHEMO = (*PYTHON, "from batchemo.cli import main; main()")
-"""The installed command's own words, so that a checkout need not be installed."""
+BATCHEMO = (
+    *PYTHON,
+    "import sys; sys.path[:] = filter(None, sys.path); from batchemo.cli import main; main()",
+)
+"""The installed command's own words, so that a checkout need not be installed; the current folder,
+which comes first for `-c`, may be another checkout."""
 
 DONE, SOME_FAILED = 0, 3
 LOOKS_AFTER = 0.1

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
-from speed.commands import CommandFailedError, run
+from speed.commands import BATCHEMO, CHECKOUT, CommandFailedError, run
 
 WORKER = """
 import subprocess, sys, time
@@ -31,3 +32,17 @@ def test_the_first_line_that_is_waited_for_is_timed() -> None:
 def test_a_command_that_fails_is_not_measured() -> None:
     with pytest.raises(CommandFailedError, match=r"ended with 1:\n(.|\n)*ZeroDivisionError"):
         run([sys.executable, "-c", "1 / 0"])
+
+
+def test_the_checkout_that_is_named_runs_whatever_the_current_folder_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(CHECKOUT)
+    package = tmp_path / "batchemo"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "cli.py").write_text("def main(): print('another')")
+
+    ran = run(BATCHEMO, checkout=tmp_path, awaited=lambda line: line == "another\n")
+
+    assert ran.first is not None
