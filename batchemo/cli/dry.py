@@ -32,9 +32,15 @@ def show_dry_run(found: Preview, stream: IO[str]) -> None:
                 click.echo(f"          {for_display(example)}", stream)
             if state.files > len(state.examples):
                 click.echo("          …", stream)
-    for count, why in ((found.young, "too young"), (found.duplicates, "named more than once")):
+    left_out = (
+        (found.young, "file", "too young"),
+        (found.duplicates, "file", "named more than once"),
+        (found.hidden, "hidden file", "--hidden takes them"),
+        (found.links, "link", "--follow-links follows them"),
+    )
+    for count, kind, why in left_out:
         if count:
-            click.echo(f"left out  {counted(count, 'file')}: {why}", stream)
+            click.echo(f"left out  {counted(count, kind)}: {why}", stream)
     if found.limited:
         click.echo("stopped at the limit", stream)
     for problem in found.problems:

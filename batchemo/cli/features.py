@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from batchemo.cli.listeners import Plain, live, warn
-from batchemo.cli.notes import nothing_found
+from batchemo.cli.notes import nothing_found, passed_over
 from batchemo.cli.options import (
     ENVIRONMENT,
     config_option,
@@ -118,5 +118,6 @@ def command(quiet: bool, **values: Any) -> int:
             warn(nothing_found(sources.extensions))
         failed = f", {done.failed:,} failed" if done.failed else ""
         told = f"{counted(done.recordings, 'recording')}{failed}, {counted(done.windows, 'window')}"
+        told = ", ".join([told, *passed_over(done.hidden, done.links)])
         click.echo(f"batchemo: {told} → {for_display(options.output)}")
     return done.exit_code

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from batchemo.cli.text import counted
 from batchemo.scan.events import Report
 from batchemo.sources.names import for_display
@@ -18,7 +20,21 @@ def remarks(report: Report) -> list[str]:
         f"{report.duplicates:,} named more than once, counted once": report.duplicates,
         "stopped at the limit": report.limited,
     }
-    return [text for text, holds in told.items() if holds]
+    return [*_those_that_hold(told), *passed_over(report.hidden, report.links)]
+
+
+def passed_over(hidden: int, links: int) -> list[str]:
+    """Say what a walk did not look into, and which option would.
+
+    >>> passed_over(hidden=0, links=2)
+    ['2 links not followed (--follow-links does)']
+    """
+    return _those_that_hold(
+        {
+            f"{counted(hidden, 'hidden file')} left out (--hidden takes them)": hidden,
+            f"{counted(links, 'link')} not followed (--follow-links does)": links,
+        }
+    )
 
 
 def warnings(report: Report, extensions: tuple[str, ...]) -> list[str]:
@@ -48,3 +64,7 @@ def nothing_found(extensions: tuple[str, ...]) -> str:
     if {"audio", "any"} & set(extensions):
         return searched
     return f"{searched}; --ext audio looks for all that can be read"
+
+
+def _those_that_hold(told: Mapping[str, object]) -> list[str]:
+    return [text for text, holds in told.items() if holds]

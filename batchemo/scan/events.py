@@ -67,6 +67,10 @@ class Report:
     pruned: int
     young: int
     duplicates: int
+    hidden: int
+    """Hidden files and folders that were passed over."""
+    links: int
+    """Links that were not followed."""
     problems: tuple[str, ...]
     """Sources that could not be read: folders without permission, broken rows of a manifest."""
     sound: float

@@ -70,6 +70,8 @@ class Extracted:
     windows: int = 0
     seconds: float = 0.0
     bytes: int = 0
+    hidden: int = 0
+    links: int = 0
     problems: tuple[str, ...] = ()
     """Sources that could not be read."""
 
@@ -105,6 +107,7 @@ def run_extract(options: ExtractOptions, listener: Listener = ignore) -> Extract
             batches = (batch for harvest in in_order(chunks) for batch in layout.batches(harvest))
             for piece in regroup(batches, schema):
                 table.write(piece)
+    done.hidden, done.links = sources.tally.hidden, sources.tally.links
     done.problems = problems_of(sources.tally)
     return done
 

@@ -50,6 +50,8 @@ class Preview:
     """Rows of recordings that are there and not among the sources."""
     young: int
     duplicates: int
+    hidden: int
+    links: int
     problems: tuple[str, ...]
     limited: bool
     """The scan would stop at its limit, before the end of the sources."""
@@ -90,6 +92,8 @@ def preview(options: ScanOptions) -> Preview:
         elsewhere,
         young=tally.young,
         duplicates=tally.duplicates,
+        hidden=tally.hidden,
+        links=tally.links,
         problems=problems_of(tally),
         limited=limited,
     )

@@ -181,6 +181,8 @@ def _report(
         pruned=left.pruned,
         young=tally.young,
         duplicates=tally.duplicates,
+        hidden=tally.hidden,
+        links=tally.links,
         problems=problems_of(tally),
         sound=progress.sound,
         elapsed=progress.elapsed,

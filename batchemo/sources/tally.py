@@ -15,6 +15,8 @@ class Tally:
     """Files, and linked folders, that were reached a second time."""
     hidden: int = 0
     """Hidden files that would have been taken, and hidden folders that would have been walked."""
+    links: int = 0
+    """Links that were not followed, nor even asked what they lead to."""
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     """Folders that could not be listed, as printable text, and why."""
     rejected: list[tuple[str, str]] = field(default_factory=list)

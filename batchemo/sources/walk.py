@@ -72,6 +72,9 @@ def _list(path: bytes, prefix: str, rules: Rules, tally: Tally) -> _Level:
             for entry in entries:
                 name = entry.name
                 try:
+                    if not follow and entry.is_symlink():
+                        tally.links += 1
+                        continue
                     if entry.is_dir(follow_symlinks=follow):
                         is_folder = True
                     elif not name.lower().endswith(rules.suffixes):

@@ -94,7 +94,8 @@ def test_a_dry_run_stops_where_the_scan_would(scan):
 def report(**told: object) -> Report:
     standard = {
         **{"output": None, "model": "m", "summary": Summary(), "problems": (), "stages": {}},
-        **dict.fromkeys(("analysed", "kept", "left_over", "pruned", "young", "duplicates"), 0),
+        **dict.fromkeys(("analysed", "kept", "left_over", "pruned", "young"), 0),
+        **dict.fromkeys(("duplicates", "hidden", "links"), 0),
         **{"sound": 1.0, "elapsed": 1.0},
     }
     return Report(**{**standard, **told})

@@ -326,6 +326,20 @@ def test_young_files_are_left_for_the_next_run(corpus: Path, scan: Scan, out: Pa
     assert len(files(out)) == 12
 
 
+def test_links_and_hidden_files_are_told_with_the_option_that_takes_them(
+    corpus: Path, scan: Scan, out: Path
+) -> None:
+    (corpus / "linked.wav").symlink_to(corpus / "anna" / "take 00.wav")
+    (corpus / ".hidden.wav").touch()
+    for preview in ((), ("--overwrite", "--dry-run")):
+        told = scan(corpus, "-o", out, *preview).stdout
+        assert "1 hidden file" in told
+        assert "--hidden takes them" in told
+        assert "1 link" in told
+        assert "--follow-links" in told
+    assert len(files(out)) == 12
+
+
 def test_an_empty_folder_gives_an_empty_table(scan: Scan, tmp_path: Path, out: Path) -> None:
     (tmp_path / "nothing").mkdir()
     scan(tmp_path / "nothing", "-o", out)

@@ -122,11 +122,15 @@ def test_devices_are_never_opened_nor_given(make, find):
         assert find(root, follow_links=follow)[0] == ["a.wav"]
 
 
-def test_links_are_left_alone(make, find):
+def test_links_are_left_alone_and_counted(make, find):
     root = make("real/a.wav")
     Path(root, "link.wav").symlink_to("real/a.wav")
     Path(root, "folder").symlink_to("real")
-    assert find(root)[0] == ["real/a.wav"]
+    Path(root, "self.wav").symlink_to("self.wav")
+    Path(root, "broken.wav").symlink_to("nowhere")
+    files, tally = find(root)
+    assert (files, tally.links, tally.unreadable) == (["real/a.wav"], 4, [])
+    assert find(root, follow_links=True)[1].links == 0
 
 
 def test_links_are_followed_on_request_and_each_file_comes_once(make, find):
