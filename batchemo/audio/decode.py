@@ -14,6 +14,7 @@ from batchemo.audio.failure import Failure
 from batchemo.audio.headers import find_sound
 from batchemo.audio.kinds import end_of_tags, kind_of
 from batchemo.audio.mpeg import find_frame
+from batchemo.audio.mpeg_index import right_index
 from batchemo.audio.ogg import flaw_of_ogg
 from batchemo.audio.opening import OpenFile
 
@@ -41,19 +42,25 @@ class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]
 
 
 class _View(io.RawIOBase):
-    """An open file from `start` on, with a few bytes replaced from `offset` on."""
+    """An open file from `start` on, behind other bytes, or with some replaced from `offset` on."""
 
     def __init__(
-        self, file: OpenFile, start: int = 0, offset: int = 0, replacement: bytes = b""
+        self,
+        file: OpenFile,
+        start: int = 0,
+        before: bytes = b"",
+        offset: int = 0,
+        replacement: bytes = b"",
     ) -> None:
         self._file = file
         self._start = start
+        self._before = before
         self._offset = offset
         self._replacement = replacement
         self._position = 0
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        size = self._file.size - self._start
+        size = len(self._before) + self._file.size - self._start
         self._position = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: size}[whence]
         self._position += offset
         return self._position
@@ -62,7 +69,9 @@ class _View(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: Any) -> int:
-        data = bytearray(self._file.read_at(self._start + self._position, len(buffer)))
+        data = bytearray(self._before[self._position : self._position + len(buffer)])
+        behind = self._start + max(0, self._position - len(self._before))
+        data += self._file.read_at(behind, len(buffer) - len(data))
         for index, byte in enumerate(self._replacement, self._offset - self._position):
             if 0 <= index < len(data):
                 data[index] = byte
@@ -107,11 +116,15 @@ class Decoder:
     def _source(self) -> _View | int | str:
         """What libsndfile is to read from."""
         if self._sound and self._sound.repair:
-            return _View(self._file, 0, *self._sound.repair)
+            offset, replacement = self._sound.repair
+            return _View(self._file, offset=offset, replacement=replacement)
         if self._kind != "MP3":
             return self._file.descriptor
         tags = end_of_tags(self._file.read_at) or 0
         frame = find_frame(self._file.read_at, tags) or 0
+        index = right_index(self._file.read_at, frame, self._file.size)
+        if index is not None:
+            return _View(self._file, index.sound, before=index.frame)
         if frame != tags:
             return _View(self._file, frame)
         # Before it knows an MP3, libsndfile looks for a second file beside it; where it has only a
@@ -143,7 +156,7 @@ class Decoder:
         self._require_promised()
         flaw = flaw_of_ogg(self._file.read_at, self._file.size) if self._kind == "OGG" else None
         if flaw is not None:
-            raise Failure("truncated", flaw)
+            raise flaw
 
     def _require_promised(self) -> None:
         """Raise `Failure` for a file that ends before the sound that its header promises."""

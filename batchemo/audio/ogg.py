@@ -1,18 +1,21 @@
-"""Whether an Ogg file is whole: where a page is missing, libsndfile makes up the sound.
+"""Whether an Ogg file is whole, and one: else libsndfile makes up sound, or leaves some out.
 
-What it makes up can be whatever lay in its memory, another recording too.
+What it makes up where a page is missing can be whatever lay in its memory, another recording too.
+Of several streams that follow each other it reads the first.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from batchemo.audio.failure import Failure
 from batchemo.audio.mpeg import ReadAt
 
 _HEAD = struct.Struct("<4sBBqIII")
-_LAST_PAGE = 0x04
+_FIRST_PAGE, _LAST_PAGE = 0x02, 0x04
 _NO_POSITION = -1
 _CHECKSUM = slice(22, 26)
 # Ogg's checksum is zlib's with each byte, and the result, read from the other end.
@@ -28,8 +31,8 @@ class _Stream:
     ended: bool
 
 
-def flaw_of_ogg(read_at: ReadAt, size: int) -> str | None:
-    """Say what is damaged or missing of an Ogg file; None where it is whole."""
+def flaw_of_ogg(read_at: ReadAt, size: int) -> Failure | None:
+    """Say why not all of an Ogg file would be heard as it was; None where it is whole."""
     streams: dict[int, _Stream] = {}
     place = 0
     while place < size:
@@ -39,19 +42,26 @@ def flaw_of_ogg(read_at: ReadAt, size: int) -> str | None:
             break
         _, _, flags, position, serial, number, checksum = _HEAD.unpack_from(page)
         if _checksum(page) != checksum:
-            return f"the Ogg page at byte {place:,} is damaged"
+            return Failure("truncated", f"the Ogg page at byte {place:,} is damaged")
+        if flags & _FIRST_PAGE and streams and _all_ended(streams):
+            found = f"another Ogg stream follows the first at byte {place:,}: cut the file there"
+            return Failure("unsupported", found)
         before = streams.get(serial)
         if before is not None and number != (before.number + 1) % 2**32:
-            return f"an Ogg page before byte {place:,} is missing"
+            return Failure("truncated", f"an Ogg page before byte {place:,} is missing")
         if position == _NO_POSITION:
             position = before.position if before else 0
         elif before is not None and position < before.position:
-            return f"the Ogg page at byte {place:,} is out of order"
+            return Failure("truncated", f"the Ogg page at byte {place:,} is out of order")
         streams[serial] = _Stream(number, position, bool(flags & _LAST_PAGE))
         place += len(page)
-    if not streams or not all(stream.ended for stream in streams.values()):
-        return f"the Ogg stream breaks off at byte {place:,}"
+    if not streams or not _all_ended(streams):
+        return Failure("truncated", f"the Ogg stream breaks off at byte {place:,}")
     return None
+
+
+def _all_ended(streams: Mapping[int, _Stream]) -> bool:
+    return all(stream.ended for stream in streams.values())
 
 
 def _page(read_at: ReadAt, place: int) -> bytes | None:

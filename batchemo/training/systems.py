@@ -113,7 +113,10 @@ RAVDESS_SYSTEMS: Mapping[str, System] = {
 }
 """The five that older projects made."""
 
-_COPIES = ("speed-90", "speed-95", "speed-105", "speed-110", "pitch", "room", "phone")
+_COPIES = (
+    *("speed-90", "speed-95", "speed-105", "speed-110", "pitch"),
+    *("room", "phone", "line", "line-2", "noisy", "noisy-2"),
+)
 
 _ELSEWHERE = (
     *("pitch", "room", "noisy", "noisy-2"),

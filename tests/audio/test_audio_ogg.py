@@ -26,7 +26,8 @@ def places(pages: list[bytes]) -> list[int]:
 
 
 def flaw(content: bytes) -> str | None:
-    return flaw_of_ogg(lambda offset, count: content[offset : offset + count], len(content))
+    failure = flaw_of_ogg(lambda offset, count: content[offset : offset + count], len(content))
+    return failure and str(failure)
 
 
 @pytest.fixture(params=SUBTYPES)
@@ -37,17 +38,29 @@ def pages(request: pytest.FixtureRequest) -> list[bytes]:
     return pages
 
 
-def test_a_whole_file_is_whole_also_with_a_tag_behind_it_or_another_stream(
+def with_serial(pages: list[bytes], serial: int) -> list[bytes]:
+    changed = bytearray(b"".join(pages))
+    for place in places(pages):
+        struct.pack_into("<I", changed, place + 14, serial)
+    mend_the_pages(changed)
+    return pages_of(bytes(changed))
+
+
+def test_a_whole_file_is_whole_also_with_a_tag_behind_it_or_another_stream_beside_it(
     pages: list[bytes],
 ) -> None:
     content = b"".join(pages)
     assert flaw(content) is None
     assert flaw(content + b"TAG" + bytes(125)) is None
-    other = bytearray(content)
-    for place in places(pages):
-        struct.pack_into("<I", other, place + 14, 7)  # another serial number
-    mend_the_pages(other)
-    assert flaw(content + bytes(other)) is None
+    beside = zip(pages, with_serial(pages, 7), strict=True)
+    assert flaw(b"".join(page for pair in beside for page in pair)) is None
+
+
+def test_a_stream_behind_the_first_would_not_be_heard_and_is_refused(pages: list[bytes]) -> None:
+    content = b"".join(pages)
+    for behind in (content, b"".join(with_serial(pages, 7))):
+        told = f"unsupported: another Ogg stream follows the first at byte {len(content):,}"
+        assert str(flaw(content + behind)).startswith(told)
 
 
 def test_a_bit_that_flips_in_any_page_is_found(pages: list[bytes]) -> None:
@@ -55,7 +68,7 @@ def test_a_bit_that_flips_in_any_page_is_found(pages: list[bytes]) -> None:
     for page, place in zip(pages, places(pages), strict=True):
         changed = bytearray(content)
         changed[place + len(page) // 2] ^= 4
-        assert flaw(bytes(changed)) == f"the Ogg page at byte {place:,} is damaged"
+        assert flaw(bytes(changed)) == f"truncated: the Ogg page at byte {place:,} is damaged"
 
 
 def test_a_page_that_is_missing_or_comes_too_early_is_found(pages: list[bytes]) -> None:
