@@ -22,6 +22,8 @@ from batchemo.audio.speech import LEAST_CHANGE_DB, spectral_change
 READ_FURTHER = "read further than libsndfile alone reads"
 """Where a streaming writer left the size open; then there is nothing to compare with."""
 _OPEN_FROM = 0x7FFF_0000
+_DELAY = 529
+"""Samples that libsndfile leaves out at the beginning of an MP3 that has an index."""
 
 
 def objection(
@@ -74,6 +76,9 @@ def _of_a_plain_reading(
     heard = round((facts.duration or 0) * rate)
     if len(sound) < heard:
         return READ_FURTHER
+    if heard < min(len(sound), promised) and path.read_bytes()[:1] == b"\xff":
+        # It had no index, or a broken one, and was given another.
+        sound, promised = sound[_DELAY:], promised - _DELAY
     if heard < min(len(sound), promised):
         return f"{heard} frames were heard of {len(sound)}"
     if not np.isfinite(sound[:heard]).all():

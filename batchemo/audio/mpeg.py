@@ -54,12 +54,13 @@ def find_row(content: bytes, start: int, end: int, kind: Kind | None = None) -> 
     """Give the first place where frames of layer III, of one kind, follow each other."""
     for found in _SYNC.finditer(content, start, end):
         place = found.start()
-        if _begins_a_row(content, place, kind):
+        if begins_a_row(content, place, kind):
             return place
     return None
 
 
-def _begins_a_row(content: bytes, place: int, kind: Kind | None) -> bool:
+def begins_a_row(content: bytes, place: int = 0, kind: Kind | None = None) -> bool:
+    """Whether frames of layer III, of one kind, follow each other from this place on."""
     for _ in range(IN_A_ROW):
         head = content[place : place + 4]
         length = frame_length(head)

@@ -14,6 +14,7 @@ from batchemo.audio.mpeg import (
     IN_A_ROW,
     LONGEST,
     ReadAt,
+    begins_a_row,
     find_row,
     frame_length,
     is_mono,
@@ -64,7 +65,7 @@ def right_index(read_at: ReadAt, place: int, size: int) -> Supplement | None:
     """Give the index that a file should have had.
 
     `place` is that of the file's first frame. None where the file's own index counts all frames,
-    or more than there are, and where the frames do not tell their lengths.
+    or more than there are, and where the sound begins with no row of frames that tell their length.
     """
     first = read_at(place, 4)
     length = frame_length(first)
@@ -74,8 +75,10 @@ def right_index(read_at: ReadAt, place: int, size: int) -> Supplement | None:
     sound = place if index is None else place + length
     if index and index.frames and index.bytes >= (size - place) * (1 - _TOLERANCE):
         return None
+    if not begins_a_row(read_at(sound, IN_A_ROW * LONGEST)):
+        return None
     frames = count_frames(read_at, sound, size)
-    if not frames or (index and index.frames >= frames * (1 - _TOLERANCE)):
+    if index and index.frames >= frames * (1 - _TOLERANCE):
         return None
     return Supplement(make_index(first, frames), sound)
 
