@@ -1,5 +1,8 @@
 """Adapts probabilities to each speaker, without labels: what a model says of everything a speaker
 says tells of the voice, and not of the emotion.
+
+What is taken away is the logarithm of the mean probability, not the mean of the logarithms: this
+would be led by the labels that are almost excluded, where a model knows least.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import numpy.typing as npt
 from batchemo.bundles.runtime import softmax
 
 PATIENCE = 8
-"""So many recordings of a speaker have half of their mean taken away."""
+"""So many recordings of a speaker have half of their tendency taken away."""
 
 _SMALLEST = float(np.finfo(np.float32).tiny)
 _STEPS = 2.0**28  # A sum of whole steps is the same in every order, to the last bit.
@@ -38,7 +41,9 @@ class Speakers:
 
     def add(self, names: Iterable[Hashable | None], logs: npt.ArrayLike) -> None:
         """Take note of recordings (n, …, labels), each of the speaker named; None is nobody."""
-        steps = np.rint(np.asarray(logs, np.float64) * _STEPS).astype(np.int64)
+        scores = np.asarray(logs, np.float64)
+        probabilities = softmax(scores.reshape(-1, scores.shape[-1])).reshape(scores.shape)
+        steps = np.rint(probabilities * _STEPS).astype(np.int64)
         speakers, places = _sorted_out(names, len(steps))
         sums = np.zeros((len(speakers), *steps.shape[1:]), np.int64)
         np.add.at(sums, places, steps)
@@ -62,8 +67,8 @@ class Speakers:
     def _tendency(self, name: Hashable) -> Array:
         """Give what is taken from each score; it trusts few recordings little."""
         count = self._counts[name]
-        mean = self._sums[name] / (_STEPS * count)
-        centred: Array = mean - mean.mean(axis=-1, keepdims=True)
+        leaning = np.log(np.maximum(self._sums[name], 1) / (_STEPS * count))
+        centred: Array = leaning - leaning.mean(axis=-1, keepdims=True)
         return centred * (count / (count + PATIENCE))
 
 
@@ -82,7 +87,7 @@ def adapt(logs: npt.ArrayLike) -> Array:
     """Give the adapted probabilities of the recordings (n, labels) of one speaker.
 
     >>> adapt(log_of([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.8, 0.2]])).round(2).tolist()
-    [[0.84, 0.16], [0.84, 0.16], [0.47, 0.53], [0.7, 0.3]]
+    [[0.85, 0.15], [0.85, 0.15], [0.49, 0.51], [0.72, 0.28]]
     """
     scores = np.asarray(logs, np.float64)
     names = ["the one"] * len(scores)
