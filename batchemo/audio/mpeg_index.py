@@ -10,9 +10,11 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+from batchemo.audio.failure import Failure
 from batchemo.audio.mpeg import (
     IN_A_ROW,
     LONGEST,
+    LOOK,
     ReadAt,
     begins_a_row,
     find_row,
@@ -66,6 +68,7 @@ def right_index(read_at: ReadAt, place: int, size: int) -> Supplement | None:
 
     `place` is that of the file's first frame. None where the file's own index counts all frames,
     or more than there are, and where the sound begins with no row of frames that tell their length.
+    Raises `Failure` where frames of another rate follow, which libsndfile cannot read with these.
     """
     first = read_at(place, 4)
     length = frame_length(first)
@@ -77,16 +80,23 @@ def right_index(read_at: ReadAt, place: int, size: int) -> Supplement | None:
         return None
     if not begins_a_row(read_at(sound, IN_A_ROW * LONGEST)):
         return None
-    frames = count_frames(read_at, sound, size)
+    frames, end = count_frames(read_at, sound, size)
+    other = find_row(read_at(end, LOOK + IN_A_ROW * LONGEST), 0, LOOK)
+    if other is not None:
+        found = f"frames of another kind follow at byte {end + other:,}: cut the file there"
+        raise Failure("unsupported", found)
     if index and index.frames >= frames * (1 - _TOLERANCE):
         return None
     return Supplement(make_index(first, frames), sound)
 
 
-def count_frames(read_at: ReadAt, place: int, size: int) -> int:
-    """Count the frames from `place` on that are like the first, over whatever lies between them."""
+def count_frames(read_at: ReadAt, place: int, size: int) -> tuple[int, int]:
+    """Count the frames from `place` on that are like the first, over whatever lies between them.
+
+    Gives their number and where the last one ends.
+    """
     first = read_at(place, 4)
-    frames, chunk, start = 0, b"", place
+    frames, end, chunk, start = 0, place, b"", place
     while place < size and frame_length(first):
         if place + IN_A_ROW * LONGEST > start + len(chunk) < size:
             chunk, start = read_at(place, _CHUNK), place
@@ -94,7 +104,7 @@ def count_frames(read_at: ReadAt, place: int, size: int) -> int:
         length = frame_length(head)
         if length and kind_of_frame(head) == kind_of_frame(first):
             frames += 1
-            place += length
+            end = place = place + length
             continue
         found = find_row(chunk, place - start, len(chunk), kind_of_frame(first))
         if found is not None:
@@ -103,7 +113,7 @@ def count_frames(read_at: ReadAt, place: int, size: int) -> int:
             chunk, start = read_at(place, _CHUNK), place
         else:
             break  # so much of something else lies behind the last frame, not between two
-    return frames
+    return frames, end
 
 
 def make_index(head: bytes, frames: int) -> bytes:

@@ -56,7 +56,7 @@ def decode(path: Path, content: bytes) -> np.ndarray:
 
 
 def frames_of(content: bytes) -> int:
-    return count_frames(lambda offset, count: content[offset : offset + count], 0, len(content))
+    return count_frames(lambda offset, count: content[offset : offset + count], 0, len(content))[0]
 
 
 @pytest.mark.parametrize("channels", [1, 2])
@@ -88,6 +88,13 @@ def test_a_constant_bitrate_needs_no_index_either(place: Path) -> None:
 def test_recordings_in_a_row_are_all_heard(between: bytes, place: Path) -> None:
     content = mp3(16_000) + between + mp3(16_000, seed=1)
     assert len(decode(place, content)) >= 2 * 16_000 * SECONDS
+
+
+def test_recordings_of_two_rates_in_a_row_are_refused_with_the_place(place: Path) -> None:
+    first, second = mp3(16_000), mp3(44_100)
+    for content in (first, without_index(first)):
+        with pytest.raises(Failure, match=f"unsupported: .* at byte {len(content):,}"):
+            decode(place, content + second)
 
 
 def test_a_file_that_lost_its_second_half_is_still_truncated(place: Path) -> None:
