@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from decoding import decode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from signals import voice
@@ -25,16 +26,6 @@ ENCODINGS = [
     )
     for subtype in soundfile.available_subtypes(container)
 ]
-
-
-def decode(path: Path) -> np.ndarray:
-    with open_audio(str(path)) as file:
-        decoder = Decoder(file)
-        try:
-            decoder.check()
-            return np.concatenate(list(decoder.blocks()))
-        finally:
-            decoder.close()
 
 
 def refusal(path: Path) -> Failure:

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from decoding import decode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchemo.audio import Failure, open_audio
-from batchemo.audio.decode import Decoder
+from batchemo.audio import Failure
 from batchemo.audio.mpeg import frame_length
 from batchemo.audio.mpeg_index import count_frames, index_of, right_index
 
@@ -44,15 +44,9 @@ def without_index(content: bytes) -> bytes:
     return content[frame_length(content[:4]) :]
 
 
-def decode(path: Path, content: bytes) -> np.ndarray:
+def heard(path: Path, content: bytes) -> np.ndarray:
     path.write_bytes(content)
-    with open_audio(str(path)) as file:
-        decoder = Decoder(file)
-        try:
-            decoder.check()
-            return np.concatenate(list(decoder.blocks()))
-        finally:
-            decoder.close()
+    return decode(path)
 
 
 def frames_of(content: bytes) -> int:
@@ -66,8 +60,8 @@ def test_without_an_index_all_of_it_is_heard_to_the_bit(
     rate: int, channels: int, seed: int, place: Path
 ) -> None:
     content = mp3(rate, channels, seed=seed)
-    whole = decode(place, content)
-    bare = decode(place, without_index(content))
+    whole = heard(place, content)
+    bare = heard(place, without_index(content))
     assert len(whole) == rate * SECONDS
     ahead = len(bare) - len(whole)
     assert 0 <= ahead < 0.25 * rate  # the encoder's delay and padding, which nothing tells now
@@ -77,9 +71,9 @@ def test_without_an_index_all_of_it_is_heard_to_the_bit(
 
 def test_a_constant_bitrate_needs_no_index_either(place: Path) -> None:
     content = without_index(mp3(16_000, mode="CONSTANT"))
-    assert len(decode(place, content)) >= 16_000 * SECONDS
+    assert len(heard(place, content)) >= 16_000 * SECONDS
     # What stands behind the sound is not counted as sound.
-    assert len(decode(place, content + b"APETAGEX" + bytes(400_000))) < 16_000 * (SECONDS + 0.25)
+    assert len(heard(place, content + b"APETAGEX" + bytes(400_000))) < 16_000 * (SECONDS + 0.25)
 
 
 @pytest.mark.parametrize(
@@ -87,20 +81,20 @@ def test_a_constant_bitrate_needs_no_index_either(place: Path) -> None:
 )
 def test_recordings_in_a_row_are_all_heard(between: bytes, place: Path) -> None:
     content = mp3(16_000) + between + mp3(16_000, seed=1)
-    assert len(decode(place, content)) >= 2 * 16_000 * SECONDS
+    assert len(heard(place, content)) >= 2 * 16_000 * SECONDS
 
 
 def test_recordings_of_two_rates_in_a_row_are_refused_with_the_place(place: Path) -> None:
     first, second = mp3(16_000), mp3(44_100)
     for content in (first, without_index(first)):
         with pytest.raises(Failure, match=f"unsupported: .* at byte {len(content):,}"):
-            decode(place, content + second)
+            heard(place, content + second)
 
 
 def test_a_file_that_lost_its_second_half_is_still_truncated(place: Path) -> None:
     content = mp3(16_000, seed=1)
     with pytest.raises(Failure, match="truncated"):
-        decode(place, content[: len(content) // 2])
+        heard(place, content[: len(content) // 2])
 
 
 def test_the_index_of_every_kind_of_frame_is_read() -> None:
