@@ -3,9 +3,9 @@
     python benchmarks/own_systems.py RAVDESS NEMO --foreign EMOVO --work own.work --jobs 2
 
 RAVDESS and NEMO, the folders of the recordings, are learnt from; EMOVO never is: the finished
-models are judged on it. Needs `pip install '.[train]'`, about two hours on two cores, and 11 GB of
-memory with one job; with two more than 23. What is finished is kept in the work folder, so that an
-interrupted run goes on.
+models are judged on it. Needs `pip install '.[train]'`, about two hours on two cores, and 9 GB of
+memory with one job; with two, 23 GB were not enough. What is finished is kept in the work folder,
+so that an interrupted run goes on.
 """
 
 from __future__ import annotations

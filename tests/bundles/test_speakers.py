@@ -27,7 +27,7 @@ def test_the_mean_probability_is_divided_by_to_the_power_of_n_in_n_plus_8() -> N
 
 
 def test_a_label_that_is_all_but_excluded_leads_nobody_astray() -> None:
-    # The mean of the logarithms of b would be -9, and b the most likely thereafter.
+    # The mean of the logarithms, of which b's is -12.6, would make b ten thousand times as likely.
     probabilities = np.array([[0.9, 1e-8, 0.1], [0.5, 0.4, 0.1], [0.9, 1e-8, 0.1]] * 8)
     adapted = adapt(log_of(probabilities / probabilities.sum(axis=1, keepdims=True)))
     assert adapted[0].argmax() == 0
