@@ -147,7 +147,7 @@ OWN_SYSTEMS: Mapping[str, System] = {
         System(
             "default",
             "A small conformer over pictures of the speech and, with an equal say, the control"
-            " beside it; settings were tried on two of the folds that judge it (a little hopeful).",
+            " beside it; settings were tried on folds that judge it (a little hopeful).",
             get_recipe("logmel64"),
             "conformer",
             _CYCLE,
@@ -157,7 +157,7 @@ OWN_SYSTEMS: Mapping[str, System] = {
         System(
             "accurate",
             "Three conformers like the default's and, with an equal say, the control beside them;"
-            " settings were tried on two of the folds that judge it (a little hopeful).",
+            " settings were tried on folds that judge it (a little hopeful).",
             get_recipe("logmel64"),
             "conformer",
             _CYCLE,
