@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from batchemo.bar import bar_for
 from batchemo.errors import UsageError
 from batchemo.scan.interpretation import Interpretation
-from batchemo.scan.options import BATCH_SIZE, STDOUT, TIMEOUT, ScanOptions, Settings
+from batchemo.scan.options import STDOUT, ScanOptions
+from batchemo.scan.settings import BATCH_SIZE, TIMEOUT, Settings
 from batchemo.sources import SourceOptions
 from batchemo.tables.whole import read_files_table
 

@@ -27,9 +27,18 @@ from pathlib import Path
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
-MODELS = "default accurate functionals cnn1d melattn stats162 frames62 mfcc40".split()
+MODELS = [
+    "default",
+    "accurate",
+    "functionals",
+    "cnn1d",
+    "melattn",
+    "stats162",
+    "frames62",
+    "mfcc40",
+]
 ALL_MODELS = [word for name in MODELS for word in ("-m", name)]
-FEATURES = "stats162 logmel128 frames62 mfcc40 logmel64 functionals".split()
+FEATURES = ["stats162", "logmel128", "frames62", "mfcc40", "logmel64", "functionals"]
 SHOWN_LINES = 20
 
 BLANKED = (

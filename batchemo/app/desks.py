@@ -16,8 +16,7 @@ from queue import Empty, LifoQueue
 from batchemo.app.hearing import Heard, Job, given_up, work
 from batchemo.errors import BatchemoError
 from batchemo.scan.dispatch import Dispatcher
-from batchemo.scan.plan import Chunk
-from batchemo.scan.pool import Done, LocalProcesses, R, Work, available_cpus
+from batchemo.scan.pool import Chunk, Done, LocalProcesses, R, Work, available_cpus
 from batchemo.sources import Recording
 
 PATIENCE = 600.0

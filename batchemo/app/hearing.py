@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from batchemo.app.outline import Outline, outline_of
 from batchemo.errors import BatchemoError, BundleError
 from batchemo.scan import task, watch
-from batchemo.scan.options import Settings
 from batchemo.scan.pool import Done
+from batchemo.scan.settings import Settings
 from batchemo.sources import Recording
 from batchemo.tables.rows import Row
 

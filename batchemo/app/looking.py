@@ -20,12 +20,14 @@ from batchemo.app.outline import Outline
 from batchemo.app.together import together
 from batchemo.audio import REASONS
 from batchemo.bundles import Bundle
+from batchemo.common.arrays import Float32
+from batchemo.common.text import for_display, to_text
 from batchemo.errors import BatchemoError
 from batchemo.scan.interpretation import PLAIN, Interpretation
 from batchemo.scan.panel import Panel
 from batchemo.scan.telling import Teller
-from batchemo.sources import Recording, SourceOptions, names
-from batchemo.tables.rows import Floats, Row, to_batch
+from batchemo.sources import Recording, SourceOptions
+from batchemo.tables.rows import Row, to_batch
 from batchemo.tables.verdicts import named
 from batchemo.tables.write import open_writer
 
@@ -67,7 +69,7 @@ class Judgement:
     """What one model says of a recording it could hear."""
 
     labels: tuple[str, ...]
-    probabilities: Floats
+    probabilities: Float32
     min_confidence: float = 0.0
 
     @cached_property
@@ -116,7 +118,7 @@ def look_at(sent: Sent, bundles: Sequence[Bundle], desks: Desks, options: AppOpt
 def _anonymous(row: Row, name: str, folder: str) -> Row:
     """Give a row the visitor's own name, and take away all that tells of the server."""
     detail = None if row.detail is None else row.detail.replace(folder, ROOT)
-    file = names.to_text(name)
+    file = to_text(name)
     return dataclasses.replace(row, root=ROOT, file=file, detail=detail, mtime_ns=None)
 
 
@@ -134,7 +136,7 @@ def complaint(row: Row) -> str:
     'The file has no bytes at all. (0 bytes)'
     """
     sentence = REASONS[row.reason or "internal_error"]
-    return f"{sentence} ({names.for_display(row.detail)})" if row.detail else sentence
+    return f"{sentence} ({for_display(row.detail)})" if row.detail else sentence
 
 
 def titles(bundles: Sequence[Bundle]) -> list[str]:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from batchemo.audio.decode import Decoder, mix
 from batchemo.audio.opening import open_audio
-
-Floats = NDArray[np.float32]
+from batchemo.common.arrays import Float32
 
 MOST = 1_000
 """Stretches that an outline has at most; more cannot be seen."""
@@ -23,8 +21,8 @@ class Outline:
 
     seconds: float
     """The length of one stretch; the last may be shorter."""
-    lows: Floats
-    highs: Floats
+    lows: Float32
+    highs: Float32
 
 
 def outline_of(path: str) -> Outline:
@@ -52,7 +50,7 @@ class _Pen:
         self._lows = np.zeros(0, np.float32)
         self._highs = np.zeros(0, np.float32)
 
-    def hear(self, samples: Floats) -> None:
+    def hear(self, samples: Float32) -> None:
         samples = np.concatenate([self._rest, samples])
         whole = len(samples) - len(samples) % self._stretch
         self._draw(samples[:whole].reshape(-1, self._stretch))
@@ -68,7 +66,7 @@ class _Pen:
             self._rest = self._rest[:0]
         return Outline(self._stretch / rate, self._lows, self._highs)
 
-    def _draw(self, stretches: Floats) -> None:
+    def _draw(self, stretches: Float32) -> None:
         self._lows = np.concatenate([self._lows, stretches.min(axis=1)])
         self._highs = np.concatenate([self._highs, stretches.max(axis=1)])
 

@@ -31,11 +31,11 @@ from batchemo.app.looking import (
 from batchemo.app.options import AppOptions
 from batchemo.audio import REASONS
 from batchemo.bundles import Bundle, load_bundle
+from batchemo.common.text import for_display
 from batchemo.errors import BatchemoError, UsageError
 from batchemo.scan.interpretation import Interpretation
-from batchemo.scan.options import Settings
 from batchemo.scan.panel import Panel, load_panel
-from batchemo.sources.names import for_display
+from batchemo.scan.settings import Settings
 
 WHAT_IT_IS = (
     "The models learned from actors. What comes out is how an expression **sounds**, judged by "

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import soundfile
 
 from batchemo.audio.failure import Failure
@@ -17,8 +16,7 @@ from batchemo.audio.mpeg import find_frame
 from batchemo.audio.mpeg_index import right_index
 from batchemo.audio.ogg import flaw_of_ogg
 from batchemo.audio.opening import OpenFile
-
-Frames = npt.NDArray[np.float32]
+from batchemo.common.arrays import Float32
 
 # 2 MB of float32: eleven seconds of 48 kHz mono, so that most recordings are one block.
 BLOCK_VALUES = 1 << 19
@@ -167,7 +165,7 @@ class Decoder:
             found = f"the header promises {promised:,} bytes of sound, the file holds {held:,}"
             raise Failure("truncated" if held else "zero_frames", found)
 
-    def blocks(self) -> Iterator[Frames]:
+    def blocks(self) -> Iterator[Float32]:
         """Give the sound as arrays of shape (frames, channels), none larger than a block."""
         most = max(1, BLOCK_VALUES // self.channels)
         while True:
@@ -184,7 +182,7 @@ class Decoder:
         """Whether all the promised frames have been given."""
         return self.position == self.promised
 
-    def _read(self, count: int) -> Frames:
+    def _read(self, count: int) -> Float32:
         """Read up to `count` frames. 16-bit sound is scaled here: three times as fast."""
         sixteen = self._handle.subtype == "PCM_16"
         raw = np.empty((count, self.channels), np.int16 if sixteen else np.float32)
@@ -192,7 +190,7 @@ class Decoder:
             raw = self._handle.read(out=raw)
         except soundfile.LibsndfileError as error:
             raise self._broken(error.error_string.rstrip(".")) from None
-        frames: Frames = np.multiply(raw, _SIXTEEN_BITS) if sixteen else raw
+        frames: Float32 = np.multiply(raw, _SIXTEEN_BITS) if sixteen else raw
         return frames
 
     def _check_end(self) -> None:
@@ -209,13 +207,13 @@ class Decoder:
         return Failure("truncated", f"{self.position:,}{of} frames could be read: {why}")
 
 
-def mix(frames: Frames) -> Frames:
+def mix(frames: Float32) -> Float32:
     """The mean of all channels as one signal."""
     channels = frames.shape[1]
     if channels == 1:
         return frames[:, 0]
     # Column by column: numpy's mean over a short last axis takes thirty times as long.
-    mono: Frames = frames[:, 0].copy()
+    mono: Float32 = frames[:, 0].copy()
     for column in range(1, channels):
         mono += frames[:, column]
     mono /= channels

@@ -6,16 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from batchemo.audio.meters import LevelMeter
 from batchemo.audio.options import ListenOptions
 from batchemo.audio.resample import Resampler
 from batchemo.audio.speech import sounds_like_speech
-from batchemo.audio.stopwatch import Seconds, timed
 from batchemo.audio.windows import WindowCutter
-
-Signal = npt.NDArray[np.float32]
+from batchemo.common.arrays import Float32
+from batchemo.common.timing import StageSeconds, timed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,7 +22,7 @@ class Window:
 
     start: float
     end: float
-    samples: Signal
+    samples: Float32
     speech: bool
     """False where the window is silent or nothing like speech, so that it has no vote."""
     of: int = 0
@@ -38,7 +36,11 @@ class Ear:
     """
 
     def __init__(
-        self, sample_rate: int, rate: int, wishes: Mapping[int, ListenOptions], seconds: Seconds
+        self,
+        sample_rate: int,
+        rate: int,
+        wishes: Mapping[int, ListenOptions],
+        seconds: StageSeconds,
     ) -> None:
         self._rate = rate
         self._seconds = seconds
@@ -52,7 +54,7 @@ class Ear:
         self.level = LevelMeter(rate)
         """The level of all that was heard."""
 
-    def hear(self, mono: Signal, *, last: bool) -> Iterator[Window]:
+    def hear(self, mono: Float32, *, last: bool) -> Iterator[Window]:
         """Take the next block, at the recording's own rate; give the windows that it completes."""
         self._whole = last
         piece = mono
@@ -82,7 +84,7 @@ class Ear:
         """Whether each of the options has had a window with speech."""
         return len(self._heard_speech) == len(self._cutters)
 
-    def _window(self, place: int, start: int, samples: Signal) -> Window:
+    def _window(self, place: int, start: int, samples: Float32) -> Window:
         rate = self._rate
         with timed(self._seconds, "gate"):
             speech = sounds_like_speech(samples, rate)

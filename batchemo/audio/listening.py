@@ -11,13 +11,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from types import TracebackType
 
-from batchemo.audio.decode import Decoder, Frames, mix
-from batchemo.audio.ear import Ear, Signal, Window
+from batchemo.audio.decode import Decoder, mix
+from batchemo.audio.ear import Ear, Window
 from batchemo.audio.failure import Failure
 from batchemo.audio.meters import ClipMeter, peak_of
 from batchemo.audio.opening import open_audio
 from batchemo.audio.options import ListenOptions
-from batchemo.audio.stopwatch import timed
+from batchemo.common.arrays import Float32
+from batchemo.common.timing import timed
 
 # 180 dB over full scale: no scale of integers, 32 bits included, that was mistaken for floats.
 _BEYOND_EVERY_SCALE = 1e9
@@ -116,8 +117,8 @@ class Listening:
         return decoder
 
     def _next_mono(
-        self, decoder: Decoder, blocks: Iterator[Frames], clip: ClipMeter
-    ) -> Signal | None:
+        self, decoder: Decoder, blocks: Iterator[Float32], clip: ClipMeter
+    ) -> Float32 | None:
         """The next block as one signal, measured; None at the end."""
         with timed(self.seconds, "decode"):
             frames = next(blocks, None)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
-Signal = npt.NDArray[np.float32]
+from batchemo.common.arrays import Float32
 
 FRAME_SECONDS = 0.02
 FLOOR_DB = -120.0
@@ -33,13 +32,13 @@ class LevelMeter:
 
     def __init__(self, rate: int) -> None:
         self._frame = round(rate * FRAME_SECONDS)
-        self._rest: Signal = np.empty(0, np.float32)
+        self._rest: Float32 = np.empty(0, np.float32)
         self._samples = 0
         self._energy = 0.0
         self._loudest = 0.0
         self._counts = np.zeros(_STEPS, np.int64)
 
-    def hear(self, piece: Signal) -> None:
+    def hear(self, piece: Float32) -> None:
         """Take the next piece of the signal."""
         if len(self._rest):
             piece = np.concatenate((self._rest, piece))
@@ -53,7 +52,7 @@ class LevelMeter:
             self._count(self._rest.reshape(1, -1))
             self._rest = self._rest[:0]
 
-    def _count(self, frames: Signal) -> None:
+    def _count(self, frames: Float32) -> None:
         if not frames.size:
             return
         energies = np.einsum("ij,ij->i", frames, frames).astype(np.float64)
@@ -95,7 +94,7 @@ class ClipMeter:
         self._samples = 0
         self._clipped = 0
 
-    def hear(self, frames: Signal, peak: float) -> None:
+    def hear(self, frames: Float32, peak: float) -> None:
         """Take the next (frames, channels) block, whose peak is known."""
         self._samples += frames.size
         if peak < self._full_scale:
@@ -115,6 +114,6 @@ class ClipMeter:
         return self._clipped / self._samples if self._samples else None
 
 
-def peak_of(frames: Signal) -> float:
+def peak_of(frames: Float32) -> float:
     """The largest magnitude; NaN where a sample is NaN."""
     return float(max(frames.max(), -frames.min())) if frames.size else 0.0

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
 import soxr
 
-Signal = npt.NDArray[np.float32]
+from batchemo.common.arrays import Float32
 
 _QUALITY = "HQ"
 
@@ -22,12 +20,12 @@ class Resampler:
         self._rates = source, target
         self._stream: soxr.ResampleStream | None = None
 
-    def hear(self, piece: Signal, *, last: bool) -> Signal:
+    def hear(self, piece: Float32, *, last: bool) -> Float32:
         """Take the next piece; give what it completes, at the end all that is left."""
         if self._stream is None:
             if last:  # The same samples as from a stream, a seventh faster.
-                whole: Signal = soxr.resample(piece, *self._rates, quality=_QUALITY)
+                whole: Float32 = soxr.resample(piece, *self._rates, quality=_QUALITY)
                 return whole
             self._stream = soxr.ResampleStream(*self._rates, 1, dtype="float32", quality=_QUALITY)
-        completed: Signal = self._stream.resample_chunk(piece, last=last)
+        completed: Float32 = self._stream.resample_chunk(piece, last=last)
         return completed

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-Signal = npt.NDArray[np.float32]
+from batchemo.common.arrays import Float32
 
 LEAST_CHANGE_DB = 2.5
 """Above what steady sounds reach, below what speech keeps in noise: figures in docs/audio.md."""
@@ -37,7 +37,7 @@ _BAND_FLOOR = 1e-4
 _NO_POWER = 1e-14
 
 
-def sounds_like_speech(samples: Signal, rate: int) -> bool:
+def sounds_like_speech(samples: Float32, rate: int) -> bool:
     """Whether a window of signal changes the way that speech does.
 
     >>> tone = np.sin(np.arange(48000, dtype=np.float32) / 10)
@@ -47,7 +47,7 @@ def sounds_like_speech(samples: Signal, rate: int) -> bool:
     return spectral_change(samples, rate) >= LEAST_CHANGE_DB
 
 
-def spectral_change(samples: Signal, rate: int) -> float:
+def spectral_change(samples: Float32, rate: int) -> float:
     """How much the spectrum changes in its second direction, in dB; 0 for too little sound."""
     from scipy.fft import rfft
 
@@ -69,19 +69,19 @@ def spectral_change(samples: Signal, rate: int) -> float:
     return _second_spread(bands[counted[1:-1]])
 
 
-def _coarsen(samples: Signal, rate: int) -> tuple[Signal, float]:
+def _coarsen(samples: Float32, rate: int) -> tuple[Float32, float]:
     """Bring a signal to about 4 kHz by averaging, and lift its high frequencies."""
     step = max(1, rate // _COARSE_RATE)
     length = len(samples) // step
     whole = samples[: length * step]
-    coarse: Signal = whole[::step].copy()
+    coarse: Float32 = whole[::step].copy()
     for offset in range(1, step):
         coarse += whole[offset::step]
     coarse /= step
     return coarse[1:] - np.float32(0.97) * coarse[:-1], rate / step
 
 
-def _second_spread(bands: Signal) -> float:
+def _second_spread(bands: Float32) -> float:
     """The standard deviation, in dB, of band levels along their second principal direction."""
     if len(bands) < _LEAST_FRAMES:
         return 0.0
@@ -94,7 +94,7 @@ def _second_spread(bands: Signal) -> float:
 
 class _Plan(NamedTuple):
     size: int
-    taper: Signal
+    taper: Float32
     lowest: int
     highest: int
     bands: npt.NDArray[np.intp]

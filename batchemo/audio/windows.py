@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
-Signal = npt.NDArray[np.float32]
+from batchemo.common.arrays import Float32
 
 
 class WindowCutter:
@@ -25,12 +24,12 @@ class WindowCutter:
     def __init__(self, length: int, hop: int) -> None:
         self._length = length
         self._hop = hop
-        self._kept: Signal = np.empty(0, np.float32)
+        self._kept: Float32 = np.empty(0, np.float32)
         self._kept_from = 0
         self._next = 0
         self._covered = 0
 
-    def feed(self, piece: Signal) -> Iterator[tuple[int, Signal]]:
+    def feed(self, piece: Float32) -> Iterator[tuple[int, Float32]]:
         """Take the next piece of the signal; give the windows that it completes."""
         self._kept = np.concatenate((self._kept, piece)) if len(self._kept) else piece
         total = self._kept_from + len(self._kept)
@@ -43,13 +42,13 @@ class WindowCutter:
         self._kept = self._kept[keep_from - self._kept_from :]
         self._kept_from = keep_from
 
-    def finish(self) -> Iterator[tuple[int, Signal]]:
+    def finish(self) -> Iterator[tuple[int, Float32]]:
         """Give the window that covers the end, if anything is left to cover."""
         total = self._kept_from + len(self._kept)
         if total > self._covered:
             start = max(0, total - self._length)
             yield start, self._from(start)
 
-    def _from(self, start: int) -> Signal:
+    def _from(self, start: int) -> Float32:
         offset = start - self._kept_from
         return self._kept[offset : offset + self._length]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from batchemo.scan.options import BATCH_SIZE
+from batchemo.scan.settings import BATCH_SIZE
 
 NEARLY = 0.95
 """So much of the best is as good as the best: fewer processes then leave more for others."""

@@ -11,12 +11,12 @@ from time import perf_counter
 import numpy as np
 
 from batchemo.audio import Failure, listen
+from batchemo.common.arrays import Float32
 from batchemo.errors import BatchemoError
 from batchemo.features import extract
-from batchemo.scan.options import BATCH_SIZE, Settings
+from batchemo.scan.settings import BATCH_SIZE, Settings
 from batchemo.scan.tools import Tools, load_tools
 from batchemo.sources import Recording
-from batchemo.tables.rows import Floats
 
 SIZES = (1, 4, BATCH_SIZE, 64)
 
@@ -42,7 +42,7 @@ def batch_times(
     return {size: median(times[1:] or times) for size, times in taken.items()}
 
 
-def _items(tools: Tools, recordings: Sequence[Recording]) -> Iterator[Floats]:
+def _items(tools: Tools, recordings: Sequence[Recording]) -> Iterator[Float32]:
     """The features of windows with speech, of what can be heard."""
     for recording in recordings:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from batchemo.errors import UsageError
-from batchemo.scan.options import Settings
+from batchemo.scan.settings import Settings
 from batchemo.sources import SourceOptions
 
 SECONDS = 24.0

@@ -10,11 +10,10 @@ from functools import partial
 from itertools import cycle
 from time import monotonic
 
+from batchemo.common.locks import scratch_folder
 from batchemo.scan.dispatch import Dispatcher, Finished
-from batchemo.scan.options import Settings, Task
-from batchemo.scan.plan import Chunk
-from batchemo.scan.pool import LocalProcesses
-from batchemo.scan.scratch import scratch_folder
+from batchemo.scan.pool import Chunk, LocalProcesses
+from batchemo.scan.settings import Settings, Task
 from batchemo.scan.task import given_up, work
 from batchemo.sources import Recording
 from batchemo.tables.rows import Row

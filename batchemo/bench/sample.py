@@ -9,9 +9,9 @@ from itertools import islice
 from pathlib import Path
 from time import perf_counter
 
+from batchemo.common.locks import scratch_folder
 from batchemo.errors import UsageError
 from batchemo.scan.checkup import write_made_voice
-from batchemo.scan.scratch import scratch_folder
 from batchemo.sources import Recording, SourceOptions, open_sources
 
 MOST = 64

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from batchemo.bundles.schema import CARD, KERAS, check_info
 from batchemo.bundles.shelf import find_bundle
+from batchemo.common.arrays import Float32
 from batchemo.errors import BundleError
 
 INFO = "bundle.json"
@@ -138,3 +139,7 @@ def _read_inside(folder: Path, name: str, size: int | None) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise BundleError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+Graph: TypeAlias = Callable[[Float32], Float32]
+"""A batch of items (batch_size, *shape) → its logits (batch_size, labels)."""

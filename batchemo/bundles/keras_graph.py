@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from batchemo.bundles.bundle import Bundle
-from batchemo.bundles.graphs import check_keras
-from batchemo.bundles.runtime import Float32, Graph
+from batchemo.bundles.bundle import Bundle, Graph
+from batchemo.bundles.keras_checks import check_keras
 from batchemo.bundles.schema import KERAS
+from batchemo.common.arrays import Float32
 from batchemo.errors import BundleError, MissingExtraError
 
 

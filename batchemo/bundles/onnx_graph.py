@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from batchemo.bundles.bundle import Bundle
-from batchemo.bundles.graphs import check_onnx
-from batchemo.bundles.runtime import Float32, Graph
+from batchemo.bundles.bundle import Bundle, Graph
+from batchemo.bundles.onnx_checks import check_onnx
 from batchemo.bundles.schema import GRAPH
+from batchemo.common.arrays import Float32
 from batchemo.errors import BundleError
 
 _LOG_ERRORS = 3

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from batchemo.bundles.bundle import Bundle
+from batchemo.bundles.bundle import Bundle, Graph
+from batchemo.common.arrays import Float32
 from batchemo.errors import BundleError, UsageError
-
-Float32: TypeAlias = npt.NDArray[np.float32]
-Graph: TypeAlias = Callable[[Float32], Float32]
-"""A batch of items (batch_size, *shape) → its logits (batch_size, labels)."""
 
 Backend: TypeAlias = Literal["onnx", "tensorflow"]
 BATCH_SIZE = 32

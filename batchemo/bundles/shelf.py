@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import batchemo
 from batchemo.errors import UsageError
 
 
 def shelf() -> Path:
     """The folder of the shipped bundles: inside an installed package, beside it in a checkout."""
-    package = Path(batchemo.__file__).parent
+    package = Path(__file__).parent.parent
     inside = package / "models"
     return inside if inside.is_dir() else package.parent / "models"
 

@@ -13,14 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from batchemo.bundles.runtime import softmax
+from batchemo.common.arrays import Float64
 
 PATIENCE = 8
 """So many recordings of a speaker have half of their tendency taken away."""
 
 _SMALLEST = float(np.finfo(np.float32).tiny)
 _STEPS = 2.0**28  # A sum of whole steps is the same in every order, to the last bit.
-
-Array = npt.NDArray[np.float64]
 
 
 class Speakers:
@@ -53,7 +52,7 @@ class Speakers:
                 self._counts[name] = self._counts.get(name, 0) + int(count)
                 self._sums[name] = self._sums.get(name, 0) + total
 
-    def adapt(self, names: Iterable[Hashable | None], logs: npt.ArrayLike) -> Array:
+    def adapt(self, names: Iterable[Hashable | None], logs: npt.ArrayLike) -> Float64:
         """Give the probabilities of recordings, each seen against the others of its speaker."""
         scores = np.asarray(logs, np.float64)
         speakers, places = _sorted_out(names, len(scores))
@@ -64,11 +63,11 @@ class Speakers:
         left = scores - tendencies[places]
         return softmax(left.reshape(-1, scores.shape[-1])).reshape(scores.shape)
 
-    def _tendency(self, name: Hashable) -> Array:
+    def _tendency(self, name: Hashable) -> Float64:
         """Give what is taken from each score; it trusts few recordings little."""
         count = self._counts[name]
         leaning = np.log(np.maximum(self._sums[name], 1) / (_STEPS * count))
-        centred: Array = leaning - leaning.mean(axis=-1, keepdims=True)
+        centred: Float64 = leaning - leaning.mean(axis=-1, keepdims=True)
         return centred * (count / (count + PATIENCE))
 
 
@@ -83,7 +82,7 @@ def _sorted_out(
     return list(known), np.array(places, np.intp)
 
 
-def adapt(logs: npt.ArrayLike) -> Array:
+def adapt(logs: npt.ArrayLike) -> Float64:
     """Give the adapted probabilities of the recordings (n, labels) of one speaker.
 
     >>> adapt(log_of([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.8, 0.2]])).round(2).tolist()
@@ -96,7 +95,7 @@ def adapt(logs: npt.ArrayLike) -> Array:
     return speakers.adapt(names, scores)
 
 
-def log_of(probabilities: npt.ArrayLike) -> Array:
+def log_of(probabilities: npt.ArrayLike) -> Float64:
     """Give the logarithms of probabilities, of which a model's may be as small as 0."""
-    logs: Array = np.log(np.maximum(np.asarray(probabilities, np.float64), _SMALLEST))
+    logs: Float64 = np.log(np.maximum(np.asarray(probabilities, np.float64), _SMALLEST))
     return logs

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from batchemo.bundles.bundle import INFO, Bundle, load_bundle
-from batchemo.bundles.graphs import check_keras, check_onnx
+from batchemo.bundles.keras_checks import check_keras
+from batchemo.bundles.onnx_checks import check_onnx
 from batchemo.bundles.schema import FORMAT, GRAPH, KERAS
 from batchemo.errors import BundleError
 

@@ -16,7 +16,7 @@ from batchemo.bench.options import SECONDS, BenchOptions
 from batchemo.cli.parse import jobs, split_words
 from batchemo.cli.signals import Stopped, stoppable
 from batchemo.cli.text import bar, clock, counted
-from batchemo.scan.options import BATCH_SIZE, Settings
+from batchemo.scan.settings import BATCH_SIZE, Settings
 from batchemo.sources import SourceOptions
 
 EPILOG = """

@@ -10,11 +10,12 @@ from itertools import groupby
 import click
 
 from batchemo.cli.text import bar, bar_width
+from batchemo.common.arrays import Float32
+from batchemo.common.text import for_display
 from batchemo.scan.interpretation import PLAIN, Interpretation
-from batchemo.sources.names import for_display
 from batchemo.tables.columns import DIMENSIONS, UNCERTAIN
 from batchemo.tables.dimensions import expected
-from batchemo.tables.rows import Floats, Row, Windows
+from batchemo.tables.rows import Row, Windows
 from batchemo.tables.verdicts import named
 
 NARROW_BAR = 12
@@ -52,13 +53,13 @@ def show(
     click.echo()
 
 
-def _agreed(together: Floats, opinions: Floats) -> str:
+def _agreed(together: Float32, opinions: Float32) -> str:
     """Say how many models have the label of all together."""
     agreed = int((opinions.argmax(axis=1) == together.argmax()).sum())
     return f"the label of {agreed} of {len(opinions)} models"
 
 
-def _show_votes(opinions: Floats, teller: _Teller, models: Sequence[str], columns: int) -> None:
+def _show_votes(opinions: Float32, teller: _Teller, models: Sequence[str], columns: int) -> None:
     width = max(map(len, models))
     for model, opinion in zip(models, opinions, strict=True):
         click.echo(f"  {model:<{width}}  {teller.verdict(opinion, columns)}")
@@ -71,15 +72,15 @@ class _Teller:
     labels: Sequence[str]
     how: Interpretation
 
-    def name(self, probabilities: Floats) -> str:
+    def name(self, probabilities: Float32) -> str:
         return str(named(probabilities[None], self.labels, self.how.min_confidence)[0])
 
-    def place(self, probabilities: Floats) -> str:
+    def place(self, probabilities: Float32) -> str:
         values = expected(probabilities[None], self.labels)[0]
         words = (name.removesuffix("_est") for name in DIMENSIONS)
         return ", ".join(f"{word} {v:+.2f}" for word, v in zip(words, values, strict=True))
 
-    def verdict(self, probabilities: Floats, columns: int) -> str:
+    def verdict(self, probabilities: Float32, columns: int) -> str:
         """Write the label with the highest probability as a short bar and a number."""
         share = float(probabilities.max())
         drawn = _drawn(share, bar_width(columns, NARROW_BAR))

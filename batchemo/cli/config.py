@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from batchemo.common.text import for_display
 from batchemo.errors import UsageError
-from batchemo.sources.names import for_display
 
 Options = dict[str, click.Option]
 

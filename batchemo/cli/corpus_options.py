@@ -12,8 +12,8 @@ from batchemo.cli.listeners import warn
 from batchemo.cli.options import together
 from batchemo.cli.parse import split_words
 from batchemo.cli.text import counted
+from batchemo.common.text import for_display
 from batchemo.errors import UsageError
-from batchemo.sources.names import for_display
 
 if TYPE_CHECKING:
     from batchemo.training.corpora import Corpus

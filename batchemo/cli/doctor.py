@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from batchemo.sources.names import for_display
+from batchemo.common.text import for_display
 
 EPILOG = """
 \b

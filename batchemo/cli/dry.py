@@ -8,7 +8,7 @@ import click
 
 from batchemo.cli.listeners import warn
 from batchemo.cli.text import counted
-from batchemo.sources.names import for_display
+from batchemo.common.text import for_display
 
 if TYPE_CHECKING:
     from batchemo.scan.preview import Preview

@@ -9,8 +9,8 @@ import click
 from batchemo.cli import streams
 from batchemo.cli.group import cli
 from batchemo.cli.signals import Stopped
+from batchemo.common.text import for_display
 from batchemo.errors import BatchemoError, describe
-from batchemo.sources.names import for_display
 
 INTERRUPTED = 130
 

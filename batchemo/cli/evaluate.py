@@ -21,8 +21,8 @@ from batchemo.cli.lessons import followed
 from batchemo.cli.options import ENVIRONMENT, config_option, jobs_option, quiet_option
 from batchemo.cli.parse import split_words
 from batchemo.cli.signals import Stopped, stoppable
+from batchemo.common.text import for_display
 from batchemo.errors import UsageError
-from batchemo.sources.names import for_display
 
 if TYPE_CHECKING:
     from batchemo.bundles import Bundle

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
 from batchemo.cli.text import NARROW, bar, bar_width, counted
-from batchemo.sources.names import for_display
+from batchemo.common.text import for_display
 from batchemo.training.report.evaluation import FIGURES, Evaluation, Figure, OfGroup
 
 if TYPE_CHECKING:

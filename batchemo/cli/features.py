@@ -23,9 +23,9 @@ from batchemo.cli.options import (
 from batchemo.cli.params import param_option, recipe_with
 from batchemo.cli.signals import Stopped, stoppable
 from batchemo.cli.text import counted
+from batchemo.common.text import for_display
 from batchemo.errors import UsageError
 from batchemo.scan.events import Listener, ignore
-from batchemo.sources.names import for_display
 
 _FOR_NETS = "joint"
 

@@ -184,7 +184,8 @@ def system_from(name: str, values: dict[str, Any]) -> System:
 def choices_from(values: dict[str, Any], system: System) -> Choices:
     """Take the choices out of a command's values; what was not chosen is the recipe's."""
     from batchemo.training.copies import check_copies
-    from batchemo.training.regression import CHOICES, REGRESSION
+    from batchemo.training.regression import CHOICES
+    from batchemo.training.systems import REGRESSION
 
     told = {name: values.pop(name) for name in _NAMES if name in values}
     told = {name: value for name, value in told.items() if value is not None}

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Protocol
 import click
 
 from batchemo.cli.text import NARROW, counted
-from batchemo.sources.names import for_display
+from batchemo.common.text import for_display
 
 if TYPE_CHECKING:
     from batchemo.training.history import Epoch

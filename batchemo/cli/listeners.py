@@ -11,6 +11,7 @@ import click
 
 from batchemo.cli.notes import remarks
 from batchemo.cli.text import NARROW, clock, counted
+from batchemo.common.text import for_display
 from batchemo.scan.events import (
     Advanced,
     Event,
@@ -19,7 +20,6 @@ from batchemo.scan.events import (
     Report,
     Warned,
 )
-from batchemo.sources.names import for_display
 
 FAILURES_TOLD = 20
 """So many failures are told one by one; the table has them all."""

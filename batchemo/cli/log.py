@@ -15,11 +15,11 @@ from typing import IO, Any
 
 from batchemo.cli import streams
 from batchemo.cli.signals import Stopped
+from batchemo.common.files import naming_errors
+from batchemo.common.text import for_display
 from batchemo.errors import UsageError
 from batchemo.scan.events import Advanced, Event, RecordingFailed, Report, Started, Warned
 from batchemo.scan.options import STDOUT
-from batchemo.scan.parts import blaming
-from batchemo.sources.names import for_display
 
 EVENT_NAMES: dict[type, str] = {
     Started: "started",
@@ -49,7 +49,7 @@ class JsonLog:
         """Append a line."""
         if self._stream is None:
             self._stream = sys.stdout if self._target == STDOUT else _opened(self._target)
-        with blaming(Path(self._target)):
+        with naming_errors(Path(self._target)):
             self._stream.write(json.dumps({"event": name, "time": _now(), **fields}) + "\n")
             self._stream.flush()
 
@@ -68,7 +68,7 @@ class JsonLog:
         if isinstance(error, Stopped):
             self.write("stopped", {"signal": signal.Signals(error.number).name})
         if self._target != STDOUT:
-            with blaming(Path(self._target)):
+            with naming_errors(Path(self._target)):
                 self._stream.close()
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchemo.cli.listeners import warn
+from batchemo.common.text import for_display
 from batchemo.errors import BundleError
-from batchemo.sources.names import for_display
 
 if TYPE_CHECKING:
     from batchemo.bundles import Bundle

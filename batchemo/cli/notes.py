@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from batchemo.cli.text import counted
+from batchemo.common.text import for_display
 from batchemo.scan.events import Report
-from batchemo.sources.names import for_display
 
 
 def remarks(report: Report) -> list[str]:

@@ -11,7 +11,7 @@ from batchemo.cli.config import load_config
 from batchemo.cli.parse import duration, jobs, split_words
 from batchemo.errors import UsageError
 from batchemo.scan.interpretation import Interpretation
-from batchemo.scan.options import BATCH_SIZE, TIMEOUT, Settings
+from batchemo.scan.settings import BATCH_SIZE, TIMEOUT, Settings
 from batchemo.sources import SourceOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -20,10 +20,11 @@ from batchemo.cli.options import (
     model_options,
     settings_from,
 )
+from batchemo.common.arrays import Float32
 from batchemo.scan.interpretation import PLAIN, Interpretation
 from batchemo.tables.columns import DIMENSIONS
 from batchemo.tables.dimensions import expected
-from batchemo.tables.rows import Floats, Row, Windows
+from batchemo.tables.rows import Row, Windows
 from batchemo.tables.verdicts import agreement, judge, named
 
 EPILOG = """
@@ -105,7 +106,7 @@ _BESIDE = {"root", "file", "reason", "detail", "probabilities", "opinions", "win
 _MEASURED = [field.name for field in dataclasses.fields(Row) if field.name not in _BESIDE]
 
 
-_Judged = Callable[[Floats | None], dict[str, Any]]
+_Judged = Callable[[Float32 | None], dict[str, Any]]
 
 
 def _votes(row: Row, models: tuple[str, ...], judged: _Judged) -> dict[str, Any]:
@@ -131,7 +132,7 @@ def _windows(windows: Windows, models: tuple[str, ...], judged: _Judged) -> list
 
 
 def _judgement(
-    probabilities: Floats | None, labels: tuple[str, ...], how: Interpretation
+    probabilities: Float32 | None, labels: tuple[str, ...], how: Interpretation
 ) -> dict[str, Any]:
     names = ["emotion", "confidence", "margin", "probabilities"]
     names += DIMENSIONS if how.dimensions else ()

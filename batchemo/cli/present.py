@@ -6,8 +6,8 @@ from typing import IO, TYPE_CHECKING
 
 from batchemo.cli.notes import remarks
 from batchemo.cli.text import bar, bar_width, clock, counted
+from batchemo.common.text import for_display
 from batchemo.scan.events import Report
-from batchemo.sources.names import for_display
 from batchemo.tables.summary import Count, Summary
 
 if TYPE_CHECKING:

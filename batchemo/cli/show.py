@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchemo.cli.text import counted
-from batchemo.sources.names import for_display
+from batchemo.common.text import for_display
 
 if TYPE_CHECKING:
     from batchemo.tables.describe import Description

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchemo.common.text import for_display
 from batchemo.errors import UsageError
-from batchemo.sources.names import for_display
 
 if TYPE_CHECKING:
     from batchemo.tables.summary import Summary

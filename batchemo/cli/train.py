@@ -29,8 +29,8 @@ from batchemo.cli.lessons import followed
 from batchemo.cli.options import ENVIRONMENT, config_option, jobs_option, quiet_option, switch
 from batchemo.cli.signals import stoppable
 from batchemo.cli.text import counted
+from batchemo.common.text import for_display
 from batchemo.errors import UsageError
-from batchemo.sources.names import for_display
 
 if TYPE_CHECKING:
     from batchemo.training.course import Graduate

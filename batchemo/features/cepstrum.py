@@ -6,25 +6,26 @@ from functools import lru_cache
 
 import numpy as np
 
+from batchemo.common.arrays import Float32
 from batchemo.features.mel import decibels, mel_power
-from batchemo.features.spectrum import Floats, Spectrum, frozen, once
+from batchemo.features.spectrum import Spectrum, frozen, once
 
 _WIDTH = 9
 
 
 @once
-def mfcc(spectrum: Spectrum, n_mfcc: int = 20, n_mels: int = 128) -> Floats:
+def mfcc(spectrum: Spectrum, n_mfcc: int = 20, n_mels: int = 128) -> Float32:
     """The first cepstra of the log-mels, (frames, n_mfcc): librosa.feature.mfcc."""
     return decibels(mel_power(spectrum, n_mels)) @ cosines(n_mels, n_mfcc)
 
 
 @once
-def mfcc_delta(spectrum: Spectrum, order: int, n_mfcc: int = 20, n_mels: int = 128) -> Floats:
+def mfcc_delta(spectrum: Spectrum, order: int, n_mfcc: int = 20, n_mels: int = 128) -> Float32:
     """The movement of the cepstra, first or second order, (frames, n_mfcc)."""
     return delta(mfcc(spectrum, n_mfcc, n_mels), order)
 
 
-def delta(track: Floats, *orders: int) -> Floats:
+def delta(track: Float32, *orders: int) -> Float32:
     """Derivatives along the frames of polynomials fitted to nine: librosa.feature.delta.
 
     Of each order one, side by side: (frames, orders × columns). The polynomial is of that order,
@@ -41,12 +42,12 @@ def delta(track: Floats, *orders: int) -> Floats:
     nines = np.lib.stride_tricks.sliding_window_view(track, _WIDTH, axis=0)
     moving = (nines @ _slopes(orders)).transpose(0, 2, 1).reshape(len(nines), -1)
     nearest = np.minimum(np.maximum(np.arange(frames) - _WIDTH // 2, 0), len(nines) - 1)
-    derivatives: Floats = moving[nearest]
+    derivatives: Float32 = moving[nearest]
     return derivatives
 
 
 @lru_cache
-def _slopes(orders: tuple[int, ...]) -> Floats:
+def _slopes(orders: tuple[int, ...]) -> Float32:
     """What weighs nine frames into the derivatives of the polynomials that fit them best."""
     steps = np.arange(_WIDTH) - _WIDTH // 2
     slopes = []
@@ -58,7 +59,7 @@ def _slopes(orders: tuple[int, ...]) -> Floats:
 
 
 @lru_cache
-def cosines(n_mels: int, n_mfcc: int) -> Floats:
+def cosines(n_mels: int, n_mfcc: int) -> Float32:
     """The orthonormal cosine transform (DCT-II), cut to the first coefficients."""
     angles = np.pi / n_mels * np.outer(np.arange(n_mels) + 0.5, np.arange(n_mfcc))
     waves = np.cos(angles) * np.sqrt(2 / n_mels)

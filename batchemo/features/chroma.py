@@ -6,26 +6,27 @@ from functools import lru_cache
 
 import numpy as np
 
+from batchemo.common.arrays import Float32
 from batchemo.features.pitch import tuning
-from batchemo.features.spectrum import Floats, Spectrum, frozen, once
+from batchemo.features.spectrum import Spectrum, frozen, once
 
 CLASSES = 12
 _CENTRE_OCTAVE, _OCTAVE_WIDTH = 5.0, 2.0
 
 
 @once
-def chroma(spectrum: Spectrum) -> Floats:
+def chroma(spectrum: Spectrum) -> Float32:
     """The pitch classes from C on, each frame's strongest 1, (frames, 12): chroma_stft."""
     filters = chroma_filters(spectrum.rate, spectrum.n_fft, tuning(spectrum))
     raw = spectrum.power @ filters
     strongest = raw.max(axis=1, keepdims=True)
     audible = strongest >= np.finfo(np.float32).tiny
-    classes: Floats = raw / np.where(audible, strongest, np.float32(1))
+    classes: Float32 = raw / np.where(audible, strongest, np.float32(1))
     return classes
 
 
 @lru_cache  # of the 100 tunings that there are, speakers share a few
-def chroma_filters(rate: int, n_fft: int, tuning: float) -> Floats:
+def chroma_filters(rate: int, n_fft: int, tuning: float) -> Float32:
     """A Gaussian bump at each pitch class in every octave, (bins, 12): librosa.filters.chroma."""
     bins = n_fft // 2 + 1
     tuned_a = 440 * 2 ** (tuning / CLASSES) / 16

@@ -8,8 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from batchemo.common.arrays import Float32
 from batchemo.features.mel import decibels
-from batchemo.features.spectrum import Floats, Spectrum, fft_frequencies, frozen, once
+from batchemo.features.spectrum import (
+    Spectrum,
+    fft_frequencies,
+    frozen,
+    once,
+)
 
 BANDS = 7
 _FIRST_OCTAVE = 200.0
@@ -17,7 +23,7 @@ _QUANTILE = 0.02
 
 
 @once
-def bandwidth(spectrum: Spectrum) -> Floats:
+def bandwidth(spectrum: Spectrum) -> Float32:
     """The deviation of the magnitudes around their centroid in hertz, (frames, 1).
 
     librosa.feature.spectral_bandwidth, as √(E[f²] - E[f]²) from one product with (1, f, f²).
@@ -27,12 +33,12 @@ def bandwidth(spectrum: Spectrum) -> Floats:
     total[total < np.finfo(np.float32).tiny] = 1
     variance = second / total - (first / total) ** 2
     nyquist = spectrum.rate / 2
-    deviation: Floats = (np.sqrt(np.maximum(variance, 0)) * nyquist).astype(np.float32)
+    deviation: Float32 = (np.sqrt(np.maximum(variance, 0)) * nyquist).astype(np.float32)
     return deviation[:, None]
 
 
 @once
-def contrast(spectrum: Spectrum) -> Floats:
+def contrast(spectrum: Spectrum) -> Float32:
     """Peaks over valleys in decibels in the octaves from 200 Hz on and below, (frames, 7).
 
     librosa.feature.spectral_contrast: the means of the loudest and of the faintest 2 % of bins.
@@ -74,7 +80,7 @@ def _octaves(rate: int, n_fft: int) -> tuple[_Octave, ...]:
 
 
 @lru_cache
-def _powers(rate: int, n_fft: int) -> Floats:
+def _powers(rate: int, n_fft: int) -> Float32:
     # In units of the Nyquist frequency, which keeps the squares within float32's reach.
     unit = fft_frequencies(rate, n_fft) / (rate / 2)
     return frozen(np.stack([np.ones_like(unit), unit, unit**2], axis=1).astype(np.float32))

@@ -7,11 +7,17 @@ from typing import ClassVar
 
 import numpy as np
 
+from batchemo.common.arrays import Bool, Float32
 from batchemo.features import intonation, rhythm, statistics, timbre
 from batchemo.features.cepstrum import cosines
-from batchemo.features.fundamental import REFERENCE, Frames, Mask, Voice, find_voice
+from batchemo.features.fundamental import (
+    REFERENCE,
+    Frames,
+    Voice,
+    find_voice,
+)
 from batchemo.features.mel import decibels, mel_bands
-from batchemo.features.spectrum import LOUDEST, Floats, Spectrum
+from batchemo.features.spectrum import LOUDEST, Spectrum
 
 _VOICED = ("mean", "spread")
 _PEAK = 0.1
@@ -68,7 +74,7 @@ class Functionals:
             *rhythm.NAMES,
         )
 
-    def compute(self, samples: Floats, rate: int, window: float) -> Floats:
+    def compute(self, samples: Float32, rate: int, window: float) -> Float32:
         """The vector, (columns,); all 0 where there is no sound at all."""
         full_scale = _at_full_scale(samples)
         if full_scale is None:
@@ -87,7 +93,7 @@ class Functionals:
     def _cepstra(self) -> tuple[str, ...]:
         return tuple(f"cepstrum_{number}" for number in range(1, self.n_cepstra + 1))
 
-    def _sound(self, samples: Floats, rate: int) -> _Sound:
+    def _sound(self, samples: Float32, rate: int) -> _Sound:
         spectrum = Spectrum(
             samples, rate=rate, n_fft=self.n_fft, hop=self.hop, win_length=self.win_length
         )
@@ -114,15 +120,15 @@ class _Sound:
     """A window from its first audible frame to its last."""
 
     frames: Frames
-    audible: Mask
-    level: Floats
+    audible: Bool
+    level: Float32
     """In dB, 0 in the mean over the loudest quarter of the frames."""
     voice: Voice
-    tracks: Floats
+    tracks: Float32
     """All that is told of every audible frame, (frames, tracks)."""
 
 
-def _harmonics(sound: _Sound) -> Floats:
+def _harmonics(sound: _Sound) -> Float32:
     """The mean and the spread of each harmonic over the frames with a voice; 0 without any."""
     voiced = sound.voice.voiced
     if not voiced.any():
@@ -133,10 +139,10 @@ def _harmonics(sound: _Sound) -> Floats:
     return np.concatenate(statistics.mean_and_spread(heights))
 
 
-def _at_full_scale(samples: Floats) -> Floats | None:
+def _at_full_scale(samples: Float32) -> Float32 | None:
     """The samples without their offset, the largest 1; nothing if they are all the same."""
     held = np.clip(samples, -LOUDEST, LOUDEST, dtype=np.float32)
-    centred: Floats = held - held.mean()
+    centred: Float32 = held - held.mean()
     peak = float(np.abs(centred).max())
     if peak <= _ROUNDING * float(np.abs(held).max()):
         return None
@@ -144,6 +150,6 @@ def _at_full_scale(samples: Floats) -> Floats | None:
     return centred
 
 
-def _loudest(level: Floats, frames: int) -> float:
+def _loudest(level: Float32, frames: int) -> float:
     """The mean level of that many frames, at least one: the loudest."""
     return float(np.sort(level)[-max(1, frames) :].mean())

@@ -8,10 +8,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from batchemo.features.spectrum import Floats, frozen, hann
-
-Mask = NDArray[np.bool_]
-Costs = NDArray[np.float64]
+from batchemo.common.arrays import Bool, Float32, Float64
+from batchemo.features.spectrum import frozen, hann
 
 REFERENCE = 150.0
 """The pitch in hertz from which semitones are counted: between men's voices and women's."""
@@ -30,7 +28,7 @@ _FEW_STEPS = 8
 class Frames:
     """Power spectra, frame by frame, and how they were made."""
 
-    power: Floats
+    power: Float32
     rate: int
     win_length: int
     """Samples under the Hann window; the transform's length follows from the bins."""
@@ -45,14 +43,14 @@ class Frames:
 class Voice:
     """Frame by frame, the fundamental of a voice where there is one."""
 
-    voiced: Mask
-    pitch: Floats
+    voiced: Bool
+    pitch: Float32
     """In semitones from 150 Hz; means nothing where not voiced."""
-    strength: Floats
+    strength: Float32
     """How well the sound repeats after its period, 0 … 1; where not voiced, after any."""
 
 
-def find_voice(frames: Frames, audible: Mask, low: float, high: float) -> Voice:
+def find_voice(frames: Frames, audible: Bool, low: float, high: float) -> Voice:
     """The voice between two pitches in hertz, in those frames that are audible."""
     pitch, strength = _candidates(frames, low, high)
     way = _likeliest_way(pitch, strength, audible)
@@ -61,7 +59,7 @@ def find_voice(frames: Frames, audible: Mask, low: float, high: float) -> Voice:
     return Voice(voiced, pitch[taken], strength[taken])
 
 
-def _candidates(frames: Frames, low: float, high: float) -> tuple[Floats, Floats]:
+def _candidates(frames: Frames, low: float, high: float) -> tuple[Float32, Float32]:
     """The best few periods of each frame: pitch and strength, (frames, candidates).
 
     Peaks of the autocorrelation of the windowed frame over that of the window (Boersma, 1993).
@@ -86,7 +84,7 @@ def _candidates(frames: Frames, low: float, high: float) -> tuple[Floats, Floats
     return pitch.astype(np.float32), np.where(merit > 0, strength, np.float32(0))
 
 
-def _highest(table: Floats, count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _highest(table: Float32, count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The places, rows and columns, of the highest few of each row, the highest first."""
     left, rows = table.copy(), np.arange(len(table))
     columns = np.empty((len(table), count), np.intp)
@@ -97,7 +95,7 @@ def _highest(table: Floats, count: int) -> tuple[NDArray[np.intp], NDArray[np.in
     return rows[:, None], columns
 
 
-def _likeliest_way(pitch: Floats, strength: Floats, audible: Mask) -> NDArray[np.intp]:
+def _likeliest_way(pitch: Float32, strength: Float32, audible: Bool) -> NDArray[np.intp]:
     """Which candidate each frame takes, or none (their number): Viterbi's algorithm."""
     frames, none = pitch.shape
     # In double precision: ways of many frames may differ by less than their sums are rounded by.
@@ -117,7 +115,7 @@ def _likeliest_way(pitch: Floats, strength: Floats, audible: Mask) -> NDArray[np
     return np.array(way[::-1], np.intp)
 
 
-def _totals(first: Costs, steps: Costs) -> Costs:
+def _totals(first: Float64, steps: Float64) -> Float64:
     """What the cheapest way to each candidate of each frame costs, (candidates, frames).
 
     Two steps are made one, for all frames at once, and two of these again: frame by frame, numpy
@@ -138,7 +136,7 @@ def _totals(first: Costs, steps: Costs) -> Costs:
 
 
 @lru_cache
-def _own_repeats(win_length: int, n_fft: int) -> Floats:
+def _own_repeats(win_length: int, n_fft: int) -> Float32:
     """The autocorrelation of the window itself: what its fading takes from each lag."""
     window = hann(win_length, n_fft).astype(np.float64)
     repeats = np.fft.irfft(np.abs(np.fft.rfft(window, 2 * n_fft)) ** 2)[:n_fft]

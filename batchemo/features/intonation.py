@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from batchemo.common.arrays import Float32
 from batchemo.features.fundamental import Voice
-from batchemo.features.spectrum import Floats
 from batchemo.features.statistics import (
     PERCENTILES,
     mean_and_spread,
@@ -48,7 +48,7 @@ _LEAP = 3.0
 _LEAST_SPREAD = 0.1
 
 
-def intonation(voice: Voice, level: Floats) -> Floats:
+def intonation(voice: Voice, level: Float32) -> Float32:
     """`NAMES` in semitones, all 0 without a voice; glides are from one frame to the next."""
     if np.count_nonzero(voice.voiced) < _FEWEST:
         return np.zeros(len(NAMES), np.float32)
@@ -56,7 +56,7 @@ def intonation(voice: Voice, level: Floats) -> Floats:
     return np.array(told, np.float32)
 
 
-def _pitch(voice: Voice, level: Floats) -> list[float]:
+def _pitch(voice: Voice, level: Float32) -> list[float]:
     """How high, how far apart, to which side; rising or falling; higher where louder."""
     pitch, loudness = voice.pitch[voice.voiced], level[voice.voiced]
     heights = percentiles(pitch)
@@ -114,7 +114,7 @@ def _phrases(voice: Voice) -> list[float]:
     ]
 
 
-def _slope(track: Floats) -> float:
+def _slope(track: Float32) -> float:
     """How much a line through a track rises from frame to frame."""
     frames = len(track)
     times = np.arange((1 - frames) / 2, frames / 2)

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from batchemo.common.arrays import Float32
 from batchemo.features.functionals import Functionals
-from batchemo.features.spectrum import Floats
 from batchemo.features.speech import SpeechLogMel
 
 _PICTURE = SpeechLogMel()
@@ -37,14 +37,14 @@ class Joint:
         """The bands."""
         return _PICTURE.names()
 
-    def compute(self, samples: Floats, rate: int, window: float) -> Floats:
+    def compute(self, samples: Float32, rate: int, window: float) -> Float32:
         """The statistics, then the picture, (rows, bands)."""
         statistics = _STATISTICS.compute(samples, rate, window)
-        both: Floats = join(statistics[None], _PICTURE.compute(samples, rate, window)[None])[0]
+        both: Float32 = join(statistics[None], _PICTURE.compute(samples, rate, window)[None])[0]
         return both
 
 
-def join(statistics: Floats, pictures: Floats) -> Floats:
+def join(statistics: Float32, pictures: Float32) -> Float32:
     """The joint features of windows, of which both are known already.
 
     >>> join(np.ones((2, 267), np.float32), np.zeros((2, 301, 64), np.float32)).shape

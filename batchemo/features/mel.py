@@ -8,7 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from batchemo.features.spectrum import Floats, Spectrum, fft_frequencies, frozen, once
+from batchemo.common.arrays import Float32
+from batchemo.features.spectrum import (
+    Spectrum,
+    fft_frequencies,
+    frozen,
+    once,
+)
 
 # Slaney's scale: linear to 1 kHz, logarithmic above.
 _HZ_PER_MEL = 200 / 3
@@ -24,13 +30,13 @@ FAINTEST = 1e-10
 @once
 def mel_power(
     spectrum: Spectrum, n_mels: int = 128, fmin: float = 0.0, fmax: float | None = None
-) -> Floats:
+) -> Float32:
     """The power in each mel band, (frames, n_mels): librosa.feature.melspectrogram."""
     top = spectrum.rate / 2 if fmax is None else fmax
     return mel_bands(spectrum.power, spectrum.rate, n_mels, fmin, top)
 
 
-def mel_bands(power: Floats, rate: int, n_mels: int, fmin: float, fmax: float) -> Floats:
+def mel_bands(power: Float32, rate: int, n_mels: int, fmin: float, fmax: float) -> Float32:
     """The same of some frames alone, given their power spectra."""
     mel = np.empty((len(power), n_mels), dtype=np.float32)
     for block in _blocks(rate, 2 * (power.shape[1] - 1), n_mels, fmin, fmax):
@@ -39,19 +45,19 @@ def mel_bands(power: Floats, rate: int, n_mels: int, fmin: float, fmax: float) -
 
 
 @once
-def mel_decibels(spectrum: Spectrum, n_mels: int = 128) -> Floats:
+def mel_decibels(spectrum: Spectrum, n_mels: int = 128) -> Float32:
     """Mel power in decibels below the loudest of the signal: power_to_db(…, ref=np.max)."""
     power = mel_power(spectrum, n_mels)
     return decibels(power, reference=float(power.max()))
 
 
-def decibels(power: Floats, reference: float = 1.0, range_db: float | None = 80.0) -> Floats:
+def decibels(power: Float32, reference: float = 1.0, range_db: float | None = 80.0) -> Float32:
     """Power in decibels, none more than `range_db` below the loudest: librosa.power_to_db.
 
     >>> decibels(np.array([1, 0.1, 0], dtype=np.float32))
     array([  0., -10., -80.], dtype=float32)
     """
-    level: Floats = np.maximum(power, np.float32(FAINTEST))
+    level: Float32 = np.maximum(power, np.float32(FAINTEST))
     np.log10(level, out=level)
     level *= 10
     if reference != 1:
@@ -62,7 +68,7 @@ def decibels(power: Floats, reference: float = 1.0, range_db: float | None = 80.
 
 
 @lru_cache
-def mel_filters(rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> Floats:
+def mel_filters(rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> Float32:
     """Slaney's triangles, each of unit area, (bins, n_mels): librosa.filters.mel, transposed."""
     bins = fft_frequencies(rate, n_fft)[:, None]
     lowest, highest = _hz_to_mel(np.array([fmin, fmax]))
@@ -79,7 +85,7 @@ class _Block(NamedTuple):
 
     bands: slice
     bins: slice
-    filters: Floats
+    filters: Float32
 
 
 @lru_cache

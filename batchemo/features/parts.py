@@ -8,8 +8,9 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from batchemo.common.arrays import Float32
 from batchemo.features import cepstrum, chroma, envelope, mel, pitch, waveform
-from batchemo.features.spectrum import DoubleSpectrum, Floats, Spectrum
+from batchemo.features.spectrum import DoubleSpectrum, Spectrum
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class _Parts:
             columns += [part] if width == 1 else [f"{part}_{column}" for column in range(width)]
         return tuple(columns)
 
-    def _beside(self, samples: Floats, rate: int) -> Floats:
+    def _beside(self, samples: Float32, rate: int) -> Float32:
         """All the parts of one signal, (frames, columns)."""
         spectrum = DoubleSpectrum(samples, rate=rate, n_fft=self.n_fft, hop=self.hop)
         return np.concatenate([PARTS[part].track(spectrum, self) for part in self.parts], axis=1)
@@ -67,7 +68,7 @@ class Frames(_Parts):
         """Frames and columns, the same for every window."""
         return self.frames, len(self.names())
 
-    def compute(self, samples: Floats, rate: int, window: float) -> Floats:
+    def compute(self, samples: Float32, rate: int, window: float) -> Float32:
         """The first frames of the window, (frames, columns)."""
         skipped = round(self.offset * rate)
         wanted = max(round(window * rate) - skipped, (self.frames - 1) * self.hop)
@@ -88,12 +89,12 @@ class Means(_Parts):
         """The columns."""
         return (len(self.names()),)
 
-    def compute(self, samples: Floats, rate: int, window: float) -> Floats:
+    def compute(self, samples: Float32, rate: int, window: float) -> Float32:
         """The means, (columns,); of digital silence, if the signal ends before the offset."""
         heard = samples[round(self.offset * rate) :]
         if not len(heard):
             heard = np.zeros(1, dtype=np.float32)
-        means: Floats = self._beside(heard, rate).mean(axis=0)
+        means: Float32 = self._beside(heard, rate).mean(axis=0)
         return means
 
 
@@ -101,7 +102,7 @@ class Part(NamedTuple):
     """A feature: how many columns it has, and its track over the frames."""
 
     width: Callable[[_Parts], int]
-    track: Callable[[Spectrum, _Parts], Floats]
+    track: Callable[[Spectrum, _Parts], Float32]
 
 
 PARTS: dict[str, Part] = {

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from batchemo.features.spectrum import Floats, Spectrum, once
+from batchemo.common.arrays import Float32
+from batchemo.features.spectrum import Spectrum, once
 
 _FMIN, _FMAX = 150.0, 4000.0
 _THRESHOLD = np.float32(0.1)
@@ -17,12 +18,12 @@ class Peaks(NamedTuple):
     """The peaks of a spectrum, frame by frame: what librosa.piptrack has that is not 0."""
 
     frame: NDArray[np.intp]
-    pitch: Floats
+    pitch: Float32
     """In hertz, between the bins."""
-    height: Floats
+    height: Float32
 
 
-def find_peaks(bins: Floats, rate: int) -> Peaks:
+def find_peaks(bins: Float32, rate: int) -> Peaks:
     """The peaks from 150 to 4000 Hz that reach a tenth of their frame's maximum.
 
     A parabola through the bin and its neighbours places each; only peaks are worked on, where
@@ -49,7 +50,7 @@ def find_peaks(bins: Floats, rate: int) -> Peaks:
 
 
 @once
-def mean_pitch(spectrum: Spectrum) -> Floats:
+def mean_pitch(spectrum: Spectrum) -> Float32:
     """The mean pitch of each frame's peaks in hertz, 0 where there are none, (frames, 1).
 
     The mean of the non-zero `pitches` of `pitches, magnitudes = librosa.piptrack(y=…, sr=…)`.

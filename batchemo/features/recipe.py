@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, ClassVar, Protocol
 
+from batchemo.common.arrays import Float32
 from batchemo.errors import BatchemoError, BundleError, UsageError
 from batchemo.features.functionals import Functionals
 from batchemo.features.joint import Joint
 from batchemo.features.parts import Frames, Means
-from batchemo.features.spectrum import Floats
 from batchemo.features.speech import SpeechLogMel
 
 
@@ -31,7 +31,7 @@ class Params(Protocol):
     def names(self) -> tuple[str, ...]:
         """What the numbers along the last axis are called."""
 
-    def compute(self, samples: Floats, rate: int, window: float) -> Floats:
+    def compute(self, samples: Float32, rate: int, window: float) -> Float32:
         """The features of samples no longer than the window."""
 
 
@@ -147,7 +147,7 @@ def get_recipe(name: str, **params: Any) -> Recipe:
     return replace(recipe, params=_changed(recipe.params, params, UsageError))
 
 
-def extract(recipe: Recipe, samples: Floats, window: float | None = None) -> Floats:
+def extract(recipe: Recipe, samples: Float32, window: float | None = None) -> Float32:
     """The features of one window of mono samples at the recipe's rate.
 
     Always float32 and of `recipe.shape(window)`: what is shorter than the window is padded as the

@@ -8,8 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from batchemo.features.fundamental import Mask
-from batchemo.features.spectrum import Floats
+from batchemo.common.arrays import Bool, Float32
 from batchemo.features.statistics import mean_and_spread, runs
 
 _WAVES = (0.5, 1, 2, 3, 4, 6, 8, 12, 16, 25)
@@ -38,14 +37,14 @@ _SYLLABLE = 0.13
 _FAINT = 1e-3
 
 
-def rhythm(voiced: Mask, level: Floats, frame_rate: float) -> Floats:
+def rhythm(voiced: Bool, level: Float32, frame_rate: float) -> Float32:
     """`NAMES` of the frames of a window: seconds, how often a second, dB."""
     told = [*_stretches(voiced, frame_rate), *_peaks(level, frame_rate)]
     told.append(np.count_nonzero(level > _LOUD) / len(level))
     return np.array([*told, *_waves(level, frame_rate)], np.float32)
 
 
-def _stretches(voiced: Mask, frame_rate: float) -> list[float]:
+def _stretches(voiced: Bool, frame_rate: float) -> list[float]:
     """How long the voice sounds, how often it begins, and how long it pauses."""
     found = runs(voiced)
     lengths = (found[:, 1] - found[:, 0]) / frame_rate
@@ -59,7 +58,7 @@ def _stretches(voiced: Mask, frame_rate: float) -> list[float]:
     ]
 
 
-def _peaks(level: Floats, frame_rate: float) -> list[float]:
+def _peaks(level: Float32, frame_rate: float) -> list[float]:
     """How often the level peaks, how high, and how unevenly."""
     hump = _hump(max(1, round(_SYLLABLE * frame_rate / 2)))
     edge = np.ones(len(hump) // 2)
@@ -82,7 +81,7 @@ def _hump(half: int) -> NDArray[np.float64]:
     return hump
 
 
-def _waves(level: Floats, frame_rate: float) -> Floats:
+def _waves(level: Float32, frame_rate: float) -> Float32:
     """The logarithm of the power of the level's waves, band by band."""
     frames = len(level)
     points = max(512, 1 << (frames - 1).bit_length())
@@ -91,7 +90,7 @@ def _waves(level: Floats, frame_rate: float) -> Floats:
     edges = _edges(points, frame_rate)
     below = np.concatenate([[0], np.cumsum(power)])[edges]
     means = (below[1:] - below[:-1]) / np.maximum(1, edges[1:] - edges[:-1])
-    told: Floats = np.log(means + _FAINT)
+    told: Float32 = np.log(means + _FAINT)
     return told
 
 

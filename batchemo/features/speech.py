@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from batchemo.common.arrays import Float32
 from batchemo.features.mel import FAINTEST, decibels, mel_bands
-from batchemo.features.spectrum import Floats, Spectrum
+from batchemo.features.spectrum import Spectrum
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class SpeechLogMel:
         """The bands."""
         return tuple(f"mel_{band}" for band in range(self.n_mels))
 
-    def compute(self, samples: Floats, rate: int, window: float) -> Floats:
+    def compute(self, samples: Float32, rate: int, window: float) -> Float32:
         """The picture, (frames, n_mels)."""
         spectrum = Spectrum(
             samples, rate=rate, n_fft=self.n_fft, hop=self.hop, win_length=self.win_length
@@ -74,9 +75,9 @@ class SpeechLogMel:
         return slice(max(0, loud[0] - margin), loud[-1] + margin + 1)
 
 
-def _levelled(level: Floats) -> Floats:
+def _levelled(level: Float32) -> Float32:
     """Decibels that are 0 in the mean over the loudest quarter of the frames' maxima."""
     loudest_first = np.sort(level.max(axis=1))[::-1]
     quarter = (len(loudest_first) + 3) // 4
-    shifted: Floats = level - loudest_first[:quarter].mean()
+    shifted: Float32 = level - loudest_first[:quarter].mean()
     return shifted

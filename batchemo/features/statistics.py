@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from batchemo.common.arrays import Bool, Float32
 from batchemo.features.cepstrum import delta
-from batchemo.features.fundamental import Mask
-from batchemo.features.spectrum import Floats
 
 PERCENTILES = (5, 20, 50, 80, 95)
 _SHARES = np.array(PERCENTILES) / 100
@@ -23,7 +22,7 @@ NAMES = (
 )
 
 
-def statistics(tracks: Floats, where: Mask) -> Floats:
+def statistics(tracks: Float32, where: Bool) -> Float32:
     """`NAMES` of each track over those frames, at least one, (statistics, tracks).
 
     The trend is by how much the track rises from the first frame to the last; speed and
@@ -56,7 +55,7 @@ def mean_and_spread(values: NDArray[Any]) -> tuple[Any, Any]:
     return mean, np.sqrt(np.add.reduce(np.square(values - mean), axis=0) / count)
 
 
-def percentiles(values: Floats) -> Floats:
+def percentiles(values: Float32) -> Float32:
     """`PERCENTILES` along the first axis, between neighbours by the straight line.
 
     >>> percentiles(np.arange(11.0)).tolist()
@@ -67,11 +66,11 @@ def percentiles(values: Floats) -> Floats:
     below = places.astype(np.intp)
     part = (places - below).reshape(-1, *[1] * (values.ndim - 1))
     above = np.minimum(below + 1, len(values) - 1)
-    between: Floats = ordered[below] + part * (ordered[above] - ordered[below])
+    between: Float32 = ordered[below] + part * (ordered[above] - ordered[below])
     return between
 
 
-def trend(tracks: Floats, where: Mask) -> Floats:
+def trend(tracks: Float32, where: Bool) -> Float32:
     """How far a line through those frames of a track rises from the first frame to the last.
 
     >>> round(float(trend(np.arange(10), np.ones(10, dtype=bool))), 6)
@@ -81,11 +80,11 @@ def trend(tracks: Floats, where: Mask) -> Floats:
     times = np.flatnonzero(where) / max(1, len(tracks) - 1)
     times -= np.add.reduce(times) / len(times)
     squares = times @ times
-    rise: Floats = times @ (chosen - np.add.reduce(chosen, axis=0) / len(chosen)) / (squares or 1)
+    rise: Float32 = times @ (chosen - np.add.reduce(chosen, axis=0) / len(chosen)) / (squares or 1)
     return rise
 
 
-def runs(mask: Mask) -> NDArray[np.intp]:
+def runs(mask: Bool) -> NDArray[np.intp]:
     """The begin and the end of each run of frames that are set, (runs, 2).
 
     >>> runs(np.array([True, False, True, True])).tolist()

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from batchemo.common.arrays import Float32
 from batchemo.features.mel import decibels
-from batchemo.features.spectrum import Floats, fft_frequencies, frozen
+from batchemo.features.spectrum import fft_frequencies, frozen
 
 NAMES = (
     "centroid",
@@ -32,7 +33,7 @@ _TREBLE = 4000
 _SILENT = np.float32(1e-9)
 
 
-def timbre(power: Floats, rate: int) -> Floats:
+def timbre(power: Float32, rate: int) -> Float32:
     """The colour of each frame, (frames, `NAMES`).
 
     Centroid and width of the magnitudes in kHz; flatness, the geometric over the arithmetic mean
@@ -55,7 +56,7 @@ def timbre(power: Floats, rate: int) -> Floats:
     return np.concatenate([np.stack(tracks, axis=1), slopes[:, :-1]], axis=1)
 
 
-def harmonics(power: Floats, hertz: Floats, bin_width: float) -> Floats:
+def harmonics(power: Float32, hertz: Float32, bin_width: float) -> Float32:
     """The first eight harmonics of each frame over all its power in dB, (frames, 8).
 
     The highest of five bins around each; one that lies above the spectrum's end is read there.
@@ -68,7 +69,7 @@ def harmonics(power: Floats, hertz: Floats, bin_width: float) -> Floats:
     return _level(peaks) - _level(power.sum(axis=1))[:, None]
 
 
-def _flux(magnitude: Floats) -> Floats:
+def _flux(magnitude: Float32) -> Float32:
     length = np.sqrt(np.einsum("ij,ij->i", magnitude, magnitude))[:, None]
     unit = magnitude / np.maximum(length, _SILENT)
     change = unit[1:] - unit[:-1]
@@ -77,18 +78,18 @@ def _flux(magnitude: Floats) -> Floats:
     return flux
 
 
-def _level(power: Floats) -> Floats:
+def _level(power: Float32) -> Float32:
     return decibels(power, range_db=None)
 
 
 class _Table(NamedTuple):
     """What a power spectrum is multiplied with, by bins."""
 
-    moments: Floats
-    shares: Floats
+    moments: Float32
+    shares: Float32
     """The power below the treble, in it, and the mean."""
     peaks: Sequence[slice]
-    slopes: Floats
+    slopes: Float32
     """Of levels: the two slopes, and the mean."""
 
 

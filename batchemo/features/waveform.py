@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from batchemo.features.spectrum import Floats, Spectrum, once
+from batchemo.common.arrays import Float32
+from batchemo.features.spectrum import Spectrum, once
 
 _ZERO = np.float32(1e-10)
 
 
 @once
-def zero_crossing_rate(spectrum: Spectrum) -> Floats:
+def zero_crossing_rate(spectrum: Spectrum) -> Float32:
     """The share of samples in a frame at which the sign changes, (frames, 1).
 
     librosa.feature.zero_crossing_rate: what is fainter than 1e-10 counts as positive, and the
@@ -25,8 +26,8 @@ def zero_crossing_rate(spectrum: Spectrum) -> Floats:
 
 
 @once
-def rms(spectrum: Spectrum) -> Floats:
+def rms(spectrum: Spectrum) -> Float32:
     """The root mean square of each frame, before any window, (frames, 1): librosa.feature.rms."""
     energy = np.einsum("ij,ij->i", spectrum.frames, spectrum.frames)
-    level: Floats = np.sqrt(energy / np.float32(spectrum.n_fft))
+    level: Float32 = np.sqrt(energy / np.float32(spectrum.n_fft))
     return level[:, None]

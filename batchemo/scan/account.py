@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import batchemo
+from batchemo import __version__
 from batchemo.bundles import Bundle
+from batchemo.common.text import to_text
 from batchemo.errors import UsageError
 from batchemo.scan.interpretation import Interpretation
-from batchemo.scan.options import Settings
-from batchemo.sources import SourceOptions, names
+from batchemo.scan.settings import Settings
+from batchemo.sources import SourceOptions
 
 DIGEST_SHOWN = 12
 SHORTEST_HOP = 0.02
@@ -86,7 +87,7 @@ def _account_of_run(
     settings: Settings, sources: SourceOptions, interpretation: Interpretation
 ) -> dict[str, Any]:
     return {
-        "batchemo": batchemo.__version__,
+        "batchemo": __version__,
         "options": {
             "channel": settings.channel,
             "backend": settings.backend,
@@ -100,10 +101,10 @@ def _account_of_run(
 def account_of_sources(sources: SourceOptions) -> dict[str, Any]:
     """Tell where the recordings came from."""
     return {
-        "paths": [names.to_text(os.path.normpath(path)) for path in sources.paths],
-        "files_from": sources.files_from and names.to_text(sources.files_from),
-        "manifest": sources.manifest and names.to_text(sources.manifest),
-        "include": list(map(names.to_text, sources.include)),
-        "exclude": list(map(names.to_text, sources.exclude)),
+        "paths": [to_text(os.path.normpath(path)) for path in sources.paths],
+        "files_from": sources.files_from and to_text(sources.files_from),
+        "manifest": sources.manifest and to_text(sources.manifest),
+        "include": list(map(to_text, sources.include)),
+        "exclude": list(map(to_text, sources.exclude)),
         "extensions": list(sources.extensions),
     }

@@ -12,16 +12,18 @@ from time import perf_counter
 import numpy as np
 
 from batchemo.audio import Failure, Window
+from batchemo.common.arrays import Float32
+from batchemo.common.timing import StageSeconds, add_seconds
 from batchemo.errors import BatchemoError
 from batchemo.features import extract
 from batchemo.scan import watch
 from batchemo.scan.draft import Draft, Sheet
-from batchemo.scan.hearing import hear, spend, unexpected
-from batchemo.scan.options import Task
-from batchemo.scan.pool import Done, Stages
+from batchemo.scan.hearing import hear, unexpected
+from batchemo.scan.pool import Done
+from batchemo.scan.settings import Task
 from batchemo.scan.tools import Tools, tools_at_hand, wishes_of
 from batchemo.sources import Recording
-from batchemo.tables.rows import Floats, Row
+from batchemo.tables.rows import Row
 
 
 def analyse(task: Task, recordings: Sequence[Recording]) -> Done[Row]:
@@ -59,7 +61,7 @@ class _Desk:
     """Where recordings pass all models: decoded once, with a batch for each model."""
 
     def __init__(self, several: Sequence[Tools]) -> None:
-        self.stages: Stages = {}
+        self.stages: StageSeconds = {}
         self._wishes = wishes_of(several)
         labels = several[0].bundle.labels
         self._batches = [_Batch(tools, labels, self.stages) for tools in several]
@@ -84,7 +86,7 @@ class _Desk:
                 continue
             began = perf_counter()
             item = extract(recipe, window.samples, wish.listening.window)
-            spend(self.stages, "features", perf_counter() - began)
+            add_seconds(self.stages, "features", perf_counter() - began)
             for place in places:
                 self._batches[place].add(item, sheets[place])
 
@@ -101,14 +103,14 @@ class _Desk:
 class _Batch:
     """Collects a model's windows across recordings and runs them when its net's batch is full."""
 
-    def __init__(self, tools: Tools, labels: Sequence[str], stages: Stages) -> None:
+    def __init__(self, tools: Tools, labels: Sequence[str], stages: StageSeconds) -> None:
         self._tools, self._stages = tools, stages
         self._order = tools.order_of(labels)
-        self._items: list[Floats] = []
+        self._items: list[Float32] = []
         self._owners: list[tuple[Sheet, int]] = []
         self.trouble: Failure | None = None
 
-    def add(self, item: Floats, sheet: Sheet) -> None:
+    def add(self, item: Float32, sheet: Sheet) -> None:
         """Take the features of the sheet's last window."""
         self._items.append(item)
         self._owners.append((sheet, len(sheet.probabilities) - 1))
@@ -127,4 +129,4 @@ class _Batch:
             for (sheet, index), result in zip(self._owners, results, strict=True):
                 sheet.probabilities[index] = result
         self._items, self._owners = [], []
-        spend(self._stages, "model", perf_counter() - began)
+        add_seconds(self._stages, "model", perf_counter() - began)

@@ -19,12 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from batchemo.common import locks
+from batchemo.common.files import rename, sync
+from batchemo.common.locks import scratch_folder
 from batchemo.errors import BatchemoError
-from batchemo.scan import lock
-from batchemo.scan.options import ScanOptions, Settings
-from batchemo.scan.parts import put_in_place, sync
+from batchemo.scan.options import ScanOptions
 from batchemo.scan.pool import available_cpus
-from batchemo.scan.scratch import scratch_folder
+from batchemo.scan.settings import Settings
 from batchemo.sources import SourceOptions
 
 OLDEST_PYTHON = (3, 10)
@@ -120,7 +121,7 @@ def _folder(folder: Path) -> Check:
     try:
         with (
             tempfile.TemporaryDirectory(dir=folder, prefix=".batchemo-doctor-") as scratch,
-            lock.hold(Path(scratch, "parts"), wait=False),
+            locks.hold(Path(scratch, "parts"), wait=False),
         ):
             unfinished = Path(scratch, "unfinished")
             began = time.perf_counter()
@@ -128,7 +129,7 @@ def _folder(folder: Path) -> Check:
                 stream.write(bytes(2**16))
                 stream.flush()
                 sync(stream.fileno())
-            put_in_place(unfinished, Path(scratch, "table"))
+            rename(unfinished, Path(scratch, "table"))
             spent = time.perf_counter() - began
         free = shutil.disk_usage(folder).free
     except OSError as error:

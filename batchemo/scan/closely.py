@@ -7,19 +7,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from batchemo.common.arrays import Float32
+from batchemo.common.text import for_display
 from batchemo.errors import UsageError
 from batchemo.scan.analysis import analyse_with
 from batchemo.scan.interpretation import PLAIN, Interpretation
-from batchemo.scan.options import Settings
 from batchemo.scan.panel import Panel, load_panel
+from batchemo.scan.settings import Settings
 from batchemo.scan.shape import Shape
 from batchemo.scan.telling import Teller
 from batchemo.scan.tools import Tools, load_tools
 from batchemo.scan.voices import Voices
 from batchemo.sources import Recording, SourceOptions
-from batchemo.sources.names import for_display
 from batchemo.sources.places import look_up
-from batchemo.tables.rows import Floats, Row, to_batch
+from batchemo.tables.rows import Row, to_batch
 from batchemo.tables.verdicts import mean_of
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def look_closely(
     return CloseLook(recordings, panel, tuple(map(load_tools, settings)), interpretation)
 
 
-def _with_opinions(row: Row, adapted: Floats) -> Row:
+def _with_opinions(row: Row, adapted: Float32) -> Row:
     """Give the row with the probabilities that each model has for it."""
     if row.probabilities is None:
         return row

@@ -16,10 +16,17 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Generic
 
+from batchemo.common.timing import StageSeconds
 from batchemo.errors import BatchemoError
 from batchemo.scan import watch
-from batchemo.scan.plan import Chunk
-from batchemo.scan.pool import Done, Executor, R, Stages, Work, undisturbed
+from batchemo.scan.pool import (
+    Chunk,
+    Done,
+    Executor,
+    R,
+    Work,
+    undisturbed,
+)
 from batchemo.sources import Recording
 
 CHUNKS_A_WORKER = 2
@@ -38,7 +45,7 @@ class Finished(Generic[R]):
 
     chunk: Chunk
     rows: tuple[R, ...]
-    stages: Stages
+    stages: StageSeconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,7 @@ class Dispatcher(Generic[R]):
         self._alone = False
         self._deaths: Counter[tuple[int, int]] = Counter()
         self._rows: dict[int, dict[int, R]] = {}
-        self._stages: dict[int, Stages] = {}
+        self._stages: dict[int, StageSeconds] = {}
         self._stillborn = 0
 
     def run(self, chunks: Iterator[Chunk]) -> Generator[Finished[R], None, None]:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from batchemo.audio import Facts, Failure
-from batchemo.sources import Recording, names
-from batchemo.tables.rows import Floats, Row, Windows
+from batchemo.common.arrays import Float32
+from batchemo.common.text import to_text
+from batchemo.sources import Recording
+from batchemo.tables.rows import Row, Windows
 from batchemo.tables.verdicts import mean_of
 
 
@@ -19,7 +21,7 @@ class Sheet:
 
     starts: list[float] = field(default_factory=list)
     ends: list[float] = field(default_factory=list)
-    probabilities: list[Floats | None] = field(default_factory=list)
+    probabilities: list[Float32 | None] = field(default_factory=list)
 
     def begin(self, start: float, end: float) -> None:
         """Note a window; without speech it stays without probabilities."""
@@ -28,11 +30,11 @@ class Sheet:
         self.probabilities.append(None)
 
     @property
-    def voiced(self) -> list[Floats]:
+    def voiced(self) -> list[Float32]:
         """The probabilities of the windows with speech."""
         return [p for p in self.probabilities if p is not None]
 
-    def opinion(self) -> Floats:
+    def opinion(self) -> Float32:
         """What the model says of the whole recording."""
         # In double precision: thousands of windows must not add up to a rounding error.
         return mean_of(np.stack(self.voiced))
@@ -55,8 +57,8 @@ class Draft:
         opinions = None if failure else np.stack([sheet.opinion() for sheet in self.sheets])
         facts = self.facts
         return Row(
-            root=names.to_text(self.recording.root),
-            file=names.to_text(self.recording.file),
+            root=to_text(self.recording.root),
+            file=to_text(self.recording.file),
             reason=failure.reason if failure else None,
             detail=failure.detail if failure else None,
             probabilities=None if opinions is None else mean_of(opinions),

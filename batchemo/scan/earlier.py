@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from batchemo.errors import UsageError
-from batchemo.scan.shape import Shape
+from batchemo.scan.plan import OWN, Run
+from batchemo.scan.shape import Shape, is_flat
 from batchemo.tables.columns import probability_columns, unadapted_columns
 from batchemo.tables.read import Earlier, UnreadableTableError, open_table
 from batchemo.tables.rows import segment_lists
@@ -184,3 +185,33 @@ class _Windows:
         if "model" not in batch.schema.names:
             return pa.nulls(batch.num_rows, pa.int32())
         return pc.index_in(batch["model"], pa.array(self._models, pa.string()))
+
+
+def fitting(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    """Cast a column; values of a kind that cannot be cast are unknown."""
+    import pyarrow as pa
+
+    if column.type != kind and not (is_flat(column.type) and is_flat(kind)):
+        return pa.chunked_array([pa.nulls(len(column), kind)])
+    return column.cast(kind)
+
+
+def with_earlier_columns(shape: Shape, earlier: pa.Schema | None, runs: Iterable[Run]) -> Shape:
+    """Keep the columns of an earlier table that this run's manifest does not give.
+
+    Where rows that keep their own values lie beside new ones of another type, both become text.
+    """
+    import pyarrow as pa
+
+    if earlier is None:
+        return shape
+    manifest = shape.manifest
+    given = set() if manifest is None else set(manifest.column_names)
+    kept = pa.schema([field for field in earlier if field.name not in given])
+    if manifest is not None and any(run.manifest == OWN for run in runs):
+        for index, field in enumerate(manifest.schema):
+            there = earlier.field(field.name) if field.name in earlier.names else field
+            if there.type != field.type and is_flat(there.type) and is_flat(field.type):
+                text = manifest.column(index).cast(pa.string())
+                manifest = manifest.set_column(index, field.name, text)
+    return replace(shape, manifest=manifest, kept=kept)

@@ -9,11 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import batchemo
+from batchemo import __version__
 from batchemo.audio import ListenOptions
+from batchemo.common import locks
+from batchemo.common.locks import scratch_folder
+from batchemo.common.text import for_display
 from batchemo.errors import LockedError
 from batchemo.features import Recipe
-from batchemo.scan import lock
 from batchemo.scan.account import account_of_sources
 from batchemo.scan.dispatch import Dispatcher, Finished
 from batchemo.scan.events import Advanced, Listener, RecordingFailed, ignore
@@ -21,15 +23,13 @@ from batchemo.scan.finish import whole_table
 from batchemo.scan.harvest import ENDING, Gathering, Harvest, gather, given_up, in_order
 from batchemo.scan.layout import Layout
 from batchemo.scan.ledger import Ledger
-from batchemo.scan.options import TIMEOUT, check_channel
 from batchemo.scan.output import check_output
 from batchemo.scan.parts import folder_beside
 from batchemo.scan.plan import Plan
 from batchemo.scan.pool import LocalProcesses, available_cpus
 from batchemo.scan.prepare import problems_of
-from batchemo.scan.scratch import scratch_folder
+from batchemo.scan.settings import TIMEOUT, check_channel
 from batchemo.sources import SourceOptions, open_sources
-from batchemo.sources.names import for_display
 from batchemo.tables.features import FEATURES
 from batchemo.tables.write import regroup, with_account
 
@@ -117,7 +117,7 @@ def _spills(output: Path) -> Iterator[Path]:
     """Hold the folder beside the output, without what an interrupted run has left there."""
     folder = folder_beside(output)
     try:
-        with lock.hold(folder, wait=False):
+        with locks.hold(folder, wait=False):
             _clear(folder)
             try:
                 yield folder
@@ -168,7 +168,7 @@ def account_of(options: ExtractOptions) -> dict[str, Any]:
     """Tell what can change the rows."""
     listening = options.listening
     return {
-        "batchemo": batchemo.__version__,
+        "batchemo": __version__,
         "features": options.recipe.to_dict(),
         "window": listening.window,
         "hop": listening.hop,

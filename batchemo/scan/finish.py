@@ -11,9 +11,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from batchemo.scan.parts import blaming, put_in_place, sync, unfinished_beside
+from batchemo.common.files import (
+    naming_errors,
+    rename,
+    sync,
+    unfinished_path,
+)
+from batchemo.scan.earlier import fitting
 from batchemo.scan.plan import OWN, Run
-from batchemo.scan.shape import Shape, fitting
+from batchemo.scan.shape import Shape
 from batchemo.scan.targets import Targets, refuse_strangers, tell_naming
 from batchemo.scan.telling import Rows, Teller
 from batchemo.tables.schema import summary_schema
@@ -76,16 +82,16 @@ def write_tables(
             refuse_strangers(targets)  # Somebody may have put one there while we worked.
             tell_naming(targets)
         for path in targets.all():
-            put_in_place(unfinished_beside(path), path)
+            rename(unfinished_path(path), path)
     finally:  # A signal, too, may come between any two steps.
         for path in targets.all():
-            unfinished_beside(path).unlink(missing_ok=True)
+            unfinished_path(path).unlink(missing_ok=True)
     return None
 
 
 def _first_that_differs(targets: Targets) -> Path | None:
     for path in targets.all():
-        if not filecmp.cmp(unfinished_beside(path), path, shallow=False):
+        if not filecmp.cmp(unfinished_path(path), path, shallow=False):
             return path
     return None
 
@@ -113,7 +119,7 @@ class Unfinished:
     """A table that is being written, under another name, and synced when it is whole."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._path, self._becomes = unfinished_beside(path), path
+        self._path, self._becomes = unfinished_path(path), path
         self._stream = self._path.open("wb")
         if path.exists():
             os.fchmod(self._stream.fileno(), stat.S_IMODE(path.stat().st_mode))
@@ -124,7 +130,7 @@ class Unfinished:
 
     def write(self, table: pa.Table) -> None:
         """Append rows."""
-        with blaming(self._becomes):
+        with naming_errors(self._becomes):
             self._writer.write(table)
 
     def __exit__(
@@ -133,7 +139,7 @@ class Unfinished:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with blaming(self._becomes), self._stream:
+        with naming_errors(self._becomes), self._stream:
             if kind is None:
                 self._writer.close()
                 self._stream.flush()
@@ -148,4 +154,4 @@ def whole_table(path: Path, schema: pa.Schema) -> Iterator[Unfinished]:
     """Write a single table, which gets its name when the block ends well."""
     with Unfinished(path, schema) as table:
         yield table
-    put_in_place(unfinished_beside(path), path)
+    rename(unfinished_path(path), path)

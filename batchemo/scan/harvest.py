@@ -13,9 +13,11 @@ from time import perf_counter
 from typing import IO, TYPE_CHECKING
 from uuid import uuid4
 
+from batchemo.common.text import to_text
+from batchemo.common.timing import StageSeconds
 from batchemo.scan import watch
-from batchemo.scan.pool import Done, Stages
-from batchemo.sources import Recording, names
+from batchemo.scan.pool import Done
+from batchemo.sources import Recording
 
 if TYPE_CHECKING:
     from batchemo.audio import Failure, ListenOptions, Window
@@ -58,7 +60,7 @@ class Harvest:
 
 def gather(task: Gathering, recordings: Sequence[Recording]) -> Done[Harvest]:
     """Compute the features of a chunk, in a worker."""
-    stages: Stages = {}
+    stages: StageSeconds = {}
     found = []
     for recording in recordings:
         with watch.over(recording, task.timeout) as rearm, _Basket(task, stages) as basket:
@@ -73,7 +75,7 @@ class _Basket:
     """The features of one recording, on their way into a file."""
 
     task: Gathering
-    stages: Stages
+    stages: StageSeconds
     windows: list[tuple[float, float, bool]] = field(default_factory=list)
     broken: OSError | None = None
     """The file could not be written: that is no fault of the recording."""
@@ -86,12 +88,12 @@ class _Basket:
         return self
 
     def take(self, window: Window) -> None:
+        from batchemo.common.timing import add_seconds
         from batchemo.features import extract
-        from batchemo.scan.hearing import spend
 
         began = perf_counter()
         array = extract(self.task.recipe, window.samples, self.task.listening.window)
-        spend(self.stages, "features", perf_counter() - began)
+        add_seconds(self.stages, "features", perf_counter() - began)
         try:
             self._stream.write(array.tobytes())
         except OSError as error:
@@ -107,7 +109,7 @@ class _Basket:
 
 
 def _harvest(
-    recording: Recording, task: Gathering, basket: _Basket, stages: Stages, rearm: watch.Rearm
+    recording: Recording, task: Gathering, basket: _Basket, stages: StageSeconds, rearm: watch.Rearm
 ) -> Harvest:
     from batchemo.scan.hearing import hear
 
@@ -116,8 +118,8 @@ def _harvest(
         basket.path.unlink()
         return _failed(recording, failure)
     return Harvest(
-        names.to_text(recording.root),
-        names.to_text(recording.file),
+        to_text(recording.root),
+        to_text(recording.file),
         recording.row,
         duration=facts.duration,
         windows=tuple(basket.windows),
@@ -131,7 +133,7 @@ def _failed(recording: Recording, failure: Failure) -> Harvest:
 
 def given_up(recording: Recording, reason: str, detail: str) -> Harvest:
     """Make the harvest of a recording that gives none."""
-    root, file = names.to_text(recording.root), names.to_text(recording.file)
+    root, file = to_text(recording.root), to_text(recording.file)
     return Harvest(root, file, recording.row, reason, detail)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from batchemo.audio import Facts, Failure, ListenOptions, Window, listen
-from batchemo.scan.pool import Stages
+from batchemo.common.timing import StageSeconds, add_seconds
 from batchemo.scan.watch import Rearm
 from batchemo.sources import Recording
 
@@ -15,7 +15,7 @@ def hear(
     several: Sequence[ListenOptions],
     take: Callable[[Window], None],
     *,
-    stages: Stages,
+    stages: StageSeconds,
     rearm: Rearm,
 ) -> tuple[Facts, Failure | None]:
     """Hand every window to `take`; tell what was learned, and why the windows do not count."""
@@ -31,7 +31,7 @@ def hear(
     except Exception as error:  # One recording must never hurt the others, whatever is in it.
         failure = unexpected(error)
     for stage, seconds in listening.seconds.items():
-        spend(stages, stage, seconds)
+        add_seconds(stages, stage, seconds)
     return listening.facts, failure
 
 
@@ -40,8 +40,3 @@ def unexpected(error: Exception) -> Failure:
     if isinstance(error, MemoryError):
         return Failure("out_of_memory", "there was not enough memory to analyse it")
     return Failure("internal_error", f"{type(error).__name__}: {error}")
-
-
-def spend(stages: Stages, stage: str, seconds: float) -> None:
-    """Add to the time that a stage has taken."""
-    stages[stage] = stages.get(stage, 0.0) + seconds

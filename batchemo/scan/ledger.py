@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batchemo.sources import Recording, names
+from batchemo.common.text import to_text
+from batchemo.sources import Recording
 from batchemo.tables.schema import STATUS_OK
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Ledger:
             self._asked[entry] = True
 
     def _entry(self, recording: Recording) -> int | None:
-        return self._index.get(_key(names.to_text(recording.root), names.to_text(recording.file)))
+        return self._index.get(_key(to_text(recording.root), to_text(recording.file)))
 
     def _fits(self, entry: int, recording: Recording) -> bool:
         if recording.size is None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
+from batchemo.common.text import from_text
 from batchemo.scan.plan import Plan
-from batchemo.sources import names
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ def keep_unasked(plan: Plan, *, prune: bool) -> Leftovers:
 def is_gone(root: str, file: str) -> bool:
     """Tell whether there is certainly no such file: one that may not be looked at may be there."""
     try:
-        os.lstat(os.path.join(names.from_text(root), names.from_text(file)))
+        os.lstat(os.path.join(from_text(root), from_text(file)))
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:
@@ -49,7 +49,7 @@ def is_gone(root: str, file: str) -> bool:
 
 def _holds_something(root: str) -> bool:
     try:
-        with os.scandir(names.from_text(root)) as entries:
+        with os.scandir(from_text(root)) as entries:
             return next(entries, None) is not None
     except OSError:
         return False

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+from batchemo.common.files import unfinished_path
+from batchemo.common.text import for_display
 from batchemo.errors import UsageError
-from batchemo.scan.parts import longest_of_parts, unfinished_beside
-from batchemo.sources.names import for_display
+from batchemo.scan.parts import longest_of_parts
 from batchemo.tables.write import table_format
 
 
@@ -41,7 +42,7 @@ def check_place(path: Path) -> None:
 
 def _check_length(path: Path) -> None:
     """Refuse a name that leaves no room for those of the files that lie beside it meanwhile."""
-    for helper in (unfinished_beside(path), longest_of_parts(path)):
+    for helper in (unfinished_path(path), longest_of_parts(path)):
         try:
             helper.lstat()
         except OSError as error:

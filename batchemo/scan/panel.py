@@ -12,7 +12,7 @@ from batchemo.bundles import Bundle, load_bundle
 from batchemo.errors import UsageError
 from batchemo.scan.account import account_of, check_windows, model_id, settled
 from batchemo.scan.interpretation import Interpretation
-from batchemo.scan.options import Settings
+from batchemo.scan.settings import Settings
 from batchemo.scan.shape import Shape
 from batchemo.sources import SourceOptions
 from batchemo.tables.columns import files_columns

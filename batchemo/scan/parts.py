@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
+
+from batchemo.common.files import atomic_write, sync_folder, unfinished_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,18 +28,9 @@ def folder_beside(output: str | Path) -> Path:
     return output.with_name(output.name + ".parts")
 
 
-def unfinished_beside(output: Path) -> Path:
-    """Name the file that becomes the output when it is whole."""
-    return output.with_name(f".{output.name}.unfinished")
-
-
 def longest_of_parts(output: Path) -> Path:
     """Name the file with the longest path that a scan makes among an output's parts."""
-    return _unfinished(folder_beside(output) / _PART.format(0))
-
-
-def _unfinished(path: Path) -> Path:
-    return path.with_name(path.name + ".unfinished")
+    return unfinished_path(folder_beside(output) / _PART.format(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +78,10 @@ class Parts:
         They are gone for good before anything else goes: a part that comes back after a power cut
         would be that of an interrupted run.
         """
-        for pattern in (f"{_DIGITS}.part.arrow*", f"{_EARLIER}*"):
+        for pattern in (f"{_DIGITS}.part.arrow", _EARLIER, ".*.arrow.unfinished"):
             for path in self.folder.glob(pattern):
                 path.unlink()
-        sync_names(self.folder)
+        sync_folder(self.folder)
 
     def _path(self, number: int) -> Path:
         return self.folder / _PART.format(number)
@@ -100,7 +91,7 @@ def _write(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> 
     """Write an Arrow file."""
     import pyarrow as pa
 
-    with whole_file(path) as stream, pa.ipc.new_file(stream, schema) as writer:
+    with atomic_write(path) as stream, pa.ipc.new_file(stream, schema) as writer:
         for batch in batches:
             writer.write_batch(batch)
 
@@ -116,49 +107,3 @@ def _read(path: Path) -> pa.Table | None:
     except (pa.ArrowInvalid, OSError):
         return None
     return table
-
-
-@contextmanager
-def blaming(path: Path) -> Iterator[None]:
-    """Let an error of the disk that names no file, as those of an open file do, name this one."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is not None:  # else its own words tell
-            error.filename = error.filename or str(path)
-        raise
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """Write a file whole or not at all: under another name, synced, then renamed."""
-    unfinished = _unfinished(path)
-    with blaming(path), unfinished.open("wb") as stream:
-        yield stream
-        stream.flush()
-        sync(stream.fileno())
-    put_in_place(unfinished, path)
-
-
-def put_in_place(unfinished: Path, path: Path) -> None:
-    """Give a synced file its name, and see that the name too survives a power cut."""
-    unfinished.replace(path)
-    sync_names(path.parent)
-
-
-def sync_names(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        with blaming(folder):
-            sync(descriptor)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # So say file systems that know no such thing.
-            raise
-    finally:
-        os.close(descriptor)
-
-
-def sync(descriptor: int) -> None:
-    """Wait until what was written is on the disk."""
-    os.fsync(descriptor)

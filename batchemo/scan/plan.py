@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from batchemo.scan.ledger import Ledger, Place
+from batchemo.scan.pool import Chunk
 from batchemo.sources import Recording
 
 FIRST_CHUNK = 4
@@ -21,19 +22,6 @@ the first rows come soon; a long recording soon fills one of its own."""
 
 OWN = -1
 """Instead of a place in the manifest: the row keeps the columns that it has."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Recordings that a worker takes together; the number is that of the part they become."""
-
-    number: int
-    recordings: tuple[Recording, ...]
-
-    @property
-    def bytes(self) -> int:
-        """How much there is to read."""
-        return sum(recording.size or 0 for recording in self.recordings)
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+from batchemo.common.timing import StageSeconds
 from batchemo.errors import BatchemoError
 from batchemo.scan import watch
 from batchemo.sources import Recording
@@ -18,16 +19,13 @@ from batchemo.sources import Recording
 R = TypeVar("R")
 """What becomes of one recording: a row of a table, for instance."""
 
-Stages = dict[str, float]
-"""Seconds spent in each stage of the work."""
-
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[R]):
     """A chunk's rows in the order of its recordings, or why no chunk can be worked on."""
 
     rows: tuple[R, ...] = ()
-    stages: Stages = field(default_factory=dict)
+    stages: StageSeconds = field(default_factory=dict)
     fatal: str | None = None
 
 
@@ -151,3 +149,16 @@ class LocalProcesses:
                 # ever, as long as we too could write it.
                 self._pool._result_queue._writer.close()
         self._pool.shutdown(wait=True, kill_workers=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Recordings that a worker takes together; the number is that of the part they become."""
+
+    number: int
+    recordings: tuple[Recording, ...]
+
+    @property
+    def bytes(self) -> int:
+        """How much there is to read."""
+        return sum(recording.size or 0 for recording in self.recordings)

@@ -36,7 +36,7 @@ def prepare(options: ScanOptions) -> Prepared:
     asked, segments = options.interpretation, options.segments is not None
     sources = open_sources(options.sources, reserved_columns(panel.labels, panel.names, asked.also))
     shape = panel.shape(asked, options.sources, sources.extras, segments=segments)
-    shape.check(options.group_by, targets)
+    shape.check(options.group_by, targets.files if targets else None)
     return Prepared(options, targets, shape, panel.model, sources)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from batchemo.common.timing import StageSeconds
 from batchemo.scan.dispatch import Finished
 from batchemo.scan.events import Advanced, Listener, RecordingFailed
 from batchemo.scan.plan import Plan
-from batchemo.scan.pool import Stages
 from batchemo.tables.rows import Row
 
 
@@ -20,7 +20,7 @@ class Progress:
     failed: int = 0
     sound: float = 0.0
     bytes: int = 0
-    stages: Stages = field(default_factory=dict)
+    stages: StageSeconds = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
 
     @property

@@ -9,26 +9,27 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from batchemo.common.locks import scratch_folder
+from batchemo.common.text import for_display
 from batchemo.errors import BatchemoError, describe
 from batchemo.scan.dispatch import Dispatcher, Finished
+from batchemo.scan.earlier import with_earlier_columns
 from batchemo.scan.events import Listener, Report, Started, ignore
 from batchemo.scan.finish import ordered_rows, write_tables
 from batchemo.scan.leftovers import Leftovers, keep_unasked
-from batchemo.scan.options import ScanOptions, Task
+from batchemo.scan.options import ScanOptions
 from batchemo.scan.parts import Parts
-from batchemo.scan.plan import Chunk, Plan
-from batchemo.scan.pool import LocalProcesses, available_cpus
+from batchemo.scan.plan import Plan
+from batchemo.scan.pool import Chunk, LocalProcesses, available_cpus
 from batchemo.scan.prepare import Prepared, prepare, problems_of
 from batchemo.scan.preview import repeats_a_finished_run
 from batchemo.scan.progress import Progress
-from batchemo.scan.scratch import scratch_folder
-from batchemo.scan.shape import with_earlier_columns
+from batchemo.scan.settings import Task
 from batchemo.scan.stream import OrderedCsv
 from batchemo.scan.targets import surprise
 from batchemo.scan.task import given_up, work
 from batchemo.scan.telling import Rows, Teller
 from batchemo.scan.workspace import load_ledger, locked_parts, reader_of, waited_for_another
-from batchemo.sources.names import for_display
 from batchemo.tables.grouping import check_group_by
 from batchemo.tables.rows import Row, to_batch
 from batchemo.tables.summary import Summary
@@ -89,7 +90,7 @@ def _scan(
     progress, summary = Progress(), Summary(options.group_by)
     ledger, columns = load_ledger(options, ready.targets, parts, shape, ready.model)
     known = with_earlier_columns(shape, columns, ())
-    known.check(options.group_by, ready.targets)
+    known.check(options.group_by, ready.targets.files if ready.targets else None)
     check_group_by(options.group_by, known.files().names)
     options.interpretation.check_speaker(field.name for field in known.extras)
     plan = Plan(ledger, parts.next_number(), options.limit)

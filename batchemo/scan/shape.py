@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchemo.errors import UsageError
 from batchemo.scan.interpretation import PLAIN, Interpretation
-from batchemo.scan.plan import OWN, Run
 from batchemo.tables.columns import reserved_columns
 from batchemo.tables.schema import files_schema, row_schema, segments_schema
 from batchemo.tables.write import csv_schema, table_format, with_account
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from batchemo.scan.targets import Targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,49 +71,20 @@ class Shape:
         schema = self.files()
         return schema.append(self.part().field("segments")) if self.segments else schema
 
-    def check(self, group_by: str | None, targets: Targets | None) -> None:
+    def check(self, group_by: str | None, output: Path | None) -> None:
         """Refuse what the tables could not hold in the end, before any work is done."""
-        if targets is None or table_format(targets.files) == ".csv":
+        if output is None or table_format(output) == ".csv":
             csv_schema(self.files())
         for field in self.extras:
-            if field.name == group_by and not _is_plain(field.type):
+            if field.name == group_by and not is_flat(field.type):
                 raise UsageError(f"cannot group by {group_by}: the column holds {field.type}")
-            if field.name == self.interpretation.speaker and not _is_plain(field.type):
+            if field.name == self.interpretation.speaker and not is_flat(field.type):
                 raise UsageError(f"--speaker {field.name}: the column holds {field.type}")
 
 
-def _is_plain(kind: pa.DataType) -> bool:
+def is_flat(kind: pa.DataType) -> bool:
+    """Tell whether a column of this type holds plain values: no lists, structs or bytes."""
     import pyarrow as pa
 
     binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
     return not (pa.types.is_nested(kind) or binary)
-
-
-def fitting(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
-    """Cast a column; values of a kind that cannot be cast are unknown."""
-    import pyarrow as pa
-
-    if column.type != kind and not (_is_plain(column.type) and _is_plain(kind)):
-        return pa.chunked_array([pa.nulls(len(column), kind)])
-    return column.cast(kind)
-
-
-def with_earlier_columns(shape: Shape, earlier: pa.Schema | None, runs: Iterable[Run]) -> Shape:
-    """Keep the columns of an earlier table that this run's manifest does not give.
-
-    Where rows that keep their own values lie beside new ones of another type, both become text.
-    """
-    import pyarrow as pa
-
-    if earlier is None:
-        return shape
-    manifest = shape.manifest
-    given = set() if manifest is None else set(manifest.column_names)
-    kept = pa.schema([field for field in earlier if field.name not in given])
-    if manifest is not None and any(run.manifest == OWN for run in runs):
-        for index, field in enumerate(manifest.schema):
-            there = earlier.field(field.name) if field.name in earlier.names else field
-            if there.type != field.type and _is_plain(there.type) and _is_plain(field.type):
-                text = manifest.column(index).cast(pa.string())
-                manifest = manifest.set_column(index, field.name, text)
-    return replace(shape, manifest=manifest, kept=kept)

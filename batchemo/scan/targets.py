@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchemo.common.files import atomic_write, unfinished_path
+from batchemo.common.text import for_display
 from batchemo.errors import UsageError
 from batchemo.scan.options import STDOUT, ScanOptions
 from batchemo.scan.output import check_place
-from batchemo.scan.parts import folder_beside, whole_file
+from batchemo.scan.parts import folder_beside
 from batchemo.sources import Recording
-from batchemo.sources.names import for_display
 
 _NAMING = "naming.json"
 
@@ -115,11 +116,12 @@ def named_by_killed_run(targets: Targets) -> bool:
 def tell_naming(targets: Targets) -> None:
     """Leave word of the tables that are about to get their names."""
     word = json.dumps([str(path) for path in targets.all()])
-    with whole_file(folder_beside(targets.files) / _NAMING) as stream:
+    with atomic_write(folder_beside(targets.files) / _NAMING) as stream:
         stream.write(word.encode())
 
 
 def forget_naming(targets: Targets) -> None:
     """Take that word back: all is done."""
-    for path in folder_beside(targets.files).glob(f"{_NAMING}*"):
-        path.unlink()
+    path = folder_beside(targets.files) / _NAMING
+    for each in (path, unfinished_path(path)):
+        each.unlink(missing_ok=True)

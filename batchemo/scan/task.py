@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from batchemo.scan.options import Task
+from batchemo.common.text import to_text
 from batchemo.scan.pool import Done
-from batchemo.sources import Recording, names
+from batchemo.scan.settings import Task
+from batchemo.sources import Recording
 from batchemo.tables.rows import Row
 
 
@@ -20,8 +21,8 @@ def work(task: Task, recordings: Sequence[Recording]) -> Done[Row]:
 def given_up(recording: Recording, reason: str, detail: str) -> Row:
     """Make the row of a recording that no worker came back from."""
     return Row(
-        root=names.to_text(recording.root),
-        file=names.to_text(recording.file),
+        root=to_text(recording.root),
+        file=to_text(recording.file),
         reason=reason,
         detail=detail,
         size=recording.size,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from batchemo.audio import ListenOptions
 from batchemo.features import Recipe
-from batchemo.scan.options import Settings
+from batchemo.scan.settings import Settings
 
 if TYPE_CHECKING:
     from batchemo.bundles import Bundle, Runtime

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchemo.bundles.speakers import Speakers, log_of
+from batchemo.common.arrays import Float32
 from batchemo.tables.columns import opinion_columns, probability_columns, unadapted_columns
 from batchemo.tables.grouping import group_names
-from batchemo.tables.rows import Floats
 from batchemo.tables.verdicts import columns_of, matrix, mean_of
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Voices:
             "them is not adapted"
         ]
 
-    def adapted(self, table: pa.Table) -> Floats:
+    def adapted(self, table: pa.Table) -> Float32:
         """Give each raw row's probabilities (rows, models, labels), NaN where it has none.
 
         A row without a speaker stays what it was, to the last bit.
@@ -65,7 +65,7 @@ class Voices:
         names = self._names(table, opinions)
         named = np.array([name is not None for name in names], bool)
         adapted = self._speakers.adapt(names, _logs(opinions)).astype(np.float32)
-        found: Floats = np.where(named[:, None, None], adapted, opinions)
+        found: Float32 = np.where(named[:, None, None], adapted, opinions)
         return found
 
     def adapt(self, table: pa.Table) -> pa.Table:
@@ -82,10 +82,10 @@ class Voices:
             columns |= columns_of(opinions[:, place], names)
         return pa.table(columns | columns_of(together, self._together))
 
-    def _opinions(self, table: pa.Table) -> Floats:
+    def _opinions(self, table: pa.Table) -> Float32:
         return np.stack([matrix(table, names) for names in self._each], axis=1)
 
-    def _names(self, table: pa.Table, opinions: Floats) -> list[Name | None]:
+    def _names(self, table: pa.Table, opinions: Float32) -> list[Name | None]:
         """Name each row's speaker; None where nobody is named or nothing was heard."""
         speakers = group_names(table, self._by).to_pylist()
         models = table["model"].to_pylist()
@@ -98,9 +98,9 @@ class Voices:
         ]
 
 
-def _unknown(opinions: Floats) -> NDArray[np.bool_]:
+def _unknown(opinions: Float32) -> NDArray[np.bool_]:
     return np.asarray(np.isnan(opinions).any(axis=(1, 2)), np.bool_)
 
 
-def _logs(opinions: Floats) -> NDArray[np.float64]:
+def _logs(opinions: Float32) -> NDArray[np.float64]:
     return log_of(np.nan_to_num(opinions, nan=1.0))

@@ -7,14 +7,14 @@ from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from batchemo.common import locks
+from batchemo.common.locks import scratch_folder
 from batchemo.errors import LockedError
-from batchemo.scan import lock
 from batchemo.scan.earlier import adopt
 from batchemo.scan.finish import Reader
 from batchemo.scan.ledger import EARLIER, Ledger
 from batchemo.scan.options import ScanOptions
 from batchemo.scan.parts import Parts, folder_beside
-from batchemo.scan.scratch import scratch_folder
 from batchemo.scan.shape import Shape
 from batchemo.scan.targets import Targets, forget_naming, refuse_surprises, targets_of
 
@@ -41,10 +41,10 @@ def waited_for_another(options: ScanOptions) -> bool:
 
 @contextmanager
 def _locked(targets: Targets, *, wait: bool) -> Iterator[None]:
-    with ExitStack() as locks:
+    with ExitStack() as held:
         # In one order everywhere, so that two runs that wait cannot wait for each other.
         for folder in sorted(map(folder_beside, targets.all())):
-            locks.enter_context(lock.hold(folder, wait=wait))
+            held.enter_context(locks.hold(folder, wait=wait))
         yield
 
 

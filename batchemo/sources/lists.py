@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from batchemo.sources.names import for_display
+from batchemo.common.text import for_display
 from batchemo.sources.places import look_up, place
 from batchemo.sources.recording import Recording
 from batchemo.sources.rules import Rules

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batchemo.common.text import for_display, from_text
 from batchemo.errors import UsageError
 from batchemo.sources.columns import typed, unguarded
-from batchemo.sources.names import for_display, from_text
 from batchemo.sources.places import look_up, place
 from batchemo.sources.recording import Recording
 from batchemo.sources.rules import Rules

@@ -13,10 +13,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from batchemo.common.text import for_display
 from batchemo.errors import UsageError
 from batchemo.sources.lists import read_list
 from batchemo.sources.manifests import Manifest, read_manifest
-from batchemo.sources.names import for_display
 from batchemo.sources.patterns import has_magic, parse_glob, selector
 from batchemo.sources.places import look_up
 from batchemo.sources.recording import Recording

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from batchemo.sources.names import for_display
+from batchemo.common.text import for_display
 from batchemo.sources.recording import Recording
 from batchemo.sources.rules import Rules
 from batchemo.sources.tally import Tally

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from batchemo.common.arrays import Float32
 from batchemo.tables.columns import opinion_columns, probability_columns
 from batchemo.tables.schema import STATUS_FAILED, STATUS_OK, row_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Floats = NDArray[np.float32]
 
 FIRST_NS, LAST_NS = -(2**63) + 1, 2**63 - 1
 """What a 64-bit timestamp in nanoseconds can hold; a stranger mtime is unknown."""
@@ -27,11 +27,11 @@ class Windows:
 
     starts: NDArray[np.float64]
     ends: NDArray[np.float64]
-    probabilities: Floats
+    probabilities: Float32
     models: NDArray[np.int32] | None = None
     """Where several models heard: the place of the one whose window it is."""
 
-    def over_time(self) -> Iterator[tuple[int, float, float, Floats | None]]:
+    def over_time(self) -> Iterator[tuple[int, float, float, Float32 | None]]:
         """Yield each window's model, start, end and probabilities; None for one without speech."""
         models = np.zeros(len(self.starts), np.int32) if self.models is None else self.models
         each = zip(models, self.starts, self.ends, self.probabilities, strict=True)
@@ -51,8 +51,8 @@ class Row:
     file: str
     reason: str | None = None
     detail: str | None = None
-    probabilities: Floats | None = None
-    opinions: Floats | None = None
+    probabilities: Float32 | None = None
+    opinions: Float32 | None = None
     """Where several models heard: the probabilities of each, a row a model; above is their mean."""
     windows: Windows | None = None
     duration: float | None = None
@@ -130,7 +130,7 @@ def _timestamp(mtime_ns: int | None) -> int | None:
     return mtime_ns if mtime_ns is not None and FIRST_NS <= mtime_ns <= LAST_NS else None
 
 
-def _floats(rows: Sequence[Floats | None], names: Sequence[str]) -> dict[str, pa.Array]:
+def _floats(rows: Sequence[Float32 | None], names: Sequence[str]) -> dict[str, pa.Array]:
     """Lay the numbers of each row out as columns."""
     import pyarrow as pa
 
@@ -160,7 +160,7 @@ def _segments(rows: Sequence[Row], kind: pa.ListType) -> pa.Array:
 
 
 def segment_lists(
-    offsets: NDArray[np.int32], starts: Any, ends: Any, probabilities: Floats, models: Any = None
+    offsets: NDArray[np.int32], starts: Any, ends: Any, probabilities: Float32, models: Any = None
 ) -> pa.ListArray:
     """Make the column of lists; a row of NaN is a window without speech and becomes null."""
     import pyarrow as pa

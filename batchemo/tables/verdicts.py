@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from batchemo.common.arrays import Float32
 from batchemo.tables.columns import (
     DIMENSIONS,
     UNCERTAIN,
@@ -16,13 +17,12 @@ from batchemo.tables.columns import (
     probability_columns,
 )
 from batchemo.tables.dimensions import expected
-from batchemo.tables.rows import Floats
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def judge(probabilities: Floats) -> tuple[NDArray[np.intp], Floats, Floats]:
+def judge(probabilities: Float32) -> tuple[NDArray[np.intp], Float32, Float32]:
     """Give the best label's index, its probability and its lead over the second, a row each.
 
     >>> best, confidence, margin = judge(np.array([[0.25, 0.75]], np.float32))
@@ -36,7 +36,7 @@ def judge(probabilities: Floats) -> tuple[NDArray[np.intp], Floats, Floats]:
 
 
 def named(
-    probabilities: Floats, labels: Sequence[str], min_confidence: float = 0.0
+    probabilities: Float32, labels: Sequence[str], min_confidence: float = 0.0
 ) -> NDArray[np.object_]:
     """Give each row's label, or `uncertain` where its probability is too low.
 
@@ -50,7 +50,7 @@ def named(
     return found
 
 
-def agreement(opinions: Floats, together: Floats) -> Floats:
+def agreement(opinions: Float32, together: Float32) -> Float32:
     """Give the share of the models whose likeliest label is that of all together, a row each.
 
     >>> opinions = np.array([[[0.9, 0.1], [0.4, 0.6]]], np.float32)
@@ -58,22 +58,22 @@ def agreement(opinions: Floats, together: Floats) -> Floats:
     [0.5]
     """
     agreed = opinions.argmax(axis=2) == together.argmax(axis=1)[:, None]
-    share: Floats = agreed.mean(axis=1).astype(np.float32)
+    share: Float32 = agreed.mean(axis=1).astype(np.float32)
     return share
 
 
-def mean_of(opinions: Floats) -> Floats:
+def mean_of(opinions: Float32) -> Float32:
     """Give what several models (…, models, labels) say together."""
-    mean: Floats = opinions.astype(np.float64).mean(axis=-2).astype(np.float32)
+    mean: Float32 = opinions.astype(np.float64).mean(axis=-2).astype(np.float32)
     return mean
 
 
-def matrix(table: pa.Table | pa.RecordBatch, columns: Sequence[str]) -> Floats:
+def matrix(table: pa.Table | pa.RecordBatch, columns: Sequence[str]) -> Float32:
     """Give columns of numbers side by side, NaN where they are null."""
     return np.stack([np.asarray(table[name], np.float32) for name in columns], axis=1)
 
 
-def columns_of(values: Floats, names: Iterable[str]) -> dict[str, pa.Array]:
+def columns_of(values: Float32, names: Iterable[str]) -> dict[str, pa.Array]:
     """Take such numbers apart into columns, null where they are NaN."""
     import pyarrow as pa
 
@@ -108,7 +108,9 @@ def with_verdicts(
     return table
 
 
-def verdicts(probabilities: Floats, labels: Sequence[str], min_confidence: float) -> list[pa.Array]:
+def verdicts(
+    probabilities: Float32, labels: Sequence[str], min_confidence: float
+) -> list[pa.Array]:
     """Give the columns of `VOTED`."""
     import pyarrow as pa
 
@@ -122,10 +124,10 @@ def verdicts(probabilities: Floats, labels: Sequence[str], min_confidence: float
     ]
 
 
-def dimension_columns(probabilities: Floats, labels: Sequence[str]) -> dict[str, pa.Array]:
+def dimension_columns(probabilities: Float32, labels: Sequence[str]) -> dict[str, pa.Array]:
     """Give the estimated coordinates by their names."""
     return columns_of(expected(probabilities, labels), DIMENSIONS)
 
 
-def _unknown(probabilities: Floats) -> NDArray[np.bool_]:
+def _unknown(probabilities: Float32) -> NDArray[np.bool_]:
     return np.asarray(np.isnan(probabilities).any(axis=1), np.bool_)

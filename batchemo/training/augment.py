@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from batchemo.training.pictures import FLOOR_MARGIN, Float32, sound_length
+from batchemo.common.arrays import Float32
+from batchemo.training.pictures import FLOOR_MARGIN, sound_length
 
 MIXUP_ALPHA = 0.2
 """Of the distribution of how much is blended in: mostly little."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-Labels = npt.NDArray[np.intp]
+from batchemo.common.arrays import Index
 
 
-def balanced_weights(labels: Labels, classes: int) -> npt.NDArray[np.float32]:
+def balanced_weights(labels: Index, classes: int) -> npt.NDArray[np.float32]:
     """The weight of each class, so that all classes weigh the same and the mean item weighs 1.
 
     >>> balanced_weights(np.array([0, 0, 0, 0, 1, 1]), 2).tolist()
@@ -20,7 +20,7 @@ def balanced_weights(labels: Labels, classes: int) -> npt.NDArray[np.float32]:
     return np.where(counts > 0, weights, 0).astype(np.float32)
 
 
-def oversampled(labels: Labels, random: np.random.Generator) -> Labels:
+def oversampled(labels: Index, random: np.random.Generator) -> Index:
     """The places of all items, and again of some of the small classes, until classes are equal.
 
     An item's turns differ by one at most from those of any other item of its class.

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from batchemo.common.arrays import Float32, Index
 from batchemo.training.augment import Augmentation, change_picture, mix_up
-from batchemo.training.balance import Labels, oversampled
+from batchemo.training.balance import oversampled
 from batchemo.training.choices import Choices
 from batchemo.training.lessons import Lessons
-from batchemo.training.pictures import Float32
 
 OUT_OF_REACH = -1e9
 """Added to the logits of classes that a corpus does not have."""
@@ -56,7 +56,7 @@ def _turns(lessons: Lessons, choices: Choices) -> int:
 
 def _parts(
     lessons: Lessons, choices: Choices, random: np.random.Generator
-) -> Iterator[list[Labels]]:
+) -> Iterator[list[Index]]:
     """The places of each batch's items; those of each group of corpora by themselves."""
     if not choices.abroad:
         places = np.arange(len(lessons.labels))
@@ -87,20 +87,20 @@ def _abroad(lessons: Lessons, choices: Choices) -> int:
     return min(round(choices.batch_size * choices.abroad), choices.batch_size - 1)
 
 
-def _by_class(lessons: Lessons, corpus: int) -> list[Labels]:
+def _by_class(lessons: Lessons, corpus: int) -> list[Index]:
     own = lessons.corpora == corpus
     return [
         np.flatnonzero(own & (lessons.labels == label)) for label in np.unique(lessons.labels[own])
     ]
 
 
-def _balanced(by_class: Sequence[Labels], count: int, random: np.random.Generator) -> Labels:
+def _balanced(by_class: Sequence[Index], count: int, random: np.random.Generator) -> Index:
     """Some places, each of a random class."""
     classes = random.integers(len(by_class), size=count)
     return np.array([random.choice(by_class[label]) for label in classes], np.intp)
 
 
-def _draw(lessons: Lessons, places: Labels, choices: Choices, random: np.random.Generator) -> Batch:
+def _draw(lessons: Lessons, places: Index, choices: Choices, random: np.random.Generator) -> Batch:
     windows = [
         lessons.windows[place][random.integers(len(lessons.windows[place]))] for place in places
     ]
@@ -119,7 +119,7 @@ def _draw(lessons: Lessons, places: Labels, choices: Choices, random: np.random.
     return Batch(pictures, targets.astype(np.float32), reach)
 
 
-def _within(lessons: Lessons, places: Labels, choices: Choices) -> Float32:
+def _within(lessons: Lessons, places: Index, choices: Choices) -> Float32:
     """1 for the classes that an item could be taken for: all, or those of its corpus."""
     within = np.ones((len(places), lessons.classes), np.float32)
     if choices.abroad:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 
+from batchemo.common.arrays import Float32
+from batchemo.common.files import atomic_write
 from batchemo.errors import BatchemoError
 from batchemo.features import Recipe
 from batchemo.training import copies
-from batchemo.training.pictures import Float32, Windows
+from batchemo.training.pictures import Windows
 
 _VERSION = 1
 """Counts the changes of how recordings are heard and kept."""
@@ -40,15 +40,11 @@ class Cache:
 
     def write(self, digest: str, copy: str, features: Float32) -> None:
         """Keep the features (windows, …) of a recording or a copy of it."""
-        draft = self.folder / f".{uuid4().hex}.draft"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with draft.open("xb") as file:
+            with atomic_write(self._path(digest, copy), shared=True, durable=False) as file:
                 np.save(file, features, allow_pickle=False)
-            draft.replace(self._path(digest, copy))
         except OSError as error:
-            with suppress(OSError):
-                draft.unlink()
             raise BatchemoError(
                 f"{self.folder}: features cannot be kept there: {error.strerror or error}"
             ) from error

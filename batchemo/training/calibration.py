@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from batchemo.training.protocols import Trial
-from batchemo.training.trials import Answers, Classroom
+from batchemo.training.room import Answers, Classroom
 from batchemo.training.verdicts import fit_temperature
 
 Sat = tuple[Trial, Answers, "float | None"]

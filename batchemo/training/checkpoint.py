@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -13,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from batchemo.common.files import atomic_write
 from batchemo.errors import BatchemoError
 from batchemo.training.history import Epoch
 
@@ -33,12 +33,8 @@ def save_checkpoint(path: Path, history: Sequence[Epoch], arrays: Mapping[str, A
     }
     content["history"] = np.array(json.dumps([asdict(epoch) for epoch in history]))
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("wb") as file:
+    with atomic_write(path, shared=True) as file:
         np.savez(file, **content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 def load_checkpoint(path: Path) -> tuple[list[Epoch], dict[str, Arrays]] | None:

@@ -8,13 +8,14 @@ and no child was asked, and each condition says so in `TOLD`.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from batchemo.common.arrays import Float32
 from batchemo.errors import BatchemoError, UsageError
-from batchemo.training.pictures import Float32, Variant, as_long_as
 
 _MP3_RATE = 44100
 _CHILD = 2 ** (6 / 12)
@@ -163,3 +164,19 @@ def _through_mu_law(narrow: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     coded = np.rint(coded * 127) / 127
     decoded: npt.NDArray[np.float64] = np.sign(coded) * np.expm1(np.abs(coded) * np.log(256)) / 255
     return decoded
+
+
+Variant: TypeAlias = Callable[[Float32, int, np.random.Generator], Float32]
+"""(signal, rate, random) → the signal as it might have been recorded otherwise."""
+
+
+def as_long_as(signal: Float32, changed: npt.NDArray[np.floating]) -> Float32:
+    """What was made of a signal, cut or padded to its length.
+
+    >>> as_long_as(np.zeros(3, np.float32), np.ones(2)).tolist()
+    [1.0, 1.0, 0.0]
+    """
+    whole = np.zeros(len(signal), np.float32)
+    heard = changed[: len(signal)]
+    whole[: len(heard)] = heard
+    return whole

@@ -10,9 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from batchemo.common.arrays import Float32
 from batchemo.errors import UsageError
-from batchemo.training.conditions import CONDITIONS
-from batchemo.training.pictures import Float32, Variant
+from batchemo.training.conditions import CONDITIONS, Variant
 from batchemo.training.places import by_phone, in_a_room, in_noise, over_a_line
 
 VERSION = 1

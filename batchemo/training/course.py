@@ -10,8 +10,9 @@ from batchemo.training.corpora import Example
 from batchemo.training.exam import Exam, quieten
 from batchemo.training.items import Progress
 from batchemo.training.protocols import final_trial
+from batchemo.training.room import Trained
 from batchemo.training.ship import Delivery, ship
-from batchemo.training.trials import Told, Trained, train
+from batchemo.training.trials import Told, train
 
 
 @dataclass(frozen=True, slots=True)

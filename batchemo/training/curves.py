@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from batchemo.sources.names import for_display
+from batchemo.common.text import for_display
 from batchemo.training.teach import Taught
 
 

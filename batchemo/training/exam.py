@@ -18,8 +18,9 @@ from batchemo.training.items import Gathered, Progress, gather_items, home_of
 from batchemo.training.judged import Judged
 from batchemo.training.otherwise import hear_otherwise
 from batchemo.training.protocols import Folds, Protocol, Trial, make_trials, with_twins
+from batchemo.training.room import Answers, Classroom
 from batchemo.training.systems import System, get_system
-from batchemo.training.trials import Answers, Classroom, judge, run_trial
+from batchemo.training.trials import judge, run_trial
 
 Sat: TypeAlias = Callable[[int, int, Trial, tuple[Judged, ...]], None]
 """Told how many of how many trials are done, and the last of them with its verdicts."""

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from batchemo.bundles.runtime import Float32, Graph
+from batchemo.common.arrays import Float32
 from batchemo.errors import BundleError
 from batchemo.training.given import Model
+from batchemo.training.verdicts import keras_graph
 
 OPSET = 17
 _IR_VERSION = 8
@@ -80,21 +81,6 @@ def onnx_bytes(model: Model, tried: Sequence[Float32] = ()) -> bytes:
     noise = () if tried and None not in free[1:] else _noise(model)
     _check_parity(model, content, [*tried, *noise])
     return content
-
-
-def keras_graph(model: Model) -> Graph:
-    """The model as something to call with a batch of arrays."""
-    import tensorflow as tf
-
-    forward = tf.function(
-        lambda batch: model(batch, training=False),
-        input_signature=[tf.TensorSpec(tuple(model.inputs[0].shape), tf.float32)],
-    )
-
-    def run(batch: Float32) -> Float32:
-        return np.asarray(forward(batch), np.float32)
-
-    return run
 
 
 def _noise(model: Model) -> Iterator[Float32]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from batchemo.training.pictures import Float32
+from batchemo.common.arrays import Float32
 
 Tensor: TypeAlias = Any
 Model: TypeAlias = Any

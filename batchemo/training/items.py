@@ -12,12 +12,13 @@ import numpy as np
 from batchemo.audio import Failure, ListenOptions, Window, listen
 from batchemo.audio.speech import sounds_like_speech
 from batchemo.audio.windows import WindowCutter
+from batchemo.common.arrays import Float32
 from batchemo.features import Recipe, extract
 from batchemo.training.cache import Cache, open_cache
 from batchemo.training.conditions import CONDITIONS
 from batchemo.training.copies import COPIES, ORIGINAL, check_copies, make_copy
 from batchemo.training.corpora import Example
-from batchemo.training.pictures import Float32, Windows
+from batchemo.training.pictures import Windows
 from batchemo.training.workers import work_on
 
 Progress = Callable[[int, int], None]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from batchemo.training.balance import Labels
+from batchemo.common.arrays import Float32, Index
 from batchemo.training.items import Item
-from batchemo.training.pictures import Float32, sounding
+from batchemo.training.pictures import sounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +17,10 @@ class Lessons:
     """Items in a fixed order: the windows of each, and what it is by number."""
 
     windows: tuple[Float32, ...]
-    labels: Labels
-    corpora: Labels
+    labels: Index
+    corpora: Index
     """The corpus of each item; 0 is the one that is called home, or the first item's."""
-    recordings: Labels
+    recordings: Index
     """The recording behind each item; its copies have the same number."""
     classes: int
     """How many labels there are, whether or not all have items."""
@@ -67,7 +67,7 @@ def make_lessons(
     )
 
 
-def _numbers(names: Sequence[str], first: str | None = None) -> Labels:
+def _numbers(names: Sequence[str], first: str | None = None) -> Index:
     """A number for each name, in the order of their coming; `first` is 0 where it comes."""
     order = sorted(dict.fromkeys(names), key=lambda name: name != first)
     known = {name: number for number, name in enumerate(order)}

@@ -13,7 +13,7 @@ from batchemo.training.copies import ORIGINAL
 from batchemo.training.corpora import Example
 from batchemo.training.items import Progress, gather_items
 from batchemo.training.protocols import Trial
-from batchemo.training.trials import Classroom
+from batchemo.training.room import Classroom
 
 
 def hear_otherwise(

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-
-Float32: TypeAlias = npt.NDArray[np.float32]
-Variant: TypeAlias = Callable[[Float32, int, np.random.Generator], Float32]
-"""(signal, rate, random) → the signal as it might have been recorded otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,18 +14,6 @@ class Windows:
 
     seconds: float
     hop: float
-
-
-def as_long_as(signal: Float32, changed: npt.NDArray[np.floating]) -> Float32:
-    """What was made of a signal, cut or padded to its length.
-
-    >>> as_long_as(np.zeros(3, np.float32), np.ones(2)).tolist()
-    [1.0, 1.0, 0.0]
-    """
-    whole = np.zeros(len(signal), np.float32)
-    heard = changed[: len(signal)]
-    whole[: len(heard)] = heard
-    return whole
 
 
 def sounding(frames: npt.NDArray[np.floating], floor: float) -> npt.NDArray[np.bool_]:

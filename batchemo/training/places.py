@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from batchemo.training.pictures import Float32, as_long_as
-
-Float64 = npt.NDArray[np.float64]
+from batchemo.common.arrays import Float32, Float64
+from batchemo.training.conditions import as_long_as
 
 _LINE_RATE = 8000
 

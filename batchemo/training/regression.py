@@ -12,14 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from batchemo.bundles import softmax
+from batchemo.common.arrays import Float32, Float64, Index
 from batchemo.training.lessons import Lessons
-from batchemo.training.pictures import Float32
-
-Float64 = npt.NDArray[np.float64]
-Places = npt.NDArray[np.intp]
-
-REGRESSION = "regression"
-"""What a system calls its net where nothing is taught epoch by epoch."""
 
 CHOICES = frozenset({"abroad", "copies", "l2", "validation", "seed"})
 """What of `Choices` it leaves open; the seed draws the speakers that are only watched."""
@@ -38,12 +32,12 @@ class Rows:
 
     vectors: Float32
     """(rows, features)"""
-    labels: Places
+    labels: Index
     weights: Float64
     """How much each row counts."""
     possible: npt.NDArray[np.bool_]
     """Which classes each row's corpus has at all, (rows, classes): only they compete."""
-    items: Places
+    items: Index
     """The item that each row is a window of."""
 
 
@@ -156,7 +150,7 @@ def _surprise(regression: Regression, rows: Rows) -> float:
     return float(-rows.weights @ np.log(np.maximum(likely, 1e-12)))
 
 
-def _parts(speakers: Sequence[str]) -> list[Places]:
+def _parts(speakers: Sequence[str]) -> list[Index]:
     """The items of each fold: whole speakers, dealt out like cards from a shuffled pack."""
     pack = np.random.default_rng(0).permutation(sorted(set(speakers)))
     folds = min(_FOLDS, len(pack))

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from batchemo.bundles import Bundle, open_runtime
+from batchemo.common.arrays import Float64
 from batchemo.errors import UsageError
 from batchemo.features import Recipe
 from batchemo.training.corpora import Example
 from batchemo.training.items import Item, Progress, gather_items
 from batchemo.training.judged import Judged
 from batchemo.training.pictures import Windows
-from batchemo.training.verdicts import Float64
 
 BUNDLE_FOLD = "bundle"
 

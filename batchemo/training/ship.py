@@ -19,11 +19,12 @@ from batchemo.training.curves import draw_curves
 from batchemo.training.history import Epoch
 from batchemo.training.learnt import LEARNT, learnt_bytes
 from batchemo.training.protocols import Trial
-from batchemo.training.regression import CHOICES, REGRESSION
+from batchemo.training.regression import CHOICES
 from batchemo.training.report import Evaluation, figures_for_card, pictures_for_card
+from batchemo.training.room import Classroom, Trained
 from batchemo.training.system_card import write_system_card
+from batchemo.training.systems import REGRESSION
 from batchemo.training.teach import Taught
-from batchemo.training.trials import Classroom, Trained
 
 LOG, CURVES = "training.csv", "curves.png"
 

@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 import numpy as np
 
+from batchemo.common.text import for_display
 from batchemo.errors import UsageError
-from batchemo.sources.names import for_display
 from batchemo.training.corpora import Example
 
 Examples: TypeAlias = tuple[Example, ...]

@@ -9,7 +9,9 @@ from batchemo.errors import UsageError
 from batchemo.features import Recipe, get_recipe
 from batchemo.training.choices import Choices
 from batchemo.training.pictures import Windows
-from batchemo.training.regression import REGRESSION
+
+REGRESSION = "regression"
+"""What a system calls its net where nothing is taught epoch by epoch."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from batchemo.common.arrays import Float32
 from batchemo.errors import BatchemoError
 from batchemo.training.balance import balanced_weights
 from batchemo.training.batches import draw_epoch, steps
@@ -20,7 +21,6 @@ from batchemo.training.given import Model
 from batchemo.training.history import Epoch, best_epoch, is_over, next_rate, one_cycle
 from batchemo.training.lessons import Lessons
 from batchemo.training.losses import price, surprise
-from batchemo.training.pictures import Float32
 from batchemo.training.verdicts import hear_items, probabilities, surprises
 
 Report: TypeAlias = Callable[[Epoch], None]

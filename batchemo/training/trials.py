@@ -2,171 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
+from batchemo.common.arrays import Float32
+from batchemo.common.files import atomic_write
 from batchemo.errors import BatchemoError
-from batchemo.features.joint import join
-from batchemo.training.choices import Choices
-from batchemo.training.conditions import CONDITIONS
 from batchemo.training.given import Given, Model
 from batchemo.training.history import Epoch
-from batchemo.training.items import Item, home_of
+from batchemo.training.items import Item
 from batchemo.training.judged import Judged
-from batchemo.training.lessons import Lessons, make_lessons
+from batchemo.training.lessons import Lessons
 from batchemo.training.nets import NETS, joined, net_of, together
-from batchemo.training.pictures import Float32
 from batchemo.training.protocols import Trial
-from batchemo.training.regression import L2S, REGRESSION, learn_regression
-from batchemo.training.systems import System
+from batchemo.training.regression import L2S, learn_regression
+from batchemo.training.room import CHECKPOINT, Answers, Classroom, Logits, Trained
+from batchemo.training.systems import REGRESSION
 from batchemo.training.teach import Taught, teach
 from batchemo.training.verdicts import fit_temperature, hear_items, probabilities
 
 Told: TypeAlias = Callable[[Trial, Epoch], None]
-Logits: TypeAlias = tuple[Float32, ...]
-"""Of each item, what was said of its windows: (windows, labels)."""
-
-CHECKPOINT = "checkpoint.npz"
-"""Kept when all is learnt, too: a net may be asked again, about recordings heard otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """A net, how the training went of each net that it is made of, and its temperature."""
-
-    model: Model
-    taught: tuple[Taught, ...]
-    """Empty where nothing was taught epoch by epoch."""
-    temperature: float | None
-    """What suits the watched recordings; None where nothing was watched."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What the net of a trial said of what it was tested on, and of what was only watched."""
-
-    test: Logits
-    watch: Logits
-
-
-@dataclass(frozen=True)
-class Classroom:
-    """What all trials of a study share."""
-
-    system: System
-    choices: Choices
-    items: tuple[Item, ...]
-    labels: tuple[str, ...]
-    work: Path
-    """The folder of checkpoints and results."""
-    beside: Classroom | None = None
-    """The same recordings as the system beside this one hears them; its copies may be others."""
-
-    def choices_of(self, trial: Trial) -> Choices:
-        """The choices, with the trial's own seed."""
-        return replace(self.choices, seed=trial.seed)
-
-    def some(self, places: Sequence[int]) -> list[Item]:
-        """The items at these places."""
-        return [self.items[place] for place in places]
-
-    def heard(self, places: Sequence[int]) -> list[Float32]:
-        """The windows of the items at these places, as the finished net takes them."""
-        own = [item.windows for item in self.some(places)]
-        if not self.beside:
-            return own
-        other = self.beside.heard(self.beside.places_of(self.some(places)))
-        return [join(*both) for both in zip(other, own, strict=True)]
-
-    def places_of(self, items: Sequence[Item]) -> tuple[int, ...]:
-        """Where this room has the same recordings, changed in the same way or not at all."""
-        return tuple(self._places[item.example.digest, item.copy] for item in items)
-
-    def trial_beside(self, trial: Trial) -> Trial:
-        """The same trial by the items of the room beside this one."""
-        beside = self.beside
-        if not beside or beside._identities == self._identities:
-            return trial
-        # Its own copies of whatever recordings are learnt from.
-        learnt = {item.example.digest for item in self.some(trial.learn)}
-        learn = tuple(
-            place
-            for place, item in enumerate(beside.items)
-            if item.example.digest in learnt and item.copy not in CONDITIONS
-        )
-        watch, test = (beside.places_of(self.some(part)) for part in (trial.watch, trial.test))
-        return replace(trial, learn=learn, watch=watch, test=test)
-
-    def nets(self, trial: Trial) -> tuple[Trial, ...]:
-        """The trials of the single nets that a trial's net is made of, each by its own seed."""
-        if self.system.net == REGRESSION:
-            # No seed has a say in what is learnt: what one has found will do for all.
-            return (replace(trial, seed=0),)
-        count = self.system.nets
-        return tuple(replace(trial, seed=trial.seed * count + n) for n in range(count))
-
-    def lessons(self, places: Sequence[int]) -> Lessons:
-        """The items at these places, to learn from or to watch."""
-        return make_lessons(
-            self.some(places), self.labels, home=self._home, floor=self.system.floor
-        )
-
-    @property
-    def features(self) -> Path:
-        """Where the features of recordings are kept."""
-        return self.work / "features"
-
-    def folder(self, trial: Trial) -> Path:
-        """The own folder of a single net: another for whatever could change what it learns."""
-        told = {
-            **self._standing,
-            "choices": asdict(self.choices_of(trial)),
-            "parts": [self._told(part) for part in (trial.learn, trial.watch)],
-        }
-        return self.work / f"{self.system.net}-{trial.fold}-s{trial.seed}-{_digest(told)}"
-
-    def result(self, trial: Trial) -> Path:
-        """The file of what a single net answers: another for whatever else it is tested on."""
-        return self.folder(trial) / f"answers-{_digest(self._told(trial.test))}.npz"
-
-    def _told(self, places: Sequence[int]) -> list[tuple[str, str, str]]:
-        return [self._identities[place] for place in places]
-
-    @cached_property
-    def _standing(self) -> dict[str, object]:
-        """What is the same for all trials. The system's name is not: nets may be shared."""
-        system = self.system
-        return {
-            "net": system.net,
-            "features": system.features.to_dict(),
-            "windows": asdict(system.windows),
-            "floor": system.floor,
-            "labels": self.labels,
-        }
-
-    @cached_property
-    def _places(self) -> dict[tuple[str, str], int]:
-        return {(item.example.digest, item.copy): n for n, item in enumerate(self.items)}
-
-    @cached_property
-    def _home(self) -> str:
-        return home_of([item.example for item in self.items])
-
-    @cached_property
-    def _identities(self) -> list[tuple[str, str, str]]:
-        return [(item.example.digest, item.copy, item.example.emotion) for item in self.items]
-
-
-def _digest(told: object) -> str:
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def run_trial(
@@ -284,7 +142,7 @@ def _net_answers(room: Classroom, trial: Trial, told: Told) -> Answers:
 
 
 def _hear(model: Model, items: Sequence[Item]) -> Logits:
-    from batchemo.training.export import keras_graph
+    from batchemo.training.verdicts import keras_graph
 
     return tuple(hear_items(keras_graph(model), [i.windows for i in items])) if items else ()
 
@@ -310,7 +168,5 @@ def _mean(many: Sequence[Logits]) -> Logits:
 
 def _keep(path: Path, told: dict[str, Float32]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("wb") as file:
+    with atomic_write(path, shared=True) as file:
         np.savez(file, **told)  # type: ignore[arg-type]
-    draft.replace(path)

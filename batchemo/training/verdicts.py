@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from batchemo.bundles import softmax
-from batchemo.bundles.runtime import Graph
-from batchemo.training.balance import Labels
-from batchemo.training.pictures import Float32
-
-Float64 = npt.NDArray[np.float64]
+from batchemo.bundles.bundle import Graph
+from batchemo.common.arrays import Float32, Float64, Index
+from batchemo.training.given import Model
 
 _HEARD_AT_ONCE = 256
 _TEMPERATURES = np.geomspace(0.25, 8.0, 121)
@@ -33,13 +30,13 @@ def probabilities(logits: Sequence[Float32], temperature: float = 1.0) -> Float6
     return np.stack([part.mean(axis=0) for part in np.split(each, ends)])
 
 
-def surprises(told: Float64, labels: Labels) -> Float64:
+def surprises(told: Float64, labels: Index) -> Float64:
     """Minus the logarithm of the right label's probability, of each item."""
     likely: Float64 = told[np.arange(len(labels)), labels]
     return -np.log(np.maximum(likely, 1e-12))
 
 
-def fit_temperature(logits: Sequence[Float32], labels: Labels) -> float:
+def fit_temperature(logits: Sequence[Float32], labels: Index) -> float:
     """The temperature under which these items' own labels are likeliest.
 
     >>> unsure = [np.array([[9.0, 0.0]], np.float32), np.array([[0.0, 9.0]], np.float32)]
@@ -51,3 +48,18 @@ def fit_temperature(logits: Sequence[Float32], labels: Labels) -> float:
         return float(surprises(probabilities(logits, temperature), labels).mean())
 
     return min((float(t) for t in _TEMPERATURES), key=cost)
+
+
+def keras_graph(model: Model) -> Graph:
+    """The model as something to call with a batch of arrays."""
+    import tensorflow as tf
+
+    forward = tf.function(
+        lambda batch: model(batch, training=False),
+        input_signature=[tf.TensorSpec(tuple(model.inputs[0].shape), tf.float32)],
+    )
+
+    def run(batch: Float32) -> Float32:
+        return np.asarray(forward(batch), np.float32)
+
+    return run

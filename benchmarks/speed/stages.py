@@ -26,10 +26,10 @@ from threadpoolctl import threadpool_limits
 from batchemo.audio import listen
 from batchemo.features import extract
 from batchemo.scan.analysis import analyse_with
-from batchemo.scan.options import Settings
 from batchemo.scan.parts import Parts
 from batchemo.scan.plan import FILES_A_CHUNK
 from batchemo.scan.pool import Done
+from batchemo.scan.settings import Settings
 from batchemo.scan.tools import Tools, load_tools
 from batchemo.sources import Recording, SourceOptions, open_sources
 from batchemo.tables.rows import Row, to_batch

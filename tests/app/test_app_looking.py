@@ -26,8 +26,8 @@ from batchemo.errors import BatchemoError
 from batchemo.features import get_recipe
 from batchemo.scan.closely import look_closely
 from batchemo.scan.interpretation import Interpretation
-from batchemo.scan.options import Settings
 from batchemo.scan.panel import Panel, load_panel
+from batchemo.scan.settings import Settings
 from batchemo.tables.rows import Row
 from batchemo.tables.schema import files_schema
 

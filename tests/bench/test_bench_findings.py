@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from batchemo.bench.findings import Findings, Pace, Sample
-from batchemo.scan.options import BATCH_SIZE
+from batchemo.scan.settings import BATCH_SIZE
 
 FOUND = Findings(
     model="default",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from batchemo.bundles import Backend, Bundle, list_bundles, load_bundle, open_runtime, softmax
-from batchemo.bundles.runtime import Float32
+from batchemo.common.arrays import Float32
 from batchemo.errors import BundleError, MissingExtraError, UsageError
 from batchemo.features import Recipe, extract
 

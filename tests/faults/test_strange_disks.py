@@ -14,7 +14,7 @@ import pytest
 from scanning import COMMAND, Scan
 
 from batchemo.bundles import Bundle
-from batchemo.sources import names
+from batchemo.common.text import for_display, from_text
 from batchemo.tables.read import open_table
 
 pytestmark = pytest.mark.faults
@@ -81,8 +81,8 @@ def test_names_of_any_bytes(scan: Scan, tmp_path: Path, figures: Counter[str]) -
         ended = scan(folder, "-o", out, code=3)
         # Harmless is also what Unicode has not given out yet, which is not printable.
         said = (ended.stdout + ended.stderr).split("\n")
-        assert said == list(map(names.for_display, said))
+        assert said == list(map(for_display, said))
         found = [file for batch in open_table(out).batches() for file in batch["file"].to_pylist()]
-        assert [os.fsencode(names.from_text(file)) for file in found] == sorted(made)
+        assert [os.fsencode(from_text(file)) for file in found] == sorted(made)
         assert "2,000 kept" in scan(folder, "-o", out, "--update", code=3).stdout
     figures["names of random bytes"] = len(made)

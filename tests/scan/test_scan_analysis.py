@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 
 from batchemo.bundles import Bundle
+from batchemo.common.arrays import Float32
 from batchemo.scan.analysis import analyse_with
-from batchemo.scan.options import Settings
+from batchemo.scan.settings import Settings
 from batchemo.scan.tools import Tools, load_tools
 from batchemo.sources import Recording
-from batchemo.tables.rows import Floats
 
 
 class Choosy:
     """A runtime that fails at whatever it dislikes."""
 
-    def __init__(self, tools: Tools, disliked: Floats, error: Exception) -> None:
+    def __init__(self, tools: Tools, disliked: Float32, error: Exception) -> None:
         self._runtime, self._disliked, self._error = tools.runtime, disliked, error
 
-    def run(self, items: Floats) -> Floats:
+    def run(self, items: Float32) -> Float32:
         if any(np.array_equal(item, self._disliked) for item in items):
             raise self._error
         return self._runtime.run(items)

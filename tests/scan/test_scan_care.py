@@ -17,11 +17,13 @@ from scanning import COMMAND, Scan, wait_until
 from signals import write_voice
 
 from batchemo.bundles import Bundle
+from batchemo.common import locks
+from batchemo.common.files import rename
 from batchemo.errors import UsageError
-from batchemo.scan import finish, leftovers, scratch
-from batchemo.scan.options import ScanOptions, Settings
-from batchemo.scan.parts import put_in_place
+from batchemo.scan import finish, leftovers
+from batchemo.scan.options import ScanOptions
 from batchemo.scan.run import run_scan
+from batchemo.scan.settings import Settings
 from batchemo.sources import SourceOptions
 from batchemo.tables.read import open_table
 
@@ -107,7 +109,7 @@ def test_a_stopped_update_gives_no_leave_to_begin_anew(
     options = ScanOptions(SourceOptions((str(corpus),)), settings, output=str(out), jobs=1)
     run_scan(options)
     write_voice(corpus / "new.wav", seed=5)
-    monkeypatch.setattr(finish, "put_in_place", stopped)
+    monkeypatch.setattr(finish, "rename", stopped)
     with pytest.raises(KeyboardInterrupt):
         run_scan(replace(options, update=True))
     monkeypatch.undo()
@@ -303,9 +305,9 @@ def test_a_stop_while_tables_get_their_names_leaves_no_unfinished_one(
         named.append(path.name)
         if len(named) == 2:
             raise KeyboardInterrupt
-        put_in_place(unfinished, path)
+        rename(unfinished, path)
 
-    monkeypatch.setattr(finish, "put_in_place", stopped_at_the_second)
+    monkeypatch.setattr(finish, "rename", stopped_at_the_second)
     options = ScanOptions(
         SourceOptions((str(corpus),)),
         (Settings(str(tiny_bundle.path)),),
@@ -325,7 +327,7 @@ def test_a_stop_while_tables_get_their_names_leaves_no_unfinished_one(
 
 HOLDER = """
 import time
-from batchemo.scan.scratch import scratch_folder
+from batchemo.common.locks import scratch_folder
 with scratch_folder() as folder:
     print(folder, flush=True)
     time.sleep(60)
@@ -336,8 +338,8 @@ def test_passing_folders_of_killed_runs_are_swept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(scratch.tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(scratch, "SHARED_MEMORY", tmp_path)
+    monkeypatch.setattr(locks.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(locks, "SHARED_MEMORY", tmp_path)
     foreign = tmp_path / "batchemo-other"
     foreign.mkdir()
     killed = subprocess.Popen([sys.executable, "-c", HOLDER], stdout=subprocess.PIPE, text=True)
@@ -346,11 +348,11 @@ def test_passing_folders_of_killed_runs_are_swept(
     semaphores = [tmp_path / f"sem.loky-{pid}-x" for pid in (killed.pid, os.getpid())]
     for semaphore in semaphores:
         semaphore.touch()
-    with scratch.scratch_folder() as mine:
+    with locks.scratch_folder() as mine:
         assert abandoned.exists(), "a run that lives keeps its folder"
         killed.kill()
         killed.communicate()
-        with scratch.scratch_folder():
+        with locks.scratch_folder():
             assert mine.exists(), "and so do we"
     assert not abandoned.exists()
     assert [semaphore.exists() for semaphore in semaphores] == [False, True]

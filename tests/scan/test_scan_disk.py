@@ -17,7 +17,6 @@ from signals import write_voice
 from terminal import in_a_terminal
 
 from batchemo.bundles import Bundle
-from batchemo.sources import names
 from batchemo.tables.read import open_table
 
 # From Linux's own headers.
@@ -232,13 +231,13 @@ def test_hostile_names_are_shown_harmless_written_safely_and_read_back_equal(
 
     for path in (table, tmp_path / "t.parquet"):
         (batch,) = open_table(path).batches(["root", "file"])
-        assert {os.fsencode(names.from_text(row["file"])) for row in batch.to_pylist()} == set(
+        assert {os.fsencode(text.from_text(row["file"])) for row in batch.to_pylist()} == set(
             HOSTILE
         )
-        assert {names.from_text(row["root"]) for row in batch.to_pylist()} == {str(corpus)}
+        assert {text.from_text(row["root"]) for row in batch.to_pylist()} == {str(corpus)}
     failed = [json.loads(line) for line in log.read_text().splitlines()]
     files = {event["file"] for event in failed if event["event"] == "recording_failed"}
-    assert {os.fsencode(names.from_text(file)) for file in files} == set(HOSTILE)
+    assert {os.fsencode(text.from_text(file)) for file in files} == set(HOSTILE)
     assert f"{len(HOSTILE)} kept" in scan(*words, "--update", code=3).stdout
 
 

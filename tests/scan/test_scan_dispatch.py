@@ -17,8 +17,7 @@ import pytest
 from batchemo.errors import BatchemoError
 from batchemo.scan import watch
 from batchemo.scan.dispatch import CHUNKS_A_WORKER, Dispatcher
-from batchemo.scan.plan import Chunk
-from batchemo.scan.pool import Done, LocalProcesses, available_cpus
+from batchemo.scan.pool import Chunk, Done, LocalProcesses, available_cpus
 from batchemo.sources import Recording
 
 Work = Callable[[Sequence[Recording]], Done[str]]

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from batchemo.common import locks
 from batchemo.errors import LockedError
-from batchemo.scan import lock
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from batchemo.scan import lock
-with lock.hold(Path(sys.argv[1]), wait=False):
+from batchemo.common import locks
+with locks.hold(Path(sys.argv[1]), wait=False):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -44,7 +44,7 @@ def test_a_second_run_is_told_who_holds_the_output(folder: Path) -> None:
     try:
         with (
             pytest.raises(LockedError, match=f"process {process.pid} on"),
-            lock.hold(folder, wait=False),
+            locks.hold(folder, wait=False),
         ):
             pass
     finally:
@@ -56,7 +56,7 @@ def test_the_lock_of_a_killed_run_is_free(folder: Path) -> None:
     process = holder(folder)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    with lock.hold(folder, wait=False):
+    with locks.hold(folder, wait=False):
         pass
     assert not folder.exists()
 
@@ -65,10 +65,10 @@ def test_a_run_that_waits_goes_on_when_the_holder_is_done(folder: Path) -> None:
     order: list[str] = []
 
     def second() -> None:
-        with lock.hold(folder, wait=True):
+        with locks.hold(folder, wait=True):
             order.append("second")
 
-    with lock.hold(folder, wait=False):
+    with locks.hold(folder, wait=False):
         thread = threading.Thread(target=second)
         thread.start()
         time.sleep(0.2)
@@ -79,7 +79,7 @@ def test_a_run_that_waits_goes_on_when_the_holder_is_done(folder: Path) -> None:
 
 
 def test_a_folder_that_still_holds_parts_is_left_for_the_next_run(folder: Path) -> None:
-    with lock.hold(folder, wait=False):
+    with locks.hold(folder, wait=False):
         (folder / "000000000.part.arrow").touch()
     assert folder.exists()
 
@@ -91,7 +91,7 @@ def test_many_that_want_the_lock_get_it_one_after_the_other(folder: Path) -> Non
     def run() -> None:
         nonlocal holding, most
         for _ in range(20):
-            with lock.hold(folder, wait=True):
+            with locks.hold(folder, wait=True):
                 holding += 1
                 most = max(most, holding)
                 time.sleep(0.0005)
@@ -110,8 +110,8 @@ def test_a_lock_is_never_a_link_to_a_file_of_somebodys(folder: Path, tmp_path: P
     precious = tmp_path / "precious"
     precious.write_text("precious")
     folder.mkdir()
-    (folder / lock.NAME).symlink_to(precious)
-    with pytest.raises(OSError, match="symbolic links"), lock.hold(folder, wait=False):
+    (folder / locks.NAME).symlink_to(precious)
+    with pytest.raises(OSError, match="symbolic links"), locks.hold(folder, wait=False):
         pass
     assert precious.read_text() == "precious"
 
@@ -120,13 +120,13 @@ def test_a_folder_that_is_a_link_to_nowhere_is_no_reason_to_wait(
     folder: Path, tmp_path: Path
 ) -> None:
     folder.symlink_to(tmp_path / "nowhere")
-    with pytest.raises(FileNotFoundError), lock.hold(folder, wait=False):
+    with pytest.raises(FileNotFoundError), locks.hold(folder, wait=False):
         pass
 
 
 def test_a_folder_that_is_removed_meanwhile_hides_nothing_that_went_wrong(folder: Path) -> None:
     def lose_it() -> None:
-        with lock.hold(folder, wait=False):
+        with locks.hold(folder, wait=False):
             shutil.rmtree(folder)
             raise ValueError("what went wrong")
 

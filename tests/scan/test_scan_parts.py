@@ -54,14 +54,14 @@ def test_a_part_has_no_name_before_it_is_synced(
     monkeypatch.setattr(parts_module, "sync", power_cut)
     with pytest.raises(OSError, match="power cut"):
         Parts(tmp_path).write(0, BATCH)
-    assert seen == [["000000000.part.arrow.unfinished"]]
+    assert seen == [[".000000000.part.arrow.unfinished"]]
     assert Parts(tmp_path).numbers() == []
 
 
 def test_to_discard_removes_finished_and_unfinished_parts(tmp_path: Path) -> None:
     parts = Parts(tmp_path)
     parts.write(0, BATCH)
-    (tmp_path / "000000001.part.arrow.unfinished").touch()
+    (tmp_path / ".000000001.part.arrow.unfinished").touch()
     parts.discard()
     assert not list(tmp_path.iterdir())
 

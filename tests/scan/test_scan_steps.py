@@ -10,7 +10,7 @@ from stepping import Trial
 
 from batchemo.bundles import Bundle
 
-WRITING_A_PART = "before fsync 000000001.part.arrow.unfinished"
+WRITING_A_PART = "before fsync .000000001.part.arrow.unfinished"
 WRITING_THE_TABLE = "before fsync .r.parquet.unfinished"
 TIDYING_UP = "before unlink 000000000.part.arrow"
 NAMING_THE_FIRST = "after replace .windows.parquet.unfinished"

@@ -20,7 +20,7 @@ from signals import voice, write_voice
 from batchemo.audio import ListenOptions
 from batchemo.bundles import Bundle
 from batchemo.features import get_recipe
-from batchemo.scan.options import Settings
+from batchemo.scan.settings import Settings
 from batchemo.scan.tools import load_tools, wishes_of
 from batchemo.tables.columns import models_of
 from batchemo.tables.read import open_table

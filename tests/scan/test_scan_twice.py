@@ -11,7 +11,7 @@ from scanning import COMMAND, Scan, environment, wait_until
 from signals import write_voice
 
 from batchemo.bundles import Bundle
-from batchemo.scan import lock
+from batchemo.common import locks
 
 
 def test_who_has_waited_for_the_same_tables_finds_them_finished(
@@ -26,7 +26,7 @@ def test_who_has_waited_for_the_same_tables_finds_them_finished(
     assert f"process {one.pid} on" in ended.stderr
     other = subprocess.Popen([*command, "--if-locked", "wait"], stdout=subprocess.PIPE, text=True)
     waiting = psutil.Process(other.pid)
-    wait_until(lambda: any(Path(file.path).name == lock.NAME for file in waiting.open_files()))
+    wait_until(lambda: any(Path(file.path).name == locks.NAME for file in waiting.open_files()))
     Path(f"{first_of_all}.go").touch()
     assert one.wait(timeout=300) == 0
     told, _ = other.communicate(timeout=300)

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from batchemo.common.text import to_text
 from batchemo.errors import UsageError
 from batchemo.sources import SourceOptions, open_sources
-from batchemo.sources.names import to_text
 from batchemo.tables.write import CsvTable
 
 

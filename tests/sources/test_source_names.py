@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchemo.sources.names import for_display, from_text, to_text
+from batchemo.common.text import for_display, from_text, to_text
 
 NAMES = st.one_of(
     st.binary(min_size=1),

@@ -13,8 +13,8 @@ from made_items import LABELS, made_example, made_items
 from batchemo.training.calibration import AS_IT_IS, Sat, temperature_of_all, temperatures
 from batchemo.training.choices import Choices
 from batchemo.training.protocols import Trial
+from batchemo.training.room import Answers, Classroom
 from batchemo.training.systems import get_system
-from batchemo.training.trials import Answers, Classroom
 from batchemo.training.verdicts import fit_temperature
 
 ITEMS = made_items(

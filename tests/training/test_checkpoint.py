@@ -129,11 +129,11 @@ class Bomb:
 
 def test_a_pickle_is_refused_and_never_opened(tmp_path: Path) -> None:
     crater = tmp_path / "crater"
-    whole_file, inside = tmp_path / "whole.npz", tmp_path / "inside.npz"
-    whole_file.write_bytes(pickle.dumps(Bomb(crater)))
+    atomic_write, inside = tmp_path / "whole.npz", tmp_path / "inside.npz"
+    atomic_write.write_bytes(pickle.dumps(Bomb(crater)))
     np.savez(inside, history=np.array("[]"), **{"state/0": np.array(Bomb(crater), dtype=object)})
 
-    for path in (whole_file, inside):
+    for path in (atomic_write, inside):
         with pytest.raises(BatchemoError, match=path.name):
             load_checkpoint(path)
 

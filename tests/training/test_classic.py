@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from batchemo.bundles.graphs import check_keras, check_onnx
+from batchemo.bundles.keras_checks import check_keras
+from batchemo.bundles.onnx_checks import check_onnx
 from batchemo.training.systems import RAVDESS_SYSTEMS
 
 pytest.importorskip("tensorflow")
 
-from batchemo.training.export import keras_bytes, keras_graph, onnx_bytes
+from batchemo.training.export import keras_bytes, onnx_bytes
 from batchemo.training.given import Given
 from batchemo.training.nets import NETS
+from batchemo.training.verdicts import keras_graph
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -11,7 +11,7 @@ from made_nets import BANDS, FLOOR, TINY, given, tiny_conformer
 pytest.importorskip("tensorflow")
 
 from batchemo.training.conformer import build_conformer
-from batchemo.training.export import keras_graph
+from batchemo.training.verdicts import keras_graph
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

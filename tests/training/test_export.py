@@ -14,15 +14,17 @@ from conftest import tiny_info
 from made_nets import given, tiny_conformer
 
 from batchemo.bundles import open_runtime, softmax, write_bundle
-from batchemo.bundles.graphs import check_keras, check_onnx
+from batchemo.bundles.keras_checks import check_keras
+from batchemo.bundles.onnx_checks import check_onnx
 from batchemo.errors import BundleError
 from batchemo.training.corpora import EMOTIONS
 
 pytest.importorskip("tensorflow")
 
 from batchemo.training import export
-from batchemo.training.export import keras_bytes, keras_graph, onnx_bytes
+from batchemo.training.export import keras_bytes, onnx_bytes
 from batchemo.training.nets import together
+from batchemo.training.verdicts import keras_graph
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

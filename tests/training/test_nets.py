@@ -11,10 +11,11 @@ from made_nets import BANDS, given, tiny_conformer
 pytest.importorskip("tensorflow")
 
 from batchemo.features.joint import STATISTICS, join
-from batchemo.training.export import keras_graph, onnx_bytes
+from batchemo.training.export import onnx_bytes
 from batchemo.training.nets import NETS, joined, net_of, together
-from batchemo.training.regression import REGRESSION, Regression
-from batchemo.training.systems import SYSTEMS
+from batchemo.training.regression import Regression
+from batchemo.training.systems import REGRESSION, SYSTEMS
+from batchemo.training.verdicts import keras_graph
 
 ITEMS = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from batchemo.training.pictures import Float32
+from batchemo.common.arrays import Float32
 from batchemo.training.places import by_phone, in_a_room, in_noise, over_a_line
 
 RATE = 16000

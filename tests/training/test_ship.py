@@ -22,8 +22,9 @@ from batchemo.training.teach import Taught
 
 pytest.importorskip("tensorflow")
 
+from batchemo.training.room import Classroom, Trained
 from batchemo.training.ship import Delivery, log_bytes, ship
-from batchemo.training.trials import Classroom, Trained, train
+from batchemo.training.trials import train
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

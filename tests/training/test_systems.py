@@ -9,8 +9,7 @@ from batchemo.errors import UsageError
 from batchemo.features import extract, get_recipe
 from batchemo.training.copies import check_copies
 from batchemo.training.nets import NETS
-from batchemo.training.regression import REGRESSION
-from batchemo.training.systems import OWN_SYSTEMS, RAVDESS_SYSTEMS, SYSTEMS, get_system
+from batchemo.training.systems import OWN_SYSTEMS, RAVDESS_SYSTEMS, REGRESSION, SYSTEMS, get_system
 
 
 def test_the_five_systems_have_their_features() -> None:

@@ -20,9 +20,8 @@ from batchemo.training.lessons import Lessons, make_lessons
 
 pytest.importorskip("tensorflow")
 
-from batchemo.training.export import keras_graph
 from batchemo.training.teach import Taught, teach
-from batchemo.training.verdicts import hear_items, probabilities, surprises
+from batchemo.training.verdicts import hear_items, keras_graph, probabilities, surprises
 
 QUICK = Choices(epochs=4, batch_size=8, rate=0.02, validation=0.2)
 AVERAGED = replace(QUICK, average=0.8, pace="cycle", decay=0.05, clip_norm=1.0)

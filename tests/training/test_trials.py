@@ -16,13 +16,14 @@ from batchemo.training.history import Epoch
 from batchemo.training.items import Item
 from batchemo.training.lessons import make_lessons
 from batchemo.training.protocols import Trial, make_trials
+from batchemo.training.room import CHECKPOINT, Answers, Classroom
 from batchemo.training.systems import get_system
-from batchemo.training.trials import CHECKPOINT, Answers, Classroom, judge, run_trial, train
+from batchemo.training.trials import judge, run_trial, train
 from batchemo.training.verdicts import fit_temperature, hear_items, probabilities
 
 pytest.importorskip("tensorflow")
 
-from batchemo.training.export import keras_graph
+from batchemo.training.verdicts import keras_graph
 
 EXAMPLES = [made_example(who, label, n) for who in "abcdef" for label in LABELS for n in range(2)]
 ITEMS = made_items(EXAMPLES, ("noise",), shape=(40,))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from batchemo.training.pictures import Float32
+from batchemo.common.arrays import Float32
 from batchemo.training.verdicts import fit_temperature, hear_items, probabilities, surprises
 
 RANDOM = np.random.default_rng(0)

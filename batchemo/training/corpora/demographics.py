@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from batchemo.common.text import for_display
 from batchemo.errors import UsageError
-from batchemo.sources.names import for_display
 
 
 def read_genders(folder: Path, name: str) -> dict[str, str]:

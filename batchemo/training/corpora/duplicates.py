@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batchemo.audio import Failure
+from batchemo.common.text import for_display
 from batchemo.errors import UsageError
-from batchemo.sources.names import for_display
 from batchemo.training.corpora.digest import signal_digest
 from batchemo.training.corpora.example import Duplicate, Example
 

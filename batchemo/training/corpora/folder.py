@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from batchemo.common.text import for_display
 from batchemo.errors import UsageError
-from batchemo.sources.names import for_display
 from batchemo.sources.rules import Rules, suffixes_of
 from batchemo.sources.tally import Tally
 from batchemo.sources.walk import walk

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from batchemo.common.text import for_display
 from batchemo.errors import UsageError
-from batchemo.sources.names import for_display
 from batchemo.training.corpora.example import KNOWN, Example
 
 _OTHER_WORDS = {

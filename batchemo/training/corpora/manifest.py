@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchemo.common.text import for_display, from_text
 from batchemo.errors import UsageError
-from batchemo.sources.names import for_display, from_text
 from batchemo.training.corpora.example import Example
 
 MANIFEST = "manifest.csv"

@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from batchemo.common.text import for_display
 from batchemo.errors import UsageError
-from batchemo.sources.names import for_display
 from batchemo.training.corpora.duplicates import distinct
 from batchemo.training.corpora.example import Corpus, Example
 from batchemo.training.corpora.folder import Found, read_folder

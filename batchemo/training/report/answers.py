@@ -9,10 +9,10 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from batchemo.common.arrays import Float64, Int64
 from batchemo.errors import UsageError
 from batchemo.training.judged import Judged
 from batchemo.training.report import metrics
-from batchemo.training.report.metrics import Float64, Places
 
 Key = TypeVar("Key")
 
@@ -24,7 +24,7 @@ class Answers:
     judged: Sequence[Judged]
     labels: Sequence[str]
     probabilities: Float64
-    truth: Places
+    truth: Int64
 
     @classmethod
     def of(cls, judged: Sequence[Judged], labels: Sequence[str]) -> Answers:
@@ -59,9 +59,9 @@ class Answers:
         return replace(self, probabilities=np.array([one.uncalibrated for one in self.judged]))
 
     @property
-    def told(self) -> Places:
+    def told(self) -> Int64:
         """The place of the label that is likeliest for each recording."""
-        told: Places = self.probabilities.argmax(axis=1)
+        told: Int64 = self.probabilities.argmax(axis=1)
         return told
 
     @property

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from batchemo.training.report.metrics import Float64
+from batchemo.common.arrays import Float64
 
 COVERAGES = tuple(round(1 - step / 20, 2) for step in range(20))
 """The shares of all recordings that a curve tells of, from all to the surest twentieth."""

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from batchemo.sources.names import for_display
+from batchemo.common.text import for_display
 from batchemo.training.report.evaluation import Evaluation
 
 if TYPE_CHECKING:

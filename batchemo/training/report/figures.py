@@ -7,12 +7,12 @@ from typing import TypeVar
 
 import numpy as np
 
+from batchemo.common.arrays import Float64
 from batchemo.training.report import metrics
 from batchemo.training.report.answers import Answers
 from batchemo.training.report.coverage import COVERAGES, Kept, accuracy_at, keep_most_confident
 from batchemo.training.report.evaluation import FIGURES, Figure
 from batchemo.training.report.interval import Kind, interval_over_speakers
-from batchemo.training.report.metrics import Float64
 
 DIGITS = 6
 """Of all figures: enough for people, and the same on every machine."""

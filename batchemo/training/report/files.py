@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from batchemo.common.files import atomic_write
 from batchemo.errors import UsageError
 from batchemo.training.report.drawing import PICTURES
 from batchemo.training.report.evaluation import Evaluation
@@ -22,9 +23,8 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> tuple[Path, ...]:
         **{f"{name}.png": draw(evaluation) for name, draw in PICTURES.items()},
     }
     for name, content in contents.items():
-        unfinished = folder / f".{name}.unfinished"
-        unfinished.write_bytes(content)
-        unfinished.replace(folder / name)
+        with atomic_write(folder / name) as file:
+            file.write(content)
     return tuple(folder / name for name in contents)
 
 

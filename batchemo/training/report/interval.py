@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-Float64 = npt.NDArray[np.float64]
+from batchemo.common.arrays import Float64
 
 FEWEST_SPEAKERS = 3
 """With fewer, drawing them anew tells nothing."""

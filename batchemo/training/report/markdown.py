@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from batchemo.sources.names import for_display
+from batchemo.common.text import for_display
 from batchemo.training.report.evaluation import Figure
 
 NOTHING = "—"

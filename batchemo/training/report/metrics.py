@@ -11,9 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Float64 = npt.NDArray[np.float64]
-Places = npt.NDArray[np.int64]
-"""For each recording the place of a label in the list of labels."""
+from batchemo.common.arrays import Float64, Int64
 
 BINS = 10
 
@@ -29,7 +27,7 @@ class Bin:
     accuracy: float
 
 
-def count_confusions(truth: Places, told: Places, classes: int) -> Float64:
+def count_confusions(truth: Int64, told: Int64, classes: int) -> Float64:
     """Count, for each true class (row), how often each class was told (column).
 
     >>> count_confusions(np.array([0, 0, 1]), np.array([0, 1, 1]), 2)
@@ -82,7 +80,7 @@ def macro_f1(confusion: Float64) -> float:
     return float(np.nanmean(f1(confusion)))
 
 
-def brier(probabilities: Float64, truth: Places) -> float:
+def brier(probabilities: Float64, truth: Int64) -> float:
     """The mean squared distance of the probabilities from the truth: 0 at best, 2 at worst."""
     right = np.eye(probabilities.shape[1])[truth]
     return float(((probabilities - right) ** 2).sum(axis=1).mean())
@@ -135,7 +133,7 @@ def _bins(confidence: Float64, right: npt.NDArray[np.bool_], bins: int) -> Itera
             )
 
 
-def _places(confidence: Float64, bins: int) -> Places:
+def _places(confidence: Float64, bins: int) -> Int64:
     """The bin of each confidence."""
     return np.minimum((confidence * bins).astype(np.int64), bins - 1)
 

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from batchemo.sources.names import to_text
+from batchemo.common.text import to_text
 from batchemo.training.report.evaluation import Evaluation, Figure
 
 Cell = str | float | int | None
