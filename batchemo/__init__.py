@@ -12,9 +12,6 @@ nothing: what a function needs is imported when it is first asked for.
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from batchemo.api import load_bundle, predict, scan
@@ -43,19 +40,3 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, "errors"})
-
-
-class _Package(ModuleType):
-    """Keeps `batchemo.scan` the function, though there is a package `batchemo.scan` as well.
-
-    Importing a package sets it as an attribute of the one it lies in, which would hide the
-    function. The package is still there for `from batchemo.scan.run import run_scan` and its like.
-    """
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name in _PLACES and isinstance(value, ModuleType):
-            return
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

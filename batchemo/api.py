@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from batchemo.bar import bar_for
+from batchemo.batch.options import STDOUT, ScanOptions
 from batchemo.errors import UsageError
-from batchemo.scan.interpretation import Interpretation
-from batchemo.scan.options import STDOUT, ScanOptions
-from batchemo.scan.settings import BATCH_SIZE, TIMEOUT, Settings
+from batchemo.inference.interpretation import Interpretation
+from batchemo.inference.settings import BATCH_SIZE, TIMEOUT, Settings
 from batchemo.sources import SourceOptions
 from batchemo.tables.whole import read_files_table
 
@@ -123,7 +123,7 @@ def scan(
     >>> table = batchemo.scan("recordings")  # doctest: +SKIP
     >>> table.to_pandas().groupby("emotion").size()  # doctest: +SKIP
     """
-    from batchemo.scan.run import run_scan
+    from batchemo.batch.scan import run_scan
 
     if output == STDOUT:
         raise UsageError("output is a file; without one the table is returned and not written")
@@ -203,7 +203,7 @@ def predict(
     >>> batchemo.predict("interview.wav")["emotion"][0].as_py()  # doctest: +SKIP
     'calm'
     """
-    from batchemo.scan.closely import look_closely
+    from batchemo.inference.single import look_closely
 
     several = [recordings] if isinstance(recordings, (str, os.PathLike)) else recordings
     settings = _settings(model, window, hop, channel, backend, batch_size)

@@ -6,7 +6,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from batchemo.scan.events import Advanced, Event, Listener, ignore
+from batchemo.batch.events import (
+    Advanced,
+    Event,
+    Listener,
+    ignore,
+)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from others.librosa_recipes import LIBROSA_RECIPES, mean_pitch, mfcc
 from threadpoolctl import threadpool_limits
 
 from batchemo.features import RECIPES, extract
-from batchemo.features.parts import PARTS, Means
+from batchemo.features.descriptors import PARTS, Means
 from batchemo.features.spectrum import Spectrum
 
 RATE, N_FFT, HOP = 22050, 2048, 512

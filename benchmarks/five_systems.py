@@ -12,15 +12,17 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from batchemo.training.corpora import Corpus, read_corpus
-from batchemo.training.course import train_bundle
-from batchemo.training.evaluating import evaluate_system
-from batchemo.training.exam import Exam
-from batchemo.training.judged import Judged
-from batchemo.training.protocols import PROTOCOLS, Protocol, Trial
-from batchemo.training.report import Evaluation, accuracy_page, write_evaluation
-from batchemo.training.ship import Delivery
-from batchemo.training.systems import RAVDESS_SYSTEMS, System
+from accuracy_page import accuracy_page
+
+from batchemo.corpora import Corpus, read_corpus
+from batchemo.evaluation import Evaluation, write_evaluation
+from batchemo.evaluation.judged import Judged
+from batchemo.training.data.protocols import PROTOCOLS, Protocol, Trial
+from batchemo.training.experiment.evaluating import evaluate_system
+from batchemo.training.experiment.exam import Exam
+from batchemo.training.export.ship import Delivery
+from batchemo.training.recipes import RAVDESS_SYSTEMS, System
+from batchemo.training.train import train_bundle
 
 COMMAND = "python benchmarks/five_systems.py RAVDESS --work five.work --seeds {seeds} --jobs 2"
 

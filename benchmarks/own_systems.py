@@ -15,18 +15,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from batchemo.bundles import Bundle
-from batchemo.training.conditions import CONDITIONS
-from batchemo.training.corpora import Corpus, read_corpus
-from batchemo.training.course import train_bundle
-from batchemo.training.evaluating import evaluate_bundle, evaluate_system
-from batchemo.training.exam import Exam
-from batchemo.training.history import Epoch
-from batchemo.training.judged import Judged
-from batchemo.training.protocols import Trial
-from batchemo.training.recard import with_figures
-from batchemo.training.report import Evaluation, write_evaluation
-from batchemo.training.ship import Delivery
-from batchemo.training.systems import System, get_system
+from batchemo.corpora import Corpus, read_corpus
+from batchemo.evaluation import Evaluation, write_evaluation
+from batchemo.evaluation.conditions import CONDITIONS
+from batchemo.evaluation.judged import Judged
+from batchemo.training.data.protocols import Trial
+from batchemo.training.experiment.evaluating import evaluate_bundle, evaluate_system
+from batchemo.training.experiment.exam import Exam
+from batchemo.training.export.recard import with_figures
+from batchemo.training.export.ship import Delivery
+from batchemo.training.fit.history import Epoch
+from batchemo.training.recipes import System, get_system
+from batchemo.training.train import train_bundle
 
 CONTROL = "functionals"
 SHARED = ("neutral", "happy", "sad", "angry")

@@ -28,7 +28,7 @@ from speed.rounds import load, play, save, tasks
 from speed.stages import stages_table
 from speed.targets import targets_table
 
-from batchemo.scan.pool import available_cpus
+from batchemo.workers.executor import available_cpus
 
 PAGE = CHECKOUT / "docs" / "performance.md"
 STAGED = 150

@@ -13,10 +13,10 @@ import argparse
 from pathlib import Path
 
 from batchemo.bundles import load_bundle
-from batchemo.training.conditions import CONDITIONS
-from batchemo.training.corpora import read_corpus
-from batchemo.training.evaluating import evaluate_bundle
-from batchemo.training.report import conditions_table, write_evaluation
+from batchemo.corpora import read_corpus
+from batchemo.evaluation import conditions_table, write_evaluation
+from batchemo.evaluation.conditions import CONDITIONS
+from batchemo.training.experiment.evaluating import evaluate_bundle
 
 
 def main() -> None:

@@ -18,11 +18,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from batchemo.bundles.speakers import adapt, log_of
-from batchemo.training.corpora import Corpus, read_corpus
-from batchemo.training.exam import Exam, sit
-from batchemo.training.judged import Judged
-from batchemo.training.systems import get_system
+from batchemo.bundles.speaker_adaptation import adapt, log_of
+from batchemo.corpora import Corpus, read_corpus
+from batchemo.evaluation.judged import Judged
+from batchemo.training.experiment.exam import Exam, sit
+from batchemo.training.recipes import get_system
 
 Float64 = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]

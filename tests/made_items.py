@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from batchemo.training.corpora import Example
-from batchemo.training.items import Item
+from batchemo.corpora import Example
+from batchemo.training.data.items import Item
 
 LABELS = ("neutral", "happy", "sad")
 

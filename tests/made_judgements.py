@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from batchemo.training.corpora import Example
-from batchemo.training.judged import Judged
-from batchemo.training.report import About, Evaluation, evaluate
+from batchemo.corpora import Example
+from batchemo.evaluation import About, Evaluation, evaluate
+from batchemo.evaluation.judged import Judged
 
 LABELS = ("sad", "happy", "angry")
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from batchemo.training.conformer import Conformer, build_conformer
-from batchemo.training.given import Given
+from batchemo.training.nets.conformer import Conformer, build_conformer
+from batchemo.training.nets.layers import Given
 
 FLOOR = -2.0
 BANDS = 16

@@ -17,7 +17,7 @@ import soxr
 from numpy.typing import NDArray
 
 from batchemo.audio import Facts, ListenOptions, Window
-from batchemo.audio.speech import LEAST_CHANGE_DB, spectral_change
+from batchemo.audio.vad import LEAST_CHANGE_DB, spectral_change
 
 READ_FURTHER = "read further than libsndfile alone reads"
 """Where a streaming writer left the size open; then there is nothing to compare with."""

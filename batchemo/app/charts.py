@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchemo.app.looking import Judgement
-from batchemo.app.outline import Outline
+from batchemo.app.waveform import Outline
 from batchemo.tables.rows import Windows
 
 Spec = dict[str, Any]

@@ -13,19 +13,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchemo.app.desks import Desks
-from batchemo.app.hearing import Job, Model
-from batchemo.app.options import AppOptions
-from batchemo.app.outline import Outline
+from batchemo.app.config import AppOptions
+from batchemo.app.job import Job, Model
 from batchemo.app.together import together
+from batchemo.app.waveform import Outline
+from batchemo.app.worker_pool import Desks
 from batchemo.audio import REASONS
 from batchemo.bundles import Bundle
 from batchemo.common.arrays import Float32
 from batchemo.common.text import for_display, to_text
 from batchemo.errors import BatchemoError
-from batchemo.scan.interpretation import PLAIN, Interpretation
-from batchemo.scan.panel import Panel
-from batchemo.scan.telling import Teller
+from batchemo.inference.interpretation import PLAIN, Interpretation
+from batchemo.inference.model_set import Panel
+from batchemo.inference.telling import Teller
 from batchemo.sources import Recording, SourceOptions
 from batchemo.tables.rows import Row, to_batch
 from batchemo.tables.verdicts import named

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from batchemo.app import charts
-from batchemo.app.desks import shared_desks
-from batchemo.app.hearing import CHANGED
+from batchemo.app.config import AppOptions
+from batchemo.app.job import CHANGED
 from batchemo.app.looking import (
     Judgement,
     Look,
@@ -28,14 +28,14 @@ from batchemo.app.looking import (
     titles,
     written,
 )
-from batchemo.app.options import AppOptions
+from batchemo.app.worker_pool import shared_desks
 from batchemo.audio import REASONS
 from batchemo.bundles import Bundle, load_bundle
 from batchemo.common.text import for_display
 from batchemo.errors import BatchemoError, UsageError
-from batchemo.scan.interpretation import Interpretation
-from batchemo.scan.panel import Panel, load_panel
-from batchemo.scan.settings import Settings
+from batchemo.inference.interpretation import Interpretation
+from batchemo.inference.model_set import Panel, load_panel
+from batchemo.inference.settings import Settings
 
 WHAT_IT_IS = (
     "The models learned from actors. What comes out is how an expression **sounds**, judged by "

@@ -6,8 +6,8 @@ import os
 import socket
 from pathlib import Path
 
-from batchemo.app.desks import shared_desks
-from batchemo.app.options import AppOptions
+from batchemo.app.config import AppOptions
+from batchemo.app.worker_pool import shared_desks
 from batchemo.errors import UsageError
 
 PAGE = Path(__file__).with_name("page.py")

@@ -2,8 +2,8 @@
 
 from batchemo.audio.ear import Window
 from batchemo.audio.failure import REASONS, Failure
+from batchemo.audio.file import OpenFile, open_audio
 from batchemo.audio.listening import Facts, Listening, listen
-from batchemo.audio.opening import OpenFile, open_audio
 from batchemo.audio.options import ListenOptions
 
 __all__ = [

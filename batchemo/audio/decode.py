@@ -10,12 +10,12 @@ import numpy as np
 import soundfile
 
 from batchemo.audio.failure import Failure
-from batchemo.audio.headers import find_sound
-from batchemo.audio.kinds import end_of_tags, kind_of
-from batchemo.audio.mpeg import find_frame
-from batchemo.audio.mpeg_index import right_index
-from batchemo.audio.ogg import flaw_of_ogg
-from batchemo.audio.opening import OpenFile
+from batchemo.audio.file import OpenFile
+from batchemo.audio.formats.headers import find_sound
+from batchemo.audio.formats.kinds import end_of_tags, kind_of
+from batchemo.audio.formats.mpeg import find_frame
+from batchemo.audio.formats.mpeg_index import right_index
+from batchemo.audio.formats.ogg import flaw_of_ogg
 from batchemo.common.arrays import Float32
 
 # 2 MB of float32: eleven seconds of 48 kHz mono, so that most recordings are one block.

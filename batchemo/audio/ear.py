@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from batchemo.audio.meters import LevelMeter
+from batchemo.audio.levels import LevelMeter
 from batchemo.audio.options import ListenOptions
 from batchemo.audio.resample import Resampler
-from batchemo.audio.speech import sounds_like_speech
+from batchemo.audio.vad import sounds_like_speech
 from batchemo.audio.windows import WindowCutter
 from batchemo.common.arrays import Float32
 from batchemo.common.timing import StageSeconds, timed

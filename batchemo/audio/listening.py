@@ -14,8 +14,8 @@ from types import TracebackType
 from batchemo.audio.decode import Decoder, mix
 from batchemo.audio.ear import Ear, Window
 from batchemo.audio.failure import Failure
-from batchemo.audio.meters import ClipMeter, peak_of
-from batchemo.audio.opening import open_audio
+from batchemo.audio.file import open_audio
+from batchemo.audio.levels import ClipMeter, peak_of
 from batchemo.audio.options import ListenOptions
 from batchemo.common.arrays import Float32
 from batchemo.common.timing import timed

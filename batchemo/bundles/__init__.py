@@ -1,9 +1,15 @@
 """Model bundles: read, verify and run them. Data only; nothing in a bundle is code."""
 
 from batchemo.bundles.bundle import Bundle, load_bundle
-from batchemo.bundles.runtime import BATCH_SIZE, Backend, Runtime, open_runtime, softmax
+from batchemo.bundles.classifier import (
+    BATCH_SIZE,
+    Backend,
+    Runtime,
+    open_runtime,
+    softmax,
+)
+from batchemo.bundles.save import write_bundle
 from batchemo.bundles.shelf import find_bundle, list_bundles
-from batchemo.bundles.write import write_bundle
 
 __all__ = [
     "BATCH_SIZE",

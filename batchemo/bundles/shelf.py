@@ -8,10 +8,8 @@ from batchemo.errors import UsageError
 
 
 def shelf() -> Path:
-    """The folder of the shipped bundles: inside an installed package, beside it in a checkout."""
-    package = Path(__file__).parent.parent
-    inside = package / "models"
-    return inside if inside.is_dir() else package.parent / "models"
+    """The folder of the shipped bundles."""
+    return Path(__file__).parent.parent / "models"
 
 
 def list_bundles() -> tuple[str, ...]:

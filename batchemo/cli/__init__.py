@@ -16,7 +16,7 @@ def main() -> None:
         print(f"batchemo {__version__}")
         return
     sys.meta_path.insert(0, _NoPandas())
-    from batchemo.cli.entry import run
+    from batchemo.cli.main import run
 
     sys.exit(run())
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchemo.cli.listeners import warn
 from batchemo.cli.options import together
+from batchemo.cli.output.format import counted
+from batchemo.cli.output.progress import warn
 from batchemo.cli.parse import split_words
-from batchemo.cli.text import counted
 from batchemo.common.text import for_display
 from batchemo.errors import UsageError
 
 if TYPE_CHECKING:
-    from batchemo.training.corpora import Corpus
+    from batchemo.corpora import Corpus
 
 _NAMED = 3
 """So many recordings are named where several have the same trouble."""
@@ -59,7 +59,7 @@ def corpus_words(values: dict[str, Any]) -> list[str]:
 
 def corpus_from(paths: Sequence[str], values: dict[str, Any]) -> Corpus:
     """Take the options of `corpus_options` out of a command's values, and read the corpus."""
-    from batchemo.training.corpora import read_corpus
+    from batchemo.corpora import read_corpus
 
     rename = dict(_renamed(text) for text in values.pop("rename"))
     return read_corpus(

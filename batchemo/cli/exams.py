@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from batchemo.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
-    from batchemo.training.choices import Choices
-    from batchemo.training.corpora import Corpus
-    from batchemo.training.exam import Exam
-    from batchemo.training.systems import System
+    from batchemo.corpora import Corpus
+    from batchemo.training.experiment.exam import Exam
+    from batchemo.training.hyperparameters import Choices
+    from batchemo.training.recipes import System
 
 SOME_FAILED = 3
 """The exit code where some recordings could not be heard."""
@@ -41,14 +41,14 @@ def _need(modules: tuple[str, ...]) -> None:
 
 def processes(jobs: int) -> int:
     """Give the number of processes that --jobs asks for; 0 is one a processor."""
-    from batchemo.scan.pool import available_cpus
+    from batchemo.workers.executor import available_cpus
 
     return jobs or available_cpus()
 
 
 def exam_of(system: System, choices: Choices, corpus: Corpus, work: Path, **how: Any) -> Exam:
     """Put a system and a corpus together; UsageError where there is nothing to tell apart."""
-    from batchemo.training.exam import Exam
+    from batchemo.training.experiment.exam import Exam
 
     if len(corpus.labels) < 2:
         raise UsageError(

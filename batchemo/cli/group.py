@@ -39,7 +39,7 @@ class LazyGroup(click.Group):
         """Import the command's module."""
         if name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"batchemo.cli.{name}").command
+        command: click.Command = import_module(f"batchemo.cli.commands.{name}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -12,10 +12,15 @@ from batchemo.cli.options import switch, together
 from batchemo.cli.params import param_option, recipe_with
 from batchemo.cli.parse import split_words
 from batchemo.errors import UsageError
-from batchemo.training.choices import CHOOSE, LOSSES, PACES, Choices
+from batchemo.training.hyperparameters import (
+    CHOOSE,
+    LOSSES,
+    PACES,
+    Choices,
+)
 
 if TYPE_CHECKING:
-    from batchemo.training.systems import System
+    from batchemo.training.recipes import System
 
 Decorator: TypeAlias = Callable[[Any], Any]
 
@@ -166,7 +171,7 @@ seed_option: Decorator = _choice("seed", _COUNT, "Where all that is drawn by lot
 
 def system_from(name: str, values: dict[str, Any]) -> System:
     """Give the system of that name, with the features that --param and --window ask for."""
-    from batchemo.training.systems import get_system
+    from batchemo.training.recipes import get_system
 
     system = get_system(name)
     if system.beside and (values["params"] or values["window"] is not None):
@@ -183,9 +188,9 @@ def system_from(name: str, values: dict[str, Any]) -> System:
 
 def choices_from(values: dict[str, Any], system: System) -> Choices:
     """Take the choices out of a command's values; what was not chosen is the recipe's."""
-    from batchemo.training.copies import check_copies
-    from batchemo.training.regression import CHOICES
-    from batchemo.training.systems import REGRESSION
+    from batchemo.training.data.copies import check_copies
+    from batchemo.training.nets.logistic import CHOICES
+    from batchemo.training.recipes import REGRESSION
 
     told = {name: values.pop(name) for name in _NAMES if name in values}
     told = {name: value for name, value in told.items() if value is not None}
@@ -213,7 +218,7 @@ def choices_from(values: dict[str, Any], system: System) -> Choices:
 def learning_words(choices: Choices, standard: Choices) -> list[str]:
     """Write the choices that are not the standard ones as on a command line.
 
-    >>> from batchemo.training.choices import Choices
+    >>> from batchemo.training.hyperparameters import Choices
     >>> learning_words(Choices(seed=1, oversample=True), Choices(copies=("noise",)))
     ['--oversample', '--copies', 'none', '--seed', '1']
     """

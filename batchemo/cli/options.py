@@ -10,8 +10,8 @@ import click
 from batchemo.cli.config import load_config
 from batchemo.cli.parse import duration, jobs, split_words
 from batchemo.errors import UsageError
-from batchemo.scan.interpretation import Interpretation
-from batchemo.scan.settings import BATCH_SIZE, TIMEOUT, Settings
+from batchemo.inference.interpretation import Interpretation
+from batchemo.inference.settings import BATCH_SIZE, TIMEOUT, Settings
 from batchemo.sources import SourceOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -10,7 +10,7 @@ import numpy as np
 from batchemo.common.arrays import Bool, Float32
 from batchemo.features import intonation, rhythm, statistics, timbre
 from batchemo.features.cepstrum import cosines
-from batchemo.features.fundamental import (
+from batchemo.features.f0 import (
     REFERENCE,
     Frames,
     Voice,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from batchemo.common.arrays import Float32
-from batchemo.features.fundamental import Voice
+from batchemo.features.f0 import Voice
 from batchemo.features.statistics import (
     PERCENTILES,
     mean_and_spread,

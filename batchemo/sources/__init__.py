@@ -1,6 +1,6 @@
 """Where recordings come from: folders, files, globs, lists and manifests, as one ordered stream."""
 
-from batchemo.sources.opening import SourceOptions, Sources, open_sources
+from batchemo.sources.discover import SourceOptions, Sources, open_sources
 from batchemo.sources.recording import Recording
 from batchemo.sources.rules import AUDIO_EXTENSIONS
 from batchemo.sources.tally import Tally

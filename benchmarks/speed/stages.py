@@ -24,15 +24,15 @@ import soxr
 from threadpoolctl import threadpool_limits
 
 from batchemo.audio import listen
+from batchemo.batch.chunk_store import Parts
+from batchemo.batch.plan import FILES_A_CHUNK
 from batchemo.features import extract
-from batchemo.scan.analysis import analyse_with
-from batchemo.scan.parts import Parts
-from batchemo.scan.plan import FILES_A_CHUNK
-from batchemo.scan.pool import Done
-from batchemo.scan.settings import Settings
-from batchemo.scan.tools import Tools, load_tools
+from batchemo.inference.analysis import analyse_with
+from batchemo.inference.loaded import Tools, load_tools
+from batchemo.inference.settings import Settings
 from batchemo.sources import Recording, SourceOptions, open_sources
 from batchemo.tables.rows import Row, to_batch
+from batchemo.workers.executor import Done
 from speed.corpora import Folder
 from speed.markdown import number, table
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from batchemo.app.desks import Desks
-from batchemo.app.options import AppOptions
+from batchemo.app.config import AppOptions
+from batchemo.app.worker_pool import Desks
 from batchemo.bundles import Bundle
 
 

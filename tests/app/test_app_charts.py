@@ -15,7 +15,7 @@ from batchemo.app.charts import (
     waveform,
 )
 from batchemo.app.looking import Judgement
-from batchemo.app.outline import Outline
+from batchemo.app.waveform import Outline
 from batchemo.tables.rows import Windows
 
 LABELS = ("neutral", "happy", "sad")

@@ -5,9 +5,9 @@ import sys
 import pytest
 from serving import COMMAND, clean_environment
 
-from batchemo.app.options import AppOptions
+from batchemo.app.config import AppOptions
 from batchemo.app.serve import streamlit_settings
-from batchemo.cli import app
+from batchemo.cli.commands import app
 from batchemo.errors import MissingExtraError, UsageError
 
 
@@ -72,7 +72,7 @@ def test_a_model_that_is_not_there_is_told_before_the_page_starts():
 
 def test_help_imports_no_streamlit():
     code = (
-        "import sys; from batchemo.cli.entry import run; run(['app', '--help']); "
+        "import sys; from batchemo.cli.main import run; run(['app', '--help']); "
         "sys.exit('streamlit' in sys.modules)"
     )
     ended = subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, env=os.environ)

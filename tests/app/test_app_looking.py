@@ -11,7 +11,6 @@ from serving import sent, wait_until, wav
 
 from batchemo import predict
 from batchemo.app import looking
-from batchemo.app.desks import Desks
 from batchemo.app.looking import (
     Look,
     complaint,
@@ -21,13 +20,14 @@ from batchemo.app.looking import (
     titles,
     written,
 )
+from batchemo.app.worker_pool import Desks
 from batchemo.audio import REASONS
 from batchemo.errors import BatchemoError
 from batchemo.features import get_recipe
-from batchemo.scan.closely import look_closely
-from batchemo.scan.interpretation import Interpretation
-from batchemo.scan.panel import Panel, load_panel
-from batchemo.scan.settings import Settings
+from batchemo.inference.interpretation import Interpretation
+from batchemo.inference.model_set import Panel, load_panel
+from batchemo.inference.settings import Settings
+from batchemo.inference.single import look_closely
 from batchemo.tables.rows import Row
 from batchemo.tables.schema import files_schema
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from batchemo.app.outline import MOST, outline_of
+from batchemo.app.waveform import MOST, outline_of
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.5, 3, 61.7, 400])

@@ -7,10 +7,10 @@ from serving import wav
 from streamlit.testing.v1 import AppTest
 
 from batchemo.app import page
-from batchemo.app.desks import shared_desks
-from batchemo.app.options import AppOptions
+from batchemo.app.config import AppOptions
+from batchemo.app.worker_pool import shared_desks
 from batchemo.audio import REASONS
-from batchemo.scan.interpretation import Interpretation
+from batchemo.inference.interpretation import Interpretation
 
 NAMES = [
     "</script><script>alert(1)</script>.wav",

@@ -21,9 +21,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
-from batchemo.app.desks import Desks
+from batchemo.app.config import AppOptions
 from batchemo.app.looking import judgement, look_at
-from batchemo.app.options import AppOptions
+from batchemo.app.worker_pool import Desks
 from batchemo.bundles import Bundle, write_bundle
 
 VISITORS = 10

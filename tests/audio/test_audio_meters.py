@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchemo.audio.meters import ClipMeter, LevelMeter, peak_of
+from batchemo.audio.levels import ClipMeter, LevelMeter, peak_of
 
 RATE = 16_000
 

@@ -11,7 +11,7 @@ from mutants import mend_the_pages
 from signals import voice
 
 from batchemo.audio import Failure, ListenOptions, listen
-from batchemo.audio.ogg import flaw_of_ogg
+from batchemo.audio.formats.ogg import flaw_of_ogg
 
 SUBTYPES = ("VORBIS", "OPUS")
 

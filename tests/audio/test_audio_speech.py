@@ -11,7 +11,7 @@ import soundfile
 import soxr
 from signals import voice
 
-from batchemo.audio.speech import sounds_like_speech, spectral_change
+from batchemo.audio.vad import sounds_like_speech, spectral_change
 
 RATE = 16_000
 TIME = np.arange(3 * RATE) / RATE

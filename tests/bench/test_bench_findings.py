@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from batchemo.bench.findings import Findings, Pace, Sample
-from batchemo.scan.settings import BATCH_SIZE
+from batchemo.diagnostics.findings import Findings, Pace, Sample
+from batchemo.inference.settings import BATCH_SIZE
 
 FOUND = Findings(
     model="default",

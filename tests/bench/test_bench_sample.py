@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 from signals import write_voice
 
-from batchemo.bench.sample import LARGEST, MOST, chosen, reading_time, recordings_for
+from batchemo.diagnostics.sample import (
+    LARGEST,
+    MOST,
+    chosen,
+    reading_time,
+    recordings_for,
+)
 from batchemo.errors import UsageError
 from batchemo.sources import Recording, SourceOptions
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchemo.bundles import softmax
-from batchemo.bundles.speakers import Speakers, adapt, log_of
+from batchemo.bundles.speaker_adaptation import Speakers, adapt, log_of
 
 SEEDS = st.integers(0, 2**32 - 1)
 

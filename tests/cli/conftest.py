@@ -13,7 +13,7 @@ import pytest
 from signals import write_voice
 
 from batchemo.bundles import Bundle
-from batchemo.cli.entry import run
+from batchemo.cli.main import run
 
 
 @dataclass(frozen=True)

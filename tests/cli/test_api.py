@@ -153,26 +153,6 @@ def test_a_plain_script_scans_twice_without_a_main_guard(voices, tiny_bundle, tm
     assert (done.stdout, done.stderr) == ("5\n5\n", "")
 
 
-def test_scan_stays_a_function_beside_the_package_of_that_name():
-    told = python(
-        """
-        import batchemo, types
-        before = batchemo.scan
-        import batchemo.scan.run
-        from batchemo.scan.run import run_scan
-        from batchemo.scan import watch
-        from batchemo import scan
-        assert before is batchemo.scan is scan
-        print(isinstance(scan, types.FunctionType), run_scan.__module__, watch.__name__)
-        """
-    )
-    assert told == "True batchemo.scan.run batchemo.scan.watch\n"
-
-
-def test_scan_is_a_function_when_the_package_was_imported_first():
-    assert python("import batchemo.scan.run; print(callable(batchemo.scan))") == "True\n"
-
-
 def test_importing_batchemo_is_nearly_free():
     told = python(
         """

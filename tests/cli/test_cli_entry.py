@@ -14,7 +14,7 @@ from terminal import in_a_terminal
 
 import batchemo
 from batchemo.bundles import Bundle
-from batchemo.cli import entry
+from batchemo.cli import main
 from batchemo.cli.parse import duration, jobs, split_words
 
 COMMAND = [sys.executable, "-c", "from batchemo.cli import main; main()"]
@@ -48,7 +48,7 @@ def test_the_parent_of_a_scan_imports_neither_decoders_nor_runtimes_nor_librosa(
 
 
 def test_a_command_that_is_none_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
-    assert entry.run(["scn"]) == 2
+    assert main.run(["scn"]) == 2
     assert "Did you mean scan?" in capsys.readouterr().err
 
 
@@ -64,7 +64,7 @@ def test_options_come_from_the_command_line_then_variables_then_the_file(
 
     def scanned(*words: str) -> tuple[int, str]:
         line = ["scan", str(corpus), "-o", str(out), "--overwrite", "-q", "--config", str(config)]
-        assert entry.run([*line, *words]) == 0
+        assert main.run([*line, *words]) == 0
         table = pq.read_table(out)
         return table.num_rows, str(table["model"][0])
 
@@ -81,16 +81,16 @@ def test_a_configuration_is_checked(
 ) -> None:
     config = tmp_path / "c.toml"
     line = ["scan", str(corpus), "-o", "r.csv", "--config", str(config)]
-    assert entry.run(line) == 2
+    assert main.run(line) == 2
     assert "no such configuration file" in capsys.readouterr().err
     config.write_text("worker = 3")
-    assert entry.run(line) == 2
+    assert main.run(line) == 2
     assert "worker is no option" in capsys.readouterr().err
     config.write_text("jobs = ")
-    assert entry.run(line) == 2
+    assert main.run(line) == 2
     assert "no valid TOML" in capsys.readouterr().err
     config.write_text('jobs = "many"')
-    assert entry.run(line) == 2
+    assert main.run(line) == 2
     assert "neither a number" in capsys.readouterr().err
 
 
@@ -106,14 +106,14 @@ def test_a_configuration_is_checked(
 def test_a_users_mistake_gets_words_and_no_traceback(
     words: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert entry.run(words) == 2
+    assert main.run(words) == 2
     shown = capsys.readouterr().err
     assert said in shown
     assert "Traceback" not in shown
 
 
 def test_an_error_cannot_play_with_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    entry.complain("bad\x1b[2J name\nsecond line")
+    main.complain("bad\x1b[2J name\nsecond line")
     assert capsys.readouterr().err == "batchemo: bad\\x1b[2J name\nsecond line\n"
 
 

@@ -10,10 +10,10 @@ import pytest
 from signals import write_voice
 from terminal import in_a_terminal
 
+from batchemo.batch.events import Report
 from batchemo.bundles import Bundle
-from batchemo.cli.listeners import final_line
-from batchemo.cli.notes import remarks, warnings
-from batchemo.scan.events import Report
+from batchemo.cli.output.notes import remarks, warnings
+from batchemo.cli.output.progress import final_line
 from batchemo.tables.summary import Summary
 
 Run = Callable[..., object]

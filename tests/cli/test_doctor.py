@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from batchemo.bundles import shelf
-from batchemo.scan import checkup
+from batchemo.diagnostics import doctor
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def states(ran):
 def test_all_is_well_here_and_the_model_ran_in_a_worker(batchemo, shipped, tmp_path):
     ran = batchemo("doctor", "--output-folder", tmp_path, "--json")
     assert ran.code == 0
-    needed = {name: s for name, s in states(ran).items() if name not in checkup.EXTRAS}
+    needed = {name: s for name, s in states(ran).items() if name not in doctor.EXTRAS}
     assert set(needed.values()) == {"ok"}
     assert set(needed) == {
         *("python", "packages", "libsndfile", "names", "machine", "folder", "model")
@@ -66,14 +66,14 @@ def test_an_installation_without_models_is_a_problem(batchemo, monkeypatch, tmp_
 
 
 def test_a_package_that_is_not_installed_is_named(batchemo, shipped, monkeypatch, tmp_path):
-    monkeypatch.setattr(checkup, "NEEDED", (*checkup.NEEDED, "no-such-package"))
+    monkeypatch.setattr(doctor, "NEEDED", (*doctor.NEEDED, "no-such-package"))
     ran = batchemo("doctor", "--output-folder", tmp_path)
     assert ran.code == 1
     assert "no-such-package is not installed" in ran.out
 
 
 def test_an_extra_that_is_absent_is_no_problem(batchemo, shipped, monkeypatch, tmp_path):
-    monkeypatch.setattr(checkup, "EXTRAS", {"train": ("no_such_module",)})
+    monkeypatch.setattr(doctor, "EXTRAS", {"train": ("no_such_module",)})
     ran = batchemo("doctor", "--output-folder", tmp_path, "--json")
     assert ran.code == 0
     assert states(ran)["train"] == "absent"
@@ -102,4 +102,4 @@ def test_it_looks_for_all_that_is_installed_with_batchemo():
     lines = setup["options"]["install_requires"].split("\n")
     wanted = {line.partition(">=")[0] for line in lines if line and "python_version" not in line}
     assert len(wanted) > 10
-    assert wanted == set(checkup.NEEDED)
+    assert wanted == set(doctor.NEEDED)

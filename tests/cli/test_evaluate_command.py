@@ -14,9 +14,9 @@ from made_corpus import make_actor, make_ravdess
 from signals import write_voice
 
 from batchemo.bundles import Bundle, find_bundle
-from batchemo.cli.entry import run
-from batchemo.training.corpora import EMOTIONS
-from batchemo.training.report import read_evaluation
+from batchemo.cli.main import run
+from batchemo.corpora import EMOTIONS
+from batchemo.evaluation import read_evaluation
 
 pytest.importorskip("tensorflow")
 

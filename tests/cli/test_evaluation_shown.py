@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from made_judgements import LABELS, about, an_evaluation, judged, random_judgements
 
-from batchemo.cli.evaluation import show_evaluation
-from batchemo.training.report import Evaluation, evaluate
+from batchemo.cli.output.evaluation_report import show_evaluation
+from batchemo.evaluation import Evaluation, evaluate
 
 
 def shown(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch, columns: int = 80) -> str:

@@ -10,7 +10,7 @@ import soundfile
 from signals import voice, write_voice
 from threadpoolctl import threadpool_limits
 
-from batchemo.cli.features import command
+from batchemo.cli.commands.features import command
 from batchemo.features import RECIPES, extract, get_recipe
 
 

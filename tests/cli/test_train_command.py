@@ -19,12 +19,12 @@ from made_judgements import about, random_judgements
 from signals import write_voice
 from terminal import in_a_terminal
 
-from batchemo.cli.entry import run
 from batchemo.cli.learning_options import learning_words, system_from
-from batchemo.training.choices import Choices
-from batchemo.training.corpora import EMOTIONS
-from batchemo.training.report import evaluate, write_evaluation
-from batchemo.training.systems import SYSTEMS, System
+from batchemo.cli.main import run
+from batchemo.corpora import EMOTIONS
+from batchemo.evaluation import evaluate, write_evaluation
+from batchemo.training.hyperparameters import Choices
+from batchemo.training.recipes import SYSTEMS, System
 
 pytest.importorskip("tensorflow")
 

@@ -13,11 +13,11 @@ import pytest
 from made_corpus import make_ravdess
 from made_nets import TINY
 
-from batchemo.training.nets import NETS
+from batchemo.training.nets.registry import NETS
 
 pytest.importorskip("tensorflow")
 
-from batchemo.training.conformer import build_conformer
+from batchemo.training.nets.conformer import build_conformer
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -45,31 +45,31 @@ DISPATCH = "tests/scan/test_scan_dispatch.py"
 
 MUTATIONS = {
     "a table is named before it is synced": Mutation(
-        "batchemo/scan/finish.py",
+        "batchemo/batch/finish.py",
         "                sync(self._stream.fileno())\n",
         "",
         (CUT_WHEN_DONE,),
     ),
     "a part is named before it is synced": Mutation(
-        "batchemo/scan/parts.py",
+        "batchemo/batch/chunk_store.py",
         "        sync(stream.fileno())\n",
         "",
         (CUT_WHILE_NAMING,),
     ),
     "names are never synced": Mutation(
-        "batchemo/scan/parts.py",
+        "batchemo/batch/chunk_store.py",
         "        sync(descriptor)\n",
         "        pass\n",
         (CUT_WHEN_DONE,),
     ),
     "a table is written under its own name": Mutation(
-        "batchemo/scan/parts.py",
+        "batchemo/batch/chunk_store.py",
         '    return output.with_name(f".{output.name}.unfinished")\n',
         "    return output\n",
         (f"{STEPS}::test_what_was_finished_is_kept_and_nothing_else_is_left[table]",),
     ),
     "no word is left of the naming": Mutation(
-        "batchemo/scan/finish.py",
+        "batchemo/batch/finish.py",
         "            tell_naming(targets)\n",
         "            pass\n",
         (CUT_WHILE_NAMING,),
@@ -87,25 +87,25 @@ MUTATIONS = {
         (f"{LOCK}::test_a_lock_is_never_a_link_to_a_file_of_somebodys",),
     ),
     "who was there when a worker died is guilty": Mutation(
-        "batchemo/scan/dispatch.py",
+        "batchemo/workers/dispatcher.py",
         "DEATHS_ALONE = 2\n",
         "DEATHS_ALONE = 0\n",
         (f"{FAULTS}::test_a_worker_that_dies_once_costs_nothing",),
     ),
     "suspects are let go": Mutation(
-        "batchemo/scan/dispatch.py",
+        "batchemo/workers/dispatcher.py",
         "                    self._suspects.append(one)\n",
         "                    pass\n",
         (f"{DISPATCH}::test_without_crumbs_the_guilty_is_found_by_running_each_alone",),
     ),
     "a suspended run counts as one that hangs": Mutation(
-        "batchemo/scan/watch.py",
+        "batchemo/workers/heartbeat.py",
         "min(passed, 2 * INTERVAL)",
         "passed",
         (f"{FAULTS}::test_a_run_that_is_suspended_loses_nothing_by_it",),
     ),
     "workers outlive their parent": Mutation(
-        "batchemo/scan/watch.py",
+        "batchemo/workers/heartbeat.py",
         "        _tie()\n",
         "        pass\n",
         (f"{FAULTS}::test_a_worker_that_hangs_for_ever_does_not_outlive_a_parent_that_is_killed",),

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+from tolerances import TOLERANCES
 
 from batchemo.features import RECIPES
-from batchemo.features.parts import PARTS
-from batchemo.features.tolerances import TOLERANCES
+from batchemo.features.descriptors import PARTS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "features.md").read_text(encoding="utf-8")
 ROWS = {

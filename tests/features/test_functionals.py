@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from batchemo.errors import UsageError
 from batchemo.features import extract, get_recipe
-from batchemo.features.fundamental import REFERENCE, _totals
+from batchemo.features.f0 import REFERENCE, _totals
 
 RECIPE = get_recipe("functionals")
 RATE = RECIPE.rate

@@ -10,6 +10,7 @@ import librosa
 import numpy as np
 import pytest
 from feature_signals import Floats, edge_cases, voice
+from tolerances import TOLERANCES
 
 from batchemo.features.cepstrum import mfcc, mfcc_delta
 from batchemo.features.chroma import chroma, chroma_filters
@@ -17,7 +18,6 @@ from batchemo.features.envelope import bandwidth, contrast
 from batchemo.features.mel import decibels, mel_decibels, mel_filters, mel_power
 from batchemo.features.pitch import mean_pitch, tuning
 from batchemo.features.spectrum import DoubleSpectrum, Spectrum
-from batchemo.features.tolerances import TOLERANCES
 from batchemo.features.waveform import rms, zero_crossing_rate
 
 RATE = 22050

@@ -18,7 +18,7 @@ from hypothesis.extra.numpy import arrays
 
 from batchemo.errors import BundleError, UsageError
 from batchemo.features import RECIPES, Recipe, extract, get_recipe
-from batchemo.features.parts import PARTS
+from batchemo.features.descriptors import PARTS
 
 any_recipe = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 SHAPES = {

@@ -10,9 +10,9 @@ import pytest
 
 from batchemo.bundles import Bundle
 from batchemo.common.arrays import Float32
-from batchemo.scan.analysis import analyse_with
-from batchemo.scan.settings import Settings
-from batchemo.scan.tools import Tools, load_tools
+from batchemo.inference.analysis import analyse_with
+from batchemo.inference.loaded import Tools, load_tools
+from batchemo.inference.settings import Settings
 from batchemo.sources import Recording
 
 

@@ -16,14 +16,14 @@ import pytest
 from scanning import COMMAND, Scan, wait_until
 from signals import write_voice
 
+from batchemo.batch import finish, leftovers
+from batchemo.batch.options import ScanOptions
+from batchemo.batch.scan import run_scan
 from batchemo.bundles import Bundle
 from batchemo.common import locks
 from batchemo.common.files import rename
 from batchemo.errors import UsageError
-from batchemo.scan import finish, leftovers
-from batchemo.scan.options import ScanOptions
-from batchemo.scan.run import run_scan
-from batchemo.scan.settings import Settings
+from batchemo.inference.settings import Settings
 from batchemo.sources import SourceOptions
 from batchemo.tables.read import open_table
 

@@ -15,10 +15,15 @@ import psutil
 import pytest
 
 from batchemo.errors import BatchemoError
-from batchemo.scan import watch
-from batchemo.scan.dispatch import CHUNKS_A_WORKER, Dispatcher
-from batchemo.scan.pool import Chunk, Done, LocalProcesses, available_cpus
 from batchemo.sources import Recording
+from batchemo.workers import heartbeat
+from batchemo.workers.dispatcher import CHUNKS_A_WORKER, Dispatcher
+from batchemo.workers.executor import (
+    Chunk,
+    Done,
+    LocalProcesses,
+    available_cpus,
+)
 
 Work = Callable[[Sequence[Recording]], Done[str]]
 
@@ -114,10 +119,9 @@ def violent() -> Work:
     """Work that kills or stops its process at some names; sent to the workers by value."""
 
     def work(chunk: Sequence[Recording]) -> Done[str]:
-        from batchemo.scan import watch
 
         for recording in chunk:
-            with watch.over(recording, 1.0):
+            with heartbeat.over(recording, 1.0):
                 if "kill" in recording.file:
                     os.kill(os.getpid(), signal.SIGKILL)
                 if "hang" in recording.file:
@@ -179,7 +183,7 @@ def test_a_worker_that_stands_still_with_no_recording_costs_nothing(
     names, others = [str(number) for number in range(12)], workers_here()
     began = time.monotonic()
     outcome(real(tmp_path, violent()), names)
-    monkeypatch.setattr(watch, "STARTING", 4 * (time.monotonic() - began))
+    monkeypatch.setattr(heartbeat, "STARTING", 4 * (time.monotonic() - began))
 
     def chunks() -> Iterator[Chunk]:
         for chunk in chunks_of(names):

@@ -17,7 +17,7 @@ from signals import write_voice
 
 import batchemo
 from batchemo.bundles import Bundle
-from batchemo.bundles.speakers import adapt, log_of
+from batchemo.bundles.speaker_adaptation import adapt, log_of
 from batchemo.errors import UsageError
 from batchemo.tables.dimensions import COORDINATES
 from batchemo.tables.read import UnreadableTableError, open_table

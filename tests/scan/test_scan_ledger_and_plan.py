@@ -9,8 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchemo.scan.ledger import EARLIER, Ledger
-from batchemo.scan.plan import FILES_A_CHUNK, FIRST_CHUNK, OWN, Plan
+from batchemo.batch.known_rows import EARLIER, Ledger
+from batchemo.batch.plan import (
+    FILES_A_CHUNK,
+    FIRST_CHUNK,
+    OWN,
+    Plan,
+)
 from batchemo.sources import Recording
 from batchemo.tables.rows import Row, to_batch
 

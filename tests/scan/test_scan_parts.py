@@ -7,8 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from batchemo.scan import parts as parts_module
-from batchemo.scan.parts import Parts
+from batchemo.common import files
+from batchemo.batch.chunk_store import Parts
 
 BATCH = pa.record_batch({"file": ["a", "b"], "size": [1, 2]})
 
@@ -51,7 +51,7 @@ def test_a_part_has_no_name_before_it_is_synced(
         seen.append([path.name for path in tmp_path.iterdir()])
         raise OSError("power cut")
 
-    monkeypatch.setattr(parts_module, "sync", power_cut)
+    monkeypatch.setattr(files, "sync", power_cut)
     with pytest.raises(OSError, match="power cut"):
         Parts(tmp_path).write(0, BATCH)
     assert seen == [[".000000000.part.arrow.unfinished"]]

@@ -13,7 +13,7 @@ import pytest
 from scanning import COMMAND, Scan
 from signals import write_voice
 
-from batchemo.scan.options import ScanOptions
+from batchemo.batch.options import ScanOptions
 from batchemo.tables.columns import FILES
 from batchemo.tables.read import open_table
 

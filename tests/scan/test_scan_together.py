@@ -20,8 +20,8 @@ from signals import voice, write_voice
 from batchemo.audio import ListenOptions
 from batchemo.bundles import Bundle
 from batchemo.features import get_recipe
-from batchemo.scan.settings import Settings
-from batchemo.scan.tools import load_tools, wishes_of
+from batchemo.inference.loaded import load_tools, wishes_of
+from batchemo.inference.settings import Settings
 from batchemo.tables.columns import models_of
 from batchemo.tables.read import open_table
 from batchemo.tables.whole import read_files_table

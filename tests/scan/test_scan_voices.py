@@ -9,8 +9,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchemo.bundles.speakers import adapt, log_of
-from batchemo.scan.voices import Voices
+from batchemo.bundles.speaker_adaptation import adapt, log_of
+from batchemo.inference.voices import Voices
 from batchemo.tables.rows import Row, to_batch
 
 LABELS = ("happy", "sad", "angry")

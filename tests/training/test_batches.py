@@ -11,10 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_items import made_example
 
-from batchemo.training.batches import OUT_OF_REACH, Batch, draw_epoch, steps
-from batchemo.training.choices import Choices
-from batchemo.training.items import Item
-from batchemo.training.lessons import Lessons, make_lessons
+from batchemo.training.data.batches import (
+    OUT_OF_REACH,
+    Batch,
+    draw_epoch,
+    steps,
+)
+from batchemo.training.data.items import Item
+from batchemo.training.data.lessons import Lessons, make_lessons
+from batchemo.training.hyperparameters import Choices
 
 LABELS = ("neutral", "calm", "happy", "sad")
 NEUTRAL, CALM, HAPPY, SAD = range(4)

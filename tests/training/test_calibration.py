@@ -10,12 +10,17 @@ import numpy as np
 import pytest
 from made_items import LABELS, made_example, made_items
 
-from batchemo.training.calibration import AS_IT_IS, Sat, temperature_of_all, temperatures
-from batchemo.training.choices import Choices
-from batchemo.training.protocols import Trial
-from batchemo.training.room import Answers, Classroom
-from batchemo.training.systems import get_system
-from batchemo.training.verdicts import fit_temperature
+from batchemo.training.data.protocols import Trial
+from batchemo.training.experiment.calibration import (
+    AS_IT_IS,
+    Sat,
+    temperature_of_all,
+    temperatures,
+)
+from batchemo.training.experiment.context import Answers, Classroom
+from batchemo.training.fit.scoring import fit_temperature
+from batchemo.training.hyperparameters import Choices
+from batchemo.training.recipes import get_system
 
 ITEMS = made_items(
     [made_example(who, label, n) for who in "abc" for label in LABELS for n in (0, 1)]

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchemo.errors import BatchemoError
-from batchemo.training.checkpoint import load_checkpoint, save_checkpoint
-from batchemo.training.history import Epoch
+from batchemo.training.fit.checkpoint import load_checkpoint, save_checkpoint
+from batchemo.training.fit.history import Epoch
 
 HISTORY = [Epoch(n, 0.1, 1 / 3 + n, 0.2, 0.7, 0.5, 0.4) for n in range(3)]
 ARRAYS = {

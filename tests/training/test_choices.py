@@ -7,7 +7,12 @@ from math import nan
 import pytest
 
 from batchemo.errors import UsageError
-from batchemo.training.choices import CHOOSE, LOSSES, PACES, Choices
+from batchemo.training.hyperparameters import (
+    CHOOSE,
+    LOSSES,
+    PACES,
+    Choices,
+)
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ import pytest
 
 from batchemo.bundles.keras_checks import check_keras
 from batchemo.bundles.onnx_checks import check_onnx
-from batchemo.training.systems import RAVDESS_SYSTEMS
+from batchemo.training.recipes import RAVDESS_SYSTEMS
 
 pytest.importorskip("tensorflow")
 
-from batchemo.training.export import keras_bytes, onnx_bytes
-from batchemo.training.given import Given
-from batchemo.training.nets import NETS
-from batchemo.training.verdicts import keras_graph
+from batchemo.training.export.onnx import keras_bytes, onnx_bytes
+from batchemo.training.fit.scoring import keras_graph
+from batchemo.training.nets.layers import Given
+from batchemo.training.nets.registry import NETS
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

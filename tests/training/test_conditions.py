@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from signals import voice
 
-from batchemo.training.conditions import CONDITIONS, TOLD
-from batchemo.training.copies import COPIES
+from batchemo.evaluation.conditions import CONDITIONS, TOLD
+from batchemo.training.data.copies import COPIES
 
 RATE = 16000
 

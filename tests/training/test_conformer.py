@@ -10,8 +10,8 @@ from made_nets import BANDS, FLOOR, TINY, given, tiny_conformer
 
 pytest.importorskip("tensorflow")
 
-from batchemo.training.conformer import build_conformer
-from batchemo.training.verdicts import keras_graph
+from batchemo.training.fit.scoring import keras_graph
+from batchemo.training.nets.conformer import build_conformer
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -16,15 +16,15 @@ from made_nets import given, tiny_conformer
 from batchemo.bundles import open_runtime, softmax, write_bundle
 from batchemo.bundles.keras_checks import check_keras
 from batchemo.bundles.onnx_checks import check_onnx
+from batchemo.corpora import EMOTIONS
 from batchemo.errors import BundleError
-from batchemo.training.corpora import EMOTIONS
 
 pytest.importorskip("tensorflow")
 
-from batchemo.training import export
-from batchemo.training.export import keras_bytes, onnx_bytes
-from batchemo.training.nets import together
-from batchemo.training.verdicts import keras_graph
+from batchemo.training.export import onnx
+from batchemo.training.export.onnx import keras_bytes, onnx_bytes
+from batchemo.training.fit.scoring import keras_graph
+from batchemo.training.nets.registry import together
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -71,7 +71,7 @@ def test_a_graph_that_answers_otherwise_is_refused(monkeypatch: pytest.MonkeyPat
     """Made so that even the same answer is too far away."""
     import keras
 
-    monkeypatch.setattr(export, "TOLERANCE", -1.0)
+    monkeypatch.setattr(onnx, "TOLERANCE", -1.0)
     net = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
 
     with pytest.raises(BundleError, match="away from the Keras model"):

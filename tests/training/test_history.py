@@ -9,8 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchemo.training.choices import Choices, Choose
-from batchemo.training.history import Epoch, best_epoch, is_over, next_rate, one_cycle
+from batchemo.training.fit.history import (
+    Epoch,
+    best_epoch,
+    is_over,
+    next_rate,
+    one_cycle,
+)
+from batchemo.training.hyperparameters import Choices, Choose
 
 
 def epochs(**figures: list[float]) -> list[Epoch]:

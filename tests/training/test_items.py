@@ -16,14 +16,19 @@ from made_items import made_example
 from signals import voice, write_voice
 
 from batchemo.audio import ListenOptions, listen
+from batchemo.corpora import Example
+from batchemo.corpora.digest import signal_digest
 from batchemo.errors import BatchemoError, UsageError
 from batchemo.features import extract, get_recipe
-from batchemo.training.cache import open_cache
-from batchemo.training.copies import COPIES, make_copy
-from batchemo.training.corpora import Example
-from batchemo.training.corpora.digest import signal_digest
-from batchemo.training.items import Gathered, Hearing, gather_items, home_of
-from batchemo.training.pictures import Windows
+from batchemo.training.data.cache import open_cache
+from batchemo.training.data.copies import COPIES, make_copy
+from batchemo.training.data.items import (
+    Gathered,
+    Hearing,
+    gather_items,
+    home_of,
+)
+from batchemo.training.data.pictures import Windows
 
 RECIPE = get_recipe("mfcc40")
 WINDOWS = Windows(seconds=1.0, hop=0.5)

@@ -11,8 +11,14 @@ from made_items import made_example
 
 from batchemo.bundles import Bundle, write_bundle
 from batchemo.errors import UsageError
-from batchemo.training.learnt import LEARNT, Learnt, learnt_bytes, read_learnt, unseen_by
-from batchemo.training.protocols import Protocol
+from batchemo.training.data.protocols import Protocol
+from batchemo.training.data.training_set import (
+    LEARNT,
+    Learnt,
+    learnt_bytes,
+    read_learnt,
+    unseen_by,
+)
 
 HEARD = [made_example(who, "sad", take) for who in "ab" for take in range(3)]
 OF_HEARD_SPEAKERS = [made_example(who, "happy") for who in "ab"]

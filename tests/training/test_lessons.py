@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_items import LABELS, made_example, made_items
 
-from batchemo.training.corpora import Example
-from batchemo.training.items import Item
-from batchemo.training.lessons import Lessons, make_lessons
+from batchemo.corpora import Example
+from batchemo.training.data.items import Item
+from batchemo.training.data.lessons import Lessons, make_lessons
 
 
 def items_of(*windows: np.ndarray) -> list[Item]:

@@ -25,14 +25,14 @@ from signals import voice
 
 import batchemo
 from batchemo.bundles import Bundle, list_bundles, write_bundle
-from batchemo.training.corpora import EMOTIONS
-from batchemo.training.systems import RAVDESS_SYSTEMS, System
+from batchemo.corpora import EMOTIONS
+from batchemo.training.recipes import RAVDESS_SYSTEMS, System
 
 pytest.importorskip("tensorflow")
 
-from batchemo.training.export import keras_bytes, onnx_bytes
-from batchemo.training.given import Given
-from batchemo.training.nets import NETS
+from batchemo.training.export.onnx import keras_bytes, onnx_bytes
+from batchemo.training.nets.layers import Given
+from batchemo.training.nets.registry import NETS
 
 Floats = npt.NDArray[np.float32]
 

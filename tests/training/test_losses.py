@@ -7,12 +7,12 @@ from math import exp, log
 import numpy as np
 import pytest
 
-from batchemo.training.batches import OUT_OF_REACH
-from batchemo.training.choices import Choices
+from batchemo.training.data.batches import OUT_OF_REACH
+from batchemo.training.hyperparameters import Choices
 
 pytest.importorskip("tensorflow")
 
-from batchemo.training.losses import price, surprise
+from batchemo.training.fit.losses import price, surprise
 
 SURPRISES = np.array([0.01, 0.5, 1.0, 3.0], np.float32)
 

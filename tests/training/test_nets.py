@@ -10,12 +10,17 @@ from made_nets import BANDS, given, tiny_conformer
 
 pytest.importorskip("tensorflow")
 
-from batchemo.features.joint import STATISTICS, join
-from batchemo.training.export import onnx_bytes
-from batchemo.training.nets import NETS, joined, net_of, together
-from batchemo.training.regression import Regression
-from batchemo.training.systems import REGRESSION, SYSTEMS
-from batchemo.training.verdicts import keras_graph
+from batchemo.features.combined import STATISTICS, join
+from batchemo.training.export.onnx import onnx_bytes
+from batchemo.training.fit.scoring import keras_graph
+from batchemo.training.nets.logistic import Regression
+from batchemo.training.nets.registry import (
+    NETS,
+    joined,
+    net_of,
+    together,
+)
+from batchemo.training.recipes import REGRESSION, SYSTEMS
 
 ITEMS = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from made_corpus import make_ravdess
 
-from batchemo.training.copies import ORIGINAL
-from batchemo.training.corpora import Corpus, read_corpus
-from batchemo.training.evaluating import evaluate_bundle, evaluate_system
-from batchemo.training.exam import Exam, sit
-from batchemo.training.otherwise import hear_otherwise
-from batchemo.training.systems import get_system
+from batchemo.corpora import Corpus, read_corpus
+from batchemo.training.data.copies import ORIGINAL
+from batchemo.training.experiment.evaluating import evaluate_bundle, evaluate_system
+from batchemo.training.experiment.exam import Exam, sit
+from batchemo.training.experiment.otherwise import hear_otherwise
+from batchemo.training.recipes import get_system
 
 pytest.importorskip("tensorflow")
 

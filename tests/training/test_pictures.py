@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from batchemo.training.pictures import sound_length, sounding
+from batchemo.training.data.pictures import sound_length, sounding
 
 FLOOR = -2.0
 

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from batchemo.common.arrays import Float32
-from batchemo.training.places import by_phone, in_a_room, in_noise, over_a_line
+from batchemo.training.data.places import (
+    by_phone,
+    in_a_room,
+    in_noise,
+    over_a_line,
+)
 
 RATE = 16000
 SEEDS = range(6)

@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_items import LABELS, made_example, made_items
 
+from batchemo.corpora import Example
 from batchemo.errors import UsageError
-from batchemo.training.choices import Choices
-from batchemo.training.corpora import Example
-from batchemo.training.items import Item
-from batchemo.training.protocols import (
+from batchemo.training.data.items import Item
+from batchemo.training.data.protocols import (
     PROTOCOLS,
     TWIN,
     Protocol,
@@ -24,7 +23,8 @@ from batchemo.training.protocols import (
     make_trials,
     with_twins,
 )
-from batchemo.training.splits import LUNA_JIMENEZ
+from batchemo.training.data.splits import LUNA_JIMENEZ
+from batchemo.training.hyperparameters import Choices
 
 CHOICES = Choices(validation=0.25)
 COPIES = ("noise", "pitch")

@@ -12,19 +12,19 @@ from made_items import LABELS, made_example, made_items
 from made_judgements import about, random_judgements
 
 from batchemo.bundles import load_bundle
-from batchemo.training.calibration import AS_IT_IS, TEMPERATURE
-from batchemo.training.choices import Choices
-from batchemo.training.history import Epoch
-from batchemo.training.protocols import Trial, final_trial
-from batchemo.training.report import Evaluation, evaluate
-from batchemo.training.systems import get_system
-from batchemo.training.teach import Taught
+from batchemo.evaluation import Evaluation, evaluate
+from batchemo.training.data.protocols import Trial, final_trial
+from batchemo.training.experiment.calibration import AS_IT_IS, TEMPERATURE
+from batchemo.training.fit.history import Epoch
+from batchemo.training.fit.teach import Taught
+from batchemo.training.hyperparameters import Choices
+from batchemo.training.recipes import get_system
 
 pytest.importorskip("tensorflow")
 
-from batchemo.training.room import Classroom, Trained
-from batchemo.training.ship import Delivery, log_bytes, ship
-from batchemo.training.trials import train
+from batchemo.training.experiment.context import Classroom, Trained
+from batchemo.training.experiment.runs import train
+from batchemo.training.export.ship import Delivery, log_bytes, ship
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

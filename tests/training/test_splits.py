@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from batchemo.corpora import Example
 from batchemo.errors import UsageError
-from batchemo.training.corpora import Example
-from batchemo.training.splits import (
+from batchemo.training.data.splits import (
     LUNA_JIMENEZ,
     check_apart,
     hold_out_speakers,

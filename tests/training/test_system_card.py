@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from made_judgements import an_evaluation
 
-from batchemo.training.report import figures_for_card
-from batchemo.training.system_card import write_system_card
+from batchemo.evaluation import figures_for_card
+from batchemo.training.export.model_card import write_system_card
 
 CHOSEN = {"number": 4, "validation_uar": 0.5, "validation_accuracy": 0.6}
 

@@ -7,9 +7,15 @@ import pytest
 
 from batchemo.errors import UsageError
 from batchemo.features import extract, get_recipe
-from batchemo.training.copies import check_copies
-from batchemo.training.nets import NETS
-from batchemo.training.systems import OWN_SYSTEMS, RAVDESS_SYSTEMS, REGRESSION, SYSTEMS, get_system
+from batchemo.training.data.copies import check_copies
+from batchemo.training.nets.registry import NETS
+from batchemo.training.recipes import (
+    OWN_SYSTEMS,
+    RAVDESS_SYSTEMS,
+    REGRESSION,
+    SYSTEMS,
+    get_system,
+)
 
 
 def test_the_five_systems_have_their_features() -> None:

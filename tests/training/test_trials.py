@@ -11,19 +11,19 @@ import pytest
 from made_items import LABELS, made_example, made_items
 
 from batchemo.errors import BatchemoError
-from batchemo.training.choices import Choices
-from batchemo.training.history import Epoch
-from batchemo.training.items import Item
-from batchemo.training.lessons import make_lessons
-from batchemo.training.protocols import Trial, make_trials
-from batchemo.training.room import CHECKPOINT, Answers, Classroom
-from batchemo.training.systems import get_system
-from batchemo.training.trials import judge, run_trial, train
-from batchemo.training.verdicts import fit_temperature, hear_items, probabilities
+from batchemo.training.data.items import Item
+from batchemo.training.data.lessons import make_lessons
+from batchemo.training.data.protocols import Trial, make_trials
+from batchemo.training.experiment.context import CHECKPOINT, Answers, Classroom
+from batchemo.training.experiment.runs import judge, run_trial, train
+from batchemo.training.fit.history import Epoch
+from batchemo.training.fit.scoring import fit_temperature, hear_items, probabilities
+from batchemo.training.hyperparameters import Choices
+from batchemo.training.recipes import get_system
 
 pytest.importorskip("tensorflow")
 
-from batchemo.training.verdicts import keras_graph
+from batchemo.training.fit.scoring import keras_graph
 
 EXAMPLES = [made_example(who, label, n) for who in "abcdef" for label in LABELS for n in range(2)]
 ITEMS = made_items(EXAMPLES, ("noise",), shape=(40,))

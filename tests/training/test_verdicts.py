@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from batchemo.common.arrays import Float32
-from batchemo.training.verdicts import fit_temperature, hear_items, probabilities, surprises
+from batchemo.training.fit.scoring import (
+    fit_temperature,
+    hear_items,
+    probabilities,
+    surprises,
+)
 
 RANDOM = np.random.default_rng(0)
 LOGITS = [RANDOM.normal(size=(count, 3)).astype(np.float32) for count in (1, 4, 2)]

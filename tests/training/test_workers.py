@@ -8,7 +8,7 @@ import pytest
 from made_work import own_process
 
 from batchemo.errors import BatchemoError
-from batchemo.training.workers import work_on
+from batchemo.workers.parallel import work_on
 
 
 def test_everything_is_worked_on_once_in_another_process() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from batchemo.training.corpora import KNOWN, LAYOUTS
-from batchemo.training.corpora.labels import SYNONYMS
+from batchemo.corpora import KNOWN, LAYOUTS
+from batchemo.corpora.labels import SYNONYMS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "corpora.md").read_text(encoding="utf-8")
 

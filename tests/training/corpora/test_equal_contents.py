@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from batchemo.corpora import Duplicate, read_corpus
+from batchemo.corpora.digest import signal_digest
 from batchemo.errors import UsageError
-from batchemo.training.corpora import Duplicate, read_corpus
-from batchemo.training.corpora.digest import signal_digest
 
 Make = Callable[..., Path]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from batchemo.corpora import EMOTIONS, KNOWN, read_corpus
+from batchemo.corpora.labels import SYNONYMS, Vocabulary
 from batchemo.errors import UsageError
-from batchemo.training.corpora import EMOTIONS, KNOWN, read_corpus
-from batchemo.training.corpora.labels import SYNONYMS, Vocabulary
 
 Make = Callable[..., Path]
 

@@ -12,8 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchemo.corpora import (
+    KNOWN,
+    LAYOUTS,
+    Example,
+    read_corpus,
+)
 from batchemo.errors import UsageError
-from batchemo.training.corpora import KNOWN, LAYOUTS, Example, read_corpus
 
 Make = Callable[..., Path]
 

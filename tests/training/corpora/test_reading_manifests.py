@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchemo.corpora import Example, read_corpus
+from batchemo.corpora.manifest import check_files, read_manifest
 from batchemo.errors import UsageError
-from batchemo.training.corpora import Example, read_corpus
-from batchemo.training.corpora.manifest import check_files, read_manifest
 
 Make = Callable[..., Path]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from made_judgements import LABELS, about, judged, random_judgements
 
-from batchemo.training.judged import Judged
-from batchemo.training.report import evaluate
+from batchemo.evaluation import evaluate
+from batchemo.evaluation.judged import Judged
 
 
 def test_before_calibration_is_told_where_all_of_it_is_known() -> None:

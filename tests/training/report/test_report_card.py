@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from made_judgements import LABELS, about, an_evaluation, judged, random_judgements
 
-from batchemo.training.judged import Judged
-from batchemo.training.report import (
+from batchemo.evaluation import (
     About,
     Evaluation,
     Heard,
@@ -17,6 +16,7 @@ from batchemo.training.report import (
     key_of,
     pictures_for_card,
 )
+from batchemo.evaluation.judged import Judged
 
 
 def abroad(corpus: str = "emovo", language: str = "it") -> Evaluation:

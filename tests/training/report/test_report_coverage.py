@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_judgements import LABELS, about, an_evaluation, judged
 
-from batchemo.training.report import evaluate
-from batchemo.training.report.coverage import COVERAGES, accuracy_at, keep_most_confident
+from batchemo.evaluation import evaluate
+from batchemo.evaluation.coverage import COVERAGES, accuracy_at, keep_most_confident
 
 answers = st.lists(
     st.tuples(st.sampled_from([0.25, 0.5, 0.75, 1.0]), st.booleans()), min_size=1, max_size=40

@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 from made_judgements import LABELS, about, an_evaluation, judged, random_judgements
 
 from batchemo.errors import UsageError
-from batchemo.training.report import About, Evaluation, Heard, evaluate
+from batchemo.evaluation import (
+    About,
+    Evaluation,
+    Heard,
+    evaluate,
+)
 
 anything = st.builds(
     judged,

@@ -11,7 +11,7 @@ import pytest
 from made_judgements import LABELS, about, an_evaluation, random_judgements
 
 from batchemo.errors import UsageError
-from batchemo.training.report import evaluate, read_evaluation, write_evaluation
+from batchemo.evaluation import evaluate, read_evaluation, write_evaluation
 
 FILES = {
     "evaluation.json",

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchemo.training.report import metrics
-from batchemo.training.report.interval import interval_over_speakers
+from batchemo.evaluation import metrics
+from batchemo.evaluation.interval import interval_over_speakers
 
 pairs = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60)
 

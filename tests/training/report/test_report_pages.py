@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
+from accuracy_page import accuracy_page
 from made_judgements import LABELS, about, an_evaluation, judged
 
-from batchemo.training.report import accuracy_page, evaluate, figures_for_card
+from batchemo.evaluation import evaluate, figures_for_card
 
 CLAIMS = {"cnn1d": "about 68 %", "mfcc40": "F1 > 80 %", "melattn": "83 %"}
 

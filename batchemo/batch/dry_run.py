@@ -1,0 +1,131 @@
+"""What a scan would do, found out without doing it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from batchemo.batch.chunk_store import Parts, folder_beside
+from batchemo.batch.known_rows import EARLIER, Ledger
+from batchemo.batch.leftovers import is_gone
+from batchemo.batch.options import ScanOptions
+from batchemo.batch.prepare import Prepared, prepare, problems_of
+from batchemo.batch.previous import adopt
+from batchemo.batch.targets import named_by_killed_run, refuse_surprises, targets_of
+from batchemo.batch.workspace import enter_parts, new_ledger
+from batchemo.errors import BatchemoError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EXAMPLES = 10
+STDIN = "-"
+
+
+@dataclass(slots=True)
+class State:
+    """How many recordings are in a state, the first few of them by name."""
+
+    files: int = 0
+    bytes: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, name: str, size: int | None) -> None:
+        """Count a recording."""
+        self.files += 1
+        self.bytes += size or 0
+        if len(self.examples) < EXAMPLES:
+            self.examples.append(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a scan would find, by state, and what of the sources could not be looked at."""
+
+    new: State
+    changed: State
+    unchanged: State
+    gone: State
+    elsewhere: State
+    """Rows of recordings that are there and not among the sources."""
+    young: int
+    duplicates: int
+    hidden: int
+    links: int
+    problems: tuple[str, ...]
+    limited: bool
+    """The scan would stop at its limit, before the end of the sources."""
+
+    def states(self) -> Iterator[tuple[str, State]]:
+        """Yield the states by name."""
+        yield from (
+            ("new", self.new),
+            ("changed", self.changed),
+            ("unchanged", self.unchanged),
+            ("gone", self.gone),
+            ("elsewhere", self.elsewhere),
+        )
+
+
+def preview(options: ScanOptions) -> Preview:
+    """Compare the sources with what earlier runs did; nothing is written, not even a lock."""
+    ready = prepare(options)
+    ledger = _ledger_of(ready)
+    new, changed, unchanged, gone, elsewhere = (State() for _ in range(5))
+    limited = False
+    for recording in ready.recordings():
+        known, place = ledger.find(recording)
+        state = unchanged if place is not None else changed if known else new
+        if state is not unchanged and new.files + changed.files == options.limit:
+            limited = True
+            break
+        ledger.ask(recording)
+        state.add(recording.file, recording.size)
+    for _, root, file in ledger.unasked():
+        (gone if is_gone(root, file) else elsewhere).add(file, None)
+    tally = ready.sources.tally
+    return Preview(
+        new,
+        changed,
+        unchanged,
+        gone,
+        elsewhere,
+        young=tally.young,
+        duplicates=tally.duplicates,
+        hidden=tally.hidden,
+        links=tally.links,
+        problems=problems_of(tally),
+        limited=limited,
+    )
+
+
+def _ledger_of(ready: Prepared) -> Ledger:
+    ledger = new_ledger(ready.options, ready.model)
+    targets, shape = ready.targets, ready.shape
+    if targets is not None:
+        refuse_surprises(ready.options, targets)
+        if ready.options.update and targets.files.exists():
+            earlier = adopt(targets.files, targets.segments, shape)
+            for batch in earlier.batches:
+                ledger.add(EARLIER, 0, batch, complete=earlier.complete)
+        enter_parts(ledger, Parts(folder_beside(targets.files)), shape)
+    return ledger
+
+
+def repeats_a_finished_run(options: ScanOptions) -> bool:
+    """Tell whether all outputs are there, and hold just the rows that this scan would write."""
+    targets = targets_of(options)
+    asked = options.update or options.overwrite
+    if targets is None or asked or options.sources.files_from == STDIN:
+        return False
+    if not all(path.exists() for path in targets.all()):
+        return False
+    if Parts(folder_beside(targets.files)).numbers() and not named_by_killed_run(targets):
+        # An interrupted run is not finished: its parts are for the command that goes on with it.
+        return False
+    try:
+        found = preview(replace(options, update=True))
+    except BatchemoError:
+        return False
+    others = (found.new, found.changed, found.gone, found.elsewhere)
+    return not any(state.files for state in others)

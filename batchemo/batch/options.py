@@ -1,0 +1,50 @@
+"""What a scan is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from batchemo.errors import UsageError
+from batchemo.inference.interpretation import PLAIN, Interpretation
+from batchemo.inference.settings import TIMEOUT, Settings
+from batchemo.sources import SourceOptions
+
+STDOUT = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """A whole scan: where recordings are, what to compute, and where it goes."""
+
+    sources: SourceOptions
+    settings: tuple[Settings, ...] = (Settings(),)
+    """Those of each model, which hear every recording together."""
+    interpretation: Interpretation = PLAIN
+    """What is made of what the models say."""
+    output: str | None = None
+    """A path ending in .parquet or .csv; "-" for CSV on a stream; None to keep it in memory."""
+    segments: str | None = None
+    summary: str | None = None
+    group_by: str | None = None
+    jobs: int = 0
+    """Worker processes; 0 for as many as this process may use."""
+    timeout: float = TIMEOUT
+    """Seconds for a recording, or for each started hour of it; 0 for no limit."""
+    update: bool = False
+    overwrite: bool = False
+    retry_failed: bool = False
+    prune: bool = False
+    limit: int | None = None
+    if_locked: str = "fail"
+
+    def __post_init__(self) -> None:
+        if self.update and self.overwrite:
+            raise UsageError("--update keeps what is there, --overwrite does not: give one of them")
+        for name, needs in (("retry_failed", self.update), ("prune", self.update)):
+            if getattr(self, name) and not needs:
+                option = name.replace("_", "-")
+                raise UsageError(f"--{option} works on an earlier table: give --update too")
+        if self.output in (None, STDOUT) and (self.update or self.overwrite):
+            raise UsageError("--update and --overwrite need an output file (-o results.parquet)")
+        if self.timeout < 0 or self.jobs < 0 or (self.limit is not None and self.limit < 0):
+            raise UsageError("--timeout, --jobs and --limit cannot be negative")

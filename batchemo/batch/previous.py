@@ -1,0 +1,217 @@
+"""Brings an earlier table into the form of a part, with each row's windows where they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from batchemo.batch.plan import OWN, Run
+from batchemo.errors import UsageError
+from batchemo.inference.output_schema import Shape, is_flat
+from batchemo.tables.columns import probability_columns, unadapted_columns
+from batchemo.tables.read import Earlier, UnreadableTableError, open_table
+from batchemo.tables.rows import segment_lists
+from batchemo.tables.schema import row_schema
+from batchemo.tables.verdicts import matrix
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """An earlier table as a stream of rows; `complete` tells whether their windows came along."""
+
+    schema: pa.Schema
+    extras: pa.Schema
+    """The columns beyond those of a scan: a manifest's, or what somebody has added since."""
+    batches: Iterator[pa.RecordBatch]
+    complete: bool
+
+
+def adopt(output: Path, segments: Path | None, shape: Shape) -> Adopted:
+    """Open the earlier output, and its segments where this run writes some too.
+
+    The columns of several models are those of this run's: a row that is kept of a run that had
+    others has nulls there. Probabilities are those that the models gave.
+    """
+    import pyarrow as pa
+
+    table, labels, models = open_table(output), shape.labels, shape.models
+    if table.labels != list(labels):
+        raise UsageError(
+            f"{output}: this table has the labels {', '.join(table.labels) or '(none)'}, the model "
+            f"has {', '.join(labels)}. Rows of both cannot lie in one table: use --overwrite, or "
+            "another output"
+        )
+    missing = set(row_schema(labels, segments=False).names) - set(table.schema.names)
+    if table.run.get("options", {}).get("speaker") and "unadapted" not in table.also:
+        missing |= {name for name, _ in unadapted_columns(labels, table.models)}
+    if missing:
+        raise UnreadableTableError(
+            f"{output}: the columns {', '.join(sorted(missing))} are missing. Use --overwrite, or "
+            "another output"
+        )
+    own = row_schema(labels, segments=segments is not None, models=models)
+    carried = _carried(table, shape.reserved | set(own.names))
+    extras = pa.schema(
+        [_plain(table.schema.field(old)).with_name(new) for new, old in carried.items()]
+    )
+    schema = pa.schema([*own, *extras])
+    origins = carried | {name: name for name in own.names if name in table.own}
+    if "unadapted" in table.also:
+        origins |= _before_adaptation(table, own)
+    kept = None if segments is None else _matching_segments(table, segments)
+    complete = segments is None or kept is not None
+    windows = None if kept is None else _Windows(kept, models)
+    return Adopted(schema, extras, _rows(table, origins, windows, schema), complete)
+
+
+def _before_adaptation(table: Earlier, own: pa.Schema) -> dict[str, str]:
+    """Name the columns that hold what the models said, before it was adapted to speakers."""
+    kept = [name for name, _ in unadapted_columns(table.labels, table.models)]
+    return {
+        name: before
+        for before in kept
+        if (name := f"p_{before.removeprefix('unadapted_')}") in own.names
+    }
+
+
+def _carried(table: Earlier, taken: Collection[str]) -> dict[str, str]:
+    """Name the columns beyond a scan's own, now and in the table: as a manifest's would be."""
+    carried = {}
+    for name in table.extras:
+        free = name
+        while free in taken:
+            free = f"manifest_{free}"
+        carried[free] = name
+    return carried
+
+
+def _plain(field: pa.Field) -> pa.Field:
+    """Give the field as the table is read: dictionaries as plain strings."""
+    import pyarrow as pa
+
+    return pa.field(field.name, pa.string()) if pa.types.is_dictionary(field.type) else field
+
+
+def _rows(
+    table: Earlier, origins: Mapping[str, str], windows: _Windows | None, schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
+    for batch in table.batches(sorted(set(origins.values()))):
+        columns = []
+        for field in schema:
+            if field.name == "segments" and windows is not None:
+                columns.append(windows.take(batch["windows"]).cast(field.type))
+            elif field.name in origins and field.name != "segments":
+                columns.append(batch[origins[field.name]].cast(field.type))
+            else:
+                columns.append(pa.nulls(batch.num_rows, field.type))
+        yield pa.record_batch(columns, schema=schema)
+
+
+def _matching_segments(table: Earlier, path: Path) -> Earlier | None:
+    """Open the segments table if its rows are just the windows of the files table's rows."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not path.is_file():
+        return None
+    segments = open_table(path)
+    if segments.labels != table.labels:
+        return None
+    found = _joined(segments)
+    for batch in table.batches(["root", "file", "windows"]):
+        counts = pc.fill_null(batch["windows"], 0).to_numpy()
+        owners = pa.array(np.repeat(np.arange(batch.num_rows), counts))
+        expected = pc.binary_join_element_wise(batch["root"], batch["file"], "\0").take(owners)
+        for name in expected.to_pylist():
+            if next(found, None) != name:
+                return None
+    return segments if next(found, None) is None else None
+
+
+def _joined(segments: Earlier) -> Iterator[str]:
+    import pyarrow.compute as pc
+
+    for batch in segments.batches(["root", "file"]):
+        yield from pc.binary_join_element_wise(batch["root"], batch["file"], "\0").to_pylist()
+
+
+class _Windows:
+    """Deals the rows of a segments table out to the recordings that they belong to."""
+
+    def __init__(self, segments: Earlier, models: Sequence[str]) -> None:
+        self._labels = segments.labels
+        self._models = models
+        self._batches = segments.batches()
+        self._waiting: list[pa.RecordBatch] = []
+        self._count = 0
+
+    def take(self, windows: pa.Array) -> pa.ListArray:
+        """Give each recording its windows, the next ones of the table."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        counts = pc.fill_null(windows, 0).to_numpy()
+        total = int(counts.sum())
+        while self._count < total:
+            self._waiting.append(next(self._batches))
+            self._count += self._waiting[-1].num_rows
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+        if not total:
+            nothing = np.zeros((0, len(self._labels)), np.float32)
+            return segment_lists(offsets, [], [], nothing, [] if self._models else None)
+        table = pa.Table.from_batches(self._waiting).combine_chunks()
+        rest = table.slice(total)
+        self._waiting, self._count = rest.to_batches(), rest.num_rows
+        batch = table.slice(0, total).combine_chunks().to_batches()[0]
+        found = matrix(batch, probability_columns(self._labels))
+        return segment_lists(offsets, batch["start"], batch["end"], found, self._places(batch))
+
+    def _places(self, batch: pa.RecordBatch) -> pa.Array | None:
+        """Give the place of each window's model among this run's; null for one of another run."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if not self._models:
+            return None
+        if "model" not in batch.schema.names:
+            return pa.nulls(batch.num_rows, pa.int32())
+        return pc.index_in(batch["model"], pa.array(self._models, pa.string()))
+
+
+def fitting(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    """Cast a column; values of a kind that cannot be cast are unknown."""
+    import pyarrow as pa
+
+    if column.type != kind and not (is_flat(column.type) and is_flat(kind)):
+        return pa.chunked_array([pa.nulls(len(column), kind)])
+    return column.cast(kind)
+
+
+def with_earlier_columns(shape: Shape, earlier: pa.Schema | None, runs: Iterable[Run]) -> Shape:
+    """Keep the columns of an earlier table that this run's manifest does not give.
+
+    Where rows that keep their own values lie beside new ones of another type, both become text.
+    """
+    import pyarrow as pa
+
+    if earlier is None:
+        return shape
+    manifest = shape.manifest
+    given = set() if manifest is None else set(manifest.column_names)
+    kept = pa.schema([field for field in earlier if field.name not in given])
+    if manifest is not None and any(run.manifest == OWN for run in runs):
+        for index, field in enumerate(manifest.schema):
+            there = earlier.field(field.name) if field.name in earlier.names else field
+            if there.type != field.type and is_flat(there.type) and is_flat(field.type):
+                text = manifest.column(index).cast(pa.string())
+                manifest = manifest.set_column(index, field.name, text)
+    return replace(shape, manifest=manifest, kept=kept)

@@ -1,1 +1,0 @@
-"""What bounds a scan on this machine, and with which options it is fastest here."""

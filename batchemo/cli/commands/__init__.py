@@ -1,0 +1,1 @@
+"""One module a command, each of which parses, calls and shows."""

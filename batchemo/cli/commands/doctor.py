@@ -1,0 +1,51 @@
+"""`batchemo doctor`: whether everything that batchemo needs is here and works."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import click
+
+from batchemo.common.text import for_display
+
+EPILOG = """
+\b
+Examples:
+  batchemo doctor
+  batchemo doctor --output-folder /mnt/results --json
+
+\b
+Exit codes:
+  0 all is well   1 something that is needed is broken
+"""
+
+COLOURS = {"ok": "green", "absent": "yellow", "problem": "red"}
+
+
+@click.command(epilog=EPILOG)
+@click.option(
+    "--output-folder",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    metavar="FOLDER",
+    help="Where tables are to be written; by default the current folder.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print an array of objects for machines.")
+def command(output_folder: Path, as_json: bool) -> int:
+    """Check versions, sound library, models, workers, memory and the folder to write to.
+
+    Every shipped model is verified and run on a made sound, in a process of its own as in a scan.
+    """
+    from batchemo.diagnostics.doctor import check_up
+
+    checks = []
+    for check in check_up(output_folder):
+        checks.append(check)
+        if not as_json:
+            state = click.style(f"{check.state:<8}", fg=COLOURS[check.state])
+            click.echo(f"{state} {check.name:<11} {for_display(check.detail)}")
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(check) for check in checks], indent=2))
+    return 1 if any(check.state == "problem" for check in checks) else 0

@@ -1,0 +1,1 @@
+"""What commands print: progress, reports, tables, logs."""

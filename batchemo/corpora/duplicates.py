@@ -1,0 +1,66 @@
+"""Finds equal contents under two names: each recording counts once, with one label."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from batchemo.audio import Failure
+from batchemo.common.text import for_display
+from batchemo.corpora.digest import signal_digest
+from batchemo.corpora.example import Duplicate, Example
+from batchemo.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Distinct:
+    """Each content once, and what was left out."""
+
+    examples: tuple[Example, ...]
+    duplicates: tuple[Duplicate, ...]
+    failures: tuple[tuple[Path, str], ...]
+
+
+def distinct(examples: Sequence[Example]) -> Distinct:
+    """Hear all recordings; of equal ones keep the first, and of broken ones tell why."""
+    kept: dict[str, Example] = {}
+    duplicates: list[Duplicate] = []
+    failures: list[tuple[Path, str]] = []
+    for heard, why in _hear(examples):
+        if why:
+            failures.append((heard.path, why))
+            continue
+        first = kept.setdefault(heard.digest, heard)
+        if first is not heard:
+            _check_labels(first, heard)
+            duplicates.append(Duplicate(first.path, heard.path))
+    return Distinct(tuple(kept.values()), tuple(duplicates), tuple(failures))
+
+
+def _hear(examples: Sequence[Example]) -> Iterator[tuple[Example, str]]:
+    """The examples in their order with their digests, or with the reason why there is none."""
+    # Decoding and hashing happen outside of Python's lock, so threads share the work.
+    pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1))
+    try:
+        yield from pool.map(_with_digest, examples)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _with_digest(example: Example) -> tuple[Example, str]:
+    try:
+        return replace(example, digest=signal_digest(example.path)), ""
+    except Failure as failure:
+        return example, str(failure)
+
+
+def _check_labels(one: Example, other: Example) -> None:
+    if one.emotion != other.emotion:
+        raise UsageError(
+            f"The same recording carries two labels: {for_display(str(one.path))} is "
+            f"{one.emotion}, {for_display(str(other.path))} is {other.emotion}. Remove the one "
+            "that is wrong (or its row of the manifest)."
+        )

@@ -1,0 +1,214 @@
+"""Looks whether this machine has what a scan needs, and whether a scan works on it.
+
+A package that is missing or broken must not break this very check: such are imported late.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import locale
+import os
+import shutil
+import sys
+import tempfile
+import time
+import wave
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from batchemo.batch.options import ScanOptions
+from batchemo.common import locks
+from batchemo.common.files import rename, sync
+from batchemo.common.locks import scratch_folder
+from batchemo.errors import BatchemoError
+from batchemo.inference.settings import Settings
+from batchemo.sources import SourceOptions
+from batchemo.workers.executor import available_cpus
+
+OLDEST_PYTHON = (3, 10)
+NEEDED = (
+    *("click", "joblib", "numpy", "onnxruntime", "pandas", "psutil", "pyarrow", "rich"),
+    *("scipy", "soundfile", "soxr", "threadpoolctl", "tqdm"),
+)
+EXTRAS = {
+    "app": ("streamlit",),
+    "train": ("tensorflow", "tf2onnx", "onnx", "sklearn", "librosa", "matplotlib"),
+}
+FORMATS = ("WAV", "RF64", "FLAC", "OGG", "MP3")
+TIME_LIMIT = 60.0
+RATE = 16_000
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was looked at, and what was found; what is absent is not needed."""
+
+    name: str
+    state: Literal["ok", "absent", "problem"]
+    detail: str
+
+
+def check_up(folder: Path) -> Iterator[Check]:
+    """Look at everything; `folder` is where tables are to be written."""
+    yield _python()
+    yield from _packages()
+    yield _sound_library()
+    yield _names()
+    yield _machine()
+    yield _folder(folder)
+    yield from _models()
+    yield from _extras()
+
+
+def _python() -> Check:
+    version = ".".join(map(str, sys.version_info[:3]))
+    fine = sys.version_info >= OLDEST_PYTHON
+    return Check("python", "ok" if fine else "problem", f"{version} in {sys.prefix}")
+
+
+def _packages() -> Iterator[Check]:
+    versions = []
+    for name in NEEDED:
+        try:
+            versions.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            yield Check("packages", "problem", f"{name} is not installed: pip install {name}")
+    yield Check("packages", "ok", ", ".join(versions))
+
+
+def _sound_library() -> Check:
+    try:
+        import soundfile
+    except (ImportError, OSError) as error:
+        return Check("libsndfile", "problem", f"cannot be loaded: {error}")
+    known = [name for name in FORMATS if name in soundfile.available_formats()]
+    state: Literal["ok", "problem"] = "ok" if "WAV" in known else "problem"
+    version = soundfile.__libsndfile_version__
+    return Check("libsndfile", state, f"{version}, reads {', '.join(known)}")
+
+
+def _names() -> Check:
+    encoding = sys.getfilesystemencoding()
+    language = locale.setlocale(locale.LC_CTYPE)
+    if encoding.lower() != "utf-8":
+        detail = f"file names are {encoding}: set PYTHONUTF8=1, so that all names can be opened"
+        return Check("names", "problem", detail)
+    output = (sys.stdout.encoding or "unknown") if sys.stdout is not None else "closed"
+    return Check("names", "ok", f"files utf-8, output {output}, locale {language}")
+
+
+def _machine() -> Check:
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), *_memory_limits()]
+    memory = f"{min(limits) / 2**30:.1f} GiB of memory"
+    processors = f"{available_cpus()} of {os.cpu_count()} processors may be used"
+    return Check("machine", "ok", f"{processors}, {memory}")
+
+
+def _memory_limits() -> Iterator[int]:
+    """Give the limits that a container sets, by either generation of cgroups."""
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        path = Path("/sys/fs/cgroup", name)
+        if path.is_file() and (text := path.read_text().strip()).isdecimal():
+            yield int(text)
+
+
+def _folder(folder: Path) -> Check:
+    """Write as a scan does: lock, sync, rename."""
+    shown = os.fspath(folder.absolute())
+    try:
+        with (
+            tempfile.TemporaryDirectory(dir=folder, prefix=".batchemo-doctor-") as scratch,
+            locks.hold(Path(scratch, "parts"), wait=False),
+        ):
+            unfinished = Path(scratch, "unfinished")
+            began = time.perf_counter()
+            with unfinished.open("wb") as stream:
+                stream.write(bytes(2**16))
+                stream.flush()
+                sync(stream.fileno())
+            rename(unfinished, Path(scratch, "table"))
+            spent = time.perf_counter() - began
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return Check("folder", "problem", f"{shown} cannot be written to: {error.strerror}")
+    return Check("folder", "ok", f"{shown}: {free / 2**30:,.1f} GiB free, synced in {spent:.3f} s")
+
+
+def _models() -> Iterator[Check]:
+    try:
+        from batchemo.bundles import list_bundles
+    except ImportError as error:
+        yield Check("model", "problem", f"none can be loaded: {error}")
+        return
+    names = list_bundles()
+    if not names:
+        detail = "none is shipped with this installation: scan and predict need -m FOLDER"
+        yield Check("model", "problem", detail)
+    for name in names:
+        yield check_model(name)
+
+
+def check_model(name: str) -> Check:
+    """Verify a model, and let a worker process run it on a made sound."""
+    try:
+        digest, reason, spent = _try_out(name)
+    except (BatchemoError, ImportError, OSError) as error:
+        return Check("model", "problem", f"{name}: {error}")
+    if reason is not None:
+        return Check("model", "problem", f"{name}: failed at a made sound: {reason}")
+    detail = f"{name}: verified, ran in a worker in {spent:.1f} s, digest {digest[:12]}"
+    return Check("model", "ok", detail)
+
+
+def _try_out(name: str) -> tuple[str, str | None, float]:
+    """Give the model's digest, why it failed, if it did, and the seconds that it took."""
+    from batchemo.batch.scan import run_scan
+    from batchemo.bundles import load_bundle
+
+    bundle = load_bundle(name)
+    with scratch_folder() as scratch:
+        path = scratch / "made.wav"
+        write_made_voice(path)
+        sources, settings = SourceOptions(paths=(str(path),)), (Settings(model=str(bundle.path)),)
+        began = time.perf_counter()
+        found = run_scan(ScanOptions(sources, settings, jobs=1, timeout=TIME_LIMIT)).report
+        spent = time.perf_counter() - began
+    reasons = ", ".join(found.summary.by_kind("failed"))
+    return bundle.digest, reasons or None, spent
+
+
+def write_made_voice(path: Path, seconds: float = 3.0, *, rate: int = RATE, seed: int = 0) -> None:
+    """Write harmonics under two peaks that wander: the gate takes it for speech."""
+    import numpy as np
+
+    chance = np.random.default_rng(seed)
+    at = np.arange(round(seconds * rate)) / rate
+    syllables = np.arange(0.0, seconds + 0.2, 0.2)
+    pitch, first, second, loudness = (
+        np.interp(at, syllables, chance.uniform(low, high, len(syllables)))
+        for low, high in ((100, 160), (250, 900), (900, 1800), (0.3, 1.0))
+    )
+    turns = 2 * np.pi * np.cumsum(pitch) / rate
+    sound = np.zeros(len(at))
+    for number in range(1, 25):
+        near = [np.exp(-(((number * pitch - peak) / 150) ** 2)) for peak in (first, second)]
+        sound += sum(near) * np.sin(number * turns)
+    sound *= 0.5 * loudness / np.abs(sound).max()
+    with wave.open(str(path), "wb") as stream:
+        stream.setnchannels(1)
+        stream.setsampwidth(2)
+        stream.setframerate(rate)
+        stream.writeframes((sound * 32767).astype("<i2").tobytes())
+
+
+def _extras() -> Iterator[Check]:
+    for extra, modules in EXTRAS.items():
+        missing = [name for name in modules if importlib.util.find_spec(name) is None]
+        if missing:
+            detail = f"without {', '.join(missing)}: pip install 'batchemo[{extra}]' if you need it"
+            yield Check(extra, "absent", detail)
+        else:
+            yield Check(extra, "ok", "installed")

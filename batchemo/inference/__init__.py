@@ -1,0 +1,1 @@
+"""From a recording to a result: settings, loaded models, prediction, postprocessing."""

@@ -1,0 +1,1 @@
+"""What is learnt from: splits first, then features, augmented copies and batches."""

@@ -1,0 +1,74 @@
+"""What is learnt from: items with the numbers of their labels, corpora and recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from batchemo.common.arrays import Float32, Index
+from batchemo.training.data.items import Item
+from batchemo.training.data.pictures import sounding
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """Items in a fixed order: the windows of each, and what it is by number."""
+
+    windows: tuple[Float32, ...]
+    labels: Index
+    corpora: Index
+    """The corpus of each item; 0 is the one that is called home, or the first item's."""
+    recordings: Index
+    """The recording behind each item; its copies have the same number."""
+    classes: int
+    """How many labels there are, whether or not all have items."""
+    floor: float | None = None
+    """What the padding of pictures is made of; None where it is not told from sound."""
+
+    def scaling(self) -> tuple[Float32, Float32]:
+        """The mean and the spread of each feature; where nothing varies, the spread is 1."""
+        # Chunk by chunk: all frames of a corpus as float64 would take gigabytes.
+        width = self.windows[0].shape[-1]
+        total, squares, count = np.zeros(width), np.zeros(width), 0
+        for place in range(len(self.windows)):
+            rows = self._rows(place).astype(np.float64)
+            total += rows.sum(axis=0)
+            count += len(rows)
+        mean = total / count
+        for place in range(len(self.windows)):
+            squares += ((self._rows(place) - mean) ** 2).sum(axis=0)
+        spread = np.sqrt(squares / count)
+        spread[spread < 1e-12] = 1.0
+        return mean.astype(np.float32), spread.astype(np.float32)
+
+    def _rows(self, place: int) -> Float32:
+        """The frames of an item, or its vectors; no padding where that can be told."""
+        rows = self.windows[place].reshape(-1, self.windows[place].shape[-1])
+        return rows if self.floor is None else rows[sounding(rows, self.floor)]
+
+
+def make_lessons(
+    items: Sequence[Item],
+    labels: Sequence[str],
+    *,
+    home: str | None = None,
+    floor: float | None = None,
+) -> Lessons:
+    """Number what the items are: labels by their places among all, the rest as it comes."""
+    return Lessons(
+        tuple(item.windows for item in items),
+        np.array([labels.index(item.example.emotion) for item in items], np.intp),
+        _numbers([item.example.corpus for item in items], home),
+        _numbers([item.example.digest for item in items]),
+        len(labels),
+        floor,
+    )
+
+
+def _numbers(names: Sequence[str], first: str | None = None) -> Index:
+    """A number for each name, in the order of their coming; `first` is 0 where it comes."""
+    order = sorted(dict.fromkeys(names), key=lambda name: name != first)
+    known = {name: number for number, name in enumerate(order)}
+    return np.array([known[name] for name in names], np.intp)

@@ -1,0 +1,1 @@
+"""The nets by name, and what they are built of."""

@@ -1,0 +1,1 @@
+"""Processes that work on recordings: where chunks run, who watches them, and who is to blame."""
