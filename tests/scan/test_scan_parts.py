@@ -7,8 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from batchemo.common import files
 from batchemo.batch.chunk_store import Parts
+from batchemo.common import files
 
 BATCH = pa.record_batch({"file": ["a", "b"], "size": [1, 2]})
 
