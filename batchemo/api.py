@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from batchemo.bar import bar_for
 from batchemo.batch.options import STDOUT, ScanOptions
 from batchemo.errors import UsageError
-from batchemo.inference.interpretation import Interpretation
-from batchemo.inference.settings import BATCH_SIZE, TIMEOUT, Settings
+from batchemo.inference.settings import BATCH_SIZE, TIMEOUT, Interpretation, Settings
 from batchemo.sources import SourceOptions
-from batchemo.tables.whole import read_files_table
+from batchemo.tables.read import read_files_table
 
 if TYPE_CHECKING:
     import pyarrow as pa

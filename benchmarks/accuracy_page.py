@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from batchemo.evaluation.evaluation import (
-    FIGURES,
-    ON,
-    Evaluation,
-    Figure,
-    OfGroup,
-)
 from batchemo.evaluation.markdown import (
     NOTHING,
     figure,
     plain,
     share,
     table,
+)
+from batchemo.evaluation.results import (
+    FIGURES,
+    ON,
+    Evaluation,
+    Figure,
+    OfGroup,
 )
 
 ByProtocol = Mapping[str, Evaluation]

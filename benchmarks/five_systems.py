@@ -16,11 +16,11 @@ from accuracy_page import accuracy_page
 
 from batchemo.corpora import Corpus, read_corpus
 from batchemo.evaluation import Evaluation, write_evaluation
-from batchemo.evaluation.judged import Judged
+from batchemo.evaluation.predictions import Judged
 from batchemo.training.data.protocols import PROTOCOLS, Protocol, Trial
-from batchemo.training.experiment.evaluating import evaluate_system
-from batchemo.training.experiment.exam import Exam
-from batchemo.training.export.ship import Delivery
+from batchemo.training.experiment.cross_validation import Exam
+from batchemo.training.experiment.evaluate import evaluate_system
+from batchemo.training.export.package import Delivery
 from batchemo.training.recipes import RAVDESS_SYSTEMS, System
 from batchemo.training.train import train_bundle
 

@@ -18,12 +18,11 @@ from batchemo.bundles import Bundle
 from batchemo.corpora import Corpus, read_corpus
 from batchemo.evaluation import Evaluation, write_evaluation
 from batchemo.evaluation.conditions import CONDITIONS
-from batchemo.evaluation.judged import Judged
+from batchemo.evaluation.predictions import Judged
 from batchemo.training.data.protocols import Trial
-from batchemo.training.experiment.evaluating import evaluate_bundle, evaluate_system
-from batchemo.training.experiment.exam import Exam
-from batchemo.training.export.recard import with_figures
-from batchemo.training.export.ship import Delivery
+from batchemo.training.experiment.cross_validation import Exam
+from batchemo.training.experiment.evaluate import evaluate_bundle, evaluate_system
+from batchemo.training.export.package import Delivery, with_figures
 from batchemo.training.fit.history import Epoch
 from batchemo.training.recipes import System, get_system
 from batchemo.training.train import train_bundle

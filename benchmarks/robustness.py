@@ -16,7 +16,7 @@ from batchemo.bundles import load_bundle
 from batchemo.corpora import read_corpus
 from batchemo.evaluation import conditions_table, write_evaluation
 from batchemo.evaluation.conditions import CONDITIONS
-from batchemo.training.experiment.evaluating import evaluate_bundle
+from batchemo.training.experiment.evaluate import evaluate_bundle
 
 
 def main() -> None:

@@ -20,8 +20,8 @@ import numpy.typing as npt
 
 from batchemo.bundles.speaker_adaptation import adapt, log_of
 from batchemo.corpora import Corpus, read_corpus
-from batchemo.evaluation.judged import Judged
-from batchemo.training.experiment.exam import Exam, sit
+from batchemo.evaluation.predictions import Judged
+from batchemo.training.experiment.cross_validation import Exam, sit
 from batchemo.training.recipes import get_system
 
 Float64 = npt.NDArray[np.float64]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from batchemo.corpora import Example
-from batchemo.training.data.items import Item
+from batchemo.training.data.feature_store import Item
 
 LABELS = ("neutral", "happy", "sad")
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from batchemo.corpora import Example
 from batchemo.evaluation import About, Evaluation, evaluate
-from batchemo.evaluation.judged import Judged
+from batchemo.evaluation.predictions import Judged
 
 LABELS = ("sad", "happy", "angry")
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from batchemo.app.looking import Judgement
+from batchemo.app.results import Judgement
 from batchemo.app.waveform import Outline
 from batchemo.tables.rows import Windows
 

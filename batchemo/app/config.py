@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from batchemo.errors import UsageError
-from batchemo.inference.interpretation import PLAIN, Interpretation
+from batchemo.inference.settings import PLAIN, Interpretation
 
 HOST, PORT = "localhost", 8501
 MEGABYTE = 2**20

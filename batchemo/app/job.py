@@ -66,7 +66,7 @@ def given_up(job: Job, recording: Recording, reason: str, detail: str) -> Heard:
 
 
 def _hear(job: Job, recording: Recording) -> Heard:
-    from batchemo.inference.analysis import analyse_with
+    from batchemo.inference.predict import analyse_with
 
     rows: list[Row] = []
     for model in job.models:

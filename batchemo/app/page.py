@@ -14,7 +14,7 @@ import streamlit as st
 from batchemo.app import charts
 from batchemo.app.config import AppOptions
 from batchemo.app.job import CHANGED
-from batchemo.app.looking import (
+from batchemo.app.results import (
     Judgement,
     Look,
     Sent,
@@ -33,9 +33,8 @@ from batchemo.audio import REASONS
 from batchemo.bundles import Bundle, load_bundle
 from batchemo.common.text import for_display
 from batchemo.errors import BatchemoError, UsageError
-from batchemo.inference.interpretation import Interpretation
 from batchemo.inference.model_set import Panel, load_panel
-from batchemo.inference.settings import Settings
+from batchemo.inference.settings import Interpretation, Settings
 
 WHAT_IT_IS = (
     "The models learned from actors. What comes out is how an expression **sounds**, judged by "

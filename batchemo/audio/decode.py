@@ -11,10 +11,8 @@ import soundfile
 
 from batchemo.audio.failure import Failure
 from batchemo.audio.file import OpenFile
-from batchemo.audio.formats.headers import find_sound
-from batchemo.audio.formats.kinds import end_of_tags, kind_of
-from batchemo.audio.formats.mpeg import find_frame
-from batchemo.audio.formats.mpeg_index import right_index
+from batchemo.audio.formats.containers import end_of_tags, find_sound, kind_of
+from batchemo.audio.formats.mp3 import find_frame, right_index
 from batchemo.audio.formats.ogg import flaw_of_ogg
 from batchemo.common.arrays import Float32
 

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from batchemo.batch.chunk_store import Parts, folder_beside
 from batchemo.batch.known_rows import EARLIER, Ledger
-from batchemo.batch.leftovers import is_gone
 from batchemo.batch.options import ScanOptions
-from batchemo.batch.prepare import Prepared, prepare, problems_of
+from batchemo.batch.outputs import named_by_killed_run, refuse_surprises, targets_of
+from batchemo.batch.plan import is_gone
 from batchemo.batch.previous import adopt
-from batchemo.batch.targets import named_by_killed_run, refuse_surprises, targets_of
-from batchemo.batch.workspace import enter_parts, new_ledger
+from batchemo.batch.setup import Prepared, enter_parts, new_ledger, prepare, problems_of
 from batchemo.errors import BatchemoError
 
 if TYPE_CHECKING:

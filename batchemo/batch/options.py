@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from batchemo.errors import UsageError
-from batchemo.inference.interpretation import PLAIN, Interpretation
-from batchemo.inference.settings import TIMEOUT, Settings
+from batchemo.inference.settings import PLAIN, TIMEOUT, Interpretation, Settings
 from batchemo.sources import SourceOptions
 
 STDOUT = "-"

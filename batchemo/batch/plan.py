@@ -1,15 +1,13 @@
-"""Sorts recordings, as they are found, into what is known already and chunks of what is to do.
-
-The plan remembers the order of all rows as runs: so many rows of this source, from that one on.
-A source is a part, by its number, or the earlier table.
-"""
+"""Sorts recordings, as they are found, into what is known already and chunks of what is to do."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from batchemo.batch.known_rows import Ledger, Place
+from batchemo.common.text import from_text
 from batchemo.sources import Recording
 from batchemo.workers.executor import Chunk
 
@@ -118,3 +116,49 @@ def _continues(run: Run, source: int, row: int, manifest: int | None) -> bool:
     if run.manifest in (None, OWN) or manifest in (None, OWN):
         return run.manifest == manifest
     return run.manifest + run.length == manifest
+
+
+@dataclass(slots=True)
+class Leftovers:
+    """What became of such rows."""
+
+    kept: int = 0
+    pruned: int = 0
+    empty_roots: set[str] = field(default_factory=set)
+    """Roots that are not there or empty, as an unmounted disk is: their rows are kept."""
+
+
+def keep_unasked(plan: Plan, *, prune: bool) -> Leftovers:
+    """Put the rows after all others; with `prune`, not those whose files are gone for certain."""
+    left = Leftovers()
+    filled: dict[str, bool] = {}
+    for place, root, file in plan.ledger.unasked():
+        if prune and is_gone(root, file):
+            if root not in filled:
+                filled[root] = _holds_something(root)
+            if filled[root]:
+                left.pruned += 1
+                continue
+            left.empty_roots.add(root)
+        plan.keep(place)
+        left.kept += 1
+    return left
+
+
+def is_gone(root: str, file: str) -> bool:
+    """Tell whether there is certainly no such file: one that may not be looked at may be there."""
+    try:
+        os.lstat(os.path.join(from_text(root), from_text(file)))
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _holds_something(root: str) -> bool:
+    try:
+        with os.scandir(from_text(root)) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False

@@ -13,10 +13,10 @@ from batchemo.batch.plan import OWN, Run
 from batchemo.errors import UsageError
 from batchemo.inference.output_schema import Shape, is_flat
 from batchemo.tables.columns import probability_columns, unadapted_columns
+from batchemo.tables.derived import matrix
 from batchemo.tables.read import Earlier, UnreadableTableError, open_table
 from batchemo.tables.rows import segment_lists
 from batchemo.tables.schema import row_schema
-from batchemo.tables.verdicts import matrix
 
 if TYPE_CHECKING:
     import pyarrow as pa

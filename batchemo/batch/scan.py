@@ -13,34 +13,33 @@ from batchemo.batch.chunk_store import Parts
 from batchemo.batch.dry_run import repeats_a_finished_run
 from batchemo.batch.events import (
     Listener,
+    Progress,
     Report,
     Started,
     ignore,
 )
-from batchemo.batch.finish import ordered_rows, write_tables
-from batchemo.batch.leftovers import Leftovers, keep_unasked
 from batchemo.batch.options import ScanOptions
-from batchemo.batch.plan import Plan
-from batchemo.batch.prepare import Prepared, prepare, problems_of
+from batchemo.batch.outputs import surprise
+from batchemo.batch.plan import Leftovers, Plan, keep_unasked
 from batchemo.batch.previous import with_earlier_columns
-from batchemo.batch.progress import Progress
-from batchemo.batch.stream import OrderedCsv
-from batchemo.batch.targets import surprise
-from batchemo.batch.workspace import (
+from batchemo.batch.setup import (
+    Prepared,
     load_ledger,
     locked_parts,
+    prepare,
+    problems_of,
     reader_of,
     waited_for_another,
 )
+from batchemo.batch.writer import OrderedCsv, ordered_rows, write_tables
 from batchemo.common.locks import scratch_folder
 from batchemo.common.text import for_display
 from batchemo.errors import BatchemoError, describe
+from batchemo.inference.postprocess import Rows, Teller
 from batchemo.inference.settings import Task
 from batchemo.inference.task import given_up, work
-from batchemo.inference.telling import Rows, Teller
-from batchemo.tables.grouping import check_group_by
 from batchemo.tables.rows import Row, to_batch
-from batchemo.tables.summary import Summary
+from batchemo.tables.summary import Summary, check_group_by
 from batchemo.workers.dispatcher import Dispatcher, Finished
 from batchemo.workers.executor import Chunk, LocalProcesses, available_cpus
 

@@ -1,6 +1,6 @@
 """Model bundles: read, verify and run them. Data only; nothing in a bundle is code."""
 
-from batchemo.bundles.bundle import Bundle, load_bundle
+from batchemo.bundles.bundle import Bundle, find_bundle, list_bundles, load_bundle
 from batchemo.bundles.classifier import (
     BATCH_SIZE,
     Backend,
@@ -9,7 +9,6 @@ from batchemo.bundles.classifier import (
     softmax,
 )
 from batchemo.bundles.save import write_bundle
-from batchemo.bundles.shelf import find_bundle, list_bundles
 
 __all__ = [
     "BATCH_SIZE",

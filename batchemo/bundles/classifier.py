@@ -72,11 +72,11 @@ def open_runtime(
         raise UsageError(f"a batch holds at least 1 item, not {batch_size}")
     graph: Graph
     if backend == "onnx":
-        from batchemo.bundles.onnx_graph import open_graph
+        from batchemo.bundles.onnx_model import open_graph
 
         graph = open_graph(bundle)
     elif backend == "tensorflow":
-        from batchemo.bundles.keras_graph import open_graph
+        from batchemo.bundles.keras_model import open_graph
 
         graph = open_graph(bundle)
     else:

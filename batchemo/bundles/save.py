@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from batchemo.bundles.bundle import INFO, Bundle, load_bundle
-from batchemo.bundles.keras_checks import check_keras
-from batchemo.bundles.onnx_checks import check_onnx
+from batchemo.bundles.keras_model import check_keras
+from batchemo.bundles.onnx_model import check_onnx
 from batchemo.bundles.schema import FORMAT, GRAPH, KERAS
 from batchemo.errors import BundleError
 

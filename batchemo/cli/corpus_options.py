@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchemo.cli.options import together
 from batchemo.cli.output.format import counted
 from batchemo.cli.output.progress import warn
-from batchemo.cli.parse import split_words
+from batchemo.cli.shared_options import split_words, together
 from batchemo.common.text import for_display
 from batchemo.errors import UsageError
 

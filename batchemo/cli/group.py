@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from batchemo import __version__
-from batchemo.cli import streams
+from batchemo.cli import process
 from batchemo.errors import BatchemoError
 
 COMMANDS = {
@@ -64,9 +64,9 @@ class LazyGroup(click.Group):
             code = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
-            if not streams.reader_has_left():
+            if not process.reader_has_left():
                 raise BatchemoError("what it writes to was closed; it stopped there") from None
-            streams.fall_silent()
+            process.fall_silent()
             return 0
         return code
 

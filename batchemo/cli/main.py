@@ -6,9 +6,9 @@ import sys
 
 import click
 
-from batchemo.cli import streams
+from batchemo.cli import process
 from batchemo.cli.group import cli
-from batchemo.cli.signals import Stopped
+from batchemo.cli.process import Stopped
 from batchemo.common.text import for_display
 from batchemo.errors import BatchemoError, describe
 
@@ -17,7 +17,7 @@ INTERRUPTED = 130
 
 def run(args: list[str] | None = None) -> int:
     """Run the command line and give its exit code."""
-    streams.prepare()
+    process.prepare()
     try:
         code = cli.main(args, prog_name="batchemo", standalone_mode=False)
     except click.exceptions.Exit as request:

@@ -7,7 +7,7 @@ from batchemo.corpora.example import (
     Duplicate,
     Example,
 )
-from batchemo.corpora.names import LAYOUTS
+from batchemo.corpora.layouts import LAYOUTS
 from batchemo.corpora.read import read_corpus
 
 __all__ = [

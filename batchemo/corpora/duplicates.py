@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from batchemo.audio import Failure
+from batchemo.audio import Failure, open_audio
+from batchemo.audio.decode import Decoder
 from batchemo.common.text import for_display
-from batchemo.corpora.digest import signal_digest
 from batchemo.corpora.example import Duplicate, Example
 from batchemo.errors import UsageError
+
+
+def signal_digest(path: Path) -> str:
+    """SHA-256 of the rate, the number of channels and all decoded samples of a recording.
+
+    Raises `batchemo.audio.Failure` for what cannot be decoded, as a scan does.
+    """
+    with open_audio(str(path)) as file, closing(Decoder(file)) as sound:
+        sound.check()
+        digest = hashlib.sha256(f"{sound.sample_rate} {sound.channels}\n".encode())
+        for block in sound.blocks():
+            digest.update(block.astype("<f4", copy=False).tobytes())
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

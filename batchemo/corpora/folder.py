@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batchemo.common.text import for_display
-from batchemo.corpora.demographics import read_genders
 from batchemo.corpora.example import Example
-from batchemo.corpora.names import LAYOUTS, Layout
+from batchemo.corpora.layouts import LAYOUTS, Layout, read_genders
 from batchemo.errors import UsageError
-from batchemo.sources.rules import Rules, suffixes_of
-from batchemo.sources.tally import Tally
+from batchemo.sources.filters import Rules, suffixes_of
+from batchemo.sources.recording import Tally
 from batchemo.sources.walk import walk
 
 _RULES = Rules(suffixes=suffixes_of(("audio",)), follow_links=True)

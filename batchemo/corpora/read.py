@@ -11,8 +11,8 @@ from batchemo.corpora.duplicates import distinct
 from batchemo.corpora.example import Corpus, Example
 from batchemo.corpora.folder import Found, read_folder
 from batchemo.corpora.labels import Vocabulary, relabel
+from batchemo.corpora.layouts import LAYOUTS, Layout
 from batchemo.corpora.manifest import MANIFEST, check_files, read_manifest
-from batchemo.corpora.names import LAYOUTS, Layout
 from batchemo.errors import UsageError
 
 

@@ -1,15 +1,15 @@
 """What an evaluation reports: figures, files, pictures and pages, from what nets said."""
 
-from batchemo.evaluation.card_figures import (
+from batchemo.evaluation.compute import evaluate
+from batchemo.evaluation.io import read_evaluation, write_evaluation
+from batchemo.evaluation.markdown import (
     CardFigures,
+    conditions_table,
     figures_for_card,
     key_of,
     pictures_for_card,
 )
-from batchemo.evaluation.chapters import conditions_table
-from batchemo.evaluation.compute import evaluate
-from batchemo.evaluation.evaluation import About, Evaluation, Heard
-from batchemo.evaluation.files import read_evaluation, write_evaluation
+from batchemo.evaluation.results import About, Evaluation, Heard
 
 __all__ = [
     "About",

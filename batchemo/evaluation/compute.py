@@ -8,9 +8,22 @@ from dataclasses import replace
 import numpy as np
 
 from batchemo.evaluation import metrics
-from batchemo.evaluation.answers import Answers
-from batchemo.evaluation.condition_figures import apart, of_conditions
-from batchemo.evaluation.evaluation import (
+from batchemo.evaluation.aggregate import (
+    COMPUTED,
+    apart,
+    coverage_curve,
+    figures_of,
+    grouped_by_speaker,
+    known_figures,
+    of_conditions,
+    of_fold,
+    of_seed,
+    over_seeds,
+    tidy,
+)
+from batchemo.evaluation.metrics import Bin
+from batchemo.evaluation.predictions import Answers, Judged
+from batchemo.evaluation.results import (
     GROUPINGS,
     UNKNOWN,
     About,
@@ -21,21 +34,8 @@ from batchemo.evaluation.evaluation import (
     OfFold,
     OfGroup,
     OfSeed,
+    to_plain,
 )
-from batchemo.evaluation.figures import (
-    COMPUTED,
-    coverage_curve,
-    figures_of,
-    known_figures,
-    of_fold,
-    of_seed,
-    over_seeds,
-    tidy,
-)
-from batchemo.evaluation.grouped import grouped_by_speaker
-from batchemo.evaluation.judged import Judged
-from batchemo.evaluation.metrics import Bin
-from batchemo.evaluation.plain import to_plain
 
 
 def evaluate(judged: Sequence[Judged], labels: Sequence[str], *, about: About) -> Evaluation:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from batchemo.common.text import for_display
-from batchemo.evaluation.evaluation import Evaluation
+from batchemo.evaluation.results import Evaluation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

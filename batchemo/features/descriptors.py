@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from batchemo.common.arrays import Float32
-from batchemo.features import cepstrum, chroma, envelope, mel, pitch, waveform
+from batchemo.features import mel, pitch, spectral
 from batchemo.features.spectrum import DoubleSpectrum, Spectrum
 
 
@@ -108,15 +108,15 @@ class Part(NamedTuple):
 PARTS: dict[str, Part] = {
     "mfcc": Part(
         lambda told: told.n_mfcc,
-        lambda spectrum, told: cepstrum.mfcc(spectrum, told.n_mfcc, told.n_mels),
+        lambda spectrum, told: mel.mfcc(spectrum, told.n_mfcc, told.n_mels),
     ),
     "mfcc_delta": Part(
         lambda told: told.n_mfcc,
-        lambda spectrum, told: cepstrum.mfcc_delta(spectrum, 1, told.n_mfcc, told.n_mels),
+        lambda spectrum, told: mel.mfcc_delta(spectrum, 1, told.n_mfcc, told.n_mels),
     ),
     "mfcc_delta2": Part(
         lambda told: told.n_mfcc,
-        lambda spectrum, told: cepstrum.mfcc_delta(spectrum, 2, told.n_mfcc, told.n_mels),
+        lambda spectrum, told: mel.mfcc_delta(spectrum, 2, told.n_mfcc, told.n_mels),
     ),
     "mel": Part(
         lambda told: told.n_mels,
@@ -126,10 +126,10 @@ PARTS: dict[str, Part] = {
         lambda told: told.n_mels,
         lambda spectrum, told: mel.mel_decibels(spectrum, told.n_mels),
     ),
-    "chroma": Part(lambda _: chroma.CLASSES, lambda spectrum, _: chroma.chroma(spectrum)),
-    "contrast": Part(lambda _: envelope.BANDS, lambda spectrum, _: envelope.contrast(spectrum)),
-    "bandwidth": Part(lambda _: 1, lambda spectrum, _: envelope.bandwidth(spectrum)),
-    "zcr": Part(lambda _: 1, lambda spectrum, _: waveform.zero_crossing_rate(spectrum)),
-    "rms": Part(lambda _: 1, lambda spectrum, _: waveform.rms(spectrum)),
+    "chroma": Part(lambda _: pitch.CLASSES, lambda spectrum, _: pitch.chroma(spectrum)),
+    "contrast": Part(lambda _: spectral.BANDS, lambda spectrum, _: spectral.contrast(spectrum)),
+    "bandwidth": Part(lambda _: 1, lambda spectrum, _: spectral.bandwidth(spectrum)),
+    "zcr": Part(lambda _: 1, lambda spectrum, _: spectral.zero_crossing_rate(spectrum)),
+    "rms": Part(lambda _: 1, lambda spectrum, _: spectral.rms(spectrum)),
     "pitch": Part(lambda _: 1, lambda spectrum, _: pitch.mean_pitch(spectrum)),
 }

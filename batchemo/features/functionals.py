@@ -8,15 +8,14 @@ from typing import ClassVar
 import numpy as np
 
 from batchemo.common.arrays import Bool, Float32
-from batchemo.features import intonation, rhythm, statistics, timbre
-from batchemo.features.cepstrum import cosines
+from batchemo.features import prosody, statistics, timbre
 from batchemo.features.f0 import (
     REFERENCE,
     Frames,
     Voice,
     find_voice,
 )
-from batchemo.features.mel import decibels, mel_bands
+from batchemo.features.mel import cosines, decibels, mel_bands
 from batchemo.features.spectrum import LOUDEST, Spectrum
 
 _VOICED = ("mean", "spread")
@@ -70,8 +69,8 @@ class Functionals:
         return (
             *(f"{track}_{name}" for name in (*statistics.NAMES, "voiced") for track in tracks),
             *(f"{track}_{name}" for name in _VOICED for track in heights),
-            *intonation.NAMES,
-            *rhythm.NAMES,
+            *prosody.INTONATION_NAMES,
+            *prosody.RHYTHM_NAMES,
         )
 
     def compute(self, samples: Float32, rate: int, window: float) -> Float32:
@@ -85,8 +84,8 @@ class Functionals:
             statistics.statistics(sound.tracks, sound.audible).ravel(),
             sound.tracks[where].mean(axis=0),
             _harmonics(sound),
-            intonation.intonation(sound.voice, sound.level),
-            rhythm.rhythm(sound.voice.voiced, sound.level, rate / self.hop),
+            prosody.intonation(sound.voice, sound.level),
+            prosody.rhythm(sound.voice.voiced, sound.level, rate / self.hop),
         ]
         return np.concatenate(columns).astype(np.float32)
 

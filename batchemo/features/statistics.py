@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchemo.common.arrays import Bool, Float32
-from batchemo.features.cepstrum import delta
+from batchemo.features.mel import delta
 
 PERCENTILES = (5, 20, 50, 80, 95)
 _SHARES = np.array(PERCENTILES) / 100

@@ -115,7 +115,7 @@ def _harvest(
     stages: StageSeconds,
     rearm: heartbeat.Rearm,
 ) -> Harvest:
-    from batchemo.inference.hearing import hear
+    from batchemo.inference.predict import hear
 
     facts, failure = hear(recording, [task.listening], basket.take, stages=stages, rearm=rearm)
     if failure is not None:

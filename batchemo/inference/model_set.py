@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from batchemo.bundles import Bundle, load_bundle
 from batchemo.errors import UsageError
-from batchemo.inference.interpretation import Interpretation
 from batchemo.inference.output_schema import Shape
 from batchemo.inference.provenance import (
     account_of,
@@ -18,7 +17,7 @@ from batchemo.inference.provenance import (
     model_id,
     settled,
 )
-from batchemo.inference.settings import Settings
+from batchemo.inference.settings import Interpretation, Settings
 from batchemo.sources import SourceOptions
 from batchemo.tables.columns import files_columns
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchemo.errors import UsageError
-from batchemo.inference.interpretation import PLAIN, Interpretation
+from batchemo.inference.settings import PLAIN, Interpretation
 from batchemo.tables.columns import reserved_columns
 from batchemo.tables.schema import files_schema, row_schema, segments_schema
 from batchemo.tables.write import csv_schema, table_format, with_account

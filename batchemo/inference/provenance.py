@@ -11,8 +11,7 @@ from batchemo import __version__
 from batchemo.bundles import Bundle
 from batchemo.common.text import to_text
 from batchemo.errors import UsageError
-from batchemo.inference.interpretation import Interpretation
-from batchemo.inference.settings import Settings
+from batchemo.inference.settings import Interpretation, Settings
 from batchemo.sources import SourceOptions
 
 DIGEST_SHOWN = 12

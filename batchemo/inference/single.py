@@ -10,18 +10,16 @@ from typing import TYPE_CHECKING
 from batchemo.common.arrays import Float32
 from batchemo.common.text import for_display
 from batchemo.errors import UsageError
-from batchemo.inference.analysis import analyse_with
-from batchemo.inference.interpretation import PLAIN, Interpretation
 from batchemo.inference.loaded import Tools, load_tools
 from batchemo.inference.model_set import Panel, load_panel
 from batchemo.inference.output_schema import Shape
-from batchemo.inference.settings import Settings
-from batchemo.inference.telling import Teller
-from batchemo.inference.voices import Voices
+from batchemo.inference.postprocess import Teller, Voices
+from batchemo.inference.predict import analyse_with
+from batchemo.inference.settings import PLAIN, Interpretation, Settings
 from batchemo.sources import Recording, SourceOptions
-from batchemo.sources.places import look_up
+from batchemo.sources.recording import look_up
+from batchemo.tables.derived import mean_of
 from batchemo.tables.rows import Row, to_batch
-from batchemo.tables.verdicts import mean_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,7 +13,7 @@ from batchemo.workers.executor import Done
 
 def work(task: Task, recordings: Sequence[Recording]) -> Done[Row]:
     """Analyse a chunk, in a worker."""
-    from batchemo.inference.analysis import analyse
+    from batchemo.inference.predict import analyse
 
     return analyse(task, recordings)
 

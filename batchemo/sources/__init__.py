@@ -1,8 +1,7 @@
 """Where recordings come from: folders, files, globs, lists and manifests, as one ordered stream."""
 
 from batchemo.sources.discover import SourceOptions, Sources, open_sources
-from batchemo.sources.recording import Recording
-from batchemo.sources.rules import AUDIO_EXTENSIONS
-from batchemo.sources.tally import Tally
+from batchemo.sources.filters import AUDIO_EXTENSIONS
+from batchemo.sources.recording import Recording, Tally
 
 __all__ = ["AUDIO_EXTENSIONS", "Recording", "SourceOptions", "Sources", "Tally", "open_sources"]

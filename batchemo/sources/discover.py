@@ -16,13 +16,9 @@ from typing import TYPE_CHECKING
 from batchemo.common.text import for_display
 from batchemo.errors import UsageError
 from batchemo.sources.file_list import read_list
-from batchemo.sources.manifests import Manifest, read_manifest
-from batchemo.sources.patterns import has_magic, parse_glob, selector
-from batchemo.sources.places import look_up
-from batchemo.sources.recording import Recording
-from batchemo.sources.rules import Rules, suffixes_of
-from batchemo.sources.tally import Tally
-from batchemo.sources.unique import RealPaths
+from batchemo.sources.filters import Rules, has_magic, parse_glob, selector, suffixes_of
+from batchemo.sources.manifest import Manifest, read_manifest
+from batchemo.sources.recording import RealPaths, Recording, Tally, look_up
 from batchemo.sources.walk import walk
 
 if TYPE_CHECKING:

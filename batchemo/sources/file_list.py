@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from batchemo.common.text import for_display
-from batchemo.sources.places import look_up, place
-from batchemo.sources.recording import Recording
-from batchemo.sources.rules import Rules
-from batchemo.sources.tally import Tally
+from batchemo.sources.filters import Rules
+from batchemo.sources.recording import Recording, Tally, look_up, place
 from batchemo.sources.walk import walk
 
 _BLOCK = 1 << 16

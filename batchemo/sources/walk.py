@@ -14,9 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from batchemo.common.text import for_display
-from batchemo.sources.recording import Recording
-from batchemo.sources.rules import Rules
-from batchemo.sources.tally import Tally
+from batchemo.sources.filters import Rules
+from batchemo.sources.recording import Recording, Tally
 
 
 def walk(root: str, rules: Rules, tally: Tally) -> Iterator[Recording]:

@@ -17,8 +17,8 @@ from batchemo.tables.columns import (
     files_columns,
     segments_columns,
 )
-from batchemo.tables.features import FEATURES
 from batchemo.tables.read import Earlier, open_table
+from batchemo.tables.schema import FEATURES
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -1,4 +1,4 @@
-"""Reads a finished files or segments table back: its rows as a stream, and how it was made."""
+"""Reads a finished table back: its rows as a stream or whole, and how it was made."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 from batchemo.errors import BatchemoError, UsageError
 from batchemo.tables.columns import also_of, files_columns, labels_of, models_of
 from batchemo.tables.schema import files_schema
-from batchemo.tables.write import METADATA_KEY, csv_schema, table_format, unguard, unguarded
+from batchemo.tables.write import (
+    METADATA_KEY,
+    csv_schema,
+    regroup,
+    table_format,
+    unguard,
+    unguarded,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -154,3 +161,17 @@ def _csv_batches(path: Path, columns: list[str] | None) -> Iterator[pa.RecordBat
         for batch in reader:
             arrays = [unguard(c) if pa.types.is_string(c.type) else c for c in batch.columns]
             yield pa.record_batch(arrays, names=batch.schema.names)
+
+
+def read_files_table(path: str | Path) -> pa.Table:
+    """Read all of a files table."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if table_format(path) == ".parquet":
+        with open_bytes(Path(path)) as file:
+            return pq.read_table(file, page_checksum_verification=True)
+    table = open_table(path)
+    extras = pa.schema([table.schema.field(name) for name in table.extras])
+    schema = files_schema(table.labels, extras, models=table.models, also=table.also)
+    return pa.concat_tables([schema.empty_table(), *regroup(table.batches(), schema)])

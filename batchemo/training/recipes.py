@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from batchemo.errors import UsageError
 from batchemo.features import Recipe, get_recipe
-from batchemo.training.data.pictures import Windows
+from batchemo.training.data.augment_spectrogram import Windows
 from batchemo.training.hyperparameters import Choices
 
 REGRESSION = "regression"

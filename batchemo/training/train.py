@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from batchemo.bundles import Bundle
 from batchemo.corpora import Example
 from batchemo.errors import BatchemoError
-from batchemo.training.data.items import Progress
+from batchemo.training.data.feature_store import Progress
 from batchemo.training.data.protocols import final_trial
 from batchemo.training.experiment.context import Trained
-from batchemo.training.experiment.exam import Exam, quieten
+from batchemo.training.experiment.cross_validation import Exam, quieten
 from batchemo.training.experiment.runs import Told, train
-from batchemo.training.export.ship import Delivery, ship
+from batchemo.training.export.package import Delivery, ship
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,8 @@ from batchemo.audio import listen
 from batchemo.batch.chunk_store import Parts
 from batchemo.batch.plan import FILES_A_CHUNK
 from batchemo.features import extract
-from batchemo.inference.analysis import analyse_with
 from batchemo.inference.loaded import Tools, load_tools
+from batchemo.inference.predict import analyse_with
 from batchemo.inference.settings import Settings
 from batchemo.sources import Recording, SourceOptions, open_sources
 from batchemo.tables.rows import Row, to_batch

@@ -20,7 +20,7 @@ import pytest
 import soundfile
 from signals import voice
 
-from batchemo.app.looking import Sent
+from batchemo.app.results import Sent
 
 COMMAND = [sys.executable, "-c", "from batchemo.cli import main; main()", "app"]
 

@@ -14,7 +14,7 @@ from batchemo.app.charts import (
     steps_of,
     waveform,
 )
-from batchemo.app.looking import Judgement
+from batchemo.app.results import Judgement
 from batchemo.app.waveform import Outline
 from batchemo.tables.rows import Windows
 

@@ -10,8 +10,8 @@ from conftest import LABELS
 from serving import sent, wait_until, wav
 
 from batchemo import predict
-from batchemo.app import looking
-from batchemo.app.looking import (
+from batchemo.app import results
+from batchemo.app.results import (
     Look,
     complaint,
     files_table,
@@ -24,9 +24,8 @@ from batchemo.app.worker_pool import Desks
 from batchemo.audio import REASONS
 from batchemo.errors import BatchemoError
 from batchemo.features import get_recipe
-from batchemo.inference.interpretation import Interpretation
 from batchemo.inference.model_set import Panel, load_panel
-from batchemo.inference.settings import Settings
+from batchemo.inference.settings import Interpretation, Settings
 from batchemo.inference.single import look_closely
 from batchemo.tables.rows import Row
 from batchemo.tables.schema import files_schema
@@ -66,7 +65,7 @@ def poisoned(monkeypatch):
     opened = []
 
     def poison(harm: str, jobs: int = 1) -> Desks:
-        monkeypatch.setattr(looking, "FILE", harm)
+        monkeypatch.setattr(results, "FILE", harm)
         opened.append(Desks(jobs))
         return opened[-1]
 
@@ -163,7 +162,7 @@ def test_a_decoder_that_does_harm_costs_its_own_recording_only(
     ]
     assert row.reason == ("timeout" if harm == "hang" else "worker_died")
 
-    monkeypatch.setattr(looking, "FILE", "recording")
+    monkeypatch.setattr(results, "FILE", "recording")
     again = look_at(sent(wav()), [tiny_bundle], desks, options).rows[tiny_bundle.digest]
     assert again.reason is None
     assert [path.name.startswith("batchemo-app-worker-") for path in scratch.iterdir()] == [True]
@@ -184,7 +183,7 @@ def test_one_visitors_endless_recording_does_not_hold_up_another(
     visitor = threading.Thread(target=wait_for_ever)
     visitor.start()
     wait_until(lambda: desks.free == 1, 10)
-    monkeypatch.setattr(looking, "FILE", "recording")
+    monkeypatch.setattr(results, "FILE", "recording")
     row = look_at(sent(wav()), [tiny_bundle], desks, options).rows[tiny_bundle.digest]
     assert row.reason is None
     desks.close()

@@ -10,7 +10,7 @@ from batchemo.app import page
 from batchemo.app.config import AppOptions
 from batchemo.app.worker_pool import shared_desks
 from batchemo.audio import REASONS
-from batchemo.inference.interpretation import Interpretation
+from batchemo.inference.settings import Interpretation
 
 NAMES = [
     "</script><script>alert(1)</script>.wav",
@@ -163,7 +163,7 @@ def test_a_recording_is_analysed_once_however_often_the_page_runs(opened, monkey
     asked = []
     real = page.look_at
     monkeypatch.setattr(
-        "batchemo.app.looking.look_at", lambda *words: asked.append(words) or real(*words)
+        "batchemo.app.results.look_at", lambda *words: asked.append(words) or real(*words)
     )
     app = upload(opened(), ("a.wav", wav()))
     app.run()

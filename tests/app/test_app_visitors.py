@@ -22,7 +22,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
 from batchemo.app.config import AppOptions
-from batchemo.app.looking import judgement, look_at
+from batchemo.app.results import judgement, look_at
 from batchemo.app.worker_pool import Desks
 from batchemo.bundles import Bundle, write_bundle
 

@@ -11,7 +11,7 @@ import soundfile
 from made_recordings import CONTAINERS, RATE, recording, seeds_of, sound
 
 from batchemo.audio import Facts, Failure, ListenOptions, listen
-from batchemo.audio.formats.kinds import kind_of
+from batchemo.audio.formats.containers import kind_of
 
 OTHERS = (
     *("VOC", "IRCAM", "SVX", "PAF", "PVF", "AVR", "HTK", "SDS", "XI", "WVE"),

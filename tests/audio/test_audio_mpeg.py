@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchemo.audio import Failure
-from batchemo.audio.formats.mpeg import frame_length
-from batchemo.audio.formats.mpeg_index import count_frames, index_of, right_index
+from batchemo.audio.formats.mp3 import count_frames, frame_length, index_of, right_index
 
 RATES = (8_000, 16_000, 22_050, 44_100)
 SECONDS = 6

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from batchemo.audio.resample import Resampler
+from batchemo.audio.windows import Resampler
 
 
 @pytest.mark.parametrize("source", [8000, 11025, 22050, 44100, 48000, 96000])

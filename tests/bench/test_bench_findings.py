@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from batchemo.diagnostics.findings import Findings, Pace, Sample
+from batchemo.diagnostics.bench import Findings, Pace, Sample
 from batchemo.inference.settings import BATCH_SIZE
 
 FOUND = Findings(

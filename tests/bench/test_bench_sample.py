@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from signals import write_voice
 
-from batchemo.diagnostics.sample import (
+from batchemo.diagnostics.throughput import (
     LARGEST,
     MOST,
     chosen,

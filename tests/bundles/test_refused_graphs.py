@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchemo.bundles import Bundle, list_bundles, load_bundle
-from batchemo.bundles.keras_checks import check_keras
-from batchemo.bundles.onnx_checks import check_onnx
+from batchemo.bundles.keras_model import check_keras
+from batchemo.bundles.onnx_model import check_onnx
 from batchemo.errors import BundleError
 
 onnx = pytest.importorskip("onnx")
@@ -266,7 +266,7 @@ def test_a_keras_file_that_holds_a_file_twice_is_refused() -> None:
 
 
 def test_a_bomb_of_zeros_is_refused_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("batchemo.bundles.keras_checks.MAX_FILE_BYTES", 2**22)
+    monkeypatch.setattr("batchemo.bundles.keras_model.MAX_FILE_BYTES", 2**22)
     packed = keras_file(layer(), bytes(2**22 + 1))
     assert len(packed) < 2**15
     with pytest.raises(BundleError, match="weights are larger"):

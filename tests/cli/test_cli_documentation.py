@@ -19,8 +19,8 @@ from batchemo.tables.columns import (
     VOTES,
     WINDOWS_MODEL,
 )
-from batchemo.tables.dimensions import COORDINATES
-from batchemo.tables.features import FEATURES
+from batchemo.tables.derived import COORDINATES
+from batchemo.tables.schema import FEATURES
 
 DOCS = Path(__file__).parents[2] / "docs"
 

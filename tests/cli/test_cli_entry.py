@@ -15,7 +15,7 @@ from terminal import in_a_terminal
 import batchemo
 from batchemo.bundles import Bundle
 from batchemo.cli import main
-from batchemo.cli.parse import duration, jobs, split_words
+from batchemo.cli.shared_options import duration, jobs, split_words
 
 COMMAND = [sys.executable, "-c", "from batchemo.cli import main; main()"]
 

@@ -12,8 +12,8 @@ from terminal import in_a_terminal
 
 from batchemo.batch.events import Report
 from batchemo.bundles import Bundle
-from batchemo.cli.output.notes import remarks, warnings
 from batchemo.cli.output.progress import final_line
+from batchemo.cli.output.scan_report import remarks, warnings
 from batchemo.tables.summary import Summary
 
 Run = Callable[..., object]

@@ -2,14 +2,14 @@ import json
 
 import pytest
 
-from batchemo.bundles import shelf, write_bundle
+from batchemo.bundles import bundle, write_bundle
 
 
 @pytest.fixture
 def shipped(make_bundle, monkeypatch, tmp_path):
     """An installation that ships two models."""
     place = tmp_path / "models"
-    monkeypatch.setattr(shelf, "shelf", lambda: place)
+    monkeypatch.setattr(bundle, "shelf", lambda: place)
     figures = {"unseen_actors": {"uar": 0.6251, "accuracy": 0.6}}
     return [
         make_bundle(name="default", folder=place / "default", figures=figures),

@@ -19,8 +19,8 @@ from made_judgements import about, random_judgements
 from signals import write_voice
 from terminal import in_a_terminal
 
-from batchemo.cli.learning_options import learning_words, system_from
 from batchemo.cli.main import run
+from batchemo.cli.training_options import learning_words, system_from
 from batchemo.corpora import EMOTIONS
 from batchemo.evaluation import evaluate, write_evaluation
 from batchemo.training.hyperparameters import Choices
@@ -332,7 +332,7 @@ def test_figures_of_another_recipe_stay_off_the_card(
 def test_what_is_not_installed_is_told_before_any_work(
     train: Run, ravdess: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("batchemo.cli.exams._TO_TEACH", ("json", "no_such_module"))
+    monkeypatch.setattr("batchemo.cli.training_options._TO_TEACH", ("json", "no_such_module"))
     ran = train(ravdess, "-o", tmp_path / "mine")
     assert ran.code == 1
     assert "needs no_such_module, not installed" in ran.err

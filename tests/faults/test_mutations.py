@@ -45,7 +45,7 @@ DISPATCH = "tests/scan/test_scan_dispatch.py"
 
 MUTATIONS = {
     "a table is named before it is synced": Mutation(
-        "batchemo/batch/finish.py",
+        "batchemo/batch/writer.py",
         "                sync(self._stream.fileno())\n",
         "",
         (CUT_WHEN_DONE,),
@@ -69,7 +69,7 @@ MUTATIONS = {
         (f"{STEPS}::test_what_was_finished_is_kept_and_nothing_else_is_left[table]",),
     ),
     "no word is left of the naming": Mutation(
-        "batchemo/batch/finish.py",
+        "batchemo/batch/writer.py",
         "            tell_naming(targets)\n",
         "            pass\n",
         (CUT_WHILE_NAMING,),

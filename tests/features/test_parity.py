@@ -12,13 +12,10 @@ import pytest
 from feature_signals import Floats, edge_cases, voice
 from tolerances import TOLERANCES
 
-from batchemo.features.cepstrum import mfcc, mfcc_delta
-from batchemo.features.chroma import chroma, chroma_filters
-from batchemo.features.envelope import bandwidth, contrast
-from batchemo.features.mel import decibels, mel_decibels, mel_filters, mel_power
-from batchemo.features.pitch import mean_pitch, tuning
+from batchemo.features.mel import decibels, mel_decibels, mel_filters, mel_power, mfcc, mfcc_delta
+from batchemo.features.pitch import chroma, chroma_filters, mean_pitch, tuning
+from batchemo.features.spectral import bandwidth, contrast, rms, zero_crossing_rate
 from batchemo.features.spectrum import DoubleSpectrum, Spectrum
-from batchemo.features.waveform import rms, zero_crossing_rate
 
 RATE = 22050
 SIGNALS = {

@@ -10,8 +10,8 @@ import pytest
 
 from batchemo.bundles import Bundle
 from batchemo.common.arrays import Float32
-from batchemo.inference.analysis import analyse_with
 from batchemo.inference.loaded import Tools, load_tools
+from batchemo.inference.predict import analyse_with
 from batchemo.inference.settings import Settings
 from batchemo.sources import Recording
 

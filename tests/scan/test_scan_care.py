@@ -16,7 +16,7 @@ import pytest
 from scanning import COMMAND, Scan, wait_until
 from signals import write_voice
 
-from batchemo.batch import finish, leftovers
+from batchemo.batch import plan, writer
 from batchemo.batch.options import ScanOptions
 from batchemo.batch.scan import run_scan
 from batchemo.bundles import Bundle
@@ -109,7 +109,7 @@ def test_a_stopped_update_gives_no_leave_to_begin_anew(
     options = ScanOptions(SourceOptions((str(corpus),)), settings, output=str(out), jobs=1)
     run_scan(options)
     write_voice(corpus / "new.wav", seed=5)
-    monkeypatch.setattr(finish, "rename", stopped)
+    monkeypatch.setattr(writer, "rename", stopped)
     with pytest.raises(KeyboardInterrupt):
         run_scan(replace(options, update=True))
     monkeypatch.undo()
@@ -214,10 +214,10 @@ def test_pruning_keeps_the_rows_of_a_disk_that_is_away(
 
 def test_only_what_is_certainly_gone_is_gone(tmp_path: Path) -> None:
     (tmp_path / "there.wav").touch()
-    assert not leftovers.is_gone(str(tmp_path), "there.wav")
-    assert leftovers.is_gone(str(tmp_path), "no.wav")
-    assert leftovers.is_gone(str(tmp_path), "there.wav/below")
-    assert not leftovers.is_gone(str(tmp_path), "x" * 300), "a name too long may not be looked at"
+    assert not plan.is_gone(str(tmp_path), "there.wav")
+    assert plan.is_gone(str(tmp_path), "no.wav")
+    assert plan.is_gone(str(tmp_path), "there.wav/below")
+    assert not plan.is_gone(str(tmp_path), "x" * 300), "a name too long may not be looked at"
 
 
 def test_what_csv_cannot_hold_is_refused_before_any_work(
@@ -307,7 +307,7 @@ def test_a_stop_while_tables_get_their_names_leaves_no_unfinished_one(
             raise KeyboardInterrupt
         rename(unfinished, path)
 
-    monkeypatch.setattr(finish, "rename", stopped_at_the_second)
+    monkeypatch.setattr(writer, "rename", stopped_at_the_second)
     options = ScanOptions(
         SourceOptions((str(corpus),)),
         (Settings(str(tiny_bundle.path)),),

@@ -19,7 +19,7 @@ import batchemo
 from batchemo.bundles import Bundle
 from batchemo.bundles.speaker_adaptation import adapt, log_of
 from batchemo.errors import UsageError
-from batchemo.tables.dimensions import COORDINATES
+from batchemo.tables.derived import COORDINATES
 from batchemo.tables.read import UnreadableTableError, open_table
 
 LABELS = ["neutral", "happy", "sad", "angry"]

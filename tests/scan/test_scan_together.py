@@ -23,8 +23,7 @@ from batchemo.features import get_recipe
 from batchemo.inference.loaded import load_tools, wishes_of
 from batchemo.inference.settings import Settings
 from batchemo.tables.columns import models_of
-from batchemo.tables.read import open_table
-from batchemo.tables.whole import read_files_table
+from batchemo.tables.read import open_table, read_files_table
 
 LABELS = ["neutral", "happy", "sad", "angry"]
 MODELS = {

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchemo.bundles.speaker_adaptation import adapt, log_of
-from batchemo.inference.voices import Voices
+from batchemo.inference.postprocess import Voices
 from batchemo.tables.rows import Row, to_batch
 
 LABELS = ("happy", "sad", "angry")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchemo.sources.columns import typed
+from batchemo.sources.manifest import typed
 
 
 def read(texts):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchemo.errors import UsageError
-from batchemo.sources.patterns import parse_glob, selector
+from batchemo.sources.filters import parse_glob, selector
 
 
 def matches(pattern, path):

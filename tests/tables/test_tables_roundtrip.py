@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchemo.errors import BatchemoError, UsageError
+from batchemo.tables.derived import with_verdicts
 from batchemo.tables.read import UnreadableTableError, open_table
 from batchemo.tables.rows import Row, Windows, to_batch
 from batchemo.tables.schema import files_schema, row_schema
-from batchemo.tables.verdicts import with_verdicts
 from batchemo.tables.write import (
     METADATA_KEY,
     ROWS_A_GROUP,

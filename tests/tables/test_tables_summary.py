@@ -7,11 +7,9 @@ import pyarrow as pa
 import pytest
 
 from batchemo.errors import UsageError
-from batchemo.tables.explode import explode
-from batchemo.tables.grouping import check_group_by
+from batchemo.tables.derived import explode, with_verdicts
 from batchemo.tables.rows import Row, Windows, to_batch
-from batchemo.tables.summary import Summary, summarise
-from batchemo.tables.verdicts import with_verdicts
+from batchemo.tables.summary import Summary, check_group_by, summarise
 
 LABELS = ("happy", "sad")
 NAN = float("nan")

@@ -11,11 +11,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from batchemo.tables.columns import files_columns, labels_of, models_of, reserved_columns
-from batchemo.tables.explode import explode
+from batchemo.tables.derived import explode, with_verdicts
 from batchemo.tables.read import open_table
 from batchemo.tables.rows import Row, Windows, to_batch
 from batchemo.tables.schema import files_schema, row_schema, segments_schema
-from batchemo.tables.verdicts import with_verdicts
 from batchemo.tables.write import open_writer, regroup
 
 # Names that look like columns, and like parts of them.

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from batchemo.tables.columns import also_of, files_columns, labels_of, models_of
-from batchemo.tables.dimensions import COORDINATES, expected
+from batchemo.tables.derived import COORDINATES, expected, named, with_verdicts
 from batchemo.tables.rows import Row, to_batch
-from batchemo.tables.verdicts import named, with_verdicts
 
 LABELS = ("happy", "sad")
 WORDS = ("a", "a_b", "b", "p_a", "unadapted_a", "valence_est", "agreement", "windows", "emotion_a")

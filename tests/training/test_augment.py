@@ -9,8 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchemo.training.data.augment import Augmentation, change_picture, mix_up
-from batchemo.training.data.pictures import sound_length
+from batchemo.training.data.augment_spectrogram import (
+    Augmentation,
+    change_picture,
+    mix_up,
+    sound_length,
+)
 
 LEFT_ALONE = Augmentation(time_warp=0, band_warp=0, tilt=0, noise_share=0, masks=0, frames=240)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchemo.training.data.balance import balanced_weights, oversampled
+from batchemo.training.data.dataset import balanced_weights, oversampled
 
 labels_of_items = st.lists(st.integers(0, 5), min_size=1, max_size=60).map(
     lambda numbers: np.array(numbers, np.intp)

@@ -17,8 +17,8 @@ from batchemo.training.data.batches import (
     draw_epoch,
     steps,
 )
-from batchemo.training.data.items import Item
-from batchemo.training.data.lessons import Lessons, make_lessons
+from batchemo.training.data.dataset import Lessons, make_lessons
+from batchemo.training.data.feature_store import Item
 from batchemo.training.hyperparameters import Choices
 
 LABELS = ("neutral", "calm", "happy", "sad")

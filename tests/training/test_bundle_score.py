@@ -10,8 +10,8 @@ from made_items import made_example
 
 from batchemo.bundles import Bundle, open_runtime
 from batchemo.errors import UsageError
-from batchemo.training.data.items import Item
-from batchemo.training.experiment.score import judge_with
+from batchemo.training.data.feature_store import Item
+from batchemo.training.experiment.evaluate import judge_with
 
 LABELS = ("neutral", "happy", "sad", "angry")
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from batchemo.bundles.keras_checks import check_keras
-from batchemo.bundles.onnx_checks import check_onnx
+from batchemo.bundles.keras_model import check_keras
+from batchemo.bundles.onnx_model import check_onnx
 from batchemo.training.recipes import RAVDESS_SYSTEMS
 
 pytest.importorskip("tensorflow")

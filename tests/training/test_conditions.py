@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from signals import voice
 
 from batchemo.evaluation.conditions import CONDITIONS, TOLD
-from batchemo.training.data.copies import COPIES
+from batchemo.training.data.augment_audio import COPIES
 
 RATE = 16000
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchemo.errors import UsageError
-from batchemo.training.data.copies import (
+from batchemo.training.data.augment_audio import (
     COPIES,
     MOST_SEMITONES,
     NOISE_SHARE,

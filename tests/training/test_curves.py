@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from batchemo.training.export.curves import draw_curves
+from batchemo.training.export.package import draw_curves
 from batchemo.training.fit.history import Epoch
-from batchemo.training.fit.teach import Taught
+from batchemo.training.fit.trainer import Taught
 
 pytest.importorskip("matplotlib")
 

@@ -14,8 +14,8 @@ from conftest import tiny_info
 from made_nets import given, tiny_conformer
 
 from batchemo.bundles import open_runtime, softmax, write_bundle
-from batchemo.bundles.keras_checks import check_keras
-from batchemo.bundles.onnx_checks import check_onnx
+from batchemo.bundles.keras_model import check_keras
+from batchemo.bundles.onnx_model import check_onnx
 from batchemo.corpora import EMOTIONS
 from batchemo.errors import BundleError
 

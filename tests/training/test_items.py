@@ -17,18 +17,18 @@ from signals import voice, write_voice
 
 from batchemo.audio import ListenOptions, listen
 from batchemo.corpora import Example
-from batchemo.corpora.digest import signal_digest
+from batchemo.corpora.duplicates import signal_digest
 from batchemo.errors import BatchemoError, UsageError
 from batchemo.features import extract, get_recipe
-from batchemo.training.data.cache import open_cache
-from batchemo.training.data.copies import COPIES, make_copy
-from batchemo.training.data.items import (
+from batchemo.training.data.augment_audio import COPIES, make_copy
+from batchemo.training.data.augment_spectrogram import Windows
+from batchemo.training.data.feature_store import (
     Gathered,
     Hearing,
     gather_items,
     home_of,
+    open_cache,
 )
-from batchemo.training.data.pictures import Windows
 
 RECIPE = get_recipe("mfcc40")
 WINDOWS = Windows(seconds=1.0, hop=0.5)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from made_items import LABELS, made_example, made_items
 
 from batchemo.corpora import Example
-from batchemo.training.data.items import Item
-from batchemo.training.data.lessons import Lessons, make_lessons
+from batchemo.training.data.dataset import Lessons, make_lessons
+from batchemo.training.data.feature_store import Item
 
 
 def items_of(*windows: np.ndarray) -> list[Item]:

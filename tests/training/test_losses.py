@@ -12,7 +12,7 @@ from batchemo.training.hyperparameters import Choices
 
 pytest.importorskip("tensorflow")
 
-from batchemo.training.fit.losses import price, surprise
+from batchemo.training.fit.trainer import price, surprise
 
 SURPRISES = np.array([0.01, 0.5, 1.0, 3.0], np.float32)
 

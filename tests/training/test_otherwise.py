@@ -9,10 +9,9 @@ import pytest
 from made_corpus import make_ravdess
 
 from batchemo.corpora import Corpus, read_corpus
-from batchemo.training.data.copies import ORIGINAL
-from batchemo.training.experiment.evaluating import evaluate_bundle, evaluate_system
-from batchemo.training.experiment.exam import Exam, sit
-from batchemo.training.experiment.otherwise import hear_otherwise
+from batchemo.training.data.augment_audio import ORIGINAL
+from batchemo.training.experiment.cross_validation import Exam, hear_otherwise, sit
+from batchemo.training.experiment.evaluate import evaluate_bundle, evaluate_system
 from batchemo.training.recipes import get_system
 
 pytest.importorskip("tensorflow")

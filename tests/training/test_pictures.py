@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from batchemo.training.data.pictures import sound_length, sounding
+from batchemo.training.data.augment_spectrogram import sound_length, sounding
 
 FLOOR = -2.0
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from batchemo.common.arrays import Float32
-from batchemo.training.data.places import (
+from batchemo.training.data.augment_audio import (
     by_phone,
     in_a_room,
     in_noise,

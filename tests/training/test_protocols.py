@@ -13,7 +13,7 @@ from made_items import LABELS, made_example, made_items
 
 from batchemo.corpora import Example
 from batchemo.errors import UsageError
-from batchemo.training.data.items import Item
+from batchemo.training.data.feature_store import Item
 from batchemo.training.data.protocols import (
     PROTOCOLS,
     TWIN,

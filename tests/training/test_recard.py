@@ -11,7 +11,7 @@ from made_judgements import an_evaluation
 from batchemo.bundles import Bundle, find_bundle, load_bundle
 from batchemo.evaluation import figures_for_card
 from batchemo.training.export.model_card import write_system_card
-from batchemo.training.export.recard import with_figures
+from batchemo.training.export.package import with_figures
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from made_items import LABELS, made_example, made_items
 
-from batchemo.training.data.lessons import Lessons, make_lessons
+from batchemo.training.data.dataset import Lessons, make_lessons
 from batchemo.training.nets.logistic import (
     Regression,
     choose_l2,

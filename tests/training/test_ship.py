@@ -16,7 +16,7 @@ from batchemo.evaluation import Evaluation, evaluate
 from batchemo.training.data.protocols import Trial, final_trial
 from batchemo.training.experiment.calibration import AS_IT_IS, TEMPERATURE
 from batchemo.training.fit.history import Epoch
-from batchemo.training.fit.teach import Taught
+from batchemo.training.fit.trainer import Taught
 from batchemo.training.hyperparameters import Choices
 from batchemo.training.recipes import get_system
 
@@ -24,7 +24,7 @@ pytest.importorskip("tensorflow")
 
 from batchemo.training.experiment.context import Classroom, Trained
 from batchemo.training.experiment.runs import train
-from batchemo.training.export.ship import Delivery, log_bytes, ship
+from batchemo.training.export.package import Delivery, log_bytes, ship
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -7,7 +7,7 @@ import pytest
 
 from batchemo.errors import UsageError
 from batchemo.features import extract, get_recipe
-from batchemo.training.data.copies import check_copies
+from batchemo.training.data.augment_audio import check_copies
 from batchemo.training.nets.registry import NETS
 from batchemo.training.recipes import (
     OWN_SYSTEMS,

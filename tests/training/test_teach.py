@@ -13,7 +13,7 @@ import pytest
 from made_items import LABELS, made_example, made_items
 
 from batchemo.errors import BatchemoError
-from batchemo.training.data.lessons import Lessons, make_lessons
+from batchemo.training.data.dataset import Lessons, make_lessons
 from batchemo.training.fit.checkpoint import load_checkpoint
 from batchemo.training.fit.history import Epoch, best_epoch
 from batchemo.training.hyperparameters import Choices, Pace
@@ -26,7 +26,7 @@ from batchemo.training.fit.scoring import (
     probabilities,
     surprises,
 )
-from batchemo.training.fit.teach import Taught, teach
+from batchemo.training.fit.trainer import Taught, teach
 
 QUICK = Choices(epochs=4, batch_size=8, rate=0.02, validation=0.2)
 AVERAGED = replace(QUICK, average=0.8, pace="cycle", decay=0.05, clip_norm=1.0)

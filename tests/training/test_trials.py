@@ -11,8 +11,8 @@ import pytest
 from made_items import LABELS, made_example, made_items
 
 from batchemo.errors import BatchemoError
-from batchemo.training.data.items import Item
-from batchemo.training.data.lessons import make_lessons
+from batchemo.training.data.dataset import make_lessons
+from batchemo.training.data.feature_store import Item
 from batchemo.training.data.protocols import Trial, make_trials
 from batchemo.training.experiment.context import CHECKPOINT, Answers, Classroom
 from batchemo.training.experiment.runs import judge, run_trial, train

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from batchemo.audio.failure import Failure
-from batchemo.audio.formats.mpeg import ReadAt
+from batchemo.audio.formats.mp3 import ReadAt
 
 _HEAD = struct.Struct("<4sBBqIII")
 _FIRST_PAGE, _LAST_PAGE = 0x02, 0x04

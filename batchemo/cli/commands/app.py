@@ -16,10 +16,15 @@ from batchemo.app.config import (
 )
 from batchemo.bundles import list_bundles, load_bundle
 from batchemo.cli import _NoPandas as NoPandas
-from batchemo.cli.options import ENVIRONMENT, config_option, jobs_option, min_confidence_option
-from batchemo.cli.parse import duration
+from batchemo.cli.shared_options import (
+    ENVIRONMENT,
+    config_option,
+    duration,
+    jobs_option,
+    min_confidence_option,
+)
 from batchemo.errors import MissingExtraError
-from batchemo.inference.interpretation import Interpretation
+from batchemo.inference.settings import Interpretation
 
 EPILOG = """
 \b

@@ -12,10 +12,9 @@ from typing import Any
 import click
 
 from batchemo.cli.output.format import bar, clock, counted
-from batchemo.cli.parse import jobs, split_words
-from batchemo.cli.signals import Stopped, stoppable
-from batchemo.diagnostics.findings import Findings
-from batchemo.diagnostics.options import SECONDS, BenchOptions
+from batchemo.cli.process import Stopped, stoppable
+from batchemo.cli.shared_options import jobs, split_words
+from batchemo.diagnostics.bench import SECONDS, BenchOptions, Findings
 from batchemo.inference.settings import BATCH_SIZE, Settings
 from batchemo.sources import SourceOptions
 
@@ -96,7 +95,7 @@ def command(
     Up to 64 of them, none larger than 8 MiB, are heard again and again; without PATHS, made ones.
     Nothing is written. It takes less than a minute; let nothing else run meanwhile.
     """
-    from batchemo.diagnostics.run import run_bench
+    from batchemo.diagnostics.bench import run_bench
 
     sources = SourceOptions(paths=paths, extensions=split_words(ext))
     options = BenchOptions(sources, Settings(model), most, seconds)

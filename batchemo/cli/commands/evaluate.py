@@ -14,13 +14,27 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchemo.cli.corpus_options import corpus_from, corpus_options, warn_of
-from batchemo.cli.exams import SOME_FAILED, exam_of, need_to_draw, need_to_teach, processes
-from batchemo.cli.learning_options import choices_from, given, learning_options, system_from
-from batchemo.cli.options import ENVIRONMENT, config_option, jobs_option, quiet_option
 from batchemo.cli.output.evaluation_report import show_evaluation
 from batchemo.cli.output.training_progress import followed
-from batchemo.cli.parse import split_words
-from batchemo.cli.signals import Stopped, stoppable
+from batchemo.cli.process import Stopped, stoppable
+from batchemo.cli.shared_options import (
+    ENVIRONMENT,
+    config_option,
+    jobs_option,
+    quiet_option,
+    split_words,
+)
+from batchemo.cli.training_options import (
+    SOME_FAILED,
+    choices_from,
+    exam_of,
+    given,
+    learning_options,
+    need_to_draw,
+    need_to_teach,
+    processes,
+    system_from,
+)
 from batchemo.common.text import for_display
 from batchemo.errors import UsageError
 
@@ -165,7 +179,7 @@ def _recipe(
 ) -> tuple[Evaluation, bool]:
     """Train and test a recipe."""
     from batchemo.training.data.protocols import folds_by_speaker
-    from batchemo.training.experiment.evaluating import evaluate_system
+    from batchemo.training.experiment.evaluate import evaluate_system
 
     if values["classes"] is not None:
         raise UsageError("--classes is for finished models; --label OLD= leaves classes out")
@@ -204,7 +218,7 @@ def _bundle(
 ) -> tuple[Evaluation, bool]:
     """Test a finished model."""
     from batchemo.bundles import load_bundle
-    from batchemo.training.experiment.evaluating import evaluate_bundle
+    from batchemo.training.experiment.evaluate import evaluate_bundle
     from batchemo.training.recipes import SYSTEMS
 
     bundle = load_bundle(_folder(name))

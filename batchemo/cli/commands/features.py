@@ -9,21 +9,22 @@ from typing import Any
 import click
 
 from batchemo.batch.events import Listener, ignore
-from batchemo.cli.options import (
+from batchemo.cli.output.format import counted
+from batchemo.cli.output.progress import Plain, live, warn
+from batchemo.cli.output.scan_report import nothing_found, passed_over
+from batchemo.cli.process import Stopped, stoppable
+from batchemo.cli.shared_options import (
     ENVIRONMENT,
     config_option,
     jobs_option,
+    param_option,
     quiet_option,
+    recipe_with,
     source_options,
     sources_from,
     switch,
     timeout_option,
 )
-from batchemo.cli.output.format import counted
-from batchemo.cli.output.notes import nothing_found, passed_over
-from batchemo.cli.output.progress import Plain, live, warn
-from batchemo.cli.params import param_option, recipe_with
-from batchemo.cli.signals import Stopped, stoppable
 from batchemo.common.text import for_display
 from batchemo.errors import UsageError
 
@@ -91,7 +92,7 @@ Exit codes:
 @config_option
 def command(quiet: bool, **values: Any) -> int:
     """Write the features of all recordings of SOURCES as one table, for models of your own."""
-    from batchemo.batch.extract import ExtractOptions, run_extract
+    from batchemo.batch.feature_table import ExtractOptions, run_extract
 
     sources = sources_from(values)
     recipe = recipe_with(values.pop("recipe"), values.pop("params"))

@@ -10,7 +10,9 @@ from typing import Any
 
 import click
 
-from batchemo.cli.options import (
+from batchemo.cli.output.progress import warn
+from batchemo.cli.output.recording_report import show
+from batchemo.cli.shared_options import (
     ENVIRONMENT,
     config_option,
     interpretation_from,
@@ -18,14 +20,11 @@ from batchemo.cli.options import (
     model_options,
     settings_from,
 )
-from batchemo.cli.output.progress import warn
-from batchemo.cli.output.recording_report import show
 from batchemo.common.arrays import Float32
-from batchemo.inference.interpretation import PLAIN, Interpretation
+from batchemo.inference.settings import PLAIN, Interpretation
 from batchemo.tables.columns import DIMENSIONS
-from batchemo.tables.dimensions import expected
+from batchemo.tables.derived import agreement, expected, judge, named
 from batchemo.tables.rows import Row, Windows
-from batchemo.tables.verdicts import agreement, judge, named
 
 EPILOG = """
 \b

@@ -12,8 +12,18 @@ import click
 
 from batchemo.batch.events import Listener, Report
 from batchemo.batch.options import STDOUT, ScanOptions
-from batchemo.cli import streams
-from batchemo.cli.options import (
+from batchemo.cli import process
+from batchemo.cli.output.event_log import JsonLog, open_log
+from batchemo.cli.output.progress import (
+    Plain,
+    everyone,
+    final_line,
+    live,
+    warn,
+)
+from batchemo.cli.output.scan_report import show_dry_run, show_report, warnings
+from batchemo.cli.process import stoppable
+from batchemo.cli.shared_options import (
     ENVIRONMENT,
     config_option,
     interpretation_from,
@@ -27,18 +37,6 @@ from batchemo.cli.options import (
     switch,
     timeout_option,
 )
-from batchemo.cli.output.dry import show_dry_run
-from batchemo.cli.output.event_log import JsonLog, open_log
-from batchemo.cli.output.notes import warnings
-from batchemo.cli.output.present import show_report
-from batchemo.cli.output.progress import (
-    Plain,
-    everyone,
-    final_line,
-    live,
-    warn,
-)
-from batchemo.cli.signals import stoppable
 from batchemo.errors import LockedError, UsageError
 
 EPILOG = """
@@ -107,7 +105,7 @@ def command(**values: Any) -> int:
     options = ScanOptions(sources, settings, interpretation, **values)
     if options.output is None and not dry_run:
         raise UsageError("Where should the table go? Give -o results.parquet, or -o - for CSV")
-    if options.output == STDOUT and streams.output_is_closed():
+    if options.output == STDOUT and process.output_is_closed():
         raise UsageError("-o - writes to standard output, which is closed")
     outputs = (options.output, options.segments, options.summary)
     log = None if log_json is None else open_log(log_json, outputs)

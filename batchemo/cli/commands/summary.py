@@ -42,9 +42,9 @@ def command(
     The columns are those of scan's --summary: group, status, emotion, reason, files, share,
     minutes, mean_confidence.
     """
-    from batchemo.batch.finish import whole_table
-    from batchemo.batch.output import check_output
-    from batchemo.cli.output.present import show_summary
+    from batchemo.batch.outputs import check_output
+    from batchemo.batch.writer import whole_table
+    from batchemo.cli.output.scan_report import show_summary
     from batchemo.tables.schema import summary_schema
 
     path = None if output is None else check_output(output, overwrite=overwrite)
@@ -64,9 +64,8 @@ def count(results: str, group_by: str | None) -> Summary:
     """Count a files table, batch by batch."""
     import pyarrow as pa
 
-    from batchemo.tables.grouping import check_group_by
     from batchemo.tables.read import open_table
-    from batchemo.tables.summary import summarise
+    from batchemo.tables.summary import check_group_by, summarise
 
     table = open_table(results)
     names = table.schema.names

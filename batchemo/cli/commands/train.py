@@ -17,25 +17,34 @@ from batchemo.cli.corpus_options import (
     warn_of,
     warn_of_failures,
 )
-from batchemo.cli.exams import SOME_FAILED, exam_of, need_to_teach, processes
-from batchemo.cli.learning_options import (
+from batchemo.cli.output.format import counted
+from batchemo.cli.output.training_progress import followed
+from batchemo.cli.process import stoppable
+from batchemo.cli.shared_options import (
+    ENVIRONMENT,
+    config_option,
+    jobs_option,
+    quiet_option,
+    switch,
+)
+from batchemo.cli.training_options import (
+    SOME_FAILED,
     choices_from,
+    exam_of,
     learning_options,
     learning_words,
+    need_to_teach,
+    processes,
     seed_option,
     system_from,
 )
-from batchemo.cli.options import ENVIRONMENT, config_option, jobs_option, quiet_option, switch
-from batchemo.cli.output.format import counted
-from batchemo.cli.output.training_progress import followed
-from batchemo.cli.signals import stoppable
 from batchemo.common.text import for_display
 from batchemo.errors import UsageError
 
 if TYPE_CHECKING:
     from batchemo.evaluation import Evaluation
-    from batchemo.training.experiment.exam import Exam
-    from batchemo.training.export.ship import Delivery
+    from batchemo.training.experiment.cross_validation import Exam
+    from batchemo.training.export.package import Delivery
     from batchemo.training.train import Graduate
 
 EPILOG = """
@@ -119,7 +128,7 @@ def command(corpora: tuple[str, ...], output: Path, quiet: bool, **values: Any) 
     Some speakers are only watched, to choose the epoch and to calibrate; default and accurate
     choose nothing and learn from all. Interrupted, the same command goes on where it was.
     """
-    from batchemo.training.export.ship import Delivery
+    from batchemo.training.export.package import Delivery
 
     _check_output(output, values.pop("overwrite"))
     words = [*_first_words(corpora, output, values), *corpus_words(values)]

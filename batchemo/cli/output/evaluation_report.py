@@ -12,7 +12,7 @@ from batchemo.cli.output.format import (
     counted,
 )
 from batchemo.common.text import for_display
-from batchemo.evaluation.evaluation import (
+from batchemo.evaluation.results import (
     FIGURES,
     Evaluation,
     Figure,

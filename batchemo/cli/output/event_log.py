@@ -22,8 +22,8 @@ from batchemo.batch.events import (
     Warned,
 )
 from batchemo.batch.options import STDOUT
-from batchemo.cli import streams
-from batchemo.cli.signals import Stopped
+from batchemo.cli import process
+from batchemo.cli.process import Stopped
 from batchemo.common.files import naming_errors
 from batchemo.common.text import for_display
 from batchemo.errors import UsageError
@@ -82,7 +82,7 @@ class JsonLog:
 def open_log(target: str, outputs: Iterable[str | None]) -> JsonLog:
     """Give the log that appends to `target`; a UsageError where that would harm another file."""
     if target == STDOUT:
-        if streams.output_is_closed():
+        if process.output_is_closed():
             raise UsageError("--log-json - writes to standard output, which is closed")
         if STDOUT in outputs:
             raise UsageError("-o - and --log-json - cannot both write to standard output")

@@ -18,7 +18,7 @@ from batchemo.batch.events import (
     Warned,
 )
 from batchemo.cli.output.format import NARROW, clock, counted
-from batchemo.cli.output.notes import remarks
+from batchemo.cli.output.scan_report import remarks
 from batchemo.common.text import for_display
 
 FAILURES_TOLD = 20

@@ -12,11 +12,10 @@ import click
 from batchemo.cli.output.format import bar, bar_width
 from batchemo.common.arrays import Float32
 from batchemo.common.text import for_display
-from batchemo.inference.interpretation import PLAIN, Interpretation
+from batchemo.inference.settings import PLAIN, Interpretation
 from batchemo.tables.columns import DIMENSIONS, UNCERTAIN
-from batchemo.tables.dimensions import expected
+from batchemo.tables.derived import expected, named
 from batchemo.tables.rows import Row, Windows
-from batchemo.tables.verdicts import named
 
 NARROW_BAR = 12
 

@@ -13,7 +13,7 @@ from batchemo.cli.output.format import NARROW, counted
 from batchemo.common.text import for_display
 
 if TYPE_CHECKING:
-    from batchemo.evaluation.judged import Judged
+    from batchemo.evaluation.predictions import Judged
     from batchemo.training.data.protocols import Trial
     from batchemo.training.fit.history import Epoch
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from batchemo.common.arrays import Float32, Index
-from batchemo.training.data.augment import Augmentation, change_picture, mix_up
-from batchemo.training.data.balance import oversampled
-from batchemo.training.data.lessons import Lessons
+from batchemo.training.data.augment_spectrogram import Augmentation, change_picture, mix_up
+from batchemo.training.data.dataset import Lessons, oversampled
 from batchemo.training.hyperparameters import Choices
 
 OUT_OF_REACH = -1e9

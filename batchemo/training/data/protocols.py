@@ -14,8 +14,8 @@ import numpy as np
 
 from batchemo.corpora import Example
 from batchemo.errors import UsageError
-from batchemo.training.data.copies import ORIGINAL
-from batchemo.training.data.items import Item
+from batchemo.training.data.augment_audio import ORIGINAL
+from batchemo.training.data.feature_store import Item
 from batchemo.training.data.splits import LUNA_JIMENEZ as ACTORS
 from batchemo.training.data.splits import (
     Examples,

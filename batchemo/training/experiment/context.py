@@ -13,10 +13,10 @@ from typing import TypeAlias
 from batchemo.common.arrays import Float32
 from batchemo.evaluation.conditions import CONDITIONS
 from batchemo.features.combined import join
-from batchemo.training.data.items import Item, home_of
-from batchemo.training.data.lessons import Lessons, make_lessons
+from batchemo.training.data.dataset import Lessons, make_lessons
+from batchemo.training.data.feature_store import Item, home_of
 from batchemo.training.data.protocols import Trial
-from batchemo.training.fit.teach import Taught
+from batchemo.training.fit.trainer import Taught
 from batchemo.training.hyperparameters import Choices
 from batchemo.training.nets.layers import Model
 from batchemo.training.recipes import REGRESSION, System

@@ -11,9 +11,9 @@ import numpy as np
 from batchemo.common.arrays import Float32
 from batchemo.common.files import atomic_write
 from batchemo.errors import BatchemoError
-from batchemo.evaluation.judged import Judged
-from batchemo.training.data.items import Item
-from batchemo.training.data.lessons import Lessons
+from batchemo.evaluation.predictions import Judged
+from batchemo.training.data.dataset import Lessons
+from batchemo.training.data.feature_store import Item
 from batchemo.training.data.protocols import Trial
 from batchemo.training.experiment.context import (
     CHECKPOINT,
@@ -24,7 +24,7 @@ from batchemo.training.experiment.context import (
 )
 from batchemo.training.fit.history import Epoch
 from batchemo.training.fit.scoring import fit_temperature, hear_items, probabilities
-from batchemo.training.fit.teach import Taught, teach
+from batchemo.training.fit.trainer import Taught, teach
 from batchemo.training.nets.layers import Given, Model
 from batchemo.training.nets.logistic import L2S, learn_regression
 from batchemo.training.nets.registry import (

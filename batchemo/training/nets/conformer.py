@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from batchemo.training.data.pictures import FLOOR_MARGIN
+from batchemo.training.data.augment_spectrogram import FLOOR_MARGIN
 from batchemo.training.nets.layers import (
     BATCH_MEMORY,
     Given,

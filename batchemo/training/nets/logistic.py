@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from batchemo.bundles import softmax
 from batchemo.common.arrays import Float32, Float64, Index
-from batchemo.training.data.lessons import Lessons
+from batchemo.training.data.dataset import Lessons
 
 CHOICES = frozenset({"abroad", "copies", "l2", "validation", "seed"})
 """What of `Choices` it leaves open; the seed draws the speakers that are only watched."""

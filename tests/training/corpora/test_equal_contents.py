@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from batchemo.corpora import Duplicate, read_corpus
-from batchemo.corpora.digest import signal_digest
+from batchemo.corpora.duplicates import signal_digest
 from batchemo.errors import UsageError
 
 Make = Callable[..., Path]

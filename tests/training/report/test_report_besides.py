@@ -10,7 +10,7 @@ import pytest
 from made_judgements import LABELS, about, judged, random_judgements
 
 from batchemo.evaluation import evaluate
-from batchemo.evaluation.judged import Judged
+from batchemo.evaluation.predictions import Judged
 
 
 def test_before_calibration_is_told_where_all_of_it_is_known() -> None:

@@ -16,7 +16,7 @@ from batchemo.evaluation import (
     key_of,
     pictures_for_card,
 )
-from batchemo.evaluation.judged import Judged
+from batchemo.evaluation.predictions import Judged
 
 
 def abroad(corpus: str = "emovo", language: str = "it") -> Evaluation:

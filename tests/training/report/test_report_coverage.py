@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from made_judgements import LABELS, about, an_evaluation, judged
 
 from batchemo.evaluation import evaluate
-from batchemo.evaluation.coverage import COVERAGES, accuracy_at, keep_most_confident
+from batchemo.evaluation.metrics import COVERAGES, accuracy_at, keep_most_confident
 
 answers = st.lists(
     st.tuples(st.sampled_from([0.25, 0.5, 0.75, 1.0]), st.booleans()), min_size=1, max_size=40

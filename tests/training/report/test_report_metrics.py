@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchemo.evaluation import metrics
-from batchemo.evaluation.interval import interval_over_speakers
+from batchemo.evaluation.metrics import interval_over_speakers
 
 pairs = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60)
 

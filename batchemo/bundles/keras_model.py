@@ -1,0 +1,182 @@
+"""A bundle's Keras model: checked to be data only, then run by TensorFlow."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from batchemo.bundles.bundle import Bundle, Graph
+from batchemo.bundles.schema import KERAS, MAX_FILE_BYTES
+from batchemo.common.arrays import Float32
+from batchemo.errors import BundleError, MissingExtraError
+
+# Those that run code of their own, or read a file that they name.
+_FOREIGN_LAYERS = frozenset(
+    {"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+    | {"TextVectorization", "StringLookup", "IntegerLookup", "IndexLookup"}
+)
+
+
+_KERAS_MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
+
+
+_KERAS_MODULES = (
+    "keras.activations",
+    "keras.constraints",
+    "keras.initializers",
+    "keras.layers",
+    "keras.regularizers",
+    "keras.src.models",
+    "keras.src.ops",
+)
+
+
+_MAX_CONFIG_BYTES = 16 * 2**20
+
+
+def check_keras(content: bytes) -> None:
+    """Raise BundleError for a Keras file that holds more than Keras's own layers and numbers."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            config, weights = _members(archive)
+        _check_layers(json.loads(config))
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, RecursionError) as error:
+        raise BundleError(f"model.keras: is no Keras file: {error}") from error
+    except (EOFError, NotImplementedError, RuntimeError) as error:  # packed or locked otherwise
+        raise BundleError(f"model.keras: cannot be unpacked: {error}") from error
+    check_weights(weights)
+
+
+def _members(archive: zipfile.ZipFile) -> tuple[bytes, bytes]:
+    """Give the configuration and the weights, and make sure that there is nothing else."""
+    names = archive.namelist()
+    if strange := sorted({name for name in names if name not in _KERAS_MEMBERS}):
+        raise BundleError(f"model.keras: holds {strange[0]!r}, which no net of ours has")
+    if len(names) > len(set(names)):
+        raise BundleError("model.keras: holds a file twice")
+    if archive.getinfo("config.json").file_size > _MAX_CONFIG_BYTES:
+        raise BundleError("model.keras: its config.json is larger than any net's")
+    if archive.getinfo("model.weights.h5").file_size > MAX_FILE_BYTES:
+        raise BundleError("model.keras: its weights are larger than any net's")
+    return archive.read("config.json"), archive.read("model.weights.h5")
+
+
+def _check_layers(config: Any) -> None:
+    if isinstance(config, list):
+        for part in config:
+            _check_layers(part)
+    if not isinstance(config, Mapping):
+        return
+    module, name = config.get("module"), config.get("class_name")
+    if isinstance(module, str) and not _is_keras(module):
+        raise BundleError(f"model.keras: uses {module}.{name}, which is not Keras's own")
+    if name in _FOREIGN_LAYERS or ">" in str(config.get("registered_name")):
+        raise BundleError(f"model.keras: has a {name} layer, which could run foreign code")
+    for part in config.values():
+        _check_layers(part)
+
+
+def _is_keras(module: str) -> bool:
+    # "keras" alone holds the dtype policies.
+    return module == "keras" or any(
+        module == allowed or module.startswith(allowed + ".") for allowed in _KERAS_MODULES
+    )
+
+
+_MOST_OBJECTS = 3_000
+
+
+def check_weights(content: bytes) -> None:
+    """Raise BundleError for an HDF5 file with anything but plain arrays of numbers in it."""
+    try:
+        import h5py  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise MissingExtraError(
+            "a bundle with a Keras model needs h5py: pip install 'batchemo[train]'"
+        ) from error
+    try:
+        with h5py.File(io.BytesIO(content), "r") as file:
+            _check_group(file)
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"model.keras: its weights cannot be read: {error}") from error
+
+
+def _check_group(file: Any) -> None:
+    import h5py
+
+    waiting, seen, size = [file], 0, 0
+    while waiting:
+        group = waiting.pop()
+        for name in group:
+            seen += 1  # Hard links may lead in circles.
+            if seen > _MOST_OBJECTS:
+                raise BundleError("model.keras: its weights are more than any net's")
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise BundleError("model.keras: has a link, to another file or within its weights")
+            thing = group[name]
+            if isinstance(thing, h5py.Group):
+                waiting.append(thing)
+            else:
+                size += _size_of(thing)
+    if size > MAX_FILE_BYTES:
+        raise BundleError(f"model.keras: has weights of {size:,} bytes, more than any net's")
+
+
+def _size_of(thing: Any) -> int:
+    """The bytes that an array takes in memory, whatever it takes in the file."""
+    if thing.external is not None or thing.is_virtual:
+        raise BundleError("model.keras: has weights in another file, which no bundle may have")
+    if thing.dtype.kind not in "biuf":
+        raise BundleError(f"model.keras: has weights that are no numbers, but {thing.dtype}")
+    return math.prod(map(int, thing.shape)) * int(thing.dtype.itemsize)
+
+
+def open_graph(bundle: Bundle) -> Graph:
+    """Check the bundle's Keras model and make it ready to run."""
+    if not bundle.has_keras:
+        raise BundleError(f"{bundle.path}: has no {KERAS}; run it with --backend onnx")
+    content = bundle.read(KERAS)
+    check_keras(content)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        import keras
+        import tensorflow as tf
+    except ImportError as error:
+        raise MissingExtraError(
+            "--backend tensorflow needs TensorFlow: pip install 'batchemo[train]'"
+        ) from error
+    _use_one_thread(tf)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / KERAS
+        copy.write_bytes(content)
+        try:
+            model = keras.saving.load_model(copy, compile=False, safe_mode=True)
+        except (OSError, TypeError, ValueError) as error:
+            raise BundleError(f"{bundle.path / KERAS}: Keras refuses it: {error}") from error
+    # Traced once for each shape of batch, of which a scan has one.
+    forward = tf.function(lambda batch: model(batch, training=False))
+
+    def run(batch: Float32) -> Float32:
+        logits: Float32 = np.asarray(forward(tf.constant(batch)), np.float32)
+        return logits
+
+    return run
+
+
+def _use_one_thread(tf: Any) -> None:
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:
+        # TensorFlow is at work already in this process, with the threads it was given then.
+        return

@@ -1,0 +1,198 @@
+"""Columns that follow from the probabilities of a row: label, confidence, margin, dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batchemo.common.arrays import Float32
+from batchemo.tables.columns import (
+    DIMENSIONS,
+    UNCERTAIN,
+    VOTED,
+    opinion_columns,
+    probability_columns,
+)
+from batchemo.tables.schema import segments_schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def judge(probabilities: Float32) -> tuple[NDArray[np.intp], Float32, Float32]:
+    """Give the best label's index, its probability and its lead over the second, a row each.
+
+    >>> best, confidence, margin = judge(np.array([[0.25, 0.75]], np.float32))
+    >>> best.tolist(), confidence.tolist(), margin.tolist()
+    ([1], [0.75], [0.5])
+    """
+    best = probabilities.argmax(axis=1)
+    ordered = np.sort(probabilities, axis=1)
+    second = ordered[:, -2] if probabilities.shape[1] > 1 else np.zeros(len(ordered), np.float32)
+    return best, ordered[:, -1], ordered[:, -1] - second
+
+
+def named(
+    probabilities: Float32, labels: Sequence[str], min_confidence: float = 0.0
+) -> NDArray[np.object_]:
+    """Give each row's label, or `uncertain` where its probability is too low.
+
+    >>> named(np.array([[0.25, 0.75], [0.5, 0.5]], np.float32), ["happy", "sad"], 0.6).tolist()
+    ['sad', 'uncertain']
+    """
+    best, confidence, _ = judge(probabilities)
+    found = np.array(labels, object)[best]
+    # As the table holds it: what it says is 0.7 is not below 0.7.
+    found[confidence < np.float32(min_confidence)] = UNCERTAIN
+    return found
+
+
+def agreement(opinions: Float32, together: Float32) -> Float32:
+    """Give the share of the models whose likeliest label is that of all together, a row each.
+
+    >>> opinions = np.array([[[0.9, 0.1], [0.4, 0.6]]], np.float32)
+    >>> agreement(opinions, opinions.mean(axis=1)).tolist()
+    [0.5]
+    """
+    agreed = opinions.argmax(axis=2) == together.argmax(axis=1)[:, None]
+    share: Float32 = agreed.mean(axis=1).astype(np.float32)
+    return share
+
+
+def mean_of(opinions: Float32) -> Float32:
+    """Give what several models (…, models, labels) say together."""
+    mean: Float32 = opinions.astype(np.float64).mean(axis=-2).astype(np.float32)
+    return mean
+
+
+def matrix(table: pa.Table | pa.RecordBatch, columns: Sequence[str]) -> Float32:
+    """Give columns of numbers side by side, NaN where they are null."""
+    return np.stack([np.asarray(table[name], np.float32) for name in columns], axis=1)
+
+
+def columns_of(values: Float32, names: Iterable[str]) -> dict[str, pa.Array]:
+    """Take such numbers apart into columns, null where they are NaN."""
+    import pyarrow as pa
+
+    each = zip(names, values.T, strict=True)
+    return {name: pa.array(column, mask=np.isnan(column)) for name, column in each}
+
+
+def with_verdicts(
+    table: pa.Table,
+    labels: Sequence[str],
+    models: Sequence[str] = (),
+    *,
+    min_confidence: float = 0.0,
+    dimensions: bool = False,
+) -> pa.Table:
+    """Append what the probabilities of each row say; null where there are none."""
+    import pyarrow as pa
+
+    together = matrix(table, probability_columns(labels))
+    columns = dict(zip(VOTED, verdicts(together, labels, min_confidence), strict=True))
+    if models:
+        opinions = [matrix(table, opinion_columns(labels, model)) for model in models]
+        agreed = agreement(np.stack(opinions, axis=1), together)
+        columns["agreement"] = pa.array(agreed, mask=_unknown(opinions[0]))
+        for model, opinion in zip(models, opinions, strict=True):
+            names = [f"{name}_{model}" for name in VOTED]
+            columns |= dict(zip(names, verdicts(opinion, labels, min_confidence), strict=True))
+    if dimensions:
+        columns |= dimension_columns(together, labels)
+    for name, column in columns.items():
+        table = table.append_column(name, column)
+    return table
+
+
+def verdicts(
+    probabilities: Float32, labels: Sequence[str], min_confidence: float
+) -> list[pa.Array]:
+    """Give the columns of `VOTED`."""
+    import pyarrow as pa
+
+    unknown = _unknown(probabilities)
+    label = named(probabilities, labels, min_confidence)
+    _, confidence, margin = judge(probabilities)
+    return [
+        pa.array(label, pa.string(), mask=unknown),
+        pa.array(confidence, mask=unknown),
+        pa.array(margin, mask=unknown),
+    ]
+
+
+def dimension_columns(probabilities: Float32, labels: Sequence[str]) -> dict[str, pa.Array]:
+    """Give the estimated coordinates by their names."""
+    return columns_of(expected(probabilities, labels), DIMENSIONS)
+
+
+def _unknown(probabilities: Float32) -> NDArray[np.bool_]:
+    return np.asarray(np.isnan(probabilities).any(axis=1), np.bool_)
+
+
+COORDINATES = {
+    "neutral": (0.0, 0.0, 0.0),
+    "calm": (0.5, -0.4, 0.1),
+    "happy": (0.8, 0.5, 0.5),
+    "sad": (-0.6, -0.3, -0.3),
+    "angry": (-0.5, 0.6, 0.3),
+    "fearful": (-0.6, 0.6, -0.4),
+    "disgust": (-0.6, 0.4, 0.1),
+    "surprised": (0.4, 0.7, -0.1),
+    "boredom": (-0.7, -0.6, -0.3),
+}
+"""Valence, arousal and dominance of each emotion, from -1 to 1."""
+
+
+def expected(probabilities: NDArray[Any], labels: Sequence[str]) -> NDArray[np.float32]:
+    """Give the mean of the labels' coordinates, weighed by each row's probabilities.
+
+    >>> expected(np.array([[0.5, 0.5]]), ["happy", "neutral"]).tolist()
+    [[0.4000000059604645, 0.25, 0.25]]
+    """
+    total = np.zeros((len(probabilities), 3))
+    # Label by label: a matrix product has other last bits for other numbers of rows.
+    for column, label in zip(probabilities.T, labels, strict=True):
+        total += column[:, None].astype(np.float64) * COORDINATES[label]
+    return total.astype(np.float32)
+
+
+def explode(
+    table: pa.Table,
+    labels: Sequence[str],
+    models: Sequence[str] = (),
+    *,
+    min_confidence: float = 0.0,
+    dimensions: bool = False,
+) -> pa.Table:
+    """Give a row for every window of the rows of `table`, in their order."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    lists = table["segments"].combine_chunks()
+    owners = pc.list_parent_indices(lists)
+    windows = lists.flatten()
+    heard = windows.field("p")
+    silent = heard.is_null().to_numpy(zero_copy_only=False)
+    probabilities = np.full((len(windows), len(labels)), np.nan, np.float32)
+    probabilities[~silent] = heard.flatten().to_numpy().reshape(-1, len(labels))
+    emotion, confidence, _ = verdicts(probabilities, labels, min_confidence)
+    columns = {
+        "root": table["root"].take(owners),
+        "file": table["file"].take(owners),
+        "start": windows.field("start"),
+        "end": windows.field("end"),
+        "emotion": emotion.dictionary_encode(),
+        "confidence": confidence,
+    }
+    columns |= columns_of(probabilities, probability_columns(labels))
+    if dimensions:
+        columns |= dimension_columns(probabilities, labels)
+    if models:
+        hearers = pa.array(models, pa.string()).take(windows.field("model"))
+        columns["model"] = hearers.dictionary_encode()
+    schema = segments_schema(labels, several=bool(models), dimensions=dimensions)
+    return pa.table(columns).select(schema.names).cast(schema)
