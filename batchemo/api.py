@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from batchemo.bar import bar_for
 from batchemo.batch.options import STDOUT, ScanOptions
 from batchemo.errors import UsageError
-from batchemo.inference.settings import BATCH_SIZE, TIMEOUT, Interpretation, Settings
+from batchemo.inference.settings import BATCH_SIZE, TIMEOUT, ModelSettings, PostprocessSettings
 from batchemo.sources import SourceOptions
-from batchemo.tables.read import read_files_table
+from batchemo.tables.read import read_recordings_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -143,7 +143,7 @@ def scan(
             min_age=min_age,
         ),
         settings=_settings(model, window, hop, channel, backend, batch_size),
-        interpretation=Interpretation(min_confidence, dimensions, speaker),
+        postprocess=PostprocessSettings(min_confidence, dimensions, speaker),
         output=_text(output),
         segments=_text(segments),
         summary=_text(summary),
@@ -161,9 +161,9 @@ def scan(
         result = run_scan(options, listener)
     for problem in result.report.problems:
         warnings.warn(f"could not be read: {problem}", stacklevel=2)
-    for caution in result.report.cautions:
+    for caution in result.report.warnings:
         warnings.warn(caution, stacklevel=2)
-    return result.table if options.output is None else read_files_table(options.output)
+    return result.table if options.output is None else read_recordings_table(options.output)
 
 
 def predict(
@@ -202,14 +202,14 @@ def predict(
     >>> batchemo.predict("interview.wav")["emotion"][0].as_py()  # doctest: +SKIP
     'calm'
     """
-    from batchemo.inference.single import look_closely
+    from batchemo.inference.single import open_predictor
 
     several = [recordings] if isinstance(recordings, (str, os.PathLike)) else recordings
     settings = _settings(model, window, hop, channel, backend, batch_size)
-    interpretation = Interpretation(min_confidence, dimensions, speaker)
-    look = look_closely(several, *settings, interpretation=interpretation)
+    postprocess = PostprocessSettings(min_confidence, dimensions, speaker)
+    look = open_predictor(several, *settings, postprocess=postprocess)
     table = look.table(segments=segments)
-    for caution in look.cautions:
+    for caution in look.warnings:
         warnings.warn(caution, stacklevel=2)
     return table
 
@@ -236,11 +236,12 @@ def _settings(
     channel: str | int,
     backend: Backend,
     batch_size: int,
-) -> tuple[Settings, ...]:
+) -> tuple[ModelSettings, ...]:
     """Give the settings of each model."""
     models = [model] if isinstance(model, (str, os.PathLike)) else model
     return tuple(
-        Settings(os.fspath(each), window, hop, str(channel), backend, batch_size) for each in models
+        ModelSettings(os.fspath(each), window, hop, str(channel), backend, batch_size)
+        for each in models
     )
 
 

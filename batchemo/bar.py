@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from batchemo.batch.events import (
     Advanced,
     Event,
-    Listener,
-    ignore,
+    EventHandler,
+    ignore_event,
 )
 
 
 @contextmanager
-def bar_for(progress: bool | None) -> Iterator[Listener]:
+def bar_for(progress: bool | None) -> Iterator[EventHandler]:
     """Give a listener that moves a bar; None shows one only where somebody can watch it."""
     if not (_watched() if progress is None else progress):
-        yield ignore
+        yield ignore_event
         return
     from tqdm.auto import tqdm
 

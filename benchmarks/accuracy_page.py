@@ -16,7 +16,7 @@ from batchemo.evaluation.results import (
     ON,
     Evaluation,
     Figure,
-    OfGroup,
+    GroupFigures,
 )
 
 ByProtocol = Mapping[str, Evaluation]
@@ -105,7 +105,9 @@ def _cell(found: ByProtocol, protocol: str, kind: str) -> str:
 
 def _protocols(subjects: Iterable[ByProtocol]) -> Iterator[str]:
     """What each protocol does, once."""
-    told = {name: one.about.protocol_told for found in subjects for name, one in found.items()}
+    told = {
+        name: one.about.protocol_description for found in subjects for name, one in found.items()
+    }
     for name in sorted(told, key=[*ON, *told].index):
         yield f"- `{name}`: {plain(told[name])}"
     yield ""
@@ -168,5 +170,5 @@ def _groups(found: ByProtocol) -> Iterator[list[str]]:
                 yield [f"{grouping}: {plain(name)}", *cells]
 
 
-def _named(groups: Iterable[OfGroup]) -> dict[str, OfGroup]:
+def _named(groups: Iterable[GroupFigures]) -> dict[str, GroupFigures]:
     return {group.name: group for group in groups}

@@ -21,8 +21,8 @@ import scipy.fft
 from others.librosa_recipes import LIBROSA_RECIPES, mean_pitch, mfcc
 from threadpoolctl import threadpool_limits
 
-from batchemo.features import RECIPES, extract
-from batchemo.features.descriptors import PARTS, Means
+from batchemo.features import FEATURE_SETS, extract
+from batchemo.features.descriptors import DESCRIPTORS, MeanFeatures
 from batchemo.features.spectrum import Spectrum
 
 RATE, N_FFT, HOP = 22050, 2048, 512
@@ -89,13 +89,13 @@ def main(seconds: float) -> None:
 
         def kernel(part: str = part) -> Floats:
             shared.known.clear()
-            return PARTS[part].track(shared, Means(parts=(part,)))
+            return DESCRIPTORS[part].track(shared, MeanFeatures(parts=(part,)))
 
         def theirs(reference: Callable[[Floats], Floats] = reference) -> Floats:
             return reference(y)
 
         show(f"{part} (ours: given the spectrum)", milliseconds(kernel), milliseconds(theirs))
-    for name, recipe in RECIPES.items():
+    for name, recipe in FEATURE_SETS.items():
         samples = clip(recipe.rate, recipe.window)
         reference = LIBROSA_RECIPES[name].compute
         show(

@@ -16,12 +16,12 @@ from accuracy_page import accuracy_page
 
 from batchemo.corpora import Corpus, read_corpus
 from batchemo.evaluation import Evaluation, write_evaluation
-from batchemo.evaluation.predictions import Judged
-from batchemo.training.data.protocols import PROTOCOLS, Protocol, Trial
-from batchemo.training.experiment.cross_validation import Exam
+from batchemo.evaluation.predictions import Prediction
+from batchemo.training.data.protocols import PROTOCOLS, Protocol, Split
+from batchemo.training.experiment.cross_validation import Experiment
 from batchemo.training.experiment.evaluate import evaluate_system
-from batchemo.training.export.package import Delivery
-from batchemo.training.recipes import RAVDESS_SYSTEMS, System
+from batchemo.training.export.package import PackageOptions
+from batchemo.training.recipes import RAVDESS_RECIPES, Recipe
 from batchemo.training.train import train_bundle
 
 COMMAND = "python benchmarks/five_systems.py RAVDESS --work five.work --seeds {seeds} --jobs 2"
@@ -47,32 +47,32 @@ def main() -> None:
     for duplicate in corpus.duplicates:
         print(f"counted once: {duplicate.dropped.name} is {duplicate.kept.name}")
     every = []
-    for system in RAVDESS_SYSTEMS.values():
+    for system in RAVDESS_RECIPES.values():
         evaluations = [_evaluate(system, corpus, protocol, options) for protocol in PROTOCOLS]
         every += evaluations
         _train(system, corpus, evaluations, options)
-    claims = {name: system.claim for name, system in RAVDESS_SYSTEMS.items()}
+    claims = {name: system.claim for name, system in RAVDESS_RECIPES.items()}
     page = accuracy_page(every, claims, command=COMMAND.format(seeds=options.seeds))
     options.page.write_text(f"{page.rstrip()}\n\n{REMARKS}", encoding="utf-8")
     print(f"{options.page}: written")
 
 
 def _evaluate(
-    system: System, corpus: Corpus, protocol: Protocol, options: argparse.Namespace
+    system: Recipe, corpus: Corpus, protocol: Protocol, options: argparse.Namespace
 ) -> Evaluation:
-    def told(done: int, total: int, trial: Trial, judged: Sequence[Judged]) -> None:
-        print(f"{system.name}, {protocol}: {done}/{total}, {trial.fold}, seed {trial.seed}")
+    def told(done: int, total: int, split: Split, predictions: Sequence[Prediction]) -> None:
+        print(f"{system.name}, {protocol}: {done}/{total}, {split.fold}, seed {split.seed}")
 
-    exam = _exam(system, corpus, options, protocol, tuple(range(options.seeds)))
-    evaluation = evaluate_system(exam, corpus, jobs=options.jobs, told=told)
+    experiment = _exam(system, corpus, options, protocol, tuple(range(options.seeds)))
+    evaluation = evaluate_system(experiment, corpus, jobs=options.jobs, told=told)
     write_evaluation(options.work / "evaluations" / f"{system.name}-{protocol}", evaluation)
     return evaluation
 
 
 def _train(
-    system: System, corpus: Corpus, evaluations: Sequence[Evaluation], options: argparse.Namespace
+    system: Recipe, corpus: Corpus, evaluations: Sequence[Evaluation], options: argparse.Namespace
 ) -> None:
-    delivery = Delivery(
+    delivery = PackageOptions(
         out=options.models / system.name,
         command=f"batchemo train ravdess --recipe {system.name} -o models/{system.name}",
         evaluations=evaluations,
@@ -82,15 +82,15 @@ def _train(
 
 
 def _exam(
-    system: System,
+    system: Recipe,
     corpus: Corpus,
     options: argparse.Namespace,
     protocol: Protocol = "speaker",
     seeds: tuple[int, ...] = (0,),
-) -> Exam:
-    return Exam(
+) -> Experiment:
+    return Experiment(
         system=system,
-        choices=system.choices,
+        hyperparameters=system.hyperparameters,
         examples=corpus.examples,
         labels=corpus.labels,
         work=options.work,

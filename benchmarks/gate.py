@@ -3,7 +3,7 @@
     python benchmarks/gate.py CORPORA [--every N]
 
 CORPORA is a folder of recordings of speech. Each is written as a 16-bit wav under every condition
-and heard by `listen`; the sounds are made here.
+and heard by `read_windows`; the sounds are made here.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import soundfile
 import soxr
 from scipy import signal
 
-from batchemo.audio import Failure, ListenOptions, listen
+from batchemo.audio import Failure, WindowConfig, read_windows
 
 RATE = 16_000
-OPTIONS = ListenOptions(rate=RATE, window=3.0, hop=1.5)
+OPTIONS = WindowConfig(rate=RATE, window=3.0, hop=1.5)
 SUFFIXES = {".wav", ".flac", ".ogg"}
 Sound = np.ndarray
 
@@ -41,7 +41,7 @@ def main() -> None:
 
 def verdict(place: Path) -> str:
     """`speech`, or the reason why not."""
-    with listen(str(place), OPTIONS) as heard:
+    with read_windows(str(place), OPTIONS) as heard:
         try:
             for _ in heard:
                 pass
@@ -143,17 +143,17 @@ CONDITIONS = {
 
 
 def measure_sounds(place: Path) -> None:
-    tally: dict[str, Counter[str]] = {}
+    skipped: dict[str, Counter[str]] = {}
     for seed in range(5):
         for seconds in (1.0, 3.0, 10.0):
             for kind, sound in sounds(np.random.default_rng(seed), seconds):
                 soundfile.write(place, sound, RATE, subtype="PCM_16")
-                tally.setdefault(kind, Counter())[verdict(place)] += 1
+                skipped.setdefault(kind, Counter())[verdict(place)] += 1
     for kind in ("white", "pink", "brown"):
         soundfile.write(place, 0.1 * coloured(kind, 600 * RATE, np.random.default_rng(9)), RATE)
-        tally[f"{kind} noise, ten minutes"] = Counter([verdict(place)])
+        skipped[f"{kind} noise, ten minutes"] = Counter([verdict(place)])
     print("\n| sound | heard | refused | passed as speech |\n| --- | --- | --- | --- |")
-    for kind, counts in tally.items():
+    for kind, counts in skipped.items():
         total, passed = sum(counts.values()), counts["speech"]
         print(f"| {kind} | {total} | {total - passed} | {passed or ''} |")
 

@@ -18,13 +18,13 @@ from batchemo.bundles import Bundle
 from batchemo.corpora import Corpus, read_corpus
 from batchemo.evaluation import Evaluation, write_evaluation
 from batchemo.evaluation.conditions import CONDITIONS
-from batchemo.evaluation.predictions import Judged
-from batchemo.training.data.protocols import Trial
-from batchemo.training.experiment.cross_validation import Exam
+from batchemo.evaluation.predictions import Prediction
+from batchemo.training.data.protocols import Split
+from batchemo.training.experiment.cross_validation import Experiment
 from batchemo.training.experiment.evaluate import evaluate_bundle, evaluate_system
-from batchemo.training.export.package import Delivery, with_figures
+from batchemo.training.export.package import PackageOptions, replace_figures
 from batchemo.training.fit.history import Epoch
-from batchemo.training.recipes import System, get_system
+from batchemo.training.recipes import Recipe, get_recipe
 from batchemo.training.train import train_bundle
 
 CONTROL = "functionals"
@@ -37,41 +37,41 @@ def main() -> None:
     corpus, foreign = read_corpus(options.corpora), read_corpus([options.foreign])
     control: list[Evaluation] = []
     for name in (CONTROL, "default", "accurate"):
-        system = get_system(name)
+        system = get_recipe(name)
         unseen = _judge(system, corpus, options)
         bundle = _train(system, corpus, unseen, control, options)
-        abroad = _judge_abroad(bundle, foreign, options)
-        finished = with_figures(bundle, [unseen, abroad], control)
+        other_corpora_share = _judge_abroad(bundle, foreign, options)
+        finished = replace_figures(bundle, [unseen, other_corpora_share], control)
         print(f"{finished.path}: {finished.digest}", flush=True)
         if name == CONTROL:
-            control = [unseen, abroad]
+            control = [unseen, other_corpora_share]
 
 
-def _judge(system: System, corpus: Corpus, options: argparse.Namespace) -> Evaluation:
+def _judge(system: Recipe, corpus: Corpus, options: argparse.Namespace) -> Evaluation:
     """On speakers that it never heard, as they are and heard otherwise."""
 
-    def told(done: int, total: int, trial: Trial, judged: Sequence[Judged]) -> None:
-        print(f"{system.name}: {done}/{total}, {trial.fold}, seed {trial.seed}", flush=True)
+    def told(done: int, total: int, split: Split, predictions: Sequence[Prediction]) -> None:
+        print(f"{system.name}: {done}/{total}, {split.fold}, seed {split.seed}", flush=True)
 
     # Several nets together share those of the single ones: so they have fewer seeds.
     seeds = tuple(range(max(1, options.seeds // system.nets)))
-    exam = _exam(system, corpus, options, seeds)
-    evaluation = evaluate_system(exam, corpus, jobs=options.jobs, told=told)
+    experiment = _exam(system, corpus, options, seeds)
+    evaluation = evaluate_system(experiment, corpus, jobs=options.jobs, told=told)
     write_evaluation(options.work / "evaluations" / system.name, evaluation)
     return evaluation
 
 
 def _train(
-    system: System,
+    system: Recipe,
     corpus: Corpus,
     unseen: Evaluation,
     control: Sequence[Evaluation],
     options: argparse.Namespace,
 ) -> Bundle:
-    def told(trial: Trial, epoch: Epoch) -> None:
-        print(f"{system.name}: seed {trial.seed}, epoch {epoch.number + 1}", flush=True)
+    def told(split: Split, epoch: Epoch) -> None:
+        print(f"{system.name}: seed {split.seed}, epoch {epoch.number + 1}", flush=True)
 
-    delivery = Delivery(
+    delivery = PackageOptions(
         out=options.models / system.name,
         command=f"batchemo train ravdess nemo --recipe {system.name} -o {system.name}",
         evaluations=[unseen],
@@ -96,11 +96,11 @@ def _judge_abroad(bundle: Bundle, foreign: Corpus, options: argparse.Namespace) 
 
 
 def _exam(
-    system: System, corpus: Corpus, options: argparse.Namespace, seeds: tuple[int, ...] = (0,)
-) -> Exam:
-    return Exam(
+    system: Recipe, corpus: Corpus, options: argparse.Namespace, seeds: tuple[int, ...] = (0,)
+) -> Experiment:
+    return Experiment(
         system=system,
-        choices=system.choices,
+        hyperparameters=system.hyperparameters,
         examples=corpus.examples,
         labels=corpus.labels,
         work=options.work,

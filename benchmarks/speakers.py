@@ -18,15 +18,15 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from batchemo.bundles.speaker_adaptation import adapt, log_of
+from batchemo.bundles.speaker_adaptation import adapt, log_probabilities
 from batchemo.corpora import Corpus, read_corpus
-from batchemo.evaluation.predictions import Judged
-from batchemo.training.experiment.cross_validation import Exam, sit
-from batchemo.training.recipes import get_system
+from batchemo.evaluation.predictions import Prediction
+from batchemo.training.experiment.cross_validation import Experiment, run_experiment
+from batchemo.training.recipes import get_recipe
 
 Float64 = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
-Choose = Callable[[Places, np.random.Generator], Iterator[Places]]
+SelectEpoch = Callable[[Places, np.random.Generator], Iterator[Places]]
 """Which recordings of a speaker are adapted together, some sets one after another."""
 
 SIZE = 16
@@ -35,7 +35,7 @@ OTHERS = (19, 12, 5, 0)
 DRAWS = 8
 
 
-class Voice(NamedTuple):
+class PitchTrack(NamedTuple):
     """What one net said of all that one speaker said."""
 
     probabilities: Float64
@@ -48,8 +48,8 @@ def main() -> None:
     print("| model | recordings of a speaker | right | adapted | points |")
     print("| --- | --- | ---: | ---: | ---: |")
     for name in options.models:
-        voices = _voices(_judged(name, corpus, options), corpus.labels)
-        cases: dict[str, Choose] = {"all": _all, f"any {SIZE}": _at_random}
+        voices = _adapter(_judged(name, corpus, options), corpus.labels)
+        cases: dict[str, SelectEpoch] = {"all": _all, f"any {SIZE}": _at_random}
         cases |= {f"8 of one emotion and {some} others": _prevailing(some) for some in OTHERS}
         for told, choose in cases.items():
             before, after = _compare(voices, choose)
@@ -57,26 +57,26 @@ def main() -> None:
             print(f"| `{name}` | {told} | {before:.3f} | {after:.3f} | {points:+.1f} |", flush=True)
 
 
-def _judged(name: str, corpus: Corpus, options: argparse.Namespace) -> Sequence[Judged]:
-    system = get_system(name)
-    exam = Exam(
+def _judged(name: str, corpus: Corpus, options: argparse.Namespace) -> Sequence[Prediction]:
+    system = get_recipe(name)
+    experiment = Experiment(
         system=system,
-        choices=system.choices,
+        hyperparameters=system.hyperparameters,
         examples=corpus.examples,
         labels=corpus.labels,
         work=options.work,
         seeds=tuple(range(max(1, options.seeds // system.nets))),
         folds="luna-jimenez",
     )
-    return sit(exam).judged
+    return run_experiment(experiment).predictions
 
 
-def _voices(judged: Sequence[Judged], labels: Sequence[str]) -> list[Voice]:
-    parts: dict[tuple[int, str], list[Judged]] = defaultdict(list)
-    for one in judged:
+def _adapter(predictions: Sequence[Prediction], labels: Sequence[str]) -> list[PitchTrack]:
+    parts: dict[tuple[int, str], list[Prediction]] = defaultdict(list)
+    for one in predictions:
         parts[one.seed, one.example.speaker].append(one)
     return [
-        Voice(
+        PitchTrack(
             np.array([one.probabilities for one in own]),
             np.array([labels.index(one.example.emotion) for one in own]),
         )
@@ -84,7 +84,7 @@ def _voices(judged: Sequence[Judged], labels: Sequence[str]) -> list[Voice]:
     ]
 
 
-def _compare(voices: Sequence[Voice], choose: Choose) -> tuple[float, float]:
+def _compare(voices: Sequence[PitchTrack], choose: SelectEpoch) -> tuple[float, float]:
     """The share that is right of the chosen recordings, each alone and adapted together."""
     random = np.random.default_rng(0)
     alone, together = [], []
@@ -92,7 +92,7 @@ def _compare(voices: Sequence[Voice], choose: Choose) -> tuple[float, float]:
         for places in choose(voice.truth, random):
             chosen, truth = voice.probabilities[places], voice.truth[places]
             alone.append(np.mean(chosen.argmax(axis=1) == truth))
-            together.append(np.mean(adapt(log_of(chosen)).argmax(axis=1) == truth))
+            together.append(np.mean(adapt(log_probabilities(chosen)).argmax(axis=1) == truth))
     return float(np.mean(alone)), float(np.mean(together))
 
 
@@ -105,7 +105,7 @@ def _at_random(truth: Places, random: np.random.Generator) -> Iterator[Places]:
         yield random.permutation(len(truth))[:SIZE]
 
 
-def _prevailing(others: int) -> Choose:
+def _prevailing(others: int) -> SelectEpoch:
     def choose(truth: Places, random: np.random.Generator) -> Iterator[Places]:
         for label in np.flatnonzero(np.bincount(truth) == 8):
             for _ in range(DRAWS if others else 1):

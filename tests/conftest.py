@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from batchemo.bundles import Bundle, write_bundle
-from batchemo.features import Recipe, get_recipe
+from batchemo.features import FeatureSet, get_feature_set
 
 # How long an example takes tells of the machine, not of the code.
 settings.register_profile("batchemo", deadline=None)
@@ -48,7 +48,7 @@ def tiny_info(labels: Sequence[str] = LABELS, **changes: Any) -> dict[str, Any]:
         "name": "tiny",
         "description": "A net of made weights, for tests only.",
         "labels": list(labels),
-        "recipe": get_recipe("logmel64").to_dict(),
+        "recipe": get_feature_set("logmel64").to_dict(),
         "window": 3.0,
         "hop": 1.5,
         "window_range": [0.5, 30.0],
@@ -68,7 +68,7 @@ def make_bundle(tmp_path: Path) -> Callable[..., Bundle]:
 
     def make(*, seed: int = 0, folder: Path | None = None, **changes: Any) -> Bundle:
         info = tiny_info(**changes)
-        recipe = Recipe.from_dict(info["recipe"])
+        recipe = FeatureSet.from_dict(info["recipe"])
         columns, frames = len(recipe.names), len(recipe.shape()) > 1
         files = {
             "model.onnx": tiny_graph(columns, len(info["labels"]), seed=seed, frames=frames),

@@ -26,9 +26,9 @@ from mutants import mutant
 from second_opinion import READ_FURTHER, objection
 
 from batchemo import audio
-from batchemo.audio import Failure, ListenOptions, listen
+from batchemo.audio import Failure, WindowConfig, read_windows
 
-OPTIONS = ListenOptions(rate=16_000, window=3.0, hop=1.5, max_duration=600)
+OPTIONS = WindowConfig(rate=16_000, window=3.0, hop=1.5, max_duration=600)
 MEGABYTES = 256
 """What a listener may map beyond what it has mapped at its start."""
 PATIENCE = 20.0
@@ -77,7 +77,7 @@ def _peak() -> float:
 
 def _hear(path: Path, explorer: _Explorer) -> tuple[str, str, str | None]:
     """Give the reason, what was said of it, and what is wrong with that."""
-    listening = listen(str(path), OPTIONS)
+    listening = read_windows(str(path), OPTIONS)
     try:
         with explorer.watching(), listening as heard:
             windows = list(heard)
@@ -119,10 +119,10 @@ class _Explorer:
         return self._step
 
 
-class Listener:
+class EventHandler:
     """A process that hears files; it is started again when one has killed it."""
 
-    def __enter__(self) -> Listener:
+    def __enter__(self) -> EventHandler:
         self._start()
         return self
 
@@ -187,7 +187,7 @@ class Account:
 
 
 def fuzz(
-    seeds: Sequence[bytes], folder: Path, *, count: int, seed: int, listener: Listener
+    seeds: Sequence[bytes], folder: Path, *, count: int, seed: int, listener: EventHandler
 ) -> Account:
     """Try `count` mutants; those that something is wrong with are left in the folder."""
     account, pool, chance = Account(), list(seeds), random.Random(seed)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from batchemo.corpora import Example
-from batchemo.training.data.feature_store import Item
+from batchemo.training.data.feature_store import FeatureItem
 
 LABELS = ("neutral", "happy", "sad")
 
@@ -31,17 +31,17 @@ def made_example(speaker: str, emotion: str, take: int = 0, **more: str) -> Exam
 
 def made_items(
     examples: Sequence[Example],
-    copies: Sequence[str] = (),
+    augmentations: Sequence[str] = (),
     *,
     shape: tuple[int, ...] = (4,),
     labels: Sequence[str] = LABELS,
     hiss: float = 0.3,
-) -> tuple[Item, ...]:
+) -> tuple[FeatureItem, ...]:
     """Each recording and its copies, one to three windows each; what tells emotions is loud."""
     random = np.random.default_rng(0)
     voices = np.random.default_rng(1).normal(scale=2, size=(len(labels), shape[-1]))
     return tuple(
-        Item(
+        FeatureItem(
             example,
             copy,
             (
@@ -50,5 +50,5 @@ def made_items(
             ).astype(np.float32),
         )
         for example in examples
-        for copy in ("original", *copies)
+        for copy in ("original", *augmentations)
     )

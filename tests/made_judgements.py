@@ -8,19 +8,22 @@ from pathlib import Path
 import numpy as np
 
 from batchemo.corpora import Example
-from batchemo.evaluation import About, Evaluation, evaluate
-from batchemo.evaluation.predictions import Judged
+from batchemo.evaluation import Evaluation, EvaluationInfo, evaluate
+from batchemo.evaluation.predictions import Prediction
 
 LABELS = ("sad", "happy", "angry")
 
 
-def about(protocol: str = "speaker", subject: str = "mfcc40") -> About:
-    return About(
-        subject=subject, kind="recipe", protocol=protocol, protocol_told=f"How {protocol} splits."
+def about(protocol: str = "speaker", subject: str = "mfcc40") -> EvaluationInfo:
+    return EvaluationInfo(
+        subject=subject,
+        kind="recipe",
+        protocol=protocol,
+        protocol_description=f"How {protocol} splits.",
     )
 
 
-def judged(
+def predictions(
     emotion: str,
     told: str,
     *,
@@ -33,12 +36,12 @@ def judged(
     copy: str = "original",
     gender: str = "female",
     uncalibrated: float | None = None,
-) -> Judged:
+) -> Prediction:
     """One recording, told as an emotion this surely; the rest is shared by the others."""
     path = Path(name or f"{speaker}-{emotion}.wav")
     example = Example(path, "made", speaker, gender, emotion, "normal")
     before = () if uncalibrated is None else _shares(told, uncalibrated, labels)
-    return Judged(example, copy, fold, seed, _shares(told, sure, labels), before)
+    return Prediction(example, copy, fold, seed, _shares(told, sure, labels), before)
 
 
 def _shares(told: str, sure: float, labels: Sequence[str]) -> tuple[float, ...]:
@@ -53,11 +56,11 @@ def random_judgements(
     takes: int = 4,
     labels: Sequence[str] = LABELS,
     luck: int = 0,
-) -> list[Judged]:
+) -> list[Prediction]:
     """Every speaker expresses every emotion so often; two in three are told right."""
     random = np.random.default_rng(luck)
     return [
-        judged(
+        predictions(
             emotion,
             emotion if random.random() < 2 / 3 else str(random.choice(labels)),
             speaker=f"actor-{speaker}",

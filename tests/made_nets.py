@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from batchemo.training.nets.conformer import Conformer, build_conformer
-from batchemo.training.nets.layers import Given
+from batchemo.training.nets.layers import NetSpec
 
 FLOOR = -2.0
 BANDS = 16
 TINY = Conformer(channels=(4, 4, 4), width=8, blocks=1, heads=2)
 
 
-def given(bands: int = BANDS, labels: int = 3, **changes: Any) -> Given:
+def spec(bands: int = BANDS, labels: int = 3, **changes: Any) -> NetSpec:
     """What a net is built for: pictures of a few bands whose padding is known."""
     told = {
         "shape": (100, bands),
@@ -25,12 +25,12 @@ def given(bands: int = BANDS, labels: int = 3, **changes: Any) -> Given:
         "l2": 0.0,
         "floor": FLOOR,
     }
-    return Given(**{**told, **changes})
+    return NetSpec(**{**told, **changes})
 
 
-def tiny_conformer(told: Given | None = None, *, seed: int = 0) -> Any:
+def tiny_conformer(told: NetSpec | None = None, *, seed: int = 0) -> Any:
     """A conformer of next to no size."""
     import keras
 
     keras.utils.set_random_seed(seed)
-    return build_conformer(told or given(), TINY)
+    return build_conformer(told or spec(), TINY)

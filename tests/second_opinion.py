@@ -16,8 +16,8 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from batchemo.audio import Facts, ListenOptions, Window
-from batchemo.audio.vad import LEAST_CHANGE_DB, spectral_change
+from batchemo.audio import AudioInfo, Window, WindowConfig
+from batchemo.audio.vad import MIN_CHANGE_DB, spectral_change
 
 READ_FURTHER = "read further than libsndfile alone reads"
 """Where a streaming writer left the size open; then there is nothing to compare with."""
@@ -27,7 +27,7 @@ _DELAY = 529
 
 
 def objection(
-    path: Path, windows: Sequence[Window], facts: Facts, options: ListenOptions
+    path: Path, windows: Sequence[Window], facts: AudioInfo, options: WindowConfig
 ) -> str | None:
     """Say why a recording that was heard should have been refused; None if rightly not."""
     return (
@@ -37,7 +37,9 @@ def objection(
     )
 
 
-def _of_the_windows(windows: Sequence[Window], facts: Facts, options: ListenOptions) -> str | None:
+def _of_the_windows(
+    windows: Sequence[Window], facts: AudioInfo, options: WindowConfig
+) -> str | None:
     if facts.duration is None or not options.min_duration <= facts.duration <= options.max_duration:
         return f"a duration of {facts.duration}"
     if not any(window.speech for window in windows):
@@ -66,7 +68,7 @@ def _of_the_wave_module(path: Path) -> str | None:
 
 
 def _of_a_plain_reading(
-    path: Path, windows: Sequence[Window], facts: Facts, options: ListenOptions
+    path: Path, windows: Sequence[Window], facts: AudioInfo, options: WindowConfig
 ) -> str | None:
     try:
         sound, rate, promised = _read(path)
@@ -92,7 +94,7 @@ def _of_a_plain_reading(
         if not np.allclose(piece, window.samples[: len(piece)], rtol=0, atol=1e-4 * scale):
             return f"another signal from {window.start} s on"
         spoken = max(spoken, spectral_change(piece.astype(np.float32), options.rate))
-    return None if spoken > 0.9 * LEAST_CHANGE_DB else f"a change of {spoken:.2f} dB is no speech"
+    return None if spoken > 0.9 * MIN_CHANGE_DB else f"a change of {spoken:.2f} dB is no speech"
 
 
 class _Forward(soundfile.SoundFile):  # type: ignore[misc]

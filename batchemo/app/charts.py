@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from batchemo.app.results import Judgement
-from batchemo.app.waveform import Outline
+from batchemo.app.results import ModelPrediction
+from batchemo.app.waveform import Waveform
 from batchemo.tables.rows import Windows
 
 Spec = dict[str, Any]
@@ -42,14 +42,14 @@ def colours_of(labels: Sequence[str]) -> list[str]:
     return [COLOURS.get(label) or drawn[label] for label in labels]
 
 
-def waveform(outline: Outline) -> Spec:
+def waveform_chart(waveform: Waveform) -> Spec:
     """Draw the outline over time."""
-    drawn = zip(outline.lows, outline.highs, strict=True)
+    drawn = zip(waveform.lows, waveform.highs, strict=True)
     values = [
-        {"at": round((place + 0.5) * outline.seconds, 4), "low": float(low), "high": float(high)}
+        {"at": round((place + 0.5) * waveform.seconds, 4), "low": float(low), "high": float(high)}
         for place, (low, high) in enumerate(drawn)
     ]
-    end = len(values) * outline.seconds
+    end = len(values) * waveform.seconds
     return {
         "data": {"values": values},
         "height": 120,
@@ -62,7 +62,7 @@ def waveform(outline: Outline) -> Spec:
     }
 
 
-def classes(judgement: Judgement) -> Spec:
+def classes(judgement: ModelPrediction) -> Spec:
     """Draw a bar for each class, the likeliest on top."""
     values = [{"label": label, "p": share} for label, share in judgement.ranked]
     order = [label for label, _ in judgement.ranked]
@@ -132,7 +132,7 @@ def over_time(windows: Windows, labels: Sequence[str]) -> Spec:
     }
 
 
-def comparison(judgements: Mapping[str, Judgement]) -> Spec:
+def comparison(judgements: Mapping[str, ModelPrediction]) -> Spec:
     """Draw a row for each model and a column for each label: the darker, the likelier."""
     labels = list(dict.fromkeys(label for each in judgements.values() for label in each.labels))
     values = [

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from batchemo.errors import UsageError
-from batchemo.inference.settings import PLAIN, Interpretation
+from batchemo.inference.settings import NO_POSTPROCESSING, PostprocessSettings
 
 HOST, PORT = "localhost", 8501
 MEGABYTE = 2**20
@@ -27,7 +27,7 @@ class AppOptions:
     """Seconds that the analysis of one recording may take, by one model."""
     jobs: int = 0
     """Recordings analysed at the same time, each in a process; 0 is one a processor."""
-    interpretation: Interpretation = PLAIN
+    postprocess: PostprocessSettings = NO_POSTPROCESSING
     """How probabilities are to be read."""
 
     def __post_init__(self) -> None:
@@ -50,7 +50,7 @@ class AppOptions:
         True
         """
         values = json.loads(word)
-        read = Interpretation(**values["interpretation"])
+        read = PostprocessSettings(**values["interpretation"])
         return cls(**{**values, "models": tuple(values["models"]), "interpretation": read})
 
 

@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from batchemo.app.waveform import Outline, outline_of
+from batchemo.app.waveform import Waveform, read_waveform
 from batchemo.errors import BatchemoError, BundleError
 from batchemo.inference import task
-from batchemo.inference.settings import Settings
+from batchemo.inference.settings import ModelSettings
 from batchemo.sources import Recording
-from batchemo.tables.rows import Row
+from batchemo.tables.rows import RecordingResult
 from batchemo.workers import heartbeat
-from batchemo.workers.executor import Done
+from batchemo.workers.executor import ChunkResult
 
 if TYPE_CHECKING:
-    from batchemo.inference.loaded import Tools
+    from batchemo.inference.loaded import LoadedModel
 
 _HEARD_TO_THE_END = {None, "silent", "no_speech", "too_short"}
 """The reasons that say nothing against reading the recording once more."""
@@ -48,41 +48,41 @@ class Job:
 class Heard:
     """What came of a recording: a row for each model of the job, in their order."""
 
-    rows: tuple[Row, ...]
-    outline: Outline | None = None
+    rows: tuple[RecordingResult, ...]
+    waveform: Waveform | None = None
 
 
-def work(job: Job, recordings: Sequence[Recording]) -> Done[Heard]:
+def work(job: Job, recordings: Sequence[Recording]) -> ChunkResult[Heard]:
     """Hear the recordings, in a worker."""
     try:
-        return Done(tuple(_hear(job, recording) for recording in recordings))
+        return ChunkResult(tuple(_hear(job, recording) for recording in recordings))
     except BatchemoError:
-        return Done(fatal=CHANGED)
+        return ChunkResult(fatal=CHANGED)
 
 
-def given_up(job: Job, recording: Recording, reason: str, detail: str) -> Heard:
+def lost_result(job: Job, recording: Recording, reason: str, detail: str) -> Heard:
     """Tell of a recording that no worker came back from."""
-    return Heard((task.given_up(recording, reason, detail),) * len(job.models))
+    return Heard((task.lost_result(recording, reason, detail),) * len(job.models))
 
 
 def _hear(job: Job, recording: Recording) -> Heard:
-    from batchemo.inference.predict import analyse_with
+    from batchemo.inference.predict import predict_with
 
-    rows: list[Row] = []
+    rows: list[RecordingResult] = []
     for model in job.models:
         tools = _tools_at_hand(model, job.max_duration)
-        rows += analyse_with([tools], job.timeout, [recording]).rows
+        rows += predict_with([tools], job.timeout, [recording]).rows
     if not all(row.reason in _HEARD_TO_THE_END for row in rows):
         return Heard(tuple(rows))
-    with heartbeat.over(recording, job.timeout):
-        return Heard(tuple(rows), outline_of(recording.path))
+    with heartbeat.monitored(recording, job.timeout):
+        return Heard(tuple(rows), read_waveform(recording.path))
 
 
 @lru_cache(maxsize=8)
-def _tools_at_hand(model: Model, max_duration: float) -> Tools:
-    from batchemo.inference.loaded import load_tools
+def _tools_at_hand(model: Model, max_duration: float) -> LoadedModel:
+    from batchemo.inference.loaded import load_model
 
-    tools = load_tools(Settings(model=model.path))
+    tools = load_model(ModelSettings(model=model.path))
     if tools.bundle.digest != model.digest:
         raise BundleError(CHANGED)
-    return replace(tools, listening=replace(tools.listening, max_duration=max_duration))
+    return replace(tools, window_config=replace(tools.window_config, max_duration=max_duration))

@@ -15,26 +15,26 @@ from batchemo.app import charts
 from batchemo.app.config import AppOptions
 from batchemo.app.job import CHANGED
 from batchemo.app.results import (
-    Judgement,
-    Look,
-    Sent,
-    agreeing,
-    complaint,
+    ModelPrediction,
+    RecordingView,
+    Upload,
+    analyse_upload,
+    count_agreeing,
+    describe_failure,
     files_table,
     judgement,
-    look_at,
     media_type,
-    opinions_of,
+    predictions_of,
     titles,
     written,
 )
-from batchemo.app.worker_pool import shared_desks
+from batchemo.app.worker_pool import shared_pool
 from batchemo.audio import REASONS
 from batchemo.bundles import Bundle, load_bundle
 from batchemo.common.text import for_display
 from batchemo.errors import BatchemoError, UsageError
-from batchemo.inference.model_set import Panel, load_panel
-from batchemo.inference.settings import Interpretation, Settings
+from batchemo.inference.model_set import ModelSet, load_model_set
+from batchemo.inference.settings import ModelSettings, PostprocessSettings
 
 WHAT_IT_IS = (
     "The models learned from actors. What comes out is how an expression **sounds**, judged by "
@@ -56,7 +56,7 @@ COLUMNS = {
 
 
 @st.cache_resource(show_spinner=False)
-def shelf(models: tuple[str, ...]) -> tuple[Bundle, ...]:
+def load_models(models: tuple[str, ...]) -> tuple[Bundle, ...]:
     """The models on offer, verified once; what runs them lives in the workers."""
     try:
         return tuple(load_bundle(model) for model in models)
@@ -65,10 +65,10 @@ def shelf(models: tuple[str, ...]) -> tuple[Bundle, ...]:
 
 
 @st.cache_resource(show_spinner=False)
-def panel(models: tuple[str, ...]) -> Panel | None:
+def model_set(models: tuple[str, ...]) -> ModelSet | None:
     """The models as one table holds them; None where labels or names keep them apart."""
     try:
-        return load_panel([Settings(model) for model in models])
+        return load_model_set([ModelSettings(model) for model in models])
     except UsageError:
         return None
 
@@ -78,15 +78,15 @@ def show(options: AppOptions) -> None:
     st.set_page_config(page_title="batchemo", page_icon="🎙", layout="centered")
     st.title("How does a voice sound?")
     st.caption(WHAT_IT_IS)
-    bundles = shelf(options.models)
+    bundles = load_models(options.models)
     bundle, compared = choose(bundles)
     recordings = take(options)
     if recordings:
-        looks = look_at_all(recordings, compared, options)
-        how = options.interpretation
-        place = overview(recordings, looks, bundle, compared, how) if len(looks) > 1 else 0
-        closely(recordings[place], looks[place], bundle, compared, how)
-        downloads(looks, bundle, compared, how)
+        views = analyse_all(recordings, compared, options)
+        how = options.postprocess
+        place = overview(recordings, views, bundle, compared, how) if len(views) > 1 else 0
+        closely(recordings[place], views[place], bundle, compared, how)
+        downloads(views, bundle, compared, how)
     st.caption(WHAT_IS_KEPT)
 
 
@@ -101,15 +101,15 @@ def choose(bundles: Sequence[Bundle]) -> tuple[Bundle, Sequence[Bundle]]:
     return bundles[place], bundles if everyone else [bundles[place]]
 
 
-def take(options: AppOptions) -> list[Sent]:
+def take(options: AppOptions) -> list[Upload]:
     """Take recordings, as many as are allowed."""
     upload, speak = st.tabs(["Upload", "Speak"])
     files = upload.file_uploader(
         "Recordings: WAV, FLAC, Ogg, MP3, AIFF and more", accept_multiple_files=True
     )
     spoken = speak.audio_input("Say something, three seconds or more", sample_rate=48_000)
-    sent = [Sent(spoken.file_id, SPOKEN, spoken.getvalue())] if spoken is not None else []
-    sent += [Sent(file.file_id, file.name, file.getvalue()) for file in files]
+    sent = [Upload(spoken.file_id, SPOKEN, spoken.getvalue())] if spoken is not None else []
+    sent += [Upload(file.file_id, file.name, file.getvalue()) for file in files]
     if len(sent) > options.max_files:
         st.warning(
             f"Only the first {options.max_files} of {len(sent)} recordings are analysed. For more, "
@@ -118,15 +118,15 @@ def take(options: AppOptions) -> list[Sent]:
     return sent[: options.max_files]
 
 
-def look_at_all(
-    recordings: Sequence[Sent], bundles: Sequence[Bundle], options: AppOptions
-) -> list[Look]:
+def analyse_all(
+    recordings: Sequence[Upload], bundles: Sequence[Bundle], options: AppOptions
+) -> list[RecordingView]:
     """Look at every recording, and at none a second time."""
-    known: dict[str, Look] = st.session_state.get("looks", {})
-    looks = {each.key: known.get(each.key, Look({})) for each in recordings}
-    st.session_state["looks"] = looks
+    known: dict[str, RecordingView] = st.session_state.get("looks", {})
+    views = {each.key: known.get(each.key, RecordingView({})) for each in recordings}
+    st.session_state["looks"] = views
     missing = [
-        (each, [bundle for bundle in bundles if bundle.digest not in looks[each.key].rows])
+        (each, [bundle for bundle in bundles if bundle.digest not in views[each.key].rows])
         for each in recordings
     ]
     missing = [(each, wanted) for each, wanted in missing if wanted]
@@ -134,21 +134,21 @@ def look_at_all(
         progress = st.progress(0.0, "Listening…")
         for done, (each, wanted) in enumerate(missing):
             progress.progress(done / len(missing), f"Listening… {done} of {len(missing)}")
-            found = look_at(each, wanted, shared_desks(options.jobs), options)
-            looks[each.key] = looks[each.key].joined(found)
+            found = analyse_upload(each, wanted, shared_pool(options.jobs), options)
+            views[each.key] = views[each.key].joined(found)
         progress.empty()
-    return [looks[each.key] for each in recordings]
+    return [views[each.key] for each in recordings]
 
 
 def overview(
-    recordings: Sequence[Sent],
-    looks: Sequence[Look],
+    recordings: Sequence[Upload],
+    views: Sequence[RecordingView],
     bundle: Bundle,
     compared: Sequence[Bundle],
-    how: Interpretation,
+    how: PostprocessSettings,
 ) -> int:
     """Show a line for each recording; give the place of the one to be looked at closely."""
-    rows = [look.rows[bundle.digest] for look in looks]
+    rows = [look.rows[bundle.digest] for look in views]
     judged = [judgement(row, bundle, how) for row in rows]
     columns = {
         "recording": [for_display(each.name) for each in recordings],
@@ -157,12 +157,15 @@ def overview(
         "seconds": [row.duration for row in rows],
     }
     if len(compared) > 1:
-        opinions = [opinions_of(look, compared, how) for look in looks]
+        model_probabilities = [predictions_of(look, compared, how) for look in views]
         columns["agree"] = [
-            f"{agreeing(list(each.values()))} of {len(each)}" if each else "" for each in opinions
+            f"{count_agreeing(list(each.values()))} of {len(each)}" if each else ""
+            for each in model_probabilities
         ]
         for title in titles(compared):
-            columns[title] = [each[title].label if title in each else "" for each in opinions]
+            columns[title] = [
+                each[title].label if title in each else "" for each in model_probabilities
+            ]
     if not all(judged):
         columns["problem"] = [REASONS[row.reason] if row.reason else "" for row in rows]
     st.dataframe(columns, hide_index=True, column_config=COLUMNS)
@@ -173,11 +176,11 @@ def overview(
 
 
 def closely(
-    recording: Sent,
-    look: Look,
+    recording: Upload,
+    look: RecordingView,
     bundle: Bundle,
     compared: Sequence[Bundle],
-    how: Interpretation,
+    how: PostprocessSettings,
 ) -> None:
     """Show all that is known of one recording."""
     row = look.rows[bundle.digest]
@@ -186,15 +189,15 @@ def closely(
         st.text(for_display(recording.name))
         if judged is None:
             st.warning("This recording could not be analysed.", icon="⚠️")
-            st.text(complaint(row))
+            st.text(describe_failure(row))
         else:
             sounds, confidence, length = st.columns(3)
             sounds.metric("Sounds", judged.label)
             confidence.metric("Confidence", f"{judged.confidence:.0%}")
             length.metric("Length", f"{row.duration:.1f} s")
         play(recording)
-        if look.outline is not None:
-            st.vega_lite_chart(charts.waveform(look.outline), width="stretch")
+        if look.waveform is not None:
+            st.vega_lite_chart(charts.waveform_chart(look.waveform), width="stretch")
         if row.windows is not None and len(row.windows.starts) > 1:
             st.vega_lite_chart(charts.over_time(row.windows, bundle.labels), width="stretch")
         if judged is not None:
@@ -203,16 +206,16 @@ def closely(
             compare(look, compared, how)
 
 
-def play(recording: Sent) -> None:
+def play(recording: Upload) -> None:
     """Show a player for what browsers play."""
     kind = media_type(recording.content[:16])
     if kind is not None:
         st.audio(recording.content, format=kind)
 
 
-def compare(look: Look, bundles: Sequence[Bundle], how: Interpretation) -> None:
+def compare(look: RecordingView, bundles: Sequence[Bundle], how: PostprocessSettings) -> None:
     """Show what every model says of one recording."""
-    heard = opinions_of(look, bundles, how)
+    heard = predictions_of(look, bundles, how)
     if heard:
         st.caption(f"All models beside each other. {agreed(list(heard.values()))}")
         columns = {
@@ -224,23 +227,26 @@ def compare(look: Look, bundles: Sequence[Bundle], how: Interpretation) -> None:
         st.vega_lite_chart(charts.comparison(heard), width="stretch")
 
 
-def agreed(judgements: Sequence[Judgement]) -> str:
+def agreed(judgements: Sequence[ModelPrediction]) -> str:
     """Say how many models agree."""
-    count = agreeing(judgements)
+    count = count_agreeing(judgements)
     if count == len(judgements):
         return "All of them agree."
     return f"{count} of {len(judgements)} agree." if count > 1 else "No two of them agree."
 
 
 def downloads(
-    looks: Sequence[Look], bundle: Bundle, compared: Sequence[Bundle], how: Interpretation
+    views: Sequence[RecordingView],
+    bundle: Bundle,
+    compared: Sequence[Bundle],
+    how: PostprocessSettings,
 ) -> None:
     """Offer the table of all recordings, with columns for each model that is compared."""
-    asked = panel(tuple(str(each.path) for each in compared))
+    asked = model_set(tuple(str(each.path) for each in compared))
     if asked is None:
         st.caption("These models have no table in common: this is the chosen model's own.")
-        asked = Panel((bundle,), (Settings(),))
-    table = files_table(looks, asked, how)
+        asked = ModelSet((bundle,), (ModelSettings(),))
+    table = files_table(views, asked, how)
     for column, kind in zip(st.columns(2), ("CSV", "Parquet"), strict=True):
         ending = f".{kind.lower()}"
         column.download_button(

@@ -17,40 +17,40 @@ import numpy as np
 
 from batchemo.app.config import AppOptions
 from batchemo.app.job import Job, Model
-from batchemo.app.waveform import Outline
-from batchemo.app.worker_pool import Desks
+from batchemo.app.waveform import Waveform
+from batchemo.app.worker_pool import WorkerPool
 from batchemo.audio import REASONS
 from batchemo.bundles import Bundle
 from batchemo.common.arrays import Float32
 from batchemo.common.text import for_display, to_text
 from batchemo.errors import BatchemoError
-from batchemo.inference.model_set import Panel
-from batchemo.inference.postprocess import Teller
-from batchemo.inference.settings import PLAIN, Interpretation
+from batchemo.inference.model_set import ModelSet
+from batchemo.inference.postprocess import PostProcessor
+from batchemo.inference.settings import NO_POSTPROCESSING, PostprocessSettings
 from batchemo.sources import Recording, SourceOptions
-from batchemo.tables.derived import mean_of, named
-from batchemo.tables.rows import Row, Windows, to_batch
+from batchemo.tables.derived import label_or_uncertain, mean_probabilities
+from batchemo.tables.rows import RecordingResult, Windows, to_batch
 from batchemo.tables.write import open_writer
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def together(rows: Sequence[Row], bundles: Sequence[Bundle]) -> Row:
+def join_models(rows: Sequence[RecordingResult], bundles: Sequence[Bundle]) -> RecordingResult:
     """Give the row of all models, labels in the first one's order; it fails where one does."""
     if len(rows) == 1:
         return rows[0]
-    opinions, windows = [], []
+    model_probabilities, windows = [], []
     for row, bundle in zip(rows, bundles, strict=True):
         if row.probabilities is None or row.windows is None:
             why, found = row.reason, row.detail
             return replace(rows[0], reason=why, detail=found, probabilities=None, windows=None)
         order = [bundle.labels.index(label) for label in bundles[0].labels]
-        opinions.append(row.probabilities[order])
+        model_probabilities.append(row.probabilities[order])
         windows.append(replace(row.windows, probabilities=row.windows.probabilities[:, order]))
-    stacked = np.stack(opinions)
-    mean, joined = mean_of(stacked), _end_to_end(windows)
-    return replace(rows[0], probabilities=mean, opinions=stacked, windows=joined)
+    stacked = np.stack(model_probabilities)
+    mean, joined = mean_probabilities(stacked), _end_to_end(windows)
+    return replace(rows[0], probabilities=mean, model_probabilities=stacked, windows=joined)
 
 
 def _end_to_end(windows: Sequence[Windows]) -> Windows:
@@ -71,7 +71,7 @@ FILE = "recording"
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class Upload:
     """A recording that a visitor sent."""
 
     key: str
@@ -81,19 +81,19 @@ class Sent:
 
 
 @dataclass(frozen=True)
-class Look:
+class RecordingView:
     """What is known of one recording: a row for each model, by the model's digest."""
 
-    rows: Mapping[str, Row]
-    outline: Outline | None = None
+    rows: Mapping[str, RecordingResult]
+    waveform: Waveform | None = None
 
-    def joined(self, other: Look) -> Look:
+    def joined(self, other: RecordingView) -> RecordingView:
         """Add what other models found in the same recording."""
-        return Look({**self.rows, **other.rows}, self.outline or other.outline)
+        return RecordingView({**self.rows, **other.rows}, self.waveform or other.waveform)
 
 
 @dataclass(frozen=True)
-class Judgement:
+class ModelPrediction:
     """What one model says of a recording it could hear."""
 
     labels: tuple[str, ...]
@@ -109,7 +109,9 @@ class Judgement:
     @property
     def label(self) -> str:
         """The likeliest label, or that it is uncertain, as the tables tell it."""
-        return str(named(self.probabilities[None], self.labels, self.min_confidence)[0])
+        return str(
+            label_or_uncertain(self.probabilities[None], self.labels, self.min_confidence)[0]
+        )
 
     @property
     def likeliest(self) -> str:
@@ -122,7 +124,9 @@ class Judgement:
         return float(self.probabilities.max())
 
 
-def look_at(sent: Sent, bundles: Sequence[Bundle], desks: Desks, options: AppOptions) -> Look:
+def analyse_upload(
+    sent: Upload, bundles: Sequence[Bundle], pool: WorkerPool, options: AppOptions
+) -> RecordingView:
     """Have a recording analysed by a worker; what is wrong with it is told by its rows.
 
     It lies in a temporary folder only while a worker reads it, under a name of ours: neither a
@@ -132,32 +136,36 @@ def look_at(sent: Sent, bundles: Sequence[Bundle], desks: Desks, options: AppOpt
     job = Job(models, options.max_duration, options.timeout)
     try:
         with (
-            desks.borrow() as desk,
+            pool.borrow() as worker,
             tempfile.TemporaryDirectory(prefix="batchemo-app-") as folder,
         ):
             Path(folder, FILE).write_bytes(sent.content)
-            heard = desk.hear(job, Recording(folder, FILE, len(sent.content), None))
+            heard = worker.hear(job, Recording(folder, FILE, len(sent.content), None))
     except OSError as error:
         raise BatchemoError(f"the server could not take the recording: {error.strerror}") from error
     rows = (_anonymous(row, sent.name, folder) for row in heard.rows)
-    return Look({model.digest: row for model, row in zip(models, rows, strict=True)}, heard.outline)
+    return RecordingView(
+        {model.digest: row for model, row in zip(models, rows, strict=True)}, heard.waveform
+    )
 
 
-def _anonymous(row: Row, name: str, folder: str) -> Row:
+def _anonymous(row: RecordingResult, name: str, folder: str) -> RecordingResult:
     """Give a row the visitor's own name, and take away all that tells of the server."""
     detail = None if row.detail is None else row.detail.replace(folder, ROOT)
     file = to_text(name)
     return dataclasses.replace(row, root=ROOT, file=file, detail=detail, mtime_ns=None)
 
 
-def judgement(row: Row, bundle: Bundle, how: Interpretation = PLAIN) -> Judgement | None:
+def judgement(
+    row: RecordingResult, bundle: Bundle, how: PostprocessSettings = NO_POSTPROCESSING
+) -> ModelPrediction | None:
     """Give what the model says of the recording; None where it failed."""
     if row.probabilities is None:
         return None
-    return Judgement(bundle.labels, row.probabilities, how.min_confidence)
+    return ModelPrediction(bundle.labels, row.probabilities, how.min_confidence)
 
 
-def complaint(row: Row) -> str:
+def describe_failure(row: RecordingResult) -> str:
     """Say why a recording failed: the reason's sentence, and what was found.
 
     >>> complaint(Row("upload", "a.wav", reason="empty", detail="0 bytes"))
@@ -176,15 +184,15 @@ def titles(bundles: Sequence[Bundle]) -> list[str]:
     ]
 
 
-def opinions_of(
-    look: Look, bundles: Sequence[Bundle], how: Interpretation = PLAIN
-) -> dict[str, Judgement]:
+def predictions_of(
+    look: RecordingView, bundles: Sequence[Bundle], how: PostprocessSettings = NO_POSTPROCESSING
+) -> dict[str, ModelPrediction]:
     """Give what each model that could hear the recording says of it, by the model's title."""
     found = [judgement(look.rows[bundle.digest], bundle, how) for bundle in bundles]
     return {title: each for title, each in zip(titles(bundles), found, strict=True) if each}
 
 
-def agreeing(judgements: Sequence[Judgement]) -> int:
+def count_agreeing(judgements: Sequence[ModelPrediction]) -> int:
     """Count the models whose likeliest label is that of most of them.
 
     >>> import numpy as np
@@ -196,16 +204,22 @@ def agreeing(judgements: Sequence[Judgement]) -> int:
     return max(votes.values(), default=0)
 
 
-def files_table(looks: Sequence[Look], panel: Panel, how: Interpretation = PLAIN) -> pa.Table:
+def files_table(
+    views: Sequence[RecordingView],
+    model_set: ModelSet,
+    how: PostprocessSettings = NO_POSTPROCESSING,
+) -> pa.Table:
     """Give the files table of a scan with these models."""
     import pyarrow as pa
 
-    labels, models = panel.labels, panel.names
-    teller = Teller(panel.shape(how, SourceOptions()))
-    digests = [bundle.digest for bundle in panel.bundles]
-    rows = [together([look.rows[each] for each in digests], panel.bundles) for look in looks]
-    batch = to_batch(rows, labels=labels, model=panel.model, segments=False, models=models)
-    return pa.concat_tables([teller.shape.files().empty_table(), *teller.tables(lambda: [batch])])
+    labels, models = model_set.labels, model_set.names
+    postprocessor = PostProcessor(model_set.shape(how, SourceOptions()))
+    digests = [bundle.digest for bundle in model_set.bundles]
+    rows = [join_models([look.rows[each] for each in digests], model_set.bundles) for look in views]
+    batch = to_batch(rows, labels=labels, model=model_set.model, segments=False, models=models)
+    return pa.concat_tables(
+        [postprocessor.shape.files().empty_table(), *postprocessor.tables(lambda: [batch])]
+    )
 
 
 def written(table: pa.Table, kind: str) -> bytes:

@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 
 from batchemo.app.config import AppOptions
-from batchemo.app.worker_pool import shared_desks
+from batchemo.app.worker_pool import shared_pool
 from batchemo.errors import UsageError
 
 PAGE = Path(__file__).with_name("page.py")
@@ -36,11 +36,11 @@ def serve(options: AppOptions, *, host: str, port: int, browser: bool) -> None:
     words = ["run", *flags, str(PAGE), "--", options.to_word()]
     # ONNX Runtime would write down an identifier of the machine and call home.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    desks = shared_desks(options.jobs)
+    pool = shared_pool(options.jobs)
     try:
         main(words, prog_name="streamlit", standalone_mode=False)
     finally:
-        desks.close()
+        pool.close()
 
 
 def streamlit_settings(

@@ -16,7 +16,7 @@ _FIRST_STRETCH = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Outline:
+class Waveform:
     """What is drawn of a waveform."""
 
     seconds: float
@@ -25,7 +25,7 @@ class Outline:
     highs: Float32
 
 
-def outline_of(path: str) -> Outline:
+def read_waveform(path: str) -> Waveform:
     """Read a recording from end to end for its outline, in bounded memory.
 
     The recording must have been heard already: what is wrong with it raises `Failure`.
@@ -38,7 +38,7 @@ def outline_of(path: str) -> Outline:
                 pen.hear(mix(frames))
         finally:
             decoder.close()
-    return pen.outline(decoder.sample_rate)
+    return pen.waveform(decoder.sample_rate)
 
 
 class _Pen:
@@ -58,13 +58,13 @@ class _Pen:
         while len(self._lows) > 2 * MOST:
             self._join()
 
-    def outline(self, rate: int) -> Outline:
+    def waveform(self, rate: int) -> Waveform:
         while len(self._lows) > MOST:
             self._join()
         if len(self._rest):
             self._draw(self._rest[None])
             self._rest = self._rest[:0]
-        return Outline(self._stretch / rate, self._lows, self._highs)
+        return Waveform(self._stretch / rate, self._lows, self._highs)
 
     def _draw(self, stretches: Float32) -> None:
         self._lows = np.concatenate([self._lows, stretches.min(axis=1)])

@@ -16,7 +16,7 @@ from queue import Empty, LifoQueue
 from batchemo.app.job import (
     Heard,
     Job,
-    given_up,
+    lost_result,
     work,
 )
 from batchemo.errors import BatchemoError
@@ -24,8 +24,8 @@ from batchemo.sources import Recording
 from batchemo.workers.dispatcher import Dispatcher
 from batchemo.workers.executor import (
     Chunk,
-    Done,
-    LocalProcesses,
+    ChunkResult,
+    ProcessExecutor,
     R,
     Work,
     available_cpus,
@@ -37,7 +37,7 @@ PATIENCE = 600.0
 CLOSED = "the page is being closed"
 
 
-class Desk:
+class Worker:
     """A worker process, started at its first recording and again after a death.
 
     To the dispatcher it is an executor that survives being let go of.
@@ -45,7 +45,7 @@ class Desk:
 
     def __init__(self) -> None:
         self._crumbs = tempfile.TemporaryDirectory(prefix="batchemo-app-worker-")
-        self._processes: LocalProcesses | None = None
+        self._processes: ProcessExecutor | None = None
         self._closed = False
 
     def hear(self, job: Job, recording: Recording) -> Heard:
@@ -53,10 +53,10 @@ class Desk:
         dispatcher = Dispatcher(
             lambda workers: self,
             partial(work, job),
-            partial(given_up, job),
+            partial(lost_result, job),
             workers=1,
             timeout=job.timeout,
-            crumbs=self._crumbs.name,
+            heartbeats=self._crumbs.name,
         )
         try:
             (finished,) = dispatcher.run(iter([Chunk(0, (recording,))]))
@@ -66,18 +66,18 @@ class Desk:
             raise
         return finished.rows[0]
 
-    def submit(self, work: Work[R], chunk: Sequence[Recording]) -> Future[Done[R]]:
+    def submit(self, work: Work[R], chunk: Sequence[Recording]) -> Future[ChunkResult[R]]:
         """Begin to work on a chunk."""
         if self._closed:
             raise BatchemoError(CLOSED)
         if self._processes is None:
-            self._processes = LocalProcesses(self._crumbs.name, 1)
+            self._processes = ProcessExecutor(self._crumbs.name, 1)
         return self._processes.submit(work, chunk)
 
     @property
-    def lives(self) -> bool:
+    def alive(self) -> bool:
         """Whether a recording that was handed over will come back, well or not."""
-        return self._processes is None or self._processes.lives
+        return self._processes is None or self._processes.alive
 
     def shutdown(self, *, kill: bool) -> None:
         """Keep the worker for the next recording; with `kill`, end it."""
@@ -91,27 +91,27 @@ class Desk:
         self.shutdown(kill=True)
 
 
-class Desks:
+class WorkerPool:
     """All the workers there are."""
 
     def __init__(self, jobs: int = 0) -> None:
-        self._desks = [Desk() for _ in range(jobs or available_cpus())]
+        self._desks = [Worker() for _ in range(jobs or available_cpus())]
         # Last in, first out: a worker that was never needed is never started.
-        self._free: LifoQueue[Desk] = LifoQueue()
-        for desk in self._desks:
-            self._free.put(desk)
+        self._free: LifoQueue[Worker] = LifoQueue()
+        for worker in self._desks:
+            self._free.put(worker)
 
     @contextmanager
-    def borrow(self) -> Iterator[Desk]:
+    def borrow(self) -> Iterator[Worker]:
         """Lend a free worker, or wait for one."""
         try:
-            desk = self._free.get(timeout=PATIENCE)
+            worker = self._free.get(timeout=PATIENCE)
         except Empty:
             raise BatchemoError("too many recordings are waiting: try again later") from None
         try:
-            yield desk
+            yield worker
         finally:
-            self._free.put(desk)
+            self._free.put(worker)
 
     @property
     def free(self) -> int:
@@ -120,11 +120,11 @@ class Desks:
 
     def close(self) -> None:
         """End all workers."""
-        for desk in self._desks:
-            desk.close()
+        for worker in self._desks:
+            worker.close()
 
 
 @lru_cache(maxsize=1)
-def shared_desks(jobs: int) -> Desks:
+def shared_pool(jobs: int) -> WorkerPool:
     """Give the desks of this server, the same for all its visitors."""
-    return Desks(jobs)
+    return WorkerPool(jobs)

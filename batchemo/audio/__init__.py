@@ -2,16 +2,16 @@
 
 from batchemo.audio.failure import REASONS, Failure
 from batchemo.audio.file import OpenFile, open_audio
-from batchemo.audio.reader import Facts, Listening, ListenOptions, Window, listen
+from batchemo.audio.reader import AudioInfo, Window, WindowConfig, WindowReader, read_windows
 
 __all__ = [
     "REASONS",
-    "Facts",
+    "AudioInfo",
     "Failure",
-    "ListenOptions",
-    "Listening",
     "OpenFile",
     "Window",
-    "listen",
+    "WindowConfig",
+    "WindowReader",
     "open_audio",
+    "read_windows",
 ]

@@ -11,9 +11,9 @@ import soundfile
 
 from batchemo.audio.failure import Failure
 from batchemo.audio.file import OpenFile
-from batchemo.audio.formats.containers import end_of_tags, find_sound, kind_of
-from batchemo.audio.formats.mp3 import find_frame, right_index
-from batchemo.audio.formats.ogg import flaw_of_ogg
+from batchemo.audio.formats.containers import detect_format, end_of_tags, find_audio_chunk
+from batchemo.audio.formats.mp3 import find_frame, missing_index
+from batchemo.audio.formats.ogg import find_ogg_damage
 from batchemo.common.arrays import Float32
 
 # 2 MB of float32: eleven seconds of 48 kHz mono, so that most recordings are one block.
@@ -86,12 +86,12 @@ class Decoder:
     def __init__(self, file: OpenFile) -> None:
         if file.size == 0:
             raise Failure("empty", "0 bytes")
-        kind = kind_of(file.read_at)
+        kind = detect_format(file.read_at)
         if kind is None:
             raise Failure("not_audio", f"{file.size:,} bytes, which begin like no known recording")
         self._file = file
         self._kind = kind
-        self._sound = find_sound(kind, file.read_at, file.size)
+        self._sound = find_audio_chunk(kind, file.read_at, file.size)
         self._handle = self._open()
         self.sample_rate: int = self._handle.samplerate
         self.channels: int = self._handle.channels
@@ -118,7 +118,7 @@ class Decoder:
             return self._file.descriptor
         tags = end_of_tags(self._file.read_at) or 0
         frame = find_frame(self._file.read_at, tags) or 0
-        index = right_index(self._file.read_at, frame, self._file.size)
+        index = missing_index(self._file.read_at, frame, self._file.size)
         if index is not None:
             return _View(self._file, index.sound, before=index.frame)
         if frame != tags:
@@ -150,7 +150,7 @@ class Decoder:
         if self.channels > MOST_CHANNELS:
             raise Failure("unsupported", f"{self.channels} channels")
         self._require_promised()
-        flaw = flaw_of_ogg(self._file.read_at, self._file.size) if self._kind == "OGG" else None
+        flaw = find_ogg_damage(self._file.read_at, self._file.size) if self._kind == "OGG" else None
         if flaw is not None:
             raise flaw
 

@@ -13,7 +13,7 @@ from batchemo.audio.decode import Decoder, mix
 from batchemo.audio.failure import Failure
 from batchemo.audio.file import open_audio
 from batchemo.audio.levels import ClipMeter, LevelMeter, peak_of
-from batchemo.audio.vad import sounds_like_speech
+from batchemo.audio.vad import is_speech
 from batchemo.audio.windows import Resampler, WindowCutter
 from batchemo.common.arrays import Float32
 from batchemo.common.timing import StageSeconds, timed
@@ -21,8 +21,8 @@ from batchemo.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListenOptions:
-    """What `listen` needs to know; all durations are seconds, all levels dBFS.
+class WindowConfig:
+    """What `read_windows` needs to know; all durations are seconds, all levels dBFS.
 
     >>> ListenOptions(rate=16000, window=3.0, hop=1.5).channel
     'mix'
@@ -67,7 +67,7 @@ class Window:
     """The place of the options that asked for it, where several were given."""
 
 
-class Ear:
+class RateStream:
     """Takes a signal block by block; gives the windows of all options that want this rate.
 
     `wishes` are these options by their places.
@@ -77,7 +77,7 @@ class Ear:
         self,
         sample_rate: int,
         rate: int,
-        wishes: Mapping[int, ListenOptions],
+        wishes: Mapping[int, WindowConfig],
         seconds: StageSeconds,
     ) -> None:
         self._rate = rate
@@ -125,7 +125,7 @@ class Ear:
     def _window(self, place: int, start: int, samples: Float32) -> Window:
         rate = self._rate
         with timed(self._seconds, "gate"):
-            speech = sounds_like_speech(samples, rate)
+            speech = is_speech(samples, rate)
         if speech:
             self._heard_speech.add(place)
         return Window(start / rate, (start + len(samples)) / rate, samples, speech, place)
@@ -136,7 +136,7 @@ _BEYOND_EVERY_SCALE = 1e9
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class AudioInfo:
     """What is known of a recording, also of one that failed; None is unknown."""
 
     size: int | None = None
@@ -149,19 +149,19 @@ class Facts:
     silence: float | None = None
 
 
-class Listening:
-    """One recording being heard. Iterate once for its windows; see `listen`."""
+class WindowReader:
+    """One recording being heard. Iterate once for its windows; see `read_windows`."""
 
-    def __init__(self, path: str, several: Sequence[ListenOptions]) -> None:
+    def __init__(self, path: str, several: Sequence[WindowConfig]) -> None:
         self._path = path
         self._several = several
         self._options = several[0]
         self._stack = ExitStack()
-        self._facts = Facts()
+        self._facts = AudioInfo()
         self.seconds: dict[str, float] = {"decode": 0.0, "resample": 0.0, "gate": 0.0}
         """How long each stage has taken so far."""
 
-    def __enter__(self) -> Listening:
+    def __enter__(self) -> WindowReader:
         return self
 
     def __exit__(
@@ -173,7 +173,7 @@ class Listening:
         self._stack.close()
 
     @property
-    def facts(self) -> Facts:
+    def info(self) -> AudioInfo:
         """What is known so far."""
         return self._facts
 
@@ -203,12 +203,12 @@ class Listening:
             yield from ear.finish()
         self._judge_sound(ears)
 
-    def _ears(self, sample_rate: int) -> list[Ear]:
+    def _ears(self, sample_rate: int) -> list[RateStream]:
         """One for each rate that is asked for, in the order of the options."""
-        wishes: dict[int, dict[int, ListenOptions]] = {}
+        wishes: dict[int, dict[int, WindowConfig]] = {}
         for place, options in enumerate(self._several):
             wishes.setdefault(options.rate, {})[place] = options
-        return [Ear(sample_rate, rate, each, self.seconds) for rate, each in wishes.items()]
+        return [RateStream(sample_rate, rate, each, self.seconds) for rate, each in wishes.items()]
 
     def _open(self) -> Decoder:
         file = self._stack.enter_context(open_audio(self._path))
@@ -261,7 +261,7 @@ class Listening:
         if seconds < least:
             raise Failure("too_short", f"{seconds:.6g} s; the least is {least:g} s")
 
-    def _judge_sound(self, ears: Sequence[Ear]) -> None:
+    def _judge_sound(self, ears: Sequence[RateStream]) -> None:
         """Judge the recording as a whole: it is worth the time of all models or of none."""
         loudest = min(ear.level.loudest_db for ear in ears)
         if loudest < self._options.silent_below:
@@ -270,11 +270,11 @@ class Listening:
             raise Failure("no_speech", "no window holds anything like speech")
 
 
-def listen(path: str, options: ListenOptions, *others: ListenOptions) -> Listening:
+def read_windows(path: str, options: WindowConfig, *others: WindowConfig) -> WindowReader:
     """Hear the recording at `path`: a context manager that gives its windows one after another.
 
     Nothing is opened before the first window is asked for. Iterating raises `Failure` as soon as
-    one is known, at the latest after the last window: then none of the windows counts. `facts`
+    one is known, at the latest after the last window: then none of the windows counts. `info`
     tells what was learned either way, `seconds` what each stage took.
 
         with listen("call.wav", ListenOptions(rate=16000, window=3.0, hop=1.5)) as heard:
@@ -291,4 +291,4 @@ def listen(path: str, options: ListenOptions, *others: ListenOptions) -> Listeni
         for other in others
     ):
         raise ValueError("options for one hearing may differ in rate, window and hop alone")
-    return Listening(path, several)
+    return WindowReader(path, several)

@@ -19,7 +19,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from batchemo.common.arrays import Float32
 
-LEAST_CHANGE_DB = 2.5
+MIN_CHANGE_DB = 2.5
 """Above what steady sounds reach, below what speech keeps in noise: figures in docs/audio.md."""
 
 _COARSE_RATE = 4000
@@ -37,14 +37,14 @@ _BAND_FLOOR = 1e-4
 _NO_POWER = 1e-14
 
 
-def sounds_like_speech(samples: Float32, rate: int) -> bool:
+def is_speech(samples: Float32, rate: int) -> bool:
     """Whether a window of signal changes the way that speech does.
 
     >>> tone = np.sin(np.arange(48000, dtype=np.float32) / 10)
     >>> sounds_like_speech(tone, 16000)
     False
     """
-    return spectral_change(samples, rate) >= LEAST_CHANGE_DB
+    return spectral_change(samples, rate) >= MIN_CHANGE_DB
 
 
 def spectral_change(samples: Float32, rate: int) -> float:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ _PART = "{:09d}.part.arrow"
 _DIGITS = "[0-9]" * 9
 
 
-def folder_beside(output: str | Path) -> Path:
+def store_folder(output: str | Path) -> Path:
     """Name the folder of an output's parts.
 
     >>> str(folder_beside("out/results.parquet"))
@@ -30,11 +31,11 @@ def folder_beside(output: str | Path) -> Path:
 
 def longest_of_parts(output: Path) -> Path:
     """Name the file with the longest path that a scan makes among an output's parts."""
-    return unfinished_path(folder_beside(output) / _PART.format(0))
+    return unfinished_path(store_folder(output) / _PART.format(0))
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class ChunkStore:
     """The parts in a folder, by their numbers, and a copy of the earlier table."""
 
     folder: Path
@@ -107,3 +108,29 @@ def _read(path: Path) -> pa.Table | None:
     except (pa.ArrowInvalid, OSError):
         return None
     return table
+
+
+PREVIOUS = -1
+"""The source that is the earlier table; parts have their numbers, from 0 on."""
+
+
+Reader = Callable[[int], "pa.Table"]
+"""Gives all rows of a source."""
+
+
+PARTS_AT_HAND = 8
+
+
+def reader_of(parts: ChunkStore, schema: pa.Schema) -> Reader:
+    """Give a reader of sources that keeps the last few at hand."""
+
+    @lru_cache(maxsize=PARTS_AT_HAND)
+    def read(source: int) -> pa.Table:
+        if source == PREVIOUS:
+            return parts.read_earlier()
+        table = parts.read(source, schema)
+        if table is None:
+            raise OSError(f"part {source} in {parts.folder} was damaged while the scan ran")
+        return table
+
+    return read

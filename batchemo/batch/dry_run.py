@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from batchemo.batch.chunk_store import Parts, folder_beside
-from batchemo.batch.known_rows import EARLIER, Ledger
+from batchemo.batch.chunk_store import PREVIOUS, ChunkStore, store_folder
+from batchemo.batch.known_rows import KnownRows
 from batchemo.batch.options import ScanOptions
-from batchemo.batch.outputs import named_by_killed_run, refuse_surprises, targets_of
+from batchemo.batch.outputs import named_by_killed_run, output_paths, refuse_unasked
 from batchemo.batch.plan import is_gone
-from batchemo.batch.previous import adopt
-from batchemo.batch.setup import Prepared, enter_parts, new_ledger, prepare, problems_of
+from batchemo.batch.previous import open_previous
+from batchemo.batch.setup import Prepared, enter_parts, new_known_rows, prepare, problems_of
 from batchemo.errors import BatchemoError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class DryRun:
     """What a scan would find, by state, and what of the sources could not be looked at."""
 
     new: State
@@ -66,64 +66,64 @@ class Preview:
         )
 
 
-def preview(options: ScanOptions) -> Preview:
+def dry_run(options: ScanOptions) -> DryRun:
     """Compare the sources with what earlier runs did; nothing is written, not even a lock."""
     ready = prepare(options)
-    ledger = _ledger_of(ready)
+    known_rows = _ledger_of(ready)
     new, changed, unchanged, gone, elsewhere = (State() for _ in range(5))
     limited = False
     for recording in ready.recordings():
-        known, place = ledger.find(recording)
+        known, place = known_rows.find(recording)
         state = unchanged if place is not None else changed if known else new
         if state is not unchanged and new.files + changed.files == options.limit:
             limited = True
             break
-        ledger.ask(recording)
+        known_rows.ask(recording)
         state.add(recording.file, recording.size)
-    for _, root, file in ledger.unasked():
+    for _, root, file in known_rows.unasked():
         (gone if is_gone(root, file) else elsewhere).add(file, None)
-    tally = ready.sources.tally
-    return Preview(
+    skipped = ready.sources.skipped
+    return DryRun(
         new,
         changed,
         unchanged,
         gone,
         elsewhere,
-        young=tally.young,
-        duplicates=tally.duplicates,
-        hidden=tally.hidden,
-        links=tally.links,
-        problems=problems_of(tally),
+        young=skipped.young,
+        duplicates=skipped.duplicates,
+        hidden=skipped.hidden,
+        links=skipped.links,
+        problems=problems_of(skipped),
         limited=limited,
     )
 
 
-def _ledger_of(ready: Prepared) -> Ledger:
-    ledger = new_ledger(ready.options, ready.model)
+def _ledger_of(ready: Prepared) -> KnownRows:
+    known_rows = new_known_rows(ready.options, ready.model)
     targets, shape = ready.targets, ready.shape
     if targets is not None:
-        refuse_surprises(ready.options, targets)
+        refuse_unasked(ready.options, targets)
         if ready.options.update and targets.files.exists():
-            earlier = adopt(targets.files, targets.segments, shape)
+            earlier = open_previous(targets.files, targets.segments, shape)
             for batch in earlier.batches:
-                ledger.add(EARLIER, 0, batch, complete=earlier.complete)
-        enter_parts(ledger, Parts(folder_beside(targets.files)), shape)
-    return ledger
+                known_rows.add(PREVIOUS, 0, batch, complete=earlier.complete)
+        enter_parts(known_rows, ChunkStore(store_folder(targets.files)), shape)
+    return known_rows
 
 
 def repeats_a_finished_run(options: ScanOptions) -> bool:
     """Tell whether all outputs are there, and hold just the rows that this scan would write."""
-    targets = targets_of(options)
+    targets = output_paths(options)
     asked = options.update or options.overwrite
     if targets is None or asked or options.sources.files_from == STDIN:
         return False
     if not all(path.exists() for path in targets.all()):
         return False
-    if Parts(folder_beside(targets.files)).numbers() and not named_by_killed_run(targets):
+    if ChunkStore(store_folder(targets.files)).numbers() and not named_by_killed_run(targets):
         # An interrupted run is not finished: its parts are for the command that goes on with it.
         return False
     try:
-        found = preview(replace(options, update=True))
+        found = dry_run(replace(options, update=True))
     except BatchemoError:
         return False
     others = (found.new, found.changed, found.gone, found.elsewhere)

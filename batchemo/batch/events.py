@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from batchemo.batch.plan import Plan
 from batchemo.common.timing import StageSeconds
-from batchemo.tables.rows import Row
+from batchemo.tables.rows import RecordingResult
 from batchemo.tables.summary import Summary
-from batchemo.workers.dispatcher import Finished
+from batchemo.workers.dispatcher import FinishedChunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Report:
     """Recordings that were named and could not be found, whose earlier rows are kept."""
     empty_roots: tuple[str, ...] = ()
     """Roots that are not there or empty, as an unmounted disk is: nothing of theirs is pruned."""
-    cautions: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     """What else the user should know, in words."""
 
     @property
@@ -109,10 +109,10 @@ class Report:
 
 
 Event = Started | Advanced | RecordingFailed | Warned | Report
-Listener = Callable[[Event], None]
+EventHandler = Callable[[Event], None]
 
 
-def ignore(event: Event) -> None:
+def ignore_event(event: Event) -> None:
     """Listen to nothing."""
 
 
@@ -132,7 +132,9 @@ class Progress:
         """Seconds since the beginning."""
         return time.monotonic() - self._began
 
-    def tell(self, finished: Finished[Row], plan: Plan, listener: Listener) -> None:
+    def tell(
+        self, finished: FinishedChunk[RecordingResult], plan: Plan, listener: EventHandler
+    ) -> None:
         """Add a chunk, and tell the listener of its failures and how far all is."""
         self._add(finished)
         for row in finished.rows:
@@ -142,16 +144,16 @@ class Progress:
             Advanced(
                 done=self.done,
                 failed=self.failed,
-                found=plan.tally.to_do,
-                kept=plan.tally.kept,
-                all_found=plan.tally.whole,
+                found=plan.counts.to_do,
+                kept=plan.counts.kept,
+                all_found=plan.counts.whole,
                 seconds=self.sound,
                 bytes_done=self.bytes,
-                bytes_found=plan.tally.bytes,
+                bytes_found=plan.counts.bytes,
             )
         )
 
-    def _add(self, finished: Finished[Row]) -> None:
+    def _add(self, finished: FinishedChunk[RecordingResult]) -> None:
         self.done += len(finished.rows)
         self.failed += sum(row.reason is not None for row in finished.rows)
         self.sound += sum(row.duration or 0.0 for row in finished.rows)

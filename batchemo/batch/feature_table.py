@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from batchemo import __version__
-from batchemo.audio import ListenOptions
-from batchemo.batch.chunk_store import folder_beside
+from batchemo.audio import WindowConfig
+from batchemo.batch.chunk_store import store_folder
 from batchemo.batch.events import (
     Advanced,
-    Listener,
+    EventHandler,
     RecordingFailed,
-    ignore,
+    ignore_event,
 )
-from batchemo.batch.known_rows import Ledger
+from batchemo.batch.known_rows import KnownRows
 from batchemo.batch.outputs import check_output
 from batchemo.batch.plan import Plan
 from batchemo.batch.setup import problems_of
@@ -29,22 +29,22 @@ from batchemo.common import locks
 from batchemo.common.locks import scratch_folder
 from batchemo.common.text import for_display
 from batchemo.errors import LockedError
-from batchemo.features import Recipe
+from batchemo.features import FeatureSet
 from batchemo.inference.feature_task import (
     ENDING,
-    Gathering,
-    Harvest,
+    FeatureTask,
+    RecordingFeatures,
     gather,
-    given_up,
     in_order,
+    lost_result,
 )
-from batchemo.inference.provenance import account_of_sources
+from batchemo.inference.provenance import source_provenance
 from batchemo.inference.settings import TIMEOUT, check_channel
 from batchemo.sources import SourceOptions, open_sources
 from batchemo.tables.schema import FEATURES, FRAME, STATUS_FAILED, STATUS_OK, features_schema
-from batchemo.tables.write import regroup, with_account
-from batchemo.workers.dispatcher import Dispatcher, Finished
-from batchemo.workers.executor import LocalProcesses, available_cpus
+from batchemo.tables.write import rechunk, with_provenance
+from batchemo.workers.dispatcher import Dispatcher, FinishedChunk
+from batchemo.workers.executor import ProcessExecutor, available_cpus
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,7 +58,7 @@ BYTES_A_PIECE = 4 * 2**20
 class Layout:
     """The columns of a recipe's table: a row a window, or a row a frame of one."""
 
-    recipe: Recipe
+    recipe: FeatureSet
     window: float
     manifest: pa.Table | None
 
@@ -74,7 +74,7 @@ class Layout:
         shape = self.recipe.shape(self.window)
         return shape[0] if len(shape) > 1 else 0
 
-    def batches(self, harvest: Harvest) -> Iterator[pa.RecordBatch]:
+    def batches(self, harvest: RecordingFeatures) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a recording, and remove the file that they come from."""
         if harvest.path is None:
             yield self._batch(harvest, 1, {})
@@ -93,7 +93,9 @@ class Layout:
                 yield self._batch(harvest, count, known | dict(columns))
         harvest.discard()
 
-    def _batch(self, harvest: Harvest, rows: int, known: dict[str, Any]) -> pa.RecordBatch:
+    def _batch(
+        self, harvest: RecordingFeatures, rows: int, known: dict[str, Any]
+    ) -> pa.RecordBatch:
         """Make a batch; what is not known of its rows is null."""
         import pyarrow as pa
 
@@ -116,7 +118,7 @@ class Layout:
                 columns.append(pa.repeat(pa.scalar(facts.get(field.name), kind), rows))
         return pa.record_batch(columns, names=self.schema.names)
 
-    def _of_manifest(self, harvest: Harvest, rows: int) -> dict[str, pa.Array]:
+    def _of_manifest(self, harvest: RecordingFeatures, rows: int) -> dict[str, pa.Array]:
         import pyarrow as pa
 
         if self.manifest is None:
@@ -129,11 +131,11 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class ExtractOptions:
+class FeatureTableOptions:
     """What to compute of which recordings, and where it goes."""
 
     sources: SourceOptions
-    recipe: Recipe
+    recipe: FeatureSet
     output: str
     window: float | None = None
     """Seconds; by default the recipe's own."""
@@ -148,15 +150,15 @@ class ExtractOptions:
         check_channel(self.channel)
 
     @property
-    def listening(self) -> ListenOptions:
+    def window_config(self) -> WindowConfig:
         """How recordings are to be heard."""
         window = self.recipe.window if self.window is None else self.window
         hop = window if self.hop is None else self.hop
-        return ListenOptions(rate=self.recipe.rate, window=window, hop=hop, channel=self.channel)
+        return WindowConfig(rate=self.recipe.rate, window=window, hop=hop, channel=self.channel)
 
 
 @dataclass(slots=True)
-class Extracted:
+class FeatureTableReport:
     """How it went."""
 
     recordings: int = 0
@@ -175,23 +177,25 @@ class Extracted:
         return 3 if self.failed or self.problems else 0
 
 
-def run_extract(options: ExtractOptions, listener: Listener = ignore) -> Extracted:
+def write_feature_table(
+    options: FeatureTableOptions, listener: EventHandler = ignore_event
+) -> FeatureTableReport:
     """Write the table, and tell how it went."""
     path = check_output(options.output, overwrite=options.overwrite)
     sources = open_sources(options.sources, frozenset([*FEATURES, *options.recipe.names]))
-    layout = Layout(options.recipe, options.listening.window, sources.extras)
-    schema = with_account(layout.schema, account_of(options))
-    plan, done = Plan(Ledger("")), Extracted()
-    with _spills(path) as folder, scratch_folder() as crumbs:
+    layout = Layout(options.recipe, options.window_config.window, sources.extras)
+    schema = with_provenance(layout.schema, run_provenance(options))
+    plan, done = Plan(KnownRows("")), FeatureTableReport()
+    with _spills(path) as folder, scratch_folder() as heartbeats:
         workers = options.jobs or available_cpus()
-        task = Gathering(options.recipe, options.listening, str(folder), options.timeout)
-        dispatcher: Dispatcher[Harvest] = Dispatcher(
-            partial(LocalProcesses, str(crumbs)),
+        task = FeatureTask(options.recipe, options.window_config, str(folder), options.timeout)
+        dispatcher: Dispatcher[RecordingFeatures] = Dispatcher(
+            partial(ProcessExecutor, str(heartbeats)),
             partial(gather, task),
-            given_up,
+            lost_result,
             workers=workers,
             timeout=options.timeout,
-            crumbs=str(crumbs),
+            heartbeats=str(heartbeats),
         )
         with (
             closing(dispatcher.run(plan.chunks(sources))) as finished,
@@ -199,17 +203,17 @@ def run_extract(options: ExtractOptions, listener: Listener = ignore) -> Extract
         ):
             chunks = _tell(finished, plan, done, listener)
             batches = (batch for harvest in in_order(chunks) for batch in layout.batches(harvest))
-            for piece in regroup(batches, schema):
+            for piece in rechunk(batches, schema):
                 table.write(piece)
-    done.hidden, done.links = sources.tally.hidden, sources.tally.links
-    done.problems = problems_of(sources.tally)
+    done.hidden, done.links = sources.skipped.hidden, sources.skipped.links
+    done.problems = problems_of(sources.skipped)
     return done
 
 
 @contextmanager
 def _spills(output: Path) -> Iterator[Path]:
     """Hold the folder beside the output, without what an interrupted run has left there."""
-    folder = folder_beside(output)
+    folder = store_folder(output)
     try:
         with locks.hold(folder, wait=False):
             _clear(folder)
@@ -230,8 +234,11 @@ def _clear(folder: Path) -> None:
 
 
 def _tell(
-    finished: Iterator[Finished[Harvest]], plan: Plan, done: Extracted, listener: Listener
-) -> Iterator[tuple[int, tuple[Harvest, ...]]]:
+    finished: Iterator[FinishedChunk[RecordingFeatures]],
+    plan: Plan,
+    done: FeatureTableReport,
+    listener: EventHandler,
+) -> Iterator[tuple[int, tuple[RecordingFeatures, ...]]]:
     """Count what comes by, and let the listener know."""
     for each in finished:
         for harvest in each.rows:
@@ -247,25 +254,25 @@ def _tell(
             Advanced(
                 done=done.recordings,
                 failed=done.failed,
-                found=plan.tally.to_do,
+                found=plan.counts.to_do,
                 kept=0,
-                all_found=plan.tally.whole,
+                all_found=plan.counts.whole,
                 seconds=done.seconds,
                 bytes_done=done.bytes,
-                bytes_found=plan.tally.bytes,
+                bytes_found=plan.counts.bytes,
             )
         )
         yield each.chunk.number, each.rows
 
 
-def account_of(options: ExtractOptions) -> dict[str, Any]:
+def run_provenance(options: FeatureTableOptions) -> dict[str, Any]:
     """Tell what can change the rows."""
-    listening = options.listening
+    window_config = options.window_config
     return {
         "batchemo": __version__,
         "features": options.recipe.to_dict(),
-        "window": listening.window,
-        "hop": listening.hop,
-        "options": {"channel": listening.channel},
-        "sources": account_of_sources(options.sources),
+        "window": window_config.window,
+        "hop": window_config.hop,
+        "options": {"channel": window_config.channel},
+        "sources": source_provenance(options.sources),
     }

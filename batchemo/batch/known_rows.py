@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from batchemo.batch.chunk_store import PREVIOUS
 from batchemo.common.text import to_text
 from batchemo.sources import Recording
 from batchemo.tables.schema import STATUS_OK
@@ -14,8 +15,6 @@ from batchemo.tables.schema import STATUS_OK
 if TYPE_CHECKING:
     import pyarrow as pa
 
-EARLIER = -1
-"""The source that is the earlier table; parts have their numbers, from 0 on."""
 
 UNKNOWN = -1
 
@@ -27,7 +26,7 @@ Place = tuple[int, int]
 
 
 @dataclass(slots=True)
-class Ledger:
+class KnownRows:
     """Rows by the identity of their recordings.
 
     A row is good for a recording of the same size and mtime, if it was computed by the same
@@ -103,7 +102,7 @@ class Ledger:
 
     def _fits(self, entry: int, recording: Recording) -> bool:
         if recording.size is None:
-            heard_once = self._sizes[entry] != UNKNOWN and self._sources[entry] == EARLIER
+            heard_once = self._sizes[entry] != UNKNOWN and self._sources[entry] == PREVIOUS
             return self.keep_unreachable and heard_once
         same_size = recording.size == self._sizes[entry]
         return same_size and recording.mtime_ns == self._mtimes[entry]

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from batchemo.errors import UsageError
-from batchemo.inference.settings import PLAIN, TIMEOUT, Interpretation, Settings
+from batchemo.inference.settings import (
+    NO_POSTPROCESSING,
+    TIMEOUT,
+    ModelSettings,
+    PostprocessSettings,
+)
 from batchemo.sources import SourceOptions
 
 STDOUT = "-"
@@ -16,9 +21,9 @@ class ScanOptions:
     """A whole scan: where recordings are, what to compute, and where it goes."""
 
     sources: SourceOptions
-    settings: tuple[Settings, ...] = (Settings(),)
+    settings: tuple[ModelSettings, ...] = (ModelSettings(),)
     """Those of each model, which hear every recording together."""
-    interpretation: Interpretation = PLAIN
+    postprocess: PostprocessSettings = NO_POSTPROCESSING
     """What is made of what the models say."""
     output: str | None = None
     """A path ending in .parquet or .csv; "-" for CSV on a stream; None to keep it in memory."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchemo.batch.chunk_store import folder_beside, longest_of_parts
+from batchemo.batch.chunk_store import longest_of_parts, store_folder
 from batchemo.batch.options import STDOUT, ScanOptions
 from batchemo.common.files import atomic_write, unfinished_path
 from batchemo.common.text import for_display
@@ -63,7 +63,7 @@ _NAMING = "naming.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Targets:
+class OutputPaths:
     """The files of a run's tables."""
 
     files: Path
@@ -77,20 +77,20 @@ class Targets:
     def spared(self, recordings: Iterable[Recording]) -> Iterator[Recording]:
         """Yield the recordings without what is an output, or lies among the parts of one."""
         outputs = {str(target) for target in self.all()}
-        parts = tuple(f"{folder_beside(target)}{os.sep}" for target in self.all())
+        parts = tuple(f"{store_folder(target)}{os.sep}" for target in self.all())
         for recording in recordings:
             path = recording.path
             if path not in outputs and not path.startswith(parts):
                 yield recording
 
 
-def targets_of(options: ScanOptions) -> Targets | None:
+def output_paths(options: ScanOptions) -> OutputPaths | None:
     """Check the names of all outputs; None where nothing goes to a file."""
     if options.output is None or options.output == STDOUT:
         if options.segments or options.summary:
             raise UsageError("--segments and --summary need a file for the main table: -o FILE")
         return None
-    targets = Targets(
+    targets = OutputPaths(
         _absolute(options.output),
         _absolute(options.segments) if options.segments else None,
         _absolute(options.summary) if options.summary else None,
@@ -117,13 +117,13 @@ def _inputs(options: ScanOptions) -> Iterator[str]:
             yield name
 
 
-def refuse_surprises(options: ScanOptions, targets: Targets) -> None:
+def refuse_unasked(options: ScanOptions, targets: OutputPaths) -> None:
     """Refuse to replace what exists unless asked to."""
     if not (options.update or options.overwrite):
-        refuse_strangers(targets)
+        refuse_existing(targets)
 
 
-def refuse_strangers(targets: Targets) -> None:
+def refuse_existing(targets: OutputPaths) -> None:
     """Refuse to replace what exists, unless this run named it itself.
 
     A run that is killed between the naming of its tables and its very end leaves word of them.
@@ -131,10 +131,10 @@ def refuse_strangers(targets: Targets) -> None:
     own = _own_names(targets)
     for path in targets.all():
         if path.exists() and str(path) not in own:
-            raise surprise(path)
+            raise output_exists(path)
 
 
-def surprise(path: Path) -> UsageError:
+def output_exists(path: Path) -> UsageError:
     """Say that a table is there which nobody asked to replace."""
     return UsageError(
         f"{for_display(str(path))} exists. --update analyses only what is new or changed since; "
@@ -142,29 +142,29 @@ def surprise(path: Path) -> UsageError:
     )
 
 
-def _own_names(targets: Targets) -> list[str]:
+def _own_names(targets: OutputPaths) -> list[str]:
     try:
-        named: list[str] = json.loads((folder_beside(targets.files) / _NAMING).read_text())
+        named: list[str] = json.loads((store_folder(targets.files) / _NAMING).read_text())
     except (FileNotFoundError, ValueError):
         return []
     return named
 
 
-def named_by_killed_run(targets: Targets) -> bool:
+def named_by_killed_run(targets: OutputPaths) -> bool:
     """Tell whether a run was killed when it had named all its tables, and had only to tidy up."""
     own = _own_names(targets)
     return all(path.exists() and str(path) in own for path in targets.all())
 
 
-def tell_naming(targets: Targets) -> None:
+def record_naming(targets: OutputPaths) -> None:
     """Leave word of the tables that are about to get their names."""
     word = json.dumps([str(path) for path in targets.all()])
-    with atomic_write(folder_beside(targets.files) / _NAMING) as stream:
+    with atomic_write(store_folder(targets.files) / _NAMING) as stream:
         stream.write(word.encode())
 
 
-def forget_naming(targets: Targets) -> None:
+def discard_naming(targets: OutputPaths) -> None:
     """Take that word back: all is done."""
-    path = folder_beside(targets.files) / _NAMING
+    path = store_folder(targets.files) / _NAMING
     for each in (path, unfinished_path(path)):
         each.unlink(missing_ok=True)

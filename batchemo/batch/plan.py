@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from batchemo.batch.known_rows import Ledger, Place
+from batchemo.batch.known_rows import KnownRows, Place
 from batchemo.common.text import from_text
 from batchemo.sources import Recording
 from batchemo.workers.executor import Chunk
@@ -23,7 +23,7 @@ OWN = -1
 
 
 @dataclass(slots=True)
-class Run:
+class RowRange:
     """Rows that lie together in one source, and in the manifest, if they have a place there."""
 
     source: int
@@ -33,7 +33,7 @@ class Run:
 
 
 @dataclass(slots=True)
-class Tally:
+class PlanCounts:
     """What became of the recordings that were found."""
 
     new: int = 0
@@ -56,11 +56,11 @@ class Tally:
 class Plan:
     """The order of the finished table, known as far as the recordings have been found."""
 
-    ledger: Ledger
+    known_rows: KnownRows
     first_part: int = 0
     limit: int | None = None
-    runs: list[Run] = field(default_factory=list)
-    tally: Tally = field(default_factory=Tally)
+    runs: list[RowRange] = field(default_factory=list)
+    counts: PlanCounts = field(default_factory=PlanCounts)
 
     def chunks(self, recordings: Iterable[Recording]) -> Iterator[Chunk]:
         """Yield what is to do, while noting the order of all."""
@@ -79,23 +79,23 @@ class Plan:
     def _within_limit(self, recordings: Iterable[Recording]) -> Iterator[Recording]:
         """Yield the recordings that no earlier run has done, up to the limit; note the others."""
         for recording in recordings:
-            known, place = self.ledger.find(recording)
+            known, place = self.known_rows.find(recording)
             if place is not None:
-                self.ledger.ask(recording)
-                self.tally.kept += 1
-                self.tally.unreachable += recording.size is None
+                self.known_rows.ask(recording)
+                self.counts.kept += 1
+                self.counts.unreachable += recording.size is None
                 self._note(place, recording.row)
                 continue
-            if self.tally.to_do == self.limit:
+            if self.counts.to_do == self.limit:
                 return
-            self.ledger.ask(recording)
+            self.known_rows.ask(recording)
             if known:
-                self.tally.changed += 1
+                self.counts.changed += 1
             else:
-                self.tally.new += 1
-            self.tally.bytes += recording.size or 0
+                self.counts.new += 1
+            self.counts.bytes += recording.size or 0
             yield recording
-        self.tally.whole = True
+        self.counts.whole = True
 
     def keep(self, place: Place) -> None:
         """Keep a row that no recording asked for, after all others, as it is."""
@@ -105,12 +105,12 @@ class Plan:
         source, row = place
         last = self.runs[-1] if self.runs else None
         if last is None or not _continues(last, source, row, manifest):
-            self.runs.append(Run(source, row, 1, manifest))
+            self.runs.append(RowRange(source, row, 1, manifest))
         else:
             last.length += 1
 
 
-def _continues(run: Run, source: int, row: int, manifest: int | None) -> bool:
+def _continues(run: RowRange, source: int, row: int, manifest: int | None) -> bool:
     if run.source != source or run.start + run.length != row:
         return False
     if run.manifest in (None, OWN) or manifest in (None, OWN):
@@ -119,7 +119,7 @@ def _continues(run: Run, source: int, row: int, manifest: int | None) -> bool:
 
 
 @dataclass(slots=True)
-class Leftovers:
+class OrphanRows:
     """What became of such rows."""
 
     kept: int = 0
@@ -128,11 +128,11 @@ class Leftovers:
     """Roots that are not there or empty, as an unmounted disk is: their rows are kept."""
 
 
-def keep_unasked(plan: Plan, *, prune: bool) -> Leftovers:
+def keep_orphans(plan: Plan, *, prune: bool) -> OrphanRows:
     """Put the rows after all others; with `prune`, not those whose files are gone for certain."""
-    left = Leftovers()
+    left = OrphanRows()
     filled: dict[str, bool] = {}
-    for place, root, file in plan.ledger.unasked():
+    for place, root, file in plan.known_rows.unasked():
         if prune and is_gone(root, file):
             if root not in filled:
                 filled[root] = _holds_something(root)

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from batchemo.batch.plan import OWN, Run
+from batchemo.batch.plan import OWN, RowRange
 from batchemo.errors import UsageError
-from batchemo.inference.output_schema import Shape, is_flat
+from batchemo.inference.output_schema import OutputSchema, is_flat
 from batchemo.tables.columns import probability_columns, unadapted_columns
-from batchemo.tables.derived import matrix
+from batchemo.tables.derived import column_matrix
 from batchemo.tables.read import Earlier, UnreadableTableError, open_table
 from batchemo.tables.rows import segment_lists
-from batchemo.tables.schema import row_schema
+from batchemo.tables.schema import chunk_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
 @dataclass(frozen=True)
-class Adopted:
+class PreviousTable:
     """An earlier table as a stream of rows; `complete` tells whether their windows came along."""
 
     schema: pa.Schema
@@ -33,7 +33,7 @@ class Adopted:
     complete: bool
 
 
-def adopt(output: Path, segments: Path | None, shape: Shape) -> Adopted:
+def open_previous(output: Path, segments: Path | None, shape: OutputSchema) -> PreviousTable:
     """Open the earlier output, and its segments where this run writes some too.
 
     The columns of several models are those of this run's: a row that is kept of a run that had
@@ -48,27 +48,27 @@ def adopt(output: Path, segments: Path | None, shape: Shape) -> Adopted:
             f"has {', '.join(labels)}. Rows of both cannot lie in one table: use --overwrite, or "
             "another output"
         )
-    missing = set(row_schema(labels, segments=False).names) - set(table.schema.names)
-    if table.run.get("options", {}).get("speaker") and "unadapted" not in table.also:
+    missing = set(chunk_schema(labels, segments=False).names) - set(table.schema.names)
+    if table.run.get("options", {}).get("speaker") and "unadapted" not in table.optional:
         missing |= {name for name, _ in unadapted_columns(labels, table.models)}
     if missing:
         raise UnreadableTableError(
             f"{output}: the columns {', '.join(sorted(missing))} are missing. Use --overwrite, or "
             "another output"
         )
-    own = row_schema(labels, segments=segments is not None, models=models)
+    own = chunk_schema(labels, segments=segments is not None, models=models)
     carried = _carried(table, shape.reserved | set(own.names))
     extras = pa.schema(
         [_plain(table.schema.field(old)).with_name(new) for new, old in carried.items()]
     )
     schema = pa.schema([*own, *extras])
     origins = carried | {name: name for name in own.names if name in table.own}
-    if "unadapted" in table.also:
+    if "unadapted" in table.optional:
         origins |= _before_adaptation(table, own)
     kept = None if segments is None else _matching_segments(table, segments)
     complete = segments is None or kept is not None
     windows = None if kept is None else _Windows(kept, models)
-    return Adopted(schema, extras, _rows(table, origins, windows, schema), complete)
+    return PreviousTable(schema, extras, _rows(table, origins, windows, schema), complete)
 
 
 def _before_adaptation(table: Earlier, own: pa.Schema) -> dict[str, str]:
@@ -172,7 +172,7 @@ class _Windows:
         rest = table.slice(total)
         self._waiting, self._count = rest.to_batches(), rest.num_rows
         batch = table.slice(0, total).combine_chunks().to_batches()[0]
-        found = matrix(batch, probability_columns(self._labels))
+        found = column_matrix(batch, probability_columns(self._labels))
         return segment_lists(offsets, batch["start"], batch["end"], found, self._places(batch))
 
     def _places(self, batch: pa.RecordBatch) -> pa.Array | None:
@@ -196,7 +196,9 @@ def fitting(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     return column.cast(kind)
 
 
-def with_earlier_columns(shape: Shape, earlier: pa.Schema | None, runs: Iterable[Run]) -> Shape:
+def with_earlier_columns(
+    shape: OutputSchema, earlier: pa.Schema | None, runs: Iterable[RowRange]
+) -> OutputSchema:
     """Keep the columns of an earlier table that this run's manifest does not give.
 
     Where rows that keep their own values lie beside new ones of another type, both become text.

@@ -9,39 +9,38 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from batchemo.batch.chunk_store import Parts
+from batchemo.batch.chunk_store import ChunkStore, reader_of
 from batchemo.batch.dry_run import repeats_a_finished_run
 from batchemo.batch.events import (
-    Listener,
+    EventHandler,
     Progress,
     Report,
     Started,
-    ignore,
+    ignore_event,
 )
 from batchemo.batch.options import ScanOptions
-from batchemo.batch.outputs import surprise
-from batchemo.batch.plan import Leftovers, Plan, keep_unasked
+from batchemo.batch.outputs import output_exists
+from batchemo.batch.plan import OrphanRows, Plan, keep_orphans
 from batchemo.batch.previous import with_earlier_columns
 from batchemo.batch.setup import (
     Prepared,
-    load_ledger,
+    load_known_rows,
     locked_parts,
     prepare,
     problems_of,
-    reader_of,
     waited_for_another,
 )
 from batchemo.batch.writer import OrderedCsv, ordered_rows, write_tables
 from batchemo.common.locks import scratch_folder
 from batchemo.common.text import for_display
 from batchemo.errors import BatchemoError, describe
-from batchemo.inference.postprocess import Rows, Teller
-from batchemo.inference.settings import Task
-from batchemo.inference.task import given_up, work
-from batchemo.tables.rows import Row, to_batch
+from batchemo.inference.postprocess import PostProcessor, Rows
+from batchemo.inference.settings import PredictTask
+from batchemo.inference.task import lost_result, work
+from batchemo.tables.rows import RecordingResult, to_batch
 from batchemo.tables.summary import Summary, check_group_by
-from batchemo.workers.dispatcher import Dispatcher, Finished
-from batchemo.workers.executor import Chunk, LocalProcesses, available_cpus
+from batchemo.workers.dispatcher import Dispatcher, FinishedChunk
+from batchemo.workers.executor import Chunk, ProcessExecutor, available_cpus
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,7 +57,7 @@ class Result:
 
 
 def run_scan(
-    options: ScanOptions, listener: Listener = ignore, stream: IO[bytes] | None = None
+    options: ScanOptions, listener: EventHandler = ignore_event, stream: IO[bytes] | None = None
 ) -> Result:
     """Scan, tell the listener how it goes, and give the report.
 
@@ -82,52 +81,58 @@ def run_scan(
             "from there"
         ) from error
     if result.would_change is not None:
-        raise surprise(result.would_change)
+        raise output_exists(result.would_change)
     listener(result.report)
     return result
 
 
 def _scan(
     ready: Prepared,
-    parts: Parts,
-    listener: Listener,
+    parts: ChunkStore,
+    listener: EventHandler,
     stream: IO[bytes] | None,
     *,
     may_change: bool,
 ) -> Result:
     options, shape = ready.options, ready.shape
     progress, summary = Progress(), Summary(options.group_by)
-    ledger, columns = load_ledger(options, ready.targets, parts, shape, ready.model)
+    known_rows, columns = load_known_rows(options, ready.targets, parts, shape, ready.model)
     known = with_earlier_columns(shape, columns, ())
     known.check(options.group_by, ready.targets.files if ready.targets else None)
     check_group_by(options.group_by, known.files().names)
-    options.interpretation.check_speaker(field.name for field in known.extras)
-    plan = Plan(ledger, parts.next_number(), options.limit)
+    options.postprocess.check_speaker(field.name for field in known.extras)
+    plan = Plan(known_rows, parts.next_number(), options.limit)
     csv = OrderedCsv(stream, shape, plan, parts, summary) if stream is not None else None
-    for number in _analyse(ready, plan, parts, progress, listener, known=len(ledger)):
+    for number in _analyse(ready, plan, parts, progress, listener, known=len(known_rows)):
         if csv is not None:
             csv.part_done(number)
 
-    left = keep_unasked(plan, prune=options.prune) if options.update else Leftovers()
+    left = keep_orphans(plan, prune=options.prune) if options.update else OrphanRows()
     shape = with_earlier_columns(shape, columns, plan.runs)
-    teller = Teller(shape) if csv is None else csv.teller
+    postprocessor = PostProcessor(shape) if csv is None else csv.postprocessor
     rows = partial(ordered_rows, plan.runs, reader_of(parts, shape.part()), shape)
     table = would_change = None
     if ready.targets is not None:
         fresh = not (options.update or options.overwrite)
         would_change = write_tables(
-            rows, teller, ready.targets, summary, fresh=fresh, may_change=may_change
+            rows, postprocessor, ready.targets, summary, fresh=fresh, may_change=may_change
         )
     elif csv is not None:
         csv.close()
     else:
-        table = _collect(rows, teller, summary)
-    report = _report(ready, plan, progress, summary, left, teller.cautions())
+        table = _collect(rows, postprocessor, summary)
+    report = _report(ready, plan, progress, summary, left, postprocessor.warnings())
     return Result(report, table, would_change)
 
 
 def _analyse(
-    ready: Prepared, plan: Plan, parts: Parts, progress: Progress, listener: Listener, *, known: int
+    ready: Prepared,
+    plan: Plan,
+    parts: ChunkStore,
+    progress: Progress,
+    listener: EventHandler,
+    *,
+    known: int,
 ) -> Iterator[int]:
     """Have the workers do what is to be done; yield each part's number when it is written."""
     options, shape = ready.options, ready.shape
@@ -149,27 +154,29 @@ def _analyse(
         progress.tell(finished, plan, listener)
 
 
-def _work(options: ScanOptions, chunks: Iterator[Chunk], workers: int) -> Iterator[Finished[Row]]:
-    with scratch_folder() as crumbs:
+def _work(
+    options: ScanOptions, chunks: Iterator[Chunk], workers: int
+) -> Iterator[FinishedChunk[RecordingResult]]:
+    with scratch_folder() as heartbeats:
         dispatcher = Dispatcher(
-            partial(LocalProcesses, str(crumbs)),
-            partial(work, Task(options.settings, options.timeout)),
-            given_up,
+            partial(ProcessExecutor, str(heartbeats)),
+            partial(work, PredictTask(options.settings, options.timeout)),
+            lost_result,
             workers=workers,
             timeout=options.timeout,
-            crumbs=str(crumbs),
+            heartbeats=str(heartbeats),
         )
         yield from dispatcher.run(chunks)
 
 
-def _collect(rows: Rows, teller: Teller, summary: Summary) -> pa.Table:
+def _collect(rows: Rows, postprocessor: PostProcessor, summary: Summary) -> pa.Table:
     import pyarrow as pa
 
     tables = []
-    for table in teller.tables(rows):
+    for table in postprocessor.tables(rows):
         summary.add(table)
         tables.append(table)
-    return pa.concat_tables([teller.shape.files().empty_table(), *tables])
+    return pa.concat_tables([postprocessor.shape.files().empty_table(), *tables])
 
 
 def _report(
@@ -177,28 +184,28 @@ def _report(
     plan: Plan,
     progress: Progress,
     summary: Summary,
-    left: Leftovers,
-    cautions: Sequence[str],
+    left: OrphanRows,
+    warnings: Sequence[str],
 ) -> Report:
-    tally = ready.sources.tally
+    skipped = ready.sources.skipped
     return Report(
         output=ready.options.output,
         model=ready.model,
         summary=summary,
         analysed=progress.done,
-        kept=plan.tally.kept,
+        kept=plan.counts.kept,
         left_over=left.kept,
         pruned=left.pruned,
-        young=tally.young,
-        duplicates=tally.duplicates,
-        hidden=tally.hidden,
-        links=tally.links,
-        problems=problems_of(tally),
+        young=skipped.young,
+        duplicates=skipped.duplicates,
+        hidden=skipped.hidden,
+        links=skipped.links,
+        problems=problems_of(skipped),
         sound=progress.sound,
         elapsed=progress.elapsed,
         stages=progress.stages,
-        limited=not plan.tally.whole,
-        unreachable=plan.tally.unreachable,
+        limited=not plan.counts.whole,
+        unreachable=plan.counts.unreachable,
         empty_roots=tuple(sorted(left.empty_roots)),
-        cautions=tuple(cautions),
+        warnings=tuple(warnings),
     )

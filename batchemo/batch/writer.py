@@ -5,45 +5,42 @@ from __future__ import annotations
 import filecmp
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING
 
-from batchemo.batch.chunk_store import Parts
-from batchemo.batch.outputs import Targets, refuse_strangers, tell_naming
-from batchemo.batch.plan import OWN, Plan, Run
+from batchemo.batch.chunk_store import ChunkStore, Reader, reader_of
+from batchemo.batch.outputs import OutputPaths, record_naming, refuse_existing
+from batchemo.batch.plan import OWN, Plan, RowRange
 from batchemo.batch.previous import fitting
-from batchemo.batch.setup import reader_of
 from batchemo.common.files import (
     naming_errors,
     rename,
     sync,
     unfinished_path,
 )
-from batchemo.inference.output_schema import Shape
-from batchemo.inference.postprocess import Rows, Teller
+from batchemo.inference.output_schema import OutputSchema
+from batchemo.inference.postprocess import PostProcessor, Rows
 from batchemo.tables.schema import summary_schema
 from batchemo.tables.summary import Summary
-from batchemo.tables.write import CsvTable, open_writer, table_format
+from batchemo.tables.write import CsvWriter, open_writer, table_format
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-Reader = Callable[[int], "pa.Table"]
-"""Gives all rows of a source."""
-
-
-def ordered_rows(runs: Iterable[Run], read: Reader, shape: Shape) -> Iterator[pa.RecordBatch]:
+def ordered_rows(
+    runs: Iterable[RowRange], read: Reader, shape: OutputSchema
+) -> Iterator[pa.RecordBatch]:
     """Yield all rows in the plan's order, still raw, each with the columns of its own."""
     for run in runs:
         table = _with_extras(read(run.source).slice(run.start, run.length), run, shape)
         yield from table.combine_chunks().to_batches()
 
 
-def _with_extras(table: pa.Table, run: Run, shape: Shape) -> pa.Table:
+def _with_extras(table: pa.Table, run: RowRange, shape: OutputSchema) -> pa.Table:
     """Append the manifest's columns and those kept of an earlier table, always in one order."""
     import pyarrow as pa
 
@@ -65,8 +62,8 @@ def _with_extras(table: pa.Table, run: Run, shape: Shape) -> pa.Table:
 
 def write_tables(
     rows: Rows,
-    teller: Teller,
-    targets: Targets,
+    postprocessor: PostProcessor,
+    targets: OutputPaths,
     summary: Summary,
     *,
     fresh: bool = True,
@@ -78,12 +75,12 @@ def write_tables(
     not change, none is named: the first that would be another is given back.
     """
     try:
-        _write_unfinished(rows, teller, targets, summary)
+        _write_unfinished(rows, postprocessor, targets, summary)
         if not may_change:
             return _first_that_differs(targets)
         if fresh:
-            refuse_strangers(targets)  # Somebody may have put one there while we worked.
-            tell_naming(targets)
+            refuse_existing(targets)  # Somebody may have put one there while we worked.
+            record_naming(targets)
         for path in targets.all():
             rename(unfinished_path(path), path)
     finally:  # A signal, too, may come between any two steps.
@@ -92,15 +89,17 @@ def write_tables(
     return None
 
 
-def _first_that_differs(targets: Targets) -> Path | None:
+def _first_that_differs(targets: OutputPaths) -> Path | None:
     for path in targets.all():
         if not filecmp.cmp(unfinished_path(path), path, shallow=False):
             return path
     return None
 
 
-def _write_unfinished(rows: Rows, teller: Teller, targets: Targets, summary: Summary) -> None:
-    shape = teller.shape
+def _write_unfinished(
+    rows: Rows, postprocessor: PostProcessor, targets: OutputPaths, summary: Summary
+) -> None:
+    shape = postprocessor.shape
     files = shape.files()
     with ExitStack() as stack:
 
@@ -109,11 +108,11 @@ def _write_unfinished(rows: Rows, teller: Teller, targets: Targets, summary: Sum
 
         files_table = begin(targets.files, files)
         windows = begin(targets.segments, shape.windows()) if targets.segments else None
-        for table in teller.tables(rows):
+        for table in postprocessor.tables(rows):
             summary.add(table)
             files_table.write(table.select(files.names))
             if windows is not None:
-                windows.write(teller.windows(table))
+                windows.write(postprocessor.windows(table))
         if targets.summary is not None:
             begin(targets.summary, summary_schema()).write(summary.table())
 
@@ -167,19 +166,24 @@ class OrderedCsv:
     """
 
     def __init__(
-        self, stream: IO[bytes], shape: Shape, plan: Plan, parts: Parts, summary: Summary
+        self,
+        stream: IO[bytes],
+        shape: OutputSchema,
+        plan: Plan,
+        parts: ChunkStore,
+        summary: Summary,
     ) -> None:
         self._stream, self._shape, self._plan, self._summary = stream, shape, plan, summary
         self._read = reader_of(parts, shape.part())
-        self.teller = Teller(shape)
-        self._writer = CsvTable(stream, shape.files())
+        self.postprocessor = PostProcessor(shape)
+        self._writer = CsvWriter(stream, shape.files())
         self._done: set[int] = set()
         self._written = 0
 
     def part_done(self, number: int) -> None:
         """Write what this part makes ready."""
         self._done.add(number)
-        if self._shape.interpretation.speaker is None:
+        if self._shape.postprocess.speaker is None:
             self._write()
 
     def _write(self) -> None:
@@ -188,12 +192,12 @@ class OrderedCsv:
         while self._written < len(self._plan.runs) and self._ready(self._written):
             self._written += 1
         runs = self._plan.runs[first : self._written]
-        for table in self.teller.tables(lambda: self._rows(runs)):
+        for table in self.postprocessor.tables(lambda: self._rows(runs)):
             self._summary.add(table)
             self._writer.write(table)
         self._stream.flush()
 
-    def _rows(self, runs: list[Run]) -> Iterator[pa.RecordBatch]:
+    def _rows(self, runs: list[RowRange]) -> Iterator[pa.RecordBatch]:
         return ordered_rows(runs, self._read, self._shape)
 
     def _ready(self, index: int) -> bool:

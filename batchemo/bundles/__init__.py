@@ -4,8 +4,8 @@ from batchemo.bundles.bundle import Bundle, find_bundle, list_bundles, load_bund
 from batchemo.bundles.classifier import (
     BATCH_SIZE,
     Backend,
-    Runtime,
-    open_runtime,
+    Classifier,
+    open_classifier,
     softmax,
 )
 from batchemo.bundles.save import write_bundle
@@ -14,11 +14,11 @@ __all__ = [
     "BATCH_SIZE",
     "Backend",
     "Bundle",
-    "Runtime",
+    "Classifier",
     "find_bundle",
     "list_bundles",
     "load_bundle",
-    "open_runtime",
+    "open_classifier",
     "softmax",
     "write_bundle",
 ]

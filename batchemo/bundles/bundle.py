@@ -15,16 +15,16 @@ from batchemo.common.arrays import Float32
 from batchemo.errors import BundleError, UsageError
 
 
-def shelf() -> Path:
+def models_folder() -> Path:
     """The folder of the shipped bundles."""
     return Path(__file__).parent.parent / "models"
 
 
 def list_bundles() -> tuple[str, ...]:
     """The names of the shipped bundles."""
-    if not shelf().is_dir():
+    if not models_folder().is_dir():
         return ()
-    return tuple(sorted(path.parent.name for path in shelf().glob("*/bundle.json")))
+    return tuple(sorted(path.parent.name for path in models_folder().glob("*/bundle.json")))
 
 
 def find_bundle(name_or_path: str | Path) -> Path:
@@ -35,7 +35,7 @@ def find_bundle(name_or_path: str | Path) -> Path:
     batchemo.errors.UsageError: no-such-model: there is no such model; ...
     """
     if isinstance(name_or_path, str) and name_or_path in list_bundles():
-        return shelf() / name_or_path
+        return models_folder() / name_or_path
     folder = Path(name_or_path)
     if (folder / "bundle.json").is_file():
         return folder
@@ -173,5 +173,5 @@ def _read_inside(folder: Path, name: str, size: int | None) -> bytes:
         raise BundleError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-Graph: TypeAlias = Callable[[Float32], Float32]
+ForwardFn: TypeAlias = Callable[[Float32], Float32]
 """A batch of items (batch_size, *shape) → its logits (batch_size, labels)."""

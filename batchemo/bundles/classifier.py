@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from batchemo.bundles.bundle import Bundle, Graph
+from batchemo.bundles.bundle import Bundle, ForwardFn
 from batchemo.common.arrays import Float32
 from batchemo.errors import BundleError, UsageError
 
@@ -16,7 +16,7 @@ Backend: TypeAlias = Literal["onnx", "tensorflow"]
 BATCH_SIZE = 32
 
 
-class Runtime(Protocol):
+class Classifier(Protocol):
     """What a scan needs of a model."""
 
     def run(self, items: Float32) -> Float32:
@@ -25,14 +25,14 @@ class Runtime(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class BatchedRuntime:
+class BatchedClassifier:
     """A graph that only ever sees one shape of batch.
 
     Matrix kernels give other last bits for other shapes, so a row's bytes would depend on how many
     neighbours it happened to have; padded to one shape, they depend on the row alone.
     """
 
-    graph: Graph
+    graph: ForwardFn
     labels: int
     temperature: float
     batch_size: int
@@ -64,13 +64,13 @@ def softmax(logits: npt.ArrayLike, temperature: float = 1.0) -> npt.NDArray[np.f
     return normalised
 
 
-def open_runtime(
+def open_classifier(
     bundle: Bundle, *, backend: Backend = "onnx", batch_size: int = BATCH_SIZE
-) -> Runtime:
+) -> Classifier:
     """Start a bundle's model, single-threaded, for batches of one fixed size."""
     if batch_size < 1:
         raise UsageError(f"a batch holds at least 1 item, not {batch_size}")
-    graph: Graph
+    graph: ForwardFn
     if backend == "onnx":
         from batchemo.bundles.onnx_model import open_graph
 
@@ -81,4 +81,4 @@ def open_runtime(
         graph = open_graph(bundle)
     else:
         raise UsageError(f"{backend!r} is no backend; there are 'onnx' and 'tensorflow'")
-    return BatchedRuntime(graph, len(bundle.labels), bundle.temperature, batch_size)
+    return BatchedClassifier(graph, len(bundle.labels), bundle.temperature, batch_size)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from batchemo.bundles.bundle import Bundle, Graph
+from batchemo.bundles.bundle import Bundle, ForwardFn
 from batchemo.bundles.schema import KERAS, MAX_FILE_BYTES
 from batchemo.common.arrays import Float32
 from batchemo.errors import BundleError, MissingExtraError
@@ -141,7 +141,7 @@ def _size_of(thing: Any) -> int:
     return math.prod(map(int, thing.shape)) * int(thing.dtype.itemsize)
 
 
-def open_graph(bundle: Bundle) -> Graph:
+def open_graph(bundle: Bundle) -> ForwardFn:
     """Check the bundle's Keras model and make it ready to run."""
     if not bundle.has_keras:
         raise BundleError(f"{bundle.path}: has no {KERAS}; run it with --backend onnx")

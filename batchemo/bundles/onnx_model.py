@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from batchemo.bundles.bundle import Bundle, Graph
+from batchemo.bundles.bundle import Bundle, ForwardFn
 from batchemo.bundles.schema import GRAPH, MAX_FILE_BYTES
 from batchemo.common.arrays import Float32
 from batchemo.errors import BundleError
@@ -152,7 +152,7 @@ MAX_MEMORY = 2 * 2**30
 _TRIED_FRAMES = 301
 
 
-def open_graph(bundle: Bundle) -> Graph:
+def open_graph(bundle: Bundle) -> ForwardFn:
     """Check the bundle's ONNX graph and make it ready to run."""
     # On Linux too it would write a device's number to disk and send word of its use.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -194,7 +194,7 @@ def _check_ends(session: Any, where: Path, labels: int) -> None:
         )
 
 
-def _runner(session: Any, where: Path, labels: int) -> Graph:
+def _runner(session: Any, where: Path, labels: int) -> ForwardFn:
     name = session.get_inputs()[0].name
 
     def run(batch: Float32) -> Float32:
@@ -207,7 +207,7 @@ def _runner(session: Any, where: Path, labels: int) -> Graph:
     return run
 
 
-def _try_out(run: Graph, session: Any) -> None:
+def _try_out(run: ForwardFn, session: Any) -> None:
     """Give it one item of nothing, before it is given anything of a user's."""
     sizes = session.get_inputs()[0].shape[1:]
     run(np.zeros([1, *(size if isinstance(size, int) else _TRIED_FRAMES for size in sizes)], "f4"))

@@ -22,7 +22,7 @@ _SMALLEST = float(np.finfo(np.float32).tiny)
 _STEPS = 2.0**28  # A sum of whole steps is the same in every order, to the last bit.
 
 
-class Speakers:
+class SpeakerMeans:
     """What a model tends to say of each speaker; holds a few numbers a speaker, no recordings.
 
     >>> speakers = Speakers()
@@ -90,12 +90,12 @@ def adapt(logs: npt.ArrayLike) -> Float64:
     """
     scores = np.asarray(logs, np.float64)
     names = ["the one"] * len(scores)
-    speakers = Speakers()
+    speakers = SpeakerMeans()
     speakers.add(names, scores)
     return speakers.adapt(names, scores)
 
 
-def log_of(probabilities: npt.ArrayLike) -> Float64:
+def log_probabilities(probabilities: npt.ArrayLike) -> Float64:
     """Give the logarithms of probabilities, of which a model's may be as small as 0."""
     logs: Float64 = np.log(np.maximum(np.asarray(probabilities, np.float64), _SMALLEST))
     return logs

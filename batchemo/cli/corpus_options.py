@@ -86,10 +86,10 @@ def warn_of(corpus: Corpus) -> None:
         warn(f"{counted(len(doubles), 'recording')} under two names, counted once: {_few(pairs)}")
     if corpus.failures:
         warn_of_failures(corpus.failures)
-    if strangers := corpus.strangers:
-        names = _few([_short(path) for path in strangers])
+    if unrecognised := corpus.unrecognised:
+        names = _few([_short(path) for path in unrecognised])
         told = "left out, for their names tell no emotion"
-        warn(f"{counted(len(strangers), 'recording')} {told}: {names}")
+        warn(f"{counted(len(unrecognised), 'recording')} {told}: {names}")
 
 
 def warn_of_failures(failures: Sequence[tuple[Path, str]]) -> None:

@@ -11,11 +11,11 @@ import click
 
 from batchemo.cli.config import load_config
 from batchemo.errors import UsageError
-from batchemo.inference.settings import BATCH_SIZE, TIMEOUT, Interpretation, Settings
+from batchemo.inference.settings import BATCH_SIZE, TIMEOUT, ModelSettings, PostprocessSettings
 from batchemo.sources import SourceOptions
 
 if TYPE_CHECKING:
-    from batchemo.features import Recipe
+    from batchemo.features import FeatureSet
 
 
 SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -249,17 +249,17 @@ def sources_from(values: dict[str, Any]) -> SourceOptions:
     )
 
 
-def settings_from(values: dict[str, Any]) -> tuple[Settings, ...]:
+def settings_from(values: dict[str, Any]) -> tuple[ModelSettings, ...]:
     """Take the options of `model_options` out of a command's values, those of each model."""
     names = ("window", "hop", "channel", "backend", "batch_size")
     shared = {name: values.pop(name) for name in names}
-    return tuple(Settings(model, **shared) for model in values.pop("model"))
+    return tuple(ModelSettings(model, **shared) for model in values.pop("model"))
 
 
-def interpretation_from(values: dict[str, Any]) -> Interpretation:
+def interpretation_from(values: dict[str, Any]) -> PostprocessSettings:
     """Take the options of `interpretation_options` out of a command's values."""
     names = ("min_confidence", "dimensions", "speaker")
-    return Interpretation(**{name: values.pop(name) for name in names})
+    return PostprocessSettings(**{name: values.pop(name) for name in names})
 
 
 param_option = click.option(
@@ -271,17 +271,17 @@ param_option = click.option(
 )
 
 
-def recipe_with(name: str, params: Sequence[str]) -> Recipe:
+def recipe_with(name: str, params: Sequence[str]) -> FeatureSet:
     """Give the recipe of that name with the parameters that the command line sets.
 
     >>> recipe_with("stats162", ["n_mfcc=40"]).shape()
     (182,)
     """
-    from batchemo.features import get_recipe
+    from batchemo.features import get_feature_set
 
     told = dict(_parameter(param) for param in params)
-    defaults = dataclasses.asdict(get_recipe(name).params)
-    return get_recipe(
+    defaults = dataclasses.asdict(get_feature_set(name).params)
+    return get_feature_set(
         name, **{key: _read(key, text, defaults.get(key)) for key, text in told.items()}
     )
 

@@ -13,17 +13,17 @@ import click
 from batchemo.cli.shared_options import param_option, recipe_with, split_words, switch, together
 from batchemo.errors import MissingExtraError, UsageError
 from batchemo.training.hyperparameters import (
-    CHOOSE,
     LOSSES,
-    PACES,
-    Choices,
+    LR_SCHEDULES,
+    SELECT_EPOCH,
+    Hyperparameters,
 )
 
 if TYPE_CHECKING:
     from batchemo.corpora import Corpus
-    from batchemo.training.experiment.cross_validation import Exam
-    from batchemo.training.hyperparameters import Choices
-    from batchemo.training.recipes import System
+    from batchemo.training.experiment.cross_validation import Experiment
+    from batchemo.training.hyperparameters import Hyperparameters
+    from batchemo.training.recipes import Recipe
 
 
 Decorator: TypeAlias = Callable[[Any], Any]
@@ -35,10 +35,8 @@ _ABOVE_0 = click.FloatRange(min=0, min_open=True)
 _SHARE = click.FloatRange(0, 1, max_open=True)
 _COUNT = click.IntRange(min=0)
 
-_NAMES = {field.name: f"--{field.name.replace('_', '-')}" for field in fields(Choices)} | {
-    "rate": "--learning-rate"
-}
-"""The choices by the names of `Choices`, and the option that makes each."""
+_NAMES = {field.name: f"--{field.name.replace('_', '-')}" for field in fields(Hyperparameters)}
+"""The choices by the names of `Hyperparameters`, and the option that makes each."""
 
 
 def _choice(name: str, kind: Any, help: str, **more: Any) -> Decorator:
@@ -61,18 +59,18 @@ learning_options = together(
     _choice("epochs", click.IntRange(min=1), "The most epochs."),
     _choice("batch_size", click.IntRange(min=1), "Recordings that are learnt from together."),
     _choice(
-        "rate",
+        "learning_rate",
         _ABOVE_0,
         "Adam's learning rate: at the start, or at the top of its cycle.",
         metavar="NUMBER",
     ),
     _choice(
-        "pace",
-        click.Choice(list(PACES)),
+        "lr_schedule",
+        click.Choice(list(LR_SCHEDULES)),
         "How the rate goes: lowered on a plateau of the watched loss, or up and down once.",
     ),
     _choice(
-        "decay",
+        "weight_decay",
         click.FloatRange(min=0),
         "How much of the weights each step takes away, times the rate (AdamW); 0 is Adam.",
         metavar="NUMBER",
@@ -84,7 +82,7 @@ learning_options = together(
         metavar="NUMBER",
     ),
     _choice(
-        "average",
+        "ema_decay",
         _SHARE,
         "How much the moving average of the weights, then the result, keeps a step; 0 is none.",
         metavar="SHARE",
@@ -101,7 +99,7 @@ learning_options = together(
         metavar="NUMBER",
     ),
     _choice(
-        "smoothing",
+        "label_smoothing",
         _SHARE,
         "The share of every target that is spread over all classes.",
         metavar="SHARE",
@@ -109,7 +107,7 @@ learning_options = together(
     _either("class_weights", "Let a mistake count more the rarer its class."),
     _either("oversample", "Hear recordings of small classes more often, until all are equal."),
     _choice(
-        "abroad",
+        "other_corpora_share",
         _SHARE,
         "The share of each batch from corpora other than the one with the most labels; above 0, "
         "classes are balanced inside a corpus, those that it lacks are masked, and of others each "
@@ -117,14 +115,17 @@ learning_options = together(
         metavar="SHARE",
     ),
     _choice(
-        "copies",
+        "augmentations",
         str,
         "Changed copies of every recording to learn from beside it: noise, pitch, stretch, "
         "stretch-pitch, speed-90, speed-95, speed-105, speed-110, room, phone, phone-2, phone-3, "
         "line, line-2, noisy and noisy-2, with commas; or none.",
         metavar="LIST",
     ),
-    _either("augment", "Change pictures on the fly: warp, filter, mask, crop (default, accurate)."),
+    _either(
+        "augment_spectrograms",
+        "Change pictures on the fly: warp, filter, mask, crop (default, accurate).",
+    ),
     _choice(
         "mixup",
         click.FloatRange(0, 1),
@@ -156,13 +157,13 @@ learning_options = together(
         metavar="NUMBER",
     ),
     _choice(
-        "choose",
-        click.Choice(list(CHOOSE)),
+        "select_epoch",
+        click.Choice(list(SELECT_EPOCH)),
         "Which epoch's net is the result: the one with the best loss or accuracy on watched "
         "recordings, the best mean of that accuracy and the one on learnt ones, or the last.",
     ),
     _choice(
-        "validation",
+        "validation_share",
         _SHARE,
         "The share of speakers (or recordings) that is only watched, to choose the epoch and to "
         "calibrate; 0 is none, where the last epoch is taken.",
@@ -173,11 +174,11 @@ learning_options = together(
 seed_option: Decorator = _choice("seed", _COUNT, "Where all that is drawn by lot begins.")
 
 
-def system_from(name: str, values: dict[str, Any]) -> System:
+def system_from(name: str, values: dict[str, Any]) -> Recipe:
     """Give the system of that name, with the features that --param and --window ask for."""
-    from batchemo.training.recipes import get_system
+    from batchemo.training.recipes import get_recipe
 
-    system = get_system(name)
+    system = get_recipe(name)
     if system.beside and (values["params"] or values["window"] is not None):
         raise UsageError(f"--param, --window: {name} takes its features as they are")
     features = recipe_with(system.features.name, values.pop("params"))
@@ -190,44 +191,52 @@ def system_from(name: str, values: dict[str, Any]) -> System:
     return replace(system, features=features)
 
 
-def choices_from(values: dict[str, Any], system: System) -> Choices:
+def hyperparameters_from(values: dict[str, Any], system: Recipe) -> Hyperparameters:
     """Take the choices out of a command's values; what was not chosen is the recipe's."""
-    from batchemo.training.data.augment_audio import check_copies
+    from batchemo.training.data.augment_audio import check_augmentations
     from batchemo.training.nets.logistic import CHOICES
     from batchemo.training.recipes import REGRESSION
 
     told = {name: values.pop(name) for name in _NAMES if name in values}
     told = {name: value for name, value in told.items() if value is not None}
-    if "copies" in told:
-        told["copies"] = split_words(() if told["copies"] == NONE else (told["copies"],))
-        check_copies(told["copies"])
+    if "augmentations" in told:
+        told["augmentations"] = split_words(
+            () if told["augmentations"] == NONE else (told["augmentations"],)
+        )
+        check_augmentations(told["augmentations"])
     if system.net == REGRESSION and (needless := told.keys() - CHOICES):
         options = ", ".join(_NAMES[name] for name in _NAMES if name in needless)
         raise UsageError(f"{options}: not for {system.name}, which is no net")
-    standard = system.choices
-    choices = replace(standard, **told)
-    if choices.augment and not standard.augment:
-        raise UsageError("--augment is for recipes whose pictures tell padding: default, accurate")
-    if "focal_gamma" in told and choices.loss != "focal":
+    standard = system.hyperparameters
+    hyperparameters = replace(standard, **told)
+    if hyperparameters.augment_spectrograms and not standard.augment_spectrograms:
+        raise UsageError(
+            "--augment-spectrograms is for recipes whose pictures tell padding: default, accurate"
+        )
+    if "focal_gamma" in told and hyperparameters.loss != "focal":
         raise UsageError("--focal-gamma is for --loss focal")
-    if told.get("plateau_patience") and choices.pace == "cycle":
-        raise UsageError("--plateau-patience is for --pace plateau: a cycle waits for nothing")
-    if told.get("oversample") and choices.abroad:
-        raise UsageError("--oversample is for --abroad 0: else classes are balanced anyway")
-    if "plateau_factor" in told and not choices.plateau_patience:
+    if told.get("plateau_patience") and hyperparameters.lr_schedule == "one-cycle":
+        raise UsageError(
+            "--plateau-patience is for --lr-schedule plateau: a cycle waits for nothing"
+        )
+    if told.get("oversample") and hyperparameters.other_corpora_share:
+        raise UsageError(
+            "--oversample is for --other-corpora-share 0: else classes are balanced anyway"
+        )
+    if "plateau_factor" in told and not hyperparameters.plateau_patience:
         raise UsageError("--plateau-factor needs --plateau-patience: else the rate never falls")
-    return choices
+    return hyperparameters
 
 
-def learning_words(choices: Choices, standard: Choices) -> list[str]:
+def learning_words(hyperparameters: Hyperparameters, standard: Hyperparameters) -> list[str]:
     """Write the choices that are not the standard ones as on a command line.
 
-    >>> from batchemo.training.hyperparameters import Choices
-    >>> learning_words(Choices(seed=1, oversample=True), Choices(copies=("noise",)))
-    ['--oversample', '--copies', 'none', '--seed', '1']
+    >>> from batchemo.training.hyperparameters import Hyperparameters
+    >>> learning_words(Hyperparameters(seed=1, oversample=True), Hyperparameters(augmentations=("noise",)))
+    ['--oversample', '--augmentations', 'none', '--seed', '1']
     """
     words = []
-    for name, value in choices.differences(standard).items():
+    for name, value in hyperparameters.differences(standard).items():
         option = _NAMES[name]
         if isinstance(value, bool):
             words.append(option if value else f"--no-{option[2:]}")
@@ -275,17 +284,19 @@ def processes(jobs: int) -> int:
     return jobs or available_cpus()
 
 
-def exam_of(system: System, choices: Choices, corpus: Corpus, work: Path, **how: Any) -> Exam:
+def exam_of(
+    system: Recipe, hyperparameters: Hyperparameters, corpus: Corpus, work: Path, **how: Any
+) -> Experiment:
     """Put a system and a corpus together; UsageError where there is nothing to tell apart."""
-    from batchemo.training.experiment.cross_validation import Exam
+    from batchemo.training.experiment.cross_validation import Experiment
 
     if len(corpus.labels) < 2:
         raise UsageError(
             f"all recordings are {corpus.labels[0]}: to learn takes at least two classes"
         )
-    return Exam(
+    return Experiment(
         system=system,
-        choices=choices,
+        hyperparameters=hyperparameters,
         examples=corpus.examples,
         labels=corpus.labels,
         work=work,

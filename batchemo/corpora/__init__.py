@@ -10,12 +10,4 @@ from batchemo.corpora.example import (
 from batchemo.corpora.layouts import LAYOUTS
 from batchemo.corpora.read import read_corpus
 
-__all__ = [
-    "EMOTIONS",
-    "KNOWN",
-    "LAYOUTS",
-    "Corpus",
-    "Duplicate",
-    "Example",
-    "read_corpus",
-]
+__all__ = ["EMOTIONS", "KNOWN", "LAYOUTS", "Corpus", "Duplicate", "Example", "read_corpus"]

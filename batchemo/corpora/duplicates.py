@@ -31,7 +31,7 @@ def signal_digest(path: Path) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Distinct:
+class DistinctExamples:
     """Each content once, and what was left out."""
 
     examples: tuple[Example, ...]
@@ -39,7 +39,7 @@ class Distinct:
     failures: tuple[tuple[Path, str], ...]
 
 
-def distinct(examples: Sequence[Example]) -> Distinct:
+def deduplicate(examples: Sequence[Example]) -> DistinctExamples:
     """Hear all recordings; of equal ones keep the first, and of broken ones tell why."""
     kept: dict[str, Example] = {}
     duplicates: list[Duplicate] = []
@@ -52,7 +52,7 @@ def distinct(examples: Sequence[Example]) -> Distinct:
         if first is not heard:
             _check_labels(first, heard)
             duplicates.append(Duplicate(first.path, heard.path))
-    return Distinct(tuple(kept.values()), tuple(duplicates), tuple(failures))
+    return DistinctExamples(tuple(kept.values()), tuple(duplicates), tuple(failures))
 
 
 def _hear(examples: Sequence[Example]) -> Iterator[tuple[Example, str]]:

@@ -48,5 +48,5 @@ class Corpus:
     duplicates: tuple[Duplicate, ...] = ()
     failures: tuple[tuple[Path, str], ...] = ()
     """What cannot be decoded (or listed, for a folder), and why."""
-    strangers: tuple[Path, ...] = ()
+    unrecognised: tuple[Path, ...] = ()
     """Recordings left out because their names tell nothing in the layout of their folder."""

@@ -10,7 +10,7 @@ from batchemo.corpora.example import Example
 from batchemo.corpora.layouts import LAYOUTS, Layout, read_genders
 from batchemo.errors import UsageError
 from batchemo.sources.filters import Rules, suffixes_of
-from batchemo.sources.recording import Tally
+from batchemo.sources.recording import Skipped
 from batchemo.sources.walk import walk
 
 _RULES = Rules(suffixes=suffixes_of(("audio",)), follow_links=True)
@@ -21,16 +21,16 @@ class Found:
     """What the names in a folder tell, whose tell nothing, and what could not be looked into."""
 
     examples: tuple[Example, ...]
-    strangers: tuple[Path, ...]
+    unrecognised: tuple[Path, ...]
     failures: tuple[tuple[Path, str], ...]
 
 
 def read_folder(folder: Path, layout: Layout | None = None) -> Found:
     """Read the names of all recordings below a folder; without a layout, by the one that fits."""
-    tally = Tally()
-    files = [recording.file for recording in walk(str(folder), _RULES, tally)]
+    skipped = Skipped()
+    files = [recording.file for recording in walk(str(folder), _RULES, skipped)]
     if not files:
-        why = "".join(f" {name} cannot be listed: {why}." for name, why in tally.unreadable)
+        why = "".join(f" {name} cannot be listed: {why}." for name, why in skipped.unreadable)
         raise UsageError(f"There are no recordings in {for_display(str(folder))}.{why}")
     layout = layout or _detect(folder, files)
     if layout.demographics:
@@ -42,8 +42,10 @@ def read_folder(folder: Path, layout: Layout | None = None) -> Found:
             f"No recording in {for_display(str(folder))} has a name as in {layout.corpus} "
             f"({layout.shown}); the first is {for_display(files[0])}."
         )
-    strangers = tuple(folder / file for file, example in read.items() if not example)
-    return Found(examples, strangers, tuple((Path(path), why) for path, why in tally.unreadable))
+    unrecognised = tuple(folder / file for file, example in read.items() if not example)
+    return Found(
+        examples, unrecognised, tuple((Path(path), why) for path, why in skipped.unreadable)
+    )
 
 
 def _detect(folder: Path, files: list[str]) -> Layout:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from batchemo.common.text import for_display
-from batchemo.corpora.duplicates import distinct
+from batchemo.corpora.duplicates import deduplicate
 from batchemo.corpora.example import Corpus, Example
 from batchemo.corpora.folder import Found, read_folder
 from batchemo.corpora.labels import Vocabulary, relabel
@@ -36,7 +36,7 @@ def read_corpus(
     parts = [_read(path, layout, only) for path in paths]
     examples = sorted((one for part in parts for one in part.examples), key=_place)
     _check_corpora(examples, only)
-    heard = distinct(relabel(examples, vocabulary))
+    heard = deduplicate(relabel(examples, vocabulary))
     failures = (*(failure for part in parts for failure in part.failures), *heard.failures)
     if not heard.examples:
         raise UsageError(_nothing(failures))
@@ -46,7 +46,7 @@ def read_corpus(
         labels=tuple(label for label in vocabulary.labels if label in here),
         duplicates=heard.duplicates,
         failures=failures,
-        strangers=tuple(path for part in parts for path in part.strangers),
+        unrecognised=tuple(path for part in parts for path in part.unrecognised),
     )
 
 
@@ -66,7 +66,7 @@ def _read(path: Path, layout: Layout | None, only: Sequence[str]) -> Found:
     if is_folder and (layout or not os.path.isfile(manifest)):
         found = read_folder(path, layout)
         chosen = (one for one in found.examples if not only or one.corpus in only)
-        return Found(tuple(chosen), found.strangers, found.failures)
+        return Found(tuple(chosen), found.unrecognised, found.failures)
     if not os.path.exists(manifest):
         raise UsageError(f"There is no {for_display(str(manifest))}: check the name.")
     entries = read_manifest(manifest)

@@ -15,7 +15,7 @@ from batchemo.diagnostics.throughput import (
     recordings_for,
 )
 from batchemo.errors import BatchemoError, UsageError
-from batchemo.inference.settings import BATCH_SIZE, Settings
+from batchemo.inference.settings import BATCH_SIZE, ModelSettings
 from batchemo.sources import Recording, SourceOptions
 from batchemo.workers.executor import available_cpus
 
@@ -29,7 +29,7 @@ class BenchOptions:
 
     sources: SourceOptions = field(default_factory=SourceOptions)
     """Without any path, recordings are made."""
-    settings: Settings = field(default_factory=Settings)
+    settings: ModelSettings = field(default_factory=ModelSettings)
     jobs: int = 0
     """The most worker processes to try; 0 for as many as there are processors."""
     seconds: float = SECONDS

@@ -24,7 +24,7 @@ from batchemo.common import locks
 from batchemo.common.files import rename, sync
 from batchemo.common.locks import scratch_folder
 from batchemo.errors import BatchemoError
-from batchemo.inference.settings import Settings
+from batchemo.inference.settings import ModelSettings
 from batchemo.sources import SourceOptions
 from batchemo.workers.executor import available_cpus
 
@@ -172,7 +172,10 @@ def _try_out(name: str) -> tuple[str, str | None, float]:
     with scratch_folder() as scratch:
         path = scratch / "made.wav"
         write_made_voice(path)
-        sources, settings = SourceOptions(paths=(str(path),)), (Settings(model=str(bundle.path)),)
+        sources, settings = (
+            SourceOptions(paths=(str(path),)),
+            (ModelSettings(model=str(bundle.path)),),
+        )
         began = time.perf_counter()
         found = run_scan(ScanOptions(sources, settings, jobs=1, timeout=TIME_LIMIT)).report
         spent = time.perf_counter() - began

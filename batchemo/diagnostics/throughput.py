@@ -15,19 +15,19 @@ from time import monotonic, perf_counter
 
 import numpy as np
 
-from batchemo.audio import Failure, listen
+from batchemo.audio import Failure, read_windows
 from batchemo.common.arrays import Float32
 from batchemo.common.locks import scratch_folder
 from batchemo.diagnostics.doctor import write_made_voice
 from batchemo.errors import BatchemoError, UsageError
 from batchemo.features import extract
-from batchemo.inference.loaded import Tools, load_tools
-from batchemo.inference.settings import BATCH_SIZE, Settings, Task
-from batchemo.inference.task import given_up, work
+from batchemo.inference.loaded import LoadedModel, load_model
+from batchemo.inference.settings import BATCH_SIZE, ModelSettings, PredictTask
+from batchemo.inference.task import lost_result, work
 from batchemo.sources import Recording, SourceOptions, open_sources
-from batchemo.tables.rows import Row
-from batchemo.workers.dispatcher import Dispatcher, Finished
-from batchemo.workers.executor import Chunk, LocalProcesses
+from batchemo.tables.rows import RecordingResult
+from batchemo.workers.dispatcher import Dispatcher, FinishedChunk
+from batchemo.workers.executor import Chunk, ProcessExecutor
 
 MOST = 64
 LOOKED_AT = 4096
@@ -88,34 +88,34 @@ SIZES = (1, 4, BATCH_SIZE, 64)
 
 
 def batch_times(
-    settings: Settings, recordings: Sequence[Recording], seconds: float
+    settings: ModelSettings, recordings: Sequence[Recording], seconds: float
 ) -> dict[int, float]:
     """Run full batches of each size on features of these recordings, in turn."""
-    tools = load_tools(settings)
+    tools = load_model(settings)
     heard = list(islice(_items(tools, recordings), max(SIZES)))
     if not heard:
         raise BatchemoError("none of these recordings could be heard: `batchemo scan` tells why")
     items = np.stack(list(islice(cycle(heard), max(SIZES))))
-    runtimes = {size: load_tools(replace(settings, batch_size=size)).runtime for size in SIZES}
+    runtimes = {size: load_model(replace(settings, batch_size=size)).classifier for size in SIZES}
     taken: dict[int, list[float]] = {size: [] for size in SIZES}
     end = perf_counter() + seconds
     while perf_counter() < end or not all(taken.values()):
-        for size, runtime in runtimes.items():
+        for size, classifier in runtimes.items():
             began = perf_counter()
-            runtime.run(items[:size])
+            classifier.run(items[:size])
             taken[size].append((perf_counter() - began) / size)
     # The first run of a shape makes room for it.
     return {size: median(times[1:] or times) for size, times in taken.items()}
 
 
-def _items(tools: Tools, recordings: Sequence[Recording]) -> Iterator[Float32]:
+def _items(tools: LoadedModel, recordings: Sequence[Recording]) -> Iterator[Float32]:
     """The features of windows with speech, of what can be heard."""
     for recording in recordings:
         try:
-            with listen(recording.path, tools.listening) as heard:
+            with read_windows(recording.path, tools.window_config) as heard:
                 for window in heard:
                     if window.speech:
-                        yield extract(tools.recipe, window.samples, tools.listening.window)
+                        yield extract(tools.recipe, window.samples, tools.window_config.window)
         except Failure:
             continue
 
@@ -138,18 +138,18 @@ class Measured:
 
 
 def measure(
-    settings: Settings, recordings: Sequence[Recording], jobs: int, seconds: float
+    settings: ModelSettings, recordings: Sequence[Recording], jobs: int, seconds: float
 ) -> Measured:
     """Let workers hear the same recordings again and again, for so many seconds."""
     measured, clock = Measured(), _Clock(seconds)
-    with scratch_folder() as crumbs:
-        dispatcher: Dispatcher[Row] = Dispatcher(
-            partial(LocalProcesses, str(crumbs)),
-            partial(work, Task((settings,), TIMEOUT)),
-            given_up,
+    with scratch_folder() as heartbeats:
+        dispatcher: Dispatcher[RecordingResult] = Dispatcher(
+            partial(ProcessExecutor, str(heartbeats)),
+            partial(work, PredictTask((settings,), TIMEOUT)),
+            lost_result,
             workers=jobs,
             timeout=TIMEOUT,
-            crumbs=str(crumbs),
+            heartbeats=str(heartbeats),
         )
         with closing(dispatcher.run(clock.chunks(recordings))) as chunks:
             for number, finished in enumerate(chunks):
@@ -162,7 +162,7 @@ def measure(
     return measured
 
 
-def _add(measured: Measured, finished: Finished[Row]) -> None:
+def _add(measured: Measured, finished: FinishedChunk[RecordingResult]) -> None:
     measured.recordings += len(finished.rows)
     measured.sound += sum(row.duration or 0.0 for row in finished.rows)
     measured.stages.update(finished.stages)

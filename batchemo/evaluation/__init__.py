@@ -9,13 +9,13 @@ from batchemo.evaluation.markdown import (
     key_of,
     pictures_for_card,
 )
-from batchemo.evaluation.results import About, Evaluation, Heard
+from batchemo.evaluation.results import CorpusCounts, Evaluation, EvaluationInfo
 
 __all__ = [
-    "About",
     "CardFigures",
+    "CorpusCounts",
     "Evaluation",
-    "Heard",
+    "EvaluationInfo",
     "conditions_table",
     "evaluate",
     "figures_for_card",

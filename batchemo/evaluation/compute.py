@@ -22,41 +22,43 @@ from batchemo.evaluation.aggregate import (
     tidy,
 )
 from batchemo.evaluation.metrics import Bin
-from batchemo.evaluation.predictions import Answers, Judged
+from batchemo.evaluation.predictions import Prediction, PredictionSet
 from batchemo.evaluation.results import (
     GROUPINGS,
     UNKNOWN,
-    About,
+    ClassFigures,
     Confusion,
     Evaluation,
-    Grouped,
-    OfClass,
-    OfFold,
-    OfGroup,
-    OfSeed,
+    EvaluationInfo,
+    FoldFigures,
+    GroupFigures,
+    SeedFigures,
+    SpeakerAdapted,
     to_plain,
 )
 
 
-def evaluate(judged: Sequence[Judged], labels: Sequence[str], *, about: About) -> Evaluation:
+def evaluate(
+    predictions: Sequence[Prediction], labels: Sequence[str], *, about: EvaluationInfo
+) -> Evaluation:
     """All figures of what was judged; each emotion is one of the labels.
 
     What was heard under a condition (see `training.conditions`) has its own figures, and no part
     in any other.
     """
-    plain, changed = apart(judged)
-    every = Answers.of(plain, labels)
+    plain, changed = apart(predictions)
+    every = PredictionSet.of(plain, labels)
     examples = {one.example for one in plain}
     names = known_figures(every)
     return Evaluation(
         about=replace(about, options=to_plain(about.options)),
         labels=tuple(labels),
         recordings=len(examples),
-        judgements=len(plain),
+        prediction_count=len(plain),
         speakers=len({example.speaker for example in examples if example.speaker}),
         figures=figures_of(every, names),
         seeds=tuple(
-            OfSeed(seed, {name: of_seed(own, name) for name in names})
+            SeedFigures(seed, {name: of_seed(own, name) for name in names})
             for seed, own in every.by(lambda one: one.seed)
         ),
         folds=tuple(_of_fold(name, own) for name, own in every.by(lambda one: one.fold)),
@@ -70,13 +72,13 @@ def evaluate(judged: Sequence[Judged], labels: Sequence[str], *, about: About) -
     )
 
 
-def _grouped(every: Answers, about: About) -> Grouped | None:
+def _grouped(every: PredictionSet, about: EvaluationInfo) -> SpeakerAdapted | None:
     """Where speakers are known from training, their voices are too: then it would tell nothing."""
     return grouped_by_speaker(every) if about.protocol == "speaker" else None
 
 
-def _of_fold(name: str, own: Answers) -> OfFold:
-    return OfFold(
+def _of_fold(name: str, own: PredictionSet) -> FoldFigures:
+    return FoldFigures(
         name,
         own.recordings,
         accuracy=of_fold(own, "accuracy"),
@@ -85,17 +87,17 @@ def _of_fold(name: str, own: Answers) -> OfFold:
     )
 
 
-def _of_classes(every: Answers) -> Iterator[OfClass]:
+def _of_classes(every: PredictionSet) -> Iterator[ClassFigures]:
     confusions = over_seeds(every, lambda own: own.confusion)
     support = np.mean([confusion.sum(axis=1) for confusion in confusions], axis=0)
     kinds = (metrics.precision, metrics.recall, metrics.f1)
     columns = [[compute(confusion) for confusion in confusions] for compute in kinds]
     for place, label in enumerate(every.labels):
         told = ([seed[place] for seed in column] for column in columns)
-        yield OfClass(label, tidy(support[place]), *map(_mean_of_known, told))
+        yield ClassFigures(label, tidy(support[place]), *map(_mean_of_known, told))
 
 
-def _confusion(every: Answers) -> Confusion:
+def _confusion(every: PredictionSet) -> Confusion:
     """Mean counts over seeds, and what shares these are."""
     counts = np.mean(over_seeds(every, lambda own: own.confusion), axis=0)
     shares = metrics.shares_by_row(counts)
@@ -105,9 +107,9 @@ def _confusion(every: Answers) -> Confusion:
     )
 
 
-def _reliability(every: Answers) -> tuple[Bin, ...]:
+def _reliability(every: PredictionSet) -> tuple[Bin, ...]:
     """The bins of all judgements; recordings are counted a seed."""
-    seeds = len({one.seed for one in every.judged})
+    seeds = len({one.seed for one in every.predictions})
     return tuple(
         Bin(
             low=one.low,
@@ -120,14 +122,14 @@ def _reliability(every: Answers) -> tuple[Bin, ...]:
     )
 
 
-def _groups(every: Answers, grouping: str) -> Iterator[OfGroup]:
-    def value(one: Judged) -> str:
+def _groups(every: PredictionSet, grouping: str) -> Iterator[GroupFigures]:
+    def value(one: Prediction) -> str:
         found: str = getattr(one.example, grouping)
         return found or UNKNOWN
 
     for name, own in every.by(value):
         figures = (over_seeds(own, COMPUTED[figure]) for figure in ("accuracy", "uar"))
-        yield OfGroup(name, own.recordings, *(tidy(np.mean(seeds)) for seeds in figures))
+        yield GroupFigures(name, own.recordings, *(tidy(np.mean(seeds)) for seeds in figures))
 
 
 def _mean_of_known(figures: Sequence[float]) -> float | None:

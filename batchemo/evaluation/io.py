@@ -15,7 +15,7 @@ from batchemo.evaluation.plots import PICTURES
 from batchemo.evaluation.results import Evaluation, Figure
 
 Cell = str | float | int | None
-Row = tuple[Cell, ...]
+RecordingResult = tuple[Cell, ...]
 
 
 class Table(NamedTuple):
@@ -23,7 +23,7 @@ class Table(NamedTuple):
 
     words: str
     numbers: str
-    rows: Callable[[Evaluation], Iterator[Row]]
+    rows: Callable[[Evaluation], Iterator[RecordingResult]]
 
 
 def csv_bytes(table: Table, evaluation: Evaluation) -> bytes:
@@ -50,7 +50,7 @@ def csv_bytes(table: Table, evaluation: Evaluation) -> bytes:
     return sink.getvalue()
 
 
-def _figures(evaluation: Evaluation) -> Iterator[Row]:
+def _figures(evaluation: Evaluation) -> Iterator[RecordingResult]:
     """Those of recordings judged alone, and those of each speaker's judged together."""
     for name, figure in evaluation.figures.items():
         yield (name, "alone", *_figure(figure))
@@ -59,17 +59,17 @@ def _figures(evaluation: Evaluation) -> Iterator[Row]:
             yield (name, "by speaker", *_figure(figure))
 
 
-def _figure(figure: Figure) -> Row:
+def _figure(figure: Figure) -> RecordingResult:
     low, high = figure.interval_over_speakers or (None, None)
     return figure.mean, figure.spread_over_seeds, figure.spread_over_folds, low, high
 
 
-def _classes(evaluation: Evaluation) -> Iterator[Row]:
+def _classes(evaluation: Evaluation) -> Iterator[RecordingResult]:
     for one in evaluation.classes:
         yield one.label, one.precision, one.recall, one.f1, one.support
 
 
-def _confusion(evaluation: Evaluation) -> Iterator[Row]:
+def _confusion(evaluation: Evaluation) -> Iterator[RecordingResult]:
     """One row a cell: labels stay in cells, where nothing takes them for formulas or columns."""
     both = zip(evaluation.confusion.counts, evaluation.confusion.shares, strict=True)
     for label, (counts, shares) in zip(evaluation.labels, both, strict=True):
@@ -77,22 +77,22 @@ def _confusion(evaluation: Evaluation) -> Iterator[Row]:
             yield label, told, count, share
 
 
-def _coverage(evaluation: Evaluation) -> Iterator[Row]:
+def _coverage(evaluation: Evaluation) -> Iterator[RecordingResult]:
     for kept in evaluation.coverage:
         yield kept.coverage, kept.confidence, kept.accuracy
 
 
-def _groups(evaluation: Evaluation) -> Iterator[Row]:
+def _groups(evaluation: Evaluation) -> Iterator[RecordingResult]:
     for grouping, groups in evaluation.groups.items():
         for group in groups:
             yield grouping, group.name, group.recordings, group.accuracy, group.uar
 
 
-def _conditions(evaluation: Evaluation) -> Iterator[Row]:
+def _conditions(evaluation: Evaluation) -> Iterator[RecordingResult]:
     for one in evaluation.conditions:
         means = (figure.mean for figure in (one.uar, one.accuracy, one.ece))
         changes = one.change, one.change_spread_over_seeds
-        yield (one.name, one.told, one.recordings, one.unheard, *means, *changes)
+        yield (one.name, one.told, one.recordings, one.without_speech, *means, *changes)
 
 
 TABLES: Mapping[str, Table] = {

@@ -110,16 +110,18 @@ def conditions_table(evaluation: Evaluation) -> str:
     rows = [_condition("as they are", evaluation.recordings, "", "", plain_ones)]
     for one in evaluation.conditions:
         change, figures = f"{100 * one.change:+.1f}", [one.uar, one.accuracy, one.ece]
-        rows.append(_condition(one.told, one.recordings, f"{one.unheard:,}", change, figures))
+        rows.append(
+            _condition(one.told, one.recordings, f"{one.without_speech:,}", change, figures)
+        )
     return table(["", "recordings", "unheard", "UAR", "points", "accuracy", "ECE"], rows)
 
 
 def _condition(
-    told: str, recordings: int, unheard: str, change: str, figures: Sequence[Figure]
+    told: str, recordings: int, without_speech: str, change: str, figures: Sequence[Figure]
 ) -> list[str]:
     uar, accuracy, ece = figures
     shares = share(accuracy.mean), share(ece.mean)
-    return [told, f"{recordings:,}", unheard, figure(uar), change, *shares]
+    return [told, f"{recordings:,}", without_speech, figure(uar), change, *shares]
 
 
 def _counted(number: int, thing: str) -> str:
@@ -321,7 +323,7 @@ def _facts(one: Evaluation) -> dict[str, Any]:
     whole = one.to_dict()
     return {
         "on": ON.get(one.about.protocol, one.about.protocol),
-        "protocol": one.about.protocol_told,
+        "protocol": one.about.protocol_description,
         "corpora": whole["about"]["corpora"],
         "classes": whole["labels"],
         "seeds": len(one.seeds),

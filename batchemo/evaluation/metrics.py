@@ -149,7 +149,7 @@ COVERAGES = tuple(round(1 - step / 20, 2) for step in range(20))
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CoveragePoint:
     """The most confident recordings, up to a share of all."""
 
     coverage: float

@@ -16,7 +16,7 @@ from batchemo.evaluation import metrics
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Prediction:
     """What the net of one fold and seed said of a recording; probabilities over the labels."""
 
     example: Example
@@ -32,45 +32,45 @@ Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answers:
+class PredictionSet:
     """Some of what was judged, with its arrays."""
 
-    judged: Sequence[Judged]
+    predictions: Sequence[Prediction]
     labels: Sequence[str]
     probabilities: Float64
     truth: Int64
 
     @classmethod
-    def of(cls, judged: Sequence[Judged], labels: Sequence[str]) -> Answers:
+    def of(cls, predictions: Sequence[Prediction], labels: Sequence[str]) -> PredictionSet:
         """The answers about recordings, each of whose emotions is one of the labels."""
-        if not judged:
+        if not predictions:
             raise UsageError("no recording was judged: there is nothing to report")
-        strange = sorted({one.example.emotion for one in judged} - set(labels))
+        strange = sorted({one.example.emotion for one in predictions} - set(labels))
         if strange:
             raise UsageError(f"{', '.join(strange)}: not among the labels {', '.join(labels)}")
-        probabilities = np.array([one.probabilities for one in judged], np.float64)
-        truth = np.array([list(labels).index(one.example.emotion) for one in judged])
-        return cls(judged, labels, probabilities, truth)
+        probabilities = np.array([one.probabilities for one in predictions], np.float64)
+        truth = np.array([list(labels).index(one.example.emotion) for one in predictions])
+        return cls(predictions, labels, probabilities, truth)
 
-    def by(self, key: Callable[[Judged], Key]) -> Iterator[tuple[Key, Answers]]:
+    def by(self, key: Callable[[Prediction], Key]) -> Iterator[tuple[Key, PredictionSet]]:
         """Part by a property, in the order of its values."""
         places: dict[Key, list[int]] = {}
-        for place, one in enumerate(self.judged):
+        for place, one in enumerate(self.predictions):
             places.setdefault(key(one), []).append(place)
         for value in sorted(places, key=lambda value: (isinstance(value, str), value)):
             yield value, self.at(places[value])
 
-    def at(self, places: Sequence[int]) -> Answers:
+    def at(self, places: Sequence[int]) -> PredictionSet:
         """Those at some places."""
-        judged = [self.judged[place] for place in places]
+        predictions = [self.predictions[place] for place in places]
         own = list(places)
-        return Answers(judged, self.labels, self.probabilities[own], self.truth[own])
+        return PredictionSet(predictions, self.labels, self.probabilities[own], self.truth[own])
 
-    def before_calibration(self) -> Answers | None:
+    def before_calibration(self) -> PredictionSet | None:
         """The same answers by their uncalibrated probabilities; None where some are not known."""
-        if not all(one.uncalibrated for one in self.judged):
+        if not all(one.uncalibrated for one in self.predictions):
             return None
-        return replace(self, probabilities=np.array([one.uncalibrated for one in self.judged]))
+        return replace(self, probabilities=np.array([one.uncalibrated for one in self.predictions]))
 
     @property
     def told(self) -> Int64:
@@ -98,4 +98,4 @@ class Answers:
     @property
     def recordings(self) -> int:
         """How many different recordings were judged."""
-        return len({one.example for one in self.judged})
+        return len({one.example for one in self.predictions})

@@ -8,7 +8,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from batchemo.errors import UsageError
-from batchemo.evaluation.metrics import Bin, Kept
+from batchemo.evaluation.metrics import Bin, CoveragePoint
 
 Told = TypeVar("Told")
 
@@ -118,7 +118,7 @@ UNKNOWN = "(unknown)"
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class CorpusCounts:
     """How much of a corpus was judged."""
 
     recordings: int
@@ -126,16 +126,16 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class About:
+class EvaluationInfo:
     """What was evaluated, on what, and how."""
 
     subject: str
     """The name of a recipe or of a bundle."""
     kind: Literal["recipe", "bundle"]
     protocol: str
-    protocol_told: str
+    protocol_description: str
     """What the protocol does, in a sentence or two."""
-    corpora: Mapping[str, Heard] = field(default_factory=dict)
+    corpora: Mapping[str, CorpusCounts] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Why recordings were not judged, and how many for each reason."""
     notes: tuple[str, ...] = ()
@@ -170,7 +170,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class OfSeed:
+class SeedFigures:
     """The figures of one seed."""
 
     seed: int
@@ -178,7 +178,7 @@ class OfSeed:
 
 
 @dataclass(frozen=True, slots=True)
-class OfFold:
+class FoldFigures:
     """The means over seeds of one fold's figures."""
 
     fold: str
@@ -189,7 +189,7 @@ class OfFold:
 
 
 @dataclass(frozen=True, slots=True)
-class OfClass:
+class ClassFigures:
     """A line of the classification report: of each seed all folds together, mean over seeds."""
 
     label: str
@@ -200,7 +200,7 @@ class OfClass:
 
 
 @dataclass(frozen=True, slots=True)
-class OfGroup:
+class GroupFigures:
     """The recordings that share a property: all folds together, mean over seeds."""
 
     name: str
@@ -220,7 +220,7 @@ class Confusion:
 
 
 @dataclass(frozen=True, slots=True)
-class Grouped:
+class SpeakerAdapted:
     """The figures when each speaker's recordings are judged together, without their labels."""
 
     fewest: int
@@ -240,14 +240,14 @@ class Grouped:
 
 
 @dataclass(frozen=True, slots=True)
-class OfCondition:
+class ConditionFigures:
     """The same recordings heard otherwise: on the telephone, in noise."""
 
     name: str
     told: str
     """What was done to the sound."""
     recordings: int
-    unheard: int
+    without_speech: int
     """Recordings in which nothing sounds like speech any more: they have no part in the figures."""
     uar: Figure
     accuracy: Figure
@@ -261,25 +261,25 @@ class OfCondition:
 class Evaluation:
     """All that is reported of a recipe or bundle under one protocol."""
 
-    about: About
+    about: EvaluationInfo
     labels: tuple[str, ...]
     recordings: int
     """Different recordings; what was judged of one, its copies or by other seeds, counts once."""
-    judgements: int
+    prediction_count: int
     speakers: int
     figures: Mapping[str, Figure]
-    seeds: tuple[OfSeed, ...]
-    folds: tuple[OfFold, ...]
-    classes: tuple[OfClass, ...]
+    seeds: tuple[SeedFigures, ...]
+    folds: tuple[FoldFigures, ...]
+    classes: tuple[ClassFigures, ...]
     confusion: Confusion
     reliability: tuple[Bin, ...]
-    coverage: tuple[Kept, ...]
+    coverage: tuple[CoveragePoint, ...]
     """What is right of the most confident answers, from all to few."""
-    grouped: Grouped | None
+    grouped: SpeakerAdapted | None
     """None where speakers are not known, or were heard too rarely."""
-    conditions: tuple[OfCondition, ...]
+    conditions: tuple[ConditionFigures, ...]
     """How the same recordings fare when they are heard otherwise, where that was tried."""
-    groups: Mapping[str, tuple[OfGroup, ...]]
+    groups: Mapping[str, tuple[GroupFigures, ...]]
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON can hold it."""

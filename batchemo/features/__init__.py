@@ -1,10 +1,10 @@
 """Features of speech: recipes as data, computed from one shared spectrum a signal."""
 
 from batchemo.features.feature_set import (
-    RECIPES,
-    Recipe,
+    FEATURE_SETS,
+    FeatureSet,
     extract,
-    get_recipe,
+    get_feature_set,
 )
 
-__all__ = ["RECIPES", "Recipe", "extract", "get_recipe"]
+__all__ = ["FEATURE_SETS", "FeatureSet", "extract", "get_feature_set"]

@@ -21,7 +21,7 @@ ROWS = -(-STATISTICS // _PICTURE.n_mels)
 
 
 @dataclass(frozen=True, slots=True)
-class Joint:
+class Combined:
     """The functionals in the first rows, `logmel64`'s picture below; both with their defaults."""
 
     kind: ClassVar[str] = "joint"

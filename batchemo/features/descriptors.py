@@ -14,7 +14,7 @@ from batchemo.features.spectrum import DoubleSpectrum, Spectrum
 
 
 @dataclass(frozen=True, slots=True)
-class _Parts:
+class _Descriptors:
     """Which features, in which order, and what they are computed with."""
 
     parts: tuple[str, ...] = ("mfcc",)
@@ -26,9 +26,9 @@ class _Parts:
     """Seconds at the start of the window that are not looked at."""
 
     def __post_init__(self) -> None:
-        unknown = [part for part in self.parts if part not in tuple(PARTS)]
+        unknown = [part for part in self.parts if part not in tuple(DESCRIPTORS)]
         if unknown:
-            raise ValueError(f"unknown parts {unknown}; there are: {', '.join(PARTS)}")
+            raise ValueError(f"unknown parts {unknown}; there are: {', '.join(DESCRIPTORS)}")
         if not self.parts or len(set(self.parts)) < len(self.parts):
             raise ValueError("parts must name at least one feature, and none twice")
         if not 0 < self.n_mfcc <= self.n_mels:
@@ -40,18 +40,20 @@ class _Parts:
         """The columns: a part of one column by its name, others numbered from 0."""
         columns: list[str] = []
         for part in self.parts:
-            width = PARTS[part].width(self)
+            width = DESCRIPTORS[part].width(self)
             columns += [part] if width == 1 else [f"{part}_{column}" for column in range(width)]
         return tuple(columns)
 
     def _beside(self, samples: Float32, rate: int) -> Float32:
         """All the parts of one signal, (frames, columns)."""
         spectrum = DoubleSpectrum(samples, rate=rate, n_fft=self.n_fft, hop=self.hop)
-        return np.concatenate([PARTS[part].track(spectrum, self) for part in self.parts], axis=1)
+        return np.concatenate(
+            [DESCRIPTORS[part].track(spectrum, self) for part in self.parts], axis=1
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Frames(_Parts):
+class Frames(_Descriptors):
     """A fixed number of frames; a short signal is padded with digital silence beforehand."""
 
     kind: ClassVar[str] = "frames"
@@ -60,7 +62,7 @@ class Frames(_Parts):
     frames: int = 130
 
     def __post_init__(self) -> None:
-        _Parts.__post_init__(self)
+        _Descriptors.__post_init__(self)
         if self.frames < 1:
             raise ValueError(f"frames={self.frames} must be at least 1")
 
@@ -79,7 +81,7 @@ class Frames(_Parts):
 
 
 @dataclass(frozen=True, slots=True)
-class Means(_Parts):
+class MeanFeatures(_Descriptors):
     """The mean of each column over the frames that there are: nothing is padded."""
 
     kind: ClassVar[str] = "means"
@@ -98,38 +100,40 @@ class Means(_Parts):
         return means
 
 
-class Part(NamedTuple):
+class Descriptor(NamedTuple):
     """A feature: how many columns it has, and its track over the frames."""
 
-    width: Callable[[_Parts], int]
-    track: Callable[[Spectrum, _Parts], Float32]
+    width: Callable[[_Descriptors], int]
+    track: Callable[[Spectrum, _Descriptors], Float32]
 
 
-PARTS: dict[str, Part] = {
-    "mfcc": Part(
+DESCRIPTORS: dict[str, Descriptor] = {
+    "mfcc": Descriptor(
         lambda told: told.n_mfcc,
         lambda spectrum, told: mel.mfcc(spectrum, told.n_mfcc, told.n_mels),
     ),
-    "mfcc_delta": Part(
+    "mfcc_delta": Descriptor(
         lambda told: told.n_mfcc,
         lambda spectrum, told: mel.mfcc_delta(spectrum, 1, told.n_mfcc, told.n_mels),
     ),
-    "mfcc_delta2": Part(
+    "mfcc_delta2": Descriptor(
         lambda told: told.n_mfcc,
         lambda spectrum, told: mel.mfcc_delta(spectrum, 2, told.n_mfcc, told.n_mels),
     ),
-    "mel": Part(
+    "mel": Descriptor(
         lambda told: told.n_mels,
         lambda spectrum, told: mel.mel_power(spectrum, told.n_mels),
     ),
-    "mel_db": Part(
+    "mel_db": Descriptor(
         lambda told: told.n_mels,
         lambda spectrum, told: mel.mel_decibels(spectrum, told.n_mels),
     ),
-    "chroma": Part(lambda _: pitch.CLASSES, lambda spectrum, _: pitch.chroma(spectrum)),
-    "contrast": Part(lambda _: spectral.BANDS, lambda spectrum, _: spectral.contrast(spectrum)),
-    "bandwidth": Part(lambda _: 1, lambda spectrum, _: spectral.bandwidth(spectrum)),
-    "zcr": Part(lambda _: 1, lambda spectrum, _: spectral.zero_crossing_rate(spectrum)),
-    "rms": Part(lambda _: 1, lambda spectrum, _: spectral.rms(spectrum)),
-    "pitch": Part(lambda _: 1, lambda spectrum, _: pitch.mean_pitch(spectrum)),
+    "chroma": Descriptor(lambda _: pitch.CLASSES, lambda spectrum, _: pitch.chroma(spectrum)),
+    "contrast": Descriptor(
+        lambda _: spectral.BANDS, lambda spectrum, _: spectral.contrast(spectrum)
+    ),
+    "bandwidth": Descriptor(lambda _: 1, lambda spectrum, _: spectral.bandwidth(spectrum)),
+    "zcr": Descriptor(lambda _: 1, lambda spectrum, _: spectral.zero_crossing_rate(spectrum)),
+    "rms": Descriptor(lambda _: 1, lambda spectrum, _: spectral.rms(spectrum)),
+    "pitch": Descriptor(lambda _: 1, lambda spectrum, _: pitch.mean_pitch(spectrum)),
 }

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchemo.common.arrays import Bool, Float32, Float64
-from batchemo.features.spectrum import frozen, hann
+from batchemo.features.spectrum import hann, read_only
 
 REFERENCE = 150.0
 """The pitch in hertz from which semitones are counted: between men's voices and women's."""
@@ -40,7 +40,7 @@ class Frames:
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class PitchTrack:
     """Frame by frame, the fundamental of a voice where there is one."""
 
     voiced: Bool
@@ -50,13 +50,13 @@ class Voice:
     """How well the sound repeats after its period, 0 … 1; where not voiced, after any."""
 
 
-def find_voice(frames: Frames, audible: Bool, low: float, high: float) -> Voice:
+def track_pitch(frames: Frames, audible: Bool, low: float, high: float) -> PitchTrack:
     """The voice between two pitches in hertz, in those frames that are audible."""
     pitch, strength = _candidates(frames, low, high)
     way = _likeliest_way(pitch, strength, audible)
     voiced = way < pitch.shape[1]
     taken = np.arange(len(way)), np.where(voiced, way, strength.argmax(axis=1))
-    return Voice(voiced, pitch[taken], strength[taken])
+    return PitchTrack(voiced, pitch[taken], strength[taken])
 
 
 def _candidates(frames: Frames, low: float, high: float) -> tuple[Float32, Float32]:
@@ -141,4 +141,4 @@ def _own_repeats(win_length: int, n_fft: int) -> Float32:
     window = hann(win_length, n_fft).astype(np.float64)
     repeats = np.fft.irfft(np.abs(np.fft.rfft(window, 2 * n_fft)) ** 2)[:n_fft]
     # Where next to nothing of the window overlaps itself, there is nothing to divide by.
-    return frozen(np.maximum(repeats / repeats[0], 1e-2).astype(np.float32))
+    return read_only(np.maximum(repeats / repeats[0], 1e-2).astype(np.float32))

@@ -9,13 +9,13 @@ from typing import Any, ClassVar, Protocol
 
 from batchemo.common.arrays import Float32
 from batchemo.errors import BatchemoError, BundleError, UsageError
-from batchemo.features.combined import Joint
-from batchemo.features.descriptors import Frames, Means
+from batchemo.features.combined import Combined
+from batchemo.features.descriptors import Frames, MeanFeatures
 from batchemo.features.functionals import Functionals
 from batchemo.features.logmel import SpeechLogMel
 
 
-class Params(Protocol):
+class FeatureParams(Protocol):
     """What one kind of recipe can be told, and the code that does it: a frozen dataclass.
 
     Every field has a default, an int, a float, a str or a tuple of str, so that it survives JSON.
@@ -36,7 +36,7 @@ class Params(Protocol):
 
 
 KINDS: dict[str, type[Any]] = {
-    kind.kind: kind for kind in (SpeechLogMel, Frames, Means, Functionals, Joint)
+    kind.kind: kind for kind in (SpeechLogMel, Frames, MeanFeatures, Functionals, Combined)
 }
 _TYPES: dict[str, type] = {
     "name": str,
@@ -50,7 +50,7 @@ _TYPES: dict[str, type] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class FeatureSet:
     """A named way from samples to an array of numbers.
 
     >>> recipe = get_recipe("logmel64")
@@ -65,7 +65,7 @@ class Recipe:
     """Samples a second that `extract` expects."""
     window: float
     """Seconds that it takes where nobody says otherwise."""
-    params: Params
+    params: FeatureParams
 
     @property
     def version(self) -> int:
@@ -98,7 +98,7 @@ class Recipe:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Recipe:
+    def from_dict(cls, data: Mapping[str, Any]) -> FeatureSet:
         """The recipe that a bundle holds; a BundleError if this batchemo cannot compute it."""
         _complete("the bundle's recipe", data, _TYPES)
         told = _typed("the bundle's recipe", data, _TYPES, BundleError)
@@ -124,30 +124,32 @@ class Recipe:
 _CLASSIC = ("mfcc", "mfcc_delta", "mfcc_delta2", "chroma", "contrast")
 _SINGLE = ("zcr", "bandwidth", "pitch", "rms")
 
-RECIPES: dict[str, Recipe] = {
+FEATURE_SETS: dict[str, FeatureSet] = {
     recipe.name: recipe
     for recipe in (
-        Recipe("logmel64", 16000, 3.0, SpeechLogMel()),
-        Recipe("logmel128", 22050, 3.0, Frames(parts=("mel_db",))),
-        Recipe("mfcc40", 22050, 3.0, Means(parts=("mfcc",), n_mfcc=40)),
-        Recipe("stats162", 22050, 3.0, Means(parts=("zcr", "chroma", "mfcc", "rms", "mel"))),
+        FeatureSet("logmel64", 16000, 3.0, SpeechLogMel()),
+        FeatureSet("logmel128", 22050, 3.0, Frames(parts=("mel_db",))),
+        FeatureSet("mfcc40", 22050, 3.0, MeanFeatures(parts=("mfcc",), n_mfcc=40)),
+        FeatureSet(
+            "stats162", 22050, 3.0, MeanFeatures(parts=("zcr", "chroma", "mfcc", "rms", "mel"))
+        ),
         # 3 s from 0.5 s on, as those who came before cut their recordings.
-        Recipe("frames62", 22050, 3.5, Frames(parts=_CLASSIC + _SINGLE, n_mfcc=13, offset=0.5)),
-        Recipe("functionals", 16000, 3.0, Functionals()),
-        Recipe("joint", 16000, 3.0, Joint()),
+        FeatureSet("frames62", 22050, 3.5, Frames(parts=_CLASSIC + _SINGLE, n_mfcc=13, offset=0.5)),
+        FeatureSet("functionals", 16000, 3.0, Functionals()),
+        FeatureSet("joint", 16000, 3.0, Combined()),
     )
 }
 
 
-def get_recipe(name: str, **params: Any) -> Recipe:
+def get_feature_set(name: str, **params: Any) -> FeatureSet:
     """The recipe of that name, with some parameters set otherwise; UsageError if there is none."""
-    if name not in RECIPES:
-        raise UsageError(f"no recipe is called {name!r}; there are: {', '.join(RECIPES)}")
-    recipe = RECIPES[name]
+    if name not in FEATURE_SETS:
+        raise UsageError(f"no recipe is called {name!r}; there are: {', '.join(FEATURE_SETS)}")
+    recipe = FEATURE_SETS[name]
     return replace(recipe, params=_changed(recipe.params, params, UsageError))
 
 
-def extract(recipe: Recipe, samples: Float32, window: float | None = None) -> Float32:
+def extract(recipe: FeatureSet, samples: Float32, window: float | None = None) -> Float32:
     """The features of one window of mono samples at the recipe's rate.
 
     Always float32 and of `recipe.shape(window)`: what is shorter than the window is padded as the
@@ -157,7 +159,9 @@ def extract(recipe: Recipe, samples: Float32, window: float | None = None) -> Fl
     return recipe.params.compute(samples[: round(window * recipe.rate)], recipe.rate, window)
 
 
-def _changed(params: Params, told: Mapping[str, Any], error: type[BatchemoError]) -> Params:
+def _changed(
+    params: FeatureParams, told: Mapping[str, Any], error: type[BatchemoError]
+) -> FeatureParams:
     """The parameters changed as told, if all that is told makes sense."""
     what = f"a recipe of the kind {params.kind!r}"
     types = {field.name: type(getattr(params, field.name)) for field in fields(params)}

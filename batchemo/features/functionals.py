@@ -12,8 +12,8 @@ from batchemo.features import prosody, statistics, timbre
 from batchemo.features.f0 import (
     REFERENCE,
     Frames,
-    Voice,
-    find_voice,
+    PitchTrack,
+    track_pitch,
 )
 from batchemo.features.mel import cosines, decibels, mel_bands
 from batchemo.features.spectrum import LOUDEST, Spectrum
@@ -104,7 +104,7 @@ class Functionals:
 
         frames = Frames(spectrum.power[span] * heard, rate, self.win_length)
         audible = level[span] > threshold
-        voice = find_voice(frames, audible, self.lowest_pitch, self.highest_pitch)
+        voice = track_pitch(frames, audible, self.lowest_pitch, self.highest_pitch)
         mel = mel_bands(spectrum.power[span], rate, self.n_mels, self.fmin, self.fmax)
         cepstra = decibels(mel) @ cosines(self.n_mels, self.n_cepstra + 1)[:, 1:]
         loudest = _loudest(level[span], round(_LOUD_SHARE * len(audible)))
@@ -122,7 +122,7 @@ class _Sound:
     audible: Bool
     level: Float32
     """In dB, 0 in the mean over the loudest quarter of the frames."""
-    voice: Voice
+    voice: PitchTrack
     tracks: Float32
     """All that is told of every audible frame, (frames, tracks)."""
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from batchemo.common.arrays import Float32
 from batchemo.features.spectrum import (
     Spectrum,
+    cached_kernel,
     fft_frequencies,
-    frozen,
-    once,
+    read_only,
 )
 
 # Slaney's scale: linear to 1 kHz, logarithmic above.
@@ -27,7 +27,7 @@ FAINTEST = 1e-10
 """The power at which decibels begin: all that is less counts as this."""
 
 
-@once
+@cached_kernel
 def mel_power(
     spectrum: Spectrum, n_mels: int = 128, fmin: float = 0.0, fmax: float | None = None
 ) -> Float32:
@@ -44,7 +44,7 @@ def mel_bands(power: Float32, rate: int, n_mels: int, fmin: float, fmax: float) 
     return mel
 
 
-@once
+@cached_kernel
 def mel_decibels(spectrum: Spectrum, n_mels: int = 128) -> Float32:
     """Mel power in decibels below the loudest of the signal: power_to_db(…, ref=np.max)."""
     power = mel_power(spectrum, n_mels)
@@ -77,7 +77,7 @@ def mel_filters(rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) ->
     rising = (bins - low) / (centre - low)
     falling = (high - bins) / (high - centre)
     filters = np.maximum(0, np.minimum(rising, falling)) * (2 / (high - low))
-    return frozen(filters.astype(np.float32))
+    return read_only(filters.astype(np.float32))
 
 
 class _Block(NamedTuple):
@@ -97,7 +97,7 @@ def _blocks(rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> tup
         bands = slice(first, min(first + _BLOCK, n_mels))
         heard = np.flatnonzero(filters[:, bands].any(axis=1))
         bins = slice(int(heard[0]), int(heard[-1]) + 1) if len(heard) else slice(0, 0)
-        blocks.append(_Block(bands, bins, frozen(np.ascontiguousarray(filters[bins, bands]))))
+        blocks.append(_Block(bands, bins, read_only(np.ascontiguousarray(filters[bins, bands]))))
     return tuple(blocks)
 
 
@@ -115,13 +115,13 @@ def _mel_to_hz(mels: NDArray[np.float64]) -> NDArray[np.float64]:
 _WIDTH = 9
 
 
-@once
+@cached_kernel
 def mfcc(spectrum: Spectrum, n_mfcc: int = 20, n_mels: int = 128) -> Float32:
     """The first cepstra of the log-mels, (frames, n_mfcc): librosa.feature.mfcc."""
     return decibels(mel_power(spectrum, n_mels)) @ cosines(n_mels, n_mfcc)
 
 
-@once
+@cached_kernel
 def mfcc_delta(spectrum: Spectrum, order: int, n_mfcc: int = 20, n_mels: int = 128) -> Float32:
     """The movement of the cepstra, first or second order, (frames, n_mfcc)."""
     return delta(mfcc(spectrum, n_mfcc, n_mels), order)
@@ -157,7 +157,7 @@ def _slopes(orders: tuple[int, ...]) -> Float32:
         powers = np.vander(steps, order + 1, increasing=True)
         factorial = float(np.prod(np.arange(1, order + 1)))
         slopes.append(np.linalg.pinv(powers)[order] * factorial)
-    return frozen(np.stack(slopes, axis=1).astype(np.float32))
+    return read_only(np.stack(slopes, axis=1).astype(np.float32))
 
 
 @lru_cache
@@ -166,4 +166,4 @@ def cosines(n_mels: int, n_mfcc: int) -> Float32:
     angles = np.pi / n_mels * np.outer(np.arange(n_mels) + 0.5, np.arange(n_mfcc))
     waves = np.cos(angles) * np.sqrt(2 / n_mels)
     waves[:, 0] = np.sqrt(1 / n_mels)
-    return frozen(waves.astype(np.float32))
+    return read_only(waves.astype(np.float32))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchemo.common.arrays import Float32
-from batchemo.features.spectrum import Spectrum, frozen, once
+from batchemo.features.spectrum import Spectrum, cached_kernel, read_only
 
 _FMIN, _FMAX = 150.0, 4000.0
 _THRESHOLD = np.float32(0.1)
@@ -50,7 +50,7 @@ def find_peaks(bins: Float32, rate: int) -> Peaks:
     return Peaks(at[0], pitch.astype(np.float32), height.astype(np.float32))
 
 
-@once
+@cached_kernel
 def mean_pitch(spectrum: Spectrum) -> Float32:
     """The mean pitch of each frame's peaks in hertz, 0 where there are none, (frames, 1).
 
@@ -83,7 +83,7 @@ CLASSES = 12
 _CENTRE_OCTAVE, _OCTAVE_WIDTH = 5.0, 2.0
 
 
-@once
+@cached_kernel
 def chroma(spectrum: Spectrum) -> Float32:
     """The pitch classes from C on, each frame's strongest 1, (frames, 12): chroma_stft."""
     filters = chroma_filters(spectrum.rate, spectrum.n_fft, tuning(spectrum))
@@ -113,4 +113,4 @@ def chroma_filters(rate: int, n_fft: int, tuning: float) -> Float32:
     bumps /= np.sqrt(np.square(bumps).sum(axis=1, keepdims=True))
     octave = semitones / CLASSES
     bumps *= np.exp(-0.5 * ((octave - _CENTRE_OCTAVE) / _OCTAVE_WIDTH) ** 2)
-    return frozen(np.roll(bumps, -3, axis=1).astype(np.float32))  # counted from A until here
+    return read_only(np.roll(bumps, -3, axis=1).astype(np.float32))  # counted from A until here

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchemo.common.arrays import Bool, Float32
-from batchemo.features.f0 import Voice
+from batchemo.features.f0 import PitchTrack
 from batchemo.features.statistics import (
     PERCENTILES,
     mean_and_spread,
@@ -52,7 +52,7 @@ _LEAP = 3.0
 _LEAST_SPREAD = 0.1
 
 
-def intonation(voice: Voice, level: Float32) -> Float32:
+def intonation(voice: PitchTrack, level: Float32) -> Float32:
     """`INTONATION_NAMES` in semitones, 0 without a voice; glides are from frame to frame."""
     if np.count_nonzero(voice.voiced) < _FEWEST:
         return np.zeros(len(INTONATION_NAMES), np.float32)
@@ -60,7 +60,7 @@ def intonation(voice: Voice, level: Float32) -> Float32:
     return np.array(told, np.float32)
 
 
-def _pitch(voice: Voice, level: Float32) -> list[float]:
+def _pitch(voice: PitchTrack, level: Float32) -> list[float]:
     """How high, how far apart, to which side; rising or falling; higher where louder."""
     pitch, loudness = voice.pitch[voice.voiced], level[voice.voiced]
     heights = percentiles(pitch)
@@ -80,7 +80,7 @@ def _pitch(voice: Voice, level: Float32) -> list[float]:
     ]
 
 
-def _glides(voice: Voice) -> list[float]:
+def _glides(voice: PitchTrack) -> list[float]:
     """How the pitch moves from frame to frame within a voice."""
     both = voice.voiced[1:] & voice.voiced[:-1]
     glide = (voice.pitch[1:] - voice.pitch[:-1])[both]
@@ -100,7 +100,7 @@ def _glides(voice: Voice) -> list[float]:
     ]
 
 
-def _phrases(voice: Voice) -> list[float]:
+def _phrases(voice: PitchTrack) -> list[float]:
     """How the pitch runs within stretches of voice, and from the first to the last."""
     stretches = [voice.pitch[begin:end] for begin, end in runs(voice.voiced).tolist()]
     phrases = [stretch for stretch in stretches if len(stretch) >= _FEWEST]

@@ -12,9 +12,9 @@ from batchemo.common.arrays import Float32
 from batchemo.features.mel import decibels
 from batchemo.features.spectrum import (
     Spectrum,
+    cached_kernel,
     fft_frequencies,
-    frozen,
-    once,
+    read_only,
 )
 
 BANDS = 7
@@ -22,7 +22,7 @@ _FIRST_OCTAVE = 200.0
 _QUANTILE = 0.02
 
 
-@once
+@cached_kernel
 def bandwidth(spectrum: Spectrum) -> Float32:
     """The deviation of the magnitudes around their centroid in hertz, (frames, 1).
 
@@ -37,7 +37,7 @@ def bandwidth(spectrum: Spectrum) -> Float32:
     return deviation[:, None]
 
 
-@once
+@cached_kernel
 def contrast(spectrum: Spectrum) -> Float32:
     """Peaks over valleys in decibels in the octaves from 200 Hz on and below, (frames, 7).
 
@@ -83,13 +83,13 @@ def _octaves(rate: int, n_fft: int) -> tuple[_Octave, ...]:
 def _powers(rate: int, n_fft: int) -> Float32:
     # In units of the Nyquist frequency, which keeps the squares within float32's reach.
     unit = fft_frequencies(rate, n_fft) / (rate / 2)
-    return frozen(np.stack([np.ones_like(unit), unit, unit**2], axis=1).astype(np.float32))
+    return read_only(np.stack([np.ones_like(unit), unit, unit**2], axis=1).astype(np.float32))
 
 
 _ZERO = np.float32(1e-10)
 
 
-@once
+@cached_kernel
 def zero_crossing_rate(spectrum: Spectrum) -> Float32:
     """The share of samples in a frame at which the sign changes, (frames, 1).
 
@@ -104,7 +104,7 @@ def zero_crossing_rate(spectrum: Spectrum) -> Float32:
     return (crossings / n_fft).astype(np.float32)[:, None]
 
 
-@once
+@cached_kernel
 def rms(spectrum: Spectrum) -> Float32:
     """The root mean square of each frame, before any window, (frames, 1): librosa.feature.rms."""
     energy = np.einsum("ij,ij->i", spectrum.frames, spectrum.frames)

@@ -42,7 +42,7 @@ class Spectrum:
         self.hop = hop
         self.win_length = win_length or n_fft
         self.known: dict[object, Float32] = {}
-        """What the kernels marked with `once` have found."""
+        """What the kernels marked with `cached_kernel` have found."""
 
     @cached_property
     def frames(self) -> Float32:
@@ -66,12 +66,12 @@ class Spectrum:
             parts = transform.view(np.float32)
             np.square(parts, out=parts)
             np.add(transform.real, transform.imag, out=power[some])
-        return frozen(power)
+        return read_only(power)
 
     @cached_property
     def magnitude(self) -> Float32:
         """The magnitude of each bin, (frames, bins)."""
-        return frozen(np.sqrt(self.power))
+        return read_only(np.sqrt(self.power))
 
     @property
     def frequencies(self) -> NDArray[np.float64]:
@@ -98,15 +98,15 @@ class DoubleSpectrum(Spectrum):
             some = slice(first, first + at_once)
             transform = rfft(self.frames[some] * window, axis=1, overwrite_x=True)
             np.abs(transform.astype(np.complex64), out=magnitude[some])
-        return frozen(magnitude)
+        return read_only(magnitude)
 
     @cached_property
     def power(self) -> Float32:
         """The squared magnitude of each bin, (frames, bins)."""
-        return frozen(np.square(self.magnitude))
+        return read_only(np.square(self.magnitude))
 
 
-def once(
+def cached_kernel(
     kernel: Callable[Concatenate[Spectrum, _P], Float32],
 ) -> Callable[Concatenate[Spectrum, _P], Float32]:
     """A kernel that works once for each spectrum and set of arguments; its array is read-only."""
@@ -114,14 +114,14 @@ def once(
     def remembering(spectrum: Spectrum, /, *args: _P.args, **kwargs: _P.kwargs) -> Float32:
         key = (kernel.__name__, args, tuple(sorted(kwargs.items())))
         if key not in spectrum.known:
-            spectrum.known[key] = frozen(kernel(spectrum, *args, **kwargs))
+            spectrum.known[key] = read_only(kernel(spectrum, *args, **kwargs))
         return spectrum.known[key]
 
     update_wrapper(remembering, kernel)
     return remembering
 
 
-def frozen(table: Float32) -> Float32:
+def read_only(table: Float32) -> Float32:
     """The array, made read-only because several will share it."""
     table.flags.writeable = False
     return table
@@ -130,7 +130,7 @@ def frozen(table: Float32) -> Float32:
 @lru_cache
 def hann(length: int, n_fft: int) -> Float32:
     """The periodic Hann window of that length, in the middle of `n_fft` points."""
-    return frozen(_hann(length, n_fft).astype(np.float32))
+    return read_only(_hann(length, n_fft).astype(np.float32))
 
 
 @lru_cache

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from batchemo.common.arrays import Float32
 from batchemo.features.mel import decibels
-from batchemo.features.spectrum import fft_frequencies, frozen
+from batchemo.features.spectrum import fft_frequencies, read_only
 
 NAMES = (
     "centroid",
@@ -104,10 +104,10 @@ def _table(rate: int, bins: int) -> _Table:
     edges = np.searchsorted(hertz, (_DULL, _BRIGHT))
     slopes = [_slope(kilohertz, low / 1000, high / 1000) for low, high in _SLOPES]
     return _Table(
-        frozen(moments.astype(np.float32)),
-        frozen(shares.astype(np.float32)),
+        read_only(moments.astype(np.float32)),
+        read_only(shares.astype(np.float32)),
         (slice(0, int(edges[0])), slice(int(edges[0]), int(edges[1]))),
-        frozen(np.stack([*slopes, mean], axis=1).astype(np.float32)),
+        read_only(np.stack([*slopes, mean], axis=1).astype(np.float32)),
     )
 
 

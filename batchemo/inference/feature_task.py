@@ -17,28 +17,28 @@ from batchemo.common.text import to_text
 from batchemo.common.timing import StageSeconds
 from batchemo.sources import Recording
 from batchemo.workers import heartbeat
-from batchemo.workers.executor import Done
+from batchemo.workers.executor import ChunkResult
 
 if TYPE_CHECKING:
-    from batchemo.audio import Failure, ListenOptions, Window
-    from batchemo.features import Recipe
+    from batchemo.audio import Failure, Window, WindowConfig
+    from batchemo.features import FeatureSet
 
 ENDING = ".features"
 
 
 @dataclass(frozen=True, slots=True)
-class Gathering:
+class FeatureTask:
     """What to do with every chunk."""
 
-    recipe: Recipe
-    listening: ListenOptions
+    recipe: FeatureSet
+    window_config: WindowConfig
     folder: str
     """Where the files of numbers go."""
     timeout: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Harvest:
+class RecordingFeatures:
     """The windows of a recording and the file that holds their features, or why there are none."""
 
     root: str
@@ -58,23 +58,26 @@ class Harvest:
             Path(self.path).unlink()
 
 
-def gather(task: Gathering, recordings: Sequence[Recording]) -> Done[Harvest]:
+def gather(task: FeatureTask, recordings: Sequence[Recording]) -> ChunkResult[RecordingFeatures]:
     """Compute the features of a chunk, in a worker."""
     stages: StageSeconds = {}
     found = []
     for recording in recordings:
-        with heartbeat.over(recording, task.timeout) as rearm, _Basket(task, stages) as basket:
-            found.append(_harvest(recording, task, basket, stages, rearm))
+        with (
+            heartbeat.monitored(recording, task.timeout) as touch,
+            _SpillWriter(task, stages) as basket,
+        ):
+            found.append(_harvest(recording, task, basket, stages, touch))
         if basket.broken is not None:
-            return Done(fatal=f"{task.folder}: {basket.broken.strerror}")
-    return Done(tuple(found), stages)
+            return ChunkResult(fatal=f"{task.folder}: {basket.broken.strerror}")
+    return ChunkResult(tuple(found), stages)
 
 
 @dataclass(slots=True)
-class _Basket:
+class _SpillWriter:
     """The features of one recording, on their way into a file."""
 
-    task: Gathering
+    task: FeatureTask
     stages: StageSeconds
     windows: list[tuple[float, float, bool]] = field(default_factory=list)
     broken: OSError | None = None
@@ -82,7 +85,7 @@ class _Basket:
     path: Path = field(init=False)
     _stream: IO[bytes] = field(init=False)
 
-    def __enter__(self) -> _Basket:
+    def __enter__(self) -> _SpillWriter:
         self.path = Path(self.task.folder, uuid4().hex + ENDING)
         self._stream = self.path.open("wb")
         return self
@@ -92,7 +95,7 @@ class _Basket:
         from batchemo.features import extract
 
         began = perf_counter()
-        array = extract(self.task.recipe, window.samples, self.task.listening.window)
+        array = extract(self.task.recipe, window.samples, self.task.window_config.window)
         add_seconds(self.stages, "features", perf_counter() - began)
         try:
             self._stream.write(array.tobytes())
@@ -110,45 +113,47 @@ class _Basket:
 
 def _harvest(
     recording: Recording,
-    task: Gathering,
-    basket: _Basket,
+    task: FeatureTask,
+    basket: _SpillWriter,
     stages: StageSeconds,
-    rearm: heartbeat.Rearm,
-) -> Harvest:
+    touch: heartbeat.Touch,
+) -> RecordingFeatures:
     from batchemo.inference.predict import hear
 
-    facts, failure = hear(recording, [task.listening], basket.take, stages=stages, rearm=rearm)
+    info, failure = hear(recording, [task.window_config], basket.take, stages=stages, touch=touch)
     if failure is not None:
         basket.path.unlink()
         return _failed(recording, failure)
-    return Harvest(
+    return RecordingFeatures(
         to_text(recording.root),
         to_text(recording.file),
         recording.row,
-        duration=facts.duration,
+        duration=info.duration,
         windows=tuple(basket.windows),
         path=str(basket.path),
     )
 
 
-def _failed(recording: Recording, failure: Failure) -> Harvest:
-    return given_up(recording, failure.reason, failure.detail)
+def _failed(recording: Recording, failure: Failure) -> RecordingFeatures:
+    return lost_result(recording, failure.reason, failure.detail)
 
 
-def given_up(recording: Recording, reason: str, detail: str) -> Harvest:
+def lost_result(recording: Recording, reason: str, detail: str) -> RecordingFeatures:
     """Make the harvest of a recording that gives none."""
     root, file = to_text(recording.root), to_text(recording.file)
-    return Harvest(root, file, recording.row, reason, detail)
+    return RecordingFeatures(root, file, recording.row, reason, detail)
 
 
-def in_order(chunks: Iterator[tuple[int, tuple[Harvest, ...]]]) -> Iterator[Harvest]:
+def in_order(
+    chunks: Iterator[tuple[int, tuple[RecordingFeatures, ...]]],
+) -> Iterator[RecordingFeatures]:
     """Put finished chunks, numbered from 0, in order.
 
     >>> one, two = Harvest("/", "a", None), Harvest("/", "b", None)
     >>> [harvest.file for harvest in in_order(iter([(1, (two,)), (0, (one,))]))]
     ['a', 'b']
     """
-    waiting: dict[int, tuple[Harvest, ...]] = {}
+    waiting: dict[int, tuple[RecordingFeatures, ...]] = {}
     following = 0
     for number, harvests in chunks:
         waiting[number] = harvests

@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING
 
 from batchemo.bundles import Bundle, load_bundle
 from batchemo.errors import UsageError
-from batchemo.inference.output_schema import Shape
+from batchemo.inference.output_schema import OutputSchema
 from batchemo.inference.provenance import (
-    account_of,
     check_windows,
     model_id,
-    settled,
+    run_provenance,
+    without_defaults,
 )
-from batchemo.inference.settings import Interpretation, Settings
+from batchemo.inference.settings import ModelSettings, PostprocessSettings
 from batchemo.sources import SourceOptions
-from batchemo.tables.columns import files_columns
+from batchemo.tables.columns import recordings_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class ModelSet:
     """Models that can hear together, and each one's settings."""
 
     bundles: tuple[Bundle, ...]
-    settings: tuple[Settings, ...]
+    settings: tuple[ModelSettings, ...]
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -49,19 +49,21 @@ class Panel:
 
     def shape(
         self,
-        interpretation: Interpretation,
+        postprocess: PostprocessSettings,
         sources: SourceOptions,
         manifest: pa.Table | None = None,
         *,
         segments: bool = False,
-    ) -> Shape:
+    ) -> OutputSchema:
         """Give the shape of the tables; refuse an interpretation that these labels cannot have."""
-        interpretation.check_labels(self.bundles[0].name, self.labels)
-        account = account_of(self.bundles, self.settings, sources, interpretation)
-        return Shape(self.labels, manifest, segments, account, None, self.names, interpretation)
+        postprocess.check_labels(self.bundles[0].name, self.labels)
+        provenance = run_provenance(self.bundles, self.settings, sources, postprocess)
+        return OutputSchema(
+            self.labels, manifest, segments, provenance, None, self.names, postprocess
+        )
 
 
-def load_panel(settings: Sequence[Settings]) -> Panel:
+def load_model_set(settings: Sequence[ModelSettings]) -> ModelSet:
     """Load and verify all models, and refuse those that cannot hear together."""
     if not settings:
         raise UsageError("no model is named: name one, or leave --model out for the default one")
@@ -70,9 +72,9 @@ def load_panel(settings: Sequence[Settings]) -> Panel:
         check_windows(bundle, each)
     for one, other in combinations(bundles, 2):
         _check_pair(one, other)
-    panel = Panel(bundles, tuple(map(settled, bundles, settings)))
-    _check_columns(panel)
-    return panel
+    model_set = ModelSet(bundles, tuple(map(without_defaults, bundles, settings)))
+    _check_columns(model_set)
+    return model_set
 
 
 def _check_pair(one: Bundle, other: Bundle) -> None:
@@ -96,12 +98,12 @@ def _beyond(one: Bundle, other: Bundle) -> str:
     return f"{one.name} has {', '.join(more)} where {other.name} has not" if more else ""
 
 
-def _check_columns(panel: Panel) -> None:
+def _check_columns(model_set: ModelSet) -> None:
     """Refuse names that would give two columns one name, as model b and the labels a and a_b do."""
-    counts = Counter(name for name, _ in files_columns(panel.labels, panel.names))
+    counts = Counter(name for name, _ in recordings_columns(model_set.labels, model_set.names))
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
         raise UsageError(
-            f"with the models {', '.join(panel.names)} two columns would be called {twice[0]}: "
+            f"with the models {', '.join(model_set.names)} two columns would be called {twice[0]}: "
             "give a model another name, in its bundle.json, or scan with each of them alone"
         )

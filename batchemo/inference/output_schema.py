@@ -7,34 +7,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchemo.errors import UsageError
-from batchemo.inference.settings import PLAIN, Interpretation
+from batchemo.inference.settings import NO_POSTPROCESSING, PostprocessSettings
 from batchemo.tables.columns import reserved_columns
-from batchemo.tables.schema import files_schema, row_schema, segments_schema
-from batchemo.tables.write import csv_schema, table_format, with_account
+from batchemo.tables.schema import chunk_schema, recordings_schema, segments_schema
+from batchemo.tables.write import csv_schema, table_format, with_provenance
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class OutputSchema:
     """What is known of the tables before their rows are."""
 
     labels: tuple[str, ...]
     manifest: pa.Table | None
     segments: bool
-    account: dict[str, Any]
+    provenance: dict[str, Any]
     """How the run was made, for the metadata."""
     kept: pa.Schema | None = None
     """Columns that only the earlier table has."""
     models: tuple[str, ...] = ()
     """The names of several models; a single one has no columns of its own."""
-    interpretation: Interpretation = PLAIN
+    postprocess: PostprocessSettings = NO_POSTPROCESSING
 
     @property
     def reserved(self) -> frozenset[str]:
         """The names of our own columns."""
-        return reserved_columns(self.labels, self.models, self.interpretation.also)
+        return reserved_columns(self.labels, self.models, self.postprocess.optional)
 
     @property
     def extras(self) -> list[pa.Field]:
@@ -44,7 +44,7 @@ class Shape:
 
     def part(self) -> pa.Schema:
         """Give the schema of a part."""
-        return row_schema(self.labels, segments=self.segments, models=self.models)
+        return chunk_schema(self.labels, segments=self.segments, models=self.models)
 
     def raw(self) -> pa.Schema:
         """Give the schema of the rows of parts with the columns after our own."""
@@ -56,15 +56,15 @@ class Shape:
         """Give the files table's schema."""
         import pyarrow as pa
 
-        extras, also = pa.schema(self.extras), self.interpretation.also
-        schema = files_schema(self.labels, extras, models=self.models, also=also)
-        return with_account(schema, self.account)
+        extras, optional = pa.schema(self.extras), self.postprocess.optional
+        schema = recordings_schema(self.labels, extras, models=self.models, optional=optional)
+        return with_provenance(schema, self.provenance)
 
     def windows(self) -> pa.Schema:
         """Give the segments table's schema."""
-        dimensions = self.interpretation.dimensions
+        dimensions = self.postprocess.dimensions
         schema = segments_schema(self.labels, several=bool(self.models), dimensions=dimensions)
-        return with_account(schema, self.account)
+        return with_provenance(schema, self.provenance)
 
     def whole(self) -> pa.Schema:
         """Give the schema of a files table whose rows still carry their windows."""
@@ -78,7 +78,7 @@ class Shape:
         for field in self.extras:
             if field.name == group_by and not is_flat(field.type):
                 raise UsageError(f"cannot group by {group_by}: the column holds {field.type}")
-            if field.name == self.interpretation.speaker and not is_flat(field.type):
+            if field.name == self.postprocess.speaker and not is_flat(field.type):
                 raise UsageError(f"--speaker {field.name}: the column holds {field.type}")
 
 

@@ -8,13 +8,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from batchemo.bundles.speaker_adaptation import Speakers, log_of
+from batchemo.bundles.speaker_adaptation import SpeakerMeans, log_probabilities
 from batchemo.common.arrays import Float32
-from batchemo.inference.output_schema import Shape
-from batchemo.tables.columns import opinion_columns, probability_columns, unadapted_columns
-from batchemo.tables.derived import columns_of, explode, matrix, mean_of, with_verdicts
+from batchemo.inference.output_schema import OutputSchema
+from batchemo.tables.columns import (
+    model_probability_columns,
+    probability_columns,
+    unadapted_columns,
+)
+from batchemo.tables.derived import (
+    column_matrix,
+    matrix_columns,
+    mean_probabilities,
+    segments_table,
+    with_derived_columns,
+)
 from batchemo.tables.summary import group_names
-from batchemo.tables.write import conform, regroup
+from batchemo.tables.write import conform, rechunk
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,29 +37,29 @@ Rows of another model lean otherwise, and folders of one name below two roots ar
 """
 
 
-class Voices:
+class SpeakerAdapter:
     """What the models tend to say of each speaker; `by` is what names a row's speaker."""
 
     def __init__(self, by: str, labels: Sequence[str], models: Sequence[str]) -> None:
         self._by = by
         self._together = probability_columns(labels)
-        of_models = [opinion_columns(labels, model) for model in models]
+        of_models = [model_probability_columns(labels, model) for model in models]
         self._each = of_models or [self._together]
         raw = [*self._together, *(name for names in of_models for name in names)]
         kept = [name for name, _ in unadapted_columns(labels, models)]
         self._kept = dict(zip(kept, raw, strict=True))
-        self._speakers = Speakers()
+        self._speakers = SpeakerMeans()
         self._nameless = 0
 
     def learn(self, table: pa.Table) -> None:
         """Take note of raw rows."""
-        opinions = self._opinions(table)
-        names = self._names(table, opinions)
+        model_probabilities = self._opinions(table)
+        names = self._names(table, model_probabilities)
         unnamed = np.array([name is None for name in names], bool)
-        self._nameless += int((unnamed & ~_unknown(opinions)).sum())
-        self._speakers.add(names, _logs(opinions))
+        self._nameless += int((unnamed & ~_unknown(model_probabilities)).sum())
+        self._speakers.add(names, _logs(model_probabilities))
 
-    def cautions(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """Say what the user should know of the rows."""
         if not self._nameless:
             return []
@@ -64,63 +74,65 @@ class Voices:
 
         A row without a speaker stays what it was, to the last bit.
         """
-        opinions = self._opinions(table)
-        names = self._names(table, opinions)
+        model_probabilities = self._opinions(table)
+        names = self._names(table, model_probabilities)
         named = np.array([name is not None for name in names], bool)
-        adapted = self._speakers.adapt(names, _logs(opinions)).astype(np.float32)
-        found: Float32 = np.where(named[:, None, None], adapted, opinions)
+        adapted = self._speakers.adapt(names, _logs(model_probabilities)).astype(np.float32)
+        found: Float32 = np.where(named[:, None, None], adapted, model_probabilities)
         return found
 
     def adapt(self, table: pa.Table) -> pa.Table:
         """Give raw rows adapted, and with the probabilities that they had before."""
         import pyarrow as pa
 
-        opinions = self.adapted(table)
+        model_probabilities = self.adapted(table)
         # A row that other models left has a verdict of theirs and no opinions.
-        unheard = _unknown(opinions)[:, None]
-        together = np.where(unheard, matrix(table, self._together), mean_of(opinions))
+        unheard = _unknown(model_probabilities)[:, None]
+        together = np.where(
+            unheard, column_matrix(table, self._together), mean_probabilities(model_probabilities)
+        )
         columns = {name: table[name] for name in table.column_names}
         columns |= {kept: table[name] for kept, name in self._kept.items()}
         for place, names in enumerate(self._each):
-            columns |= columns_of(opinions[:, place], names)
-        return pa.table(columns | columns_of(together, self._together))
+            columns |= matrix_columns(model_probabilities[:, place], names)
+        return pa.table(columns | matrix_columns(together, self._together))
 
     def _opinions(self, table: pa.Table) -> Float32:
-        return np.stack([matrix(table, names) for names in self._each], axis=1)
+        return np.stack([column_matrix(table, names) for names in self._each], axis=1)
 
-    def _names(self, table: pa.Table, opinions: Float32) -> list[Name | None]:
+    def _names(self, table: pa.Table, model_probabilities: Float32) -> list[Name | None]:
         """Name each row's speaker; None where nobody is named or nothing was heard."""
         speakers = group_names(table, self._by).to_pylist()
         models = table["model"].to_pylist()
         of_path = self._by not in table.column_names
         roots = table["root"].to_pylist() if of_path else [""] * len(models)
-        rows = zip(models, roots, speakers, _unknown(opinions), strict=True)
+        rows = zip(models, roots, speakers, _unknown(model_probabilities), strict=True)
         return [
             (model, root, speaker) if speaker and not unheard else None
             for model, root, speaker, unheard in rows
         ]
 
 
-def _unknown(opinions: Float32) -> NDArray[np.bool_]:
-    return np.asarray(np.isnan(opinions).any(axis=(1, 2)), np.bool_)
+def _unknown(model_probabilities: Float32) -> NDArray[np.bool_]:
+    return np.asarray(np.isnan(model_probabilities).any(axis=(1, 2)), np.bool_)
 
 
-def _logs(opinions: Float32) -> NDArray[np.float64]:
-    return log_of(np.nan_to_num(opinions, nan=1.0))
+def _logs(model_probabilities: Float32) -> NDArray[np.float64]:
+    return log_probabilities(np.nan_to_num(model_probabilities, nan=1.0))
 
 
 Rows = Callable[[], Iterable["pa.RecordBatch"]]
 """Gives the same raw rows as often as it is asked."""
 
 
-class Teller:
+class PostProcessor:
     """Tells rows as the interpretation of a shape wants them told."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: OutputSchema) -> None:
         self.shape = shape
-        self._voices: Voices | None = None
-        if shape.interpretation.speaker is not None:
-            self._voices = Voices(shape.interpretation.speaker, shape.labels, shape.models)
+        self._adapter: SpeakerAdapter | None = None
+        if shape.postprocess.speaker is not None:
+            self._adapter = SpeakerAdapter(shape.postprocess.speaker, shape.labels, shape.models)
 
     def tables(self, rows: Rows) -> Iterator[pa.Table]:
         """Yield the rows of the files table, in pieces that do not tell how they arrived.
@@ -129,16 +141,16 @@ class Teller:
         """
         import pyarrow as pa
 
-        if self._voices is not None:
+        if self._adapter is not None:
             for batch in rows():
-                self._voices.learn(pa.Table.from_batches([batch]))
-        for raw in regroup(rows(), self.shape.raw()):
+                self._adapter.learn(pa.Table.from_batches([batch]))
+        for raw in rechunk(rows(), self.shape.raw()):
             yield conform(self._told(raw), self.shape.whole())
 
     def _told(self, raw: pa.Table) -> pa.Table:
-        shape, how = self.shape, self.shape.interpretation
-        adapted = raw if self._voices is None else self._voices.adapt(raw)
-        return with_verdicts(
+        shape, how = self.shape, self.shape.postprocess
+        adapted = raw if self._adapter is None else self._adapter.adapt(raw)
+        return with_derived_columns(
             adapted,
             shape.labels,
             shape.models,
@@ -148,8 +160,8 @@ class Teller:
 
     def windows(self, table: pa.Table) -> pa.Table:
         """Give the rows of the segments table; a window is told as it was heard."""
-        shape, how = self.shape, self.shape.interpretation
-        return explode(
+        shape, how = self.shape, self.shape.postprocess
+        return segments_table(
             table,
             shape.labels,
             shape.models,
@@ -157,6 +169,6 @@ class Teller:
             dimensions=how.dimensions,
         )
 
-    def cautions(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """Say what the user should know of how it went."""
-        return [] if self._voices is None else self._voices.cautions()
+        return [] if self._adapter is None else self._adapter.warnings()

@@ -8,45 +8,45 @@ from time import perf_counter
 
 import numpy as np
 
-from batchemo.audio import Facts, Failure, ListenOptions, Window, listen
+from batchemo.audio import AudioInfo, Failure, Window, WindowConfig, read_windows
 from batchemo.common.arrays import Float32
 from batchemo.common.text import to_text
 from batchemo.common.timing import StageSeconds, add_seconds
 from batchemo.errors import BatchemoError
 from batchemo.features import extract
-from batchemo.inference.loaded import Tools, tools_at_hand, wishes_of
-from batchemo.inference.settings import Task
+from batchemo.inference.loaded import LoadedModel, cached_models, shared_windows
+from batchemo.inference.settings import PredictTask
 from batchemo.sources import Recording
-from batchemo.tables.derived import mean_of
-from batchemo.tables.rows import Row, Windows
+from batchemo.tables.derived import mean_probabilities
+from batchemo.tables.rows import RecordingResult, Windows
 from batchemo.workers import heartbeat
-from batchemo.workers.executor import Done
-from batchemo.workers.heartbeat import Rearm
+from batchemo.workers.executor import ChunkResult
+from batchemo.workers.heartbeat import Touch
 
 
 def hear(
     recording: Recording,
-    several: Sequence[ListenOptions],
+    several: Sequence[WindowConfig],
     take: Callable[[Window], None],
     *,
     stages: StageSeconds,
-    rearm: Rearm,
-) -> tuple[Facts, Failure | None]:
+    touch: Touch,
+) -> tuple[AudioInfo, Failure | None]:
     """Hand every window to `take`; tell what was learned, and why the windows do not count."""
-    listening = listen(recording.path, *several)
+    window_config = read_windows(recording.path, *several)
     failure = None
     try:
-        with listening as heard:
+        with window_config as heard:
             for window in heard:
-                rearm(window.start)
+                touch(window.start)
                 take(window)
     except Failure as why:
         failure = why
     except Exception as error:  # One recording must never hurt the others, whatever is in it.
         failure = unexpected(error)
-    for stage, seconds in listening.seconds.items():
+    for stage, seconds in window_config.seconds.items():
         add_seconds(stages, stage, seconds)
-    return listening.facts, failure
+    return window_config.info, failure
 
 
 def unexpected(error: Exception) -> Failure:
@@ -57,7 +57,7 @@ def unexpected(error: Exception) -> Failure:
 
 
 @dataclass(slots=True)
-class Sheet:
+class ModelOutput:
     """What one model finds: its windows, and their probabilities as soon as they are known."""
 
     starts: list[float] = field(default_factory=list)
@@ -78,45 +78,51 @@ class Sheet:
     def opinion(self) -> Float32:
         """What the model says of the whole recording."""
         # In double precision: thousands of windows must not add up to a rounding error.
-        return mean_of(np.stack(self.voiced))
+        return mean_probabilities(np.stack(self.voiced))
 
 
 @dataclass(slots=True)
-class Draft:
+class PendingResult:
     """A recording, with a sheet for each model."""
 
     recording: Recording
-    sheets: Sequence[Sheet]
-    facts: Facts = field(default_factory=Facts)
+    sheets: Sequence[ModelOutput]
+    info: AudioInfo = field(default_factory=AudioInfo)
     failure: Failure | None = None
 
-    def row(self) -> Row:
+    def row(self) -> RecordingResult:
         """Make the row, when every batch with a window of this recording has been run."""
         failure = self.failure
         if failure is None and not all(sheet.voiced for sheet in self.sheets):
             failure = Failure("no_speech", "no window of it holds anything like speech")
-        opinions = None if failure else np.stack([sheet.opinion() for sheet in self.sheets])
-        facts = self.facts
-        return Row(
+        model_probabilities = (
+            None if failure else np.stack([sheet.opinion() for sheet in self.sheets])
+        )
+        info = self.info
+        return RecordingResult(
             root=to_text(self.recording.root),
             file=to_text(self.recording.file),
             reason=failure.reason if failure else None,
             detail=failure.detail if failure else None,
-            probabilities=None if opinions is None else mean_of(opinions),
-            opinions=None if opinions is None or len(opinions) == 1 else opinions,
+            probabilities=None
+            if model_probabilities is None
+            else mean_probabilities(model_probabilities),
+            model_probabilities=None
+            if model_probabilities is None or len(model_probabilities) == 1
+            else model_probabilities,
             windows=None if failure else _windows(self.sheets),
-            duration=facts.duration,
-            sample_rate=facts.sample_rate,
-            channels=facts.channels,
-            rms_db=facts.rms_db,
-            clipped=facts.clipped,
-            silence=facts.silence,
-            size=facts.size,
-            mtime_ns=facts.mtime_ns,
+            duration=info.duration,
+            sample_rate=info.sample_rate,
+            channels=info.channels,
+            rms_db=info.rms_db,
+            clipped=info.clipped,
+            silence=info.silence,
+            size=info.size,
+            mtime_ns=info.mtime_ns,
         )
 
 
-def _windows(sheets: Sequence[Sheet]) -> Windows:
+def _windows(sheets: Sequence[ModelOutput]) -> Windows:
     """Lay the models' windows end to end."""
     unheard = np.full_like(sheets[0].voiced[0], np.nan)
     counts = [len(sheet.starts) for sheet in sheets]
@@ -129,58 +135,62 @@ def _windows(sheets: Sequence[Sheet]) -> Windows:
     )
 
 
-def analyse(task: Task, recordings: Sequence[Recording]) -> Done[Row]:
+def predict_chunk(
+    task: PredictTask, recordings: Sequence[Recording]
+) -> ChunkResult[RecordingResult]:
     """Analyse a chunk of recordings."""
     try:
-        several = tools_at_hand(task.settings)
+        several = cached_models(task.settings)
     except BatchemoError as error:
-        return Done(fatal=str(error))
+        return ChunkResult(fatal=str(error))
     except MemoryError:
-        return Done(fatal="there is not enough memory to load a model: try fewer workers (-j)")
-    return analyse_with(several, task.timeout, recordings)
+        return ChunkResult(
+            fatal="there is not enough memory to load a model: try fewer workers (-j)"
+        )
+    return predict_with(several, task.timeout, recordings)
 
 
-def analyse_with(
-    several: Sequence[Tools], timeout: float, recordings: Sequence[Recording]
-) -> Done[Row]:
+def predict_with(
+    several: Sequence[LoadedModel], timeout: float, recordings: Sequence[Recording]
+) -> ChunkResult[RecordingResult]:
     """Analyse a chunk of recordings with models that are loaded already."""
-    desk = _Desk(several)
+    desk = _Batcher(several)
     drafts = []
     for recording in recordings:
-        with heartbeat.over(recording, timeout) as rearm:
-            drafts.append(desk.hear(recording, rearm))
-    with heartbeat.over(recordings[-1], timeout):
+        with heartbeat.monitored(recording, timeout) as touch:
+            drafts.append(desk.hear(recording, touch))
+    with heartbeat.monitored(recordings[-1], timeout):
         desk.finish()
     if desk.trouble is not None and len(recordings) > 1:
         # Their windows shared batches: whose the trouble was only shows when each is alone.
-        alone = [analyse_with(several, timeout, [recording]) for recording in recordings]
-        return Done(tuple(row for done in alone for row in done.rows), desk.stages)
+        alone = [predict_with(several, timeout, [recording]) for recording in recordings]
+        return ChunkResult(tuple(row for done in alone for row in done.rows), desk.stages)
     for draft in drafts:
         draft.failure = draft.failure or desk.trouble
-    return Done(tuple(draft.row() for draft in drafts), desk.stages)
+    return ChunkResult(tuple(draft.row() for draft in drafts), desk.stages)
 
 
-class _Desk:
+class _Batcher:
     """Where recordings pass all models: decoded once, with a batch for each model."""
 
-    def __init__(self, several: Sequence[Tools]) -> None:
+    def __init__(self, several: Sequence[LoadedModel]) -> None:
         self.stages: StageSeconds = {}
-        self._wishes = wishes_of(several)
+        self._wishes = shared_windows(several)
         labels = several[0].bundle.labels
-        self._batches = [_Batch(tools, labels, self.stages) for tools in several]
+        self._batches = [_ModelBatch(tools, labels, self.stages) for tools in several]
 
-    def hear(self, recording: Recording, rearm: heartbeat.Rearm) -> Draft:
-        draft = Draft(recording, [Sheet() for _ in self._batches])
-        draft.facts, draft.failure = hear(
+    def hear(self, recording: Recording, touch: heartbeat.Touch) -> PendingResult:
+        draft = PendingResult(recording, [ModelOutput() for _ in self._batches])
+        draft.info, draft.failure = hear(
             recording,
-            [wish.listening for wish in self._wishes],
+            [wish.window_config for wish in self._wishes],
             lambda window: self._take(window, draft.sheets),
             stages=self.stages,
-            rearm=rearm,
+            touch=touch,
         )
         return draft
 
-    def _take(self, window: Window, sheets: Sequence[Sheet]) -> None:
+    def _take(self, window: Window, sheets: Sequence[ModelOutput]) -> None:
         wish = self._wishes[window.of]
         for recipe, places in wish.recipes.items():
             for place in places:
@@ -188,7 +198,7 @@ class _Desk:
             if not window.speech:
                 continue
             began = perf_counter()
-            item = extract(recipe, window.samples, wish.listening.window)
+            item = extract(recipe, window.samples, wish.window_config.window)
             add_seconds(self.stages, "features", perf_counter() - began)
             for place in places:
                 self._batches[place].add(item, sheets[place])
@@ -203,17 +213,17 @@ class _Desk:
         return next((batch.trouble for batch in self._batches if batch.trouble), None)
 
 
-class _Batch:
+class _ModelBatch:
     """Collects a model's windows across recordings and runs them when its net's batch is full."""
 
-    def __init__(self, tools: Tools, labels: Sequence[str], stages: StageSeconds) -> None:
+    def __init__(self, tools: LoadedModel, labels: Sequence[str], stages: StageSeconds) -> None:
         self._tools, self._stages = tools, stages
         self._order = tools.order_of(labels)
         self._items: list[Float32] = []
-        self._owners: list[tuple[Sheet, int]] = []
+        self._owners: list[tuple[ModelOutput, int]] = []
         self.trouble: Failure | None = None
 
-    def add(self, item: Float32, sheet: Sheet) -> None:
+    def add(self, item: Float32, sheet: ModelOutput) -> None:
         """Take the features of the sheet's last window."""
         self._items.append(item)
         self._owners.append((sheet, len(sheet.probabilities) - 1))
@@ -225,7 +235,7 @@ class _Batch:
             return
         began = perf_counter()
         try:
-            results = self._tools.runtime.run(np.stack(self._items))[:, self._order]
+            results = self._tools.classifier.run(np.stack(self._items))[:, self._order]
         except Exception as error:  # Want of memory has many names in the runtimes.
             self.trouble = unexpected(error)
         else:

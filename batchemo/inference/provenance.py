@@ -11,14 +11,14 @@ from batchemo import __version__
 from batchemo.bundles import Bundle
 from batchemo.common.text import to_text
 from batchemo.errors import UsageError
-from batchemo.inference.settings import Interpretation, Settings
+from batchemo.inference.settings import ModelSettings, PostprocessSettings
 from batchemo.sources import SourceOptions
 
 DIGEST_SHOWN = 12
 SHORTEST_HOP = 0.02
 
 
-def model_id(bundle: Bundle, settings: Settings) -> str:
+def model_id(bundle: Bundle, settings: ModelSettings) -> str:
     """Name the model, the start of its digest and the settings that are not its defaults.
 
     Rows of the same name are computed in the same way: this is what `--update` goes by.
@@ -28,14 +28,14 @@ def model_id(bundle: Bundle, settings: Settings) -> str:
     return " ".join(words)
 
 
-def settled(bundle: Bundle, settings: Settings) -> Settings:
+def without_defaults(bundle: Bundle, settings: ModelSettings) -> ModelSettings:
     """Leave out what is the model's own default: who says it asks for nothing else."""
     window = None if settings.window == bundle.window else settings.window
     hop = None if settings.hop == bundle.hop and window is None else settings.hop
     return replace(settings, window=window, hop=hop)
 
 
-def check_windows(bundle: Bundle, settings: Settings) -> None:
+def check_windows(bundle: Bundle, settings: ModelSettings) -> None:
     """Refuse windows that the model cannot take."""
     shortest, longest = bundle.window_range
     window, hop = settings.window or bundle.window, settings.hop or bundle.hop
@@ -51,17 +51,17 @@ def check_windows(bundle: Bundle, settings: Settings) -> None:
         )
 
 
-def account_of(
+def run_provenance(
     bundles: Sequence[Bundle],
-    settings: Sequence[Settings],
+    settings: Sequence[ModelSettings],
     sources: SourceOptions,
-    interpretation: Interpretation,
+    postprocess: PostprocessSettings,
 ) -> dict[str, Any]:
     """Tell what can change the rows, and nothing else: no time, no number of workers.
 
     Of models that heard together, the labels are in the order of the table.
     """
-    run = _account_of_run(settings[0], sources, interpretation)
+    run = _account_of_run(settings[0], sources, postprocess)
     if len(bundles) == 1:
         return {**run, **_account_of_model(bundles[0], settings[0])}
     return {
@@ -71,7 +71,7 @@ def account_of(
     }
 
 
-def _account_of_model(bundle: Bundle, settings: Settings) -> dict[str, Any]:
+def _account_of_model(bundle: Bundle, settings: ModelSettings) -> dict[str, Any]:
     return {
         "model": bundle.name,
         "digest": bundle.digest,
@@ -83,7 +83,7 @@ def _account_of_model(bundle: Bundle, settings: Settings) -> dict[str, Any]:
 
 
 def _account_of_run(
-    settings: Settings, sources: SourceOptions, interpretation: Interpretation
+    settings: ModelSettings, sources: SourceOptions, postprocess: PostprocessSettings
 ) -> dict[str, Any]:
     return {
         "batchemo": __version__,
@@ -91,13 +91,13 @@ def _account_of_run(
             "channel": settings.channel,
             "backend": settings.backend,
             "batch_size": settings.batch_size,
-            **interpretation.differences(),
+            **postprocess.differences(),
         },
-        "sources": account_of_sources(sources),
+        "sources": source_provenance(sources),
     }
 
 
-def account_of_sources(sources: SourceOptions) -> dict[str, Any]:
+def source_provenance(sources: SourceOptions) -> dict[str, Any]:
     """Tell where the recordings came from."""
     return {
         "paths": [to_text(os.path.normpath(path)) for path in sources.paths],

@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 from batchemo.errors import UsageError
 from batchemo.tables.columns import UNCERTAIN
-from batchemo.tables.summary import is_of_path
+from batchemo.tables.summary import is_path_part
 
 ROOT = "root"
 
 
 @dataclass(frozen=True, slots=True)
-class Interpretation:
+class PostprocessSettings:
     """What is made of the probabilities that the models give."""
 
     min_confidence: float = 0.0
@@ -32,7 +32,7 @@ class Interpretation:
             )
 
     @property
-    def also(self) -> tuple[str, ...]:
+    def optional(self) -> tuple[str, ...]:
         """What the files table also has."""
         asked = {"unadapted": self.speaker is not None, "dimensions": self.dimensions}
         return tuple(name for name, wanted in asked.items() if wanted)
@@ -40,7 +40,9 @@ class Interpretation:
     def differences(self) -> dict[str, Any]:
         """Give what is not the default, by name."""
         names = ("min_confidence", "dimensions", "speaker")
-        return {n: getattr(self, n) for n in names if getattr(self, n) != getattr(PLAIN, n)}
+        return {
+            n: getattr(self, n) for n in names if getattr(self, n) != getattr(NO_POSTPROCESSING, n)
+        }
 
     def check_labels(self, model: str, labels: Sequence[str]) -> None:
         """Refuse labels that cannot be told as is asked for.
@@ -65,7 +67,7 @@ class Interpretation:
     def check_speaker(self, columns: Iterable[str]) -> None:
         """Refuse what names no speaker, where these are the columns beyond a scan's own."""
         speaker, columns = self.speaker, list(columns)
-        if speaker is None or speaker in (ROOT, *columns) or is_of_path(speaker):
+        if speaker is None or speaker in (ROOT, *columns) or is_path_part(speaker):
             return
         there = ", ".join(columns) or "there are none"
         raise UsageError(
@@ -74,7 +76,7 @@ class Interpretation:
         )
 
 
-PLAIN = Interpretation()
+NO_POSTPROCESSING = PostprocessSettings()
 """Nothing but what the models say."""
 
 
@@ -97,7 +99,7 @@ def check_channel(channel: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ModelSettings:
     """A model, and how it is to hear; None is the model's own default."""
 
     model: str = "default"
@@ -117,15 +119,15 @@ class Settings:
 
     def differences(self) -> dict[str, str | float | int]:
         """Give the settings that are not the defaults, by name; `model` is told elsewhere."""
-        standard = Settings()
+        standard = ModelSettings()
         names = ("window", "hop", "channel", "backend", "batch_size")
         return {n: getattr(self, n) for n in names if getattr(self, n) != getattr(standard, n)}
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class PredictTask:
     """What to do with every chunk, the same for the whole run."""
 
-    settings: tuple[Settings, ...]
+    settings: tuple[ModelSettings, ...]
     """Those of each model."""
     timeout: float = 0.0

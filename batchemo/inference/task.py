@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from batchemo.common.text import to_text
-from batchemo.inference.settings import Task
+from batchemo.inference.settings import PredictTask
 from batchemo.sources import Recording
-from batchemo.tables.rows import Row
-from batchemo.workers.executor import Done
+from batchemo.tables.rows import RecordingResult
+from batchemo.workers.executor import ChunkResult
 
 
-def work(task: Task, recordings: Sequence[Recording]) -> Done[Row]:
+def work(task: PredictTask, recordings: Sequence[Recording]) -> ChunkResult[RecordingResult]:
     """Analyse a chunk, in a worker."""
-    from batchemo.inference.predict import analyse
+    from batchemo.inference.predict import predict_chunk
 
-    return analyse(task, recordings)
+    return predict_chunk(task, recordings)
 
 
-def given_up(recording: Recording, reason: str, detail: str) -> Row:
+def lost_result(recording: Recording, reason: str, detail: str) -> RecordingResult:
     """Make the row of a recording that no worker came back from."""
-    return Row(
+    return RecordingResult(
         root=to_text(recording.root),
         file=to_text(recording.file),
         reason=reason,

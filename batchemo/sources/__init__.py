@@ -2,6 +2,6 @@
 
 from batchemo.sources.discover import SourceOptions, Sources, open_sources
 from batchemo.sources.filters import AUDIO_EXTENSIONS
-from batchemo.sources.recording import Recording, Tally
+from batchemo.sources.recording import Recording, Skipped
 
-__all__ = ["AUDIO_EXTENSIONS", "Recording", "SourceOptions", "Sources", "Tally", "open_sources"]
+__all__ = ["AUDIO_EXTENSIONS", "Recording", "Skipped", "SourceOptions", "Sources", "open_sources"]

@@ -18,13 +18,13 @@ from batchemo.errors import UsageError
 from batchemo.sources.file_list import read_list
 from batchemo.sources.filters import Rules, has_magic, parse_glob, selector, suffixes_of
 from batchemo.sources.manifest import Manifest, read_manifest
-from batchemo.sources.recording import RealPaths, Recording, Tally, look_up
+from batchemo.sources.recording import RealPaths, Recording, Skipped, look_up
 from batchemo.sources.walk import walk
 
 if TYPE_CHECKING:
     import pyarrow
 
-_Source = Callable[[Tally], Iterator[Recording]]
+_Source = Callable[[Skipped], Iterator[Recording]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Sources:
     """
 
     def __init__(self, sources: list[_Source], options: SourceOptions, manifest: Manifest | None):
-        self.tally = Tally()
+        self.skipped = Skipped()
         self.extras: pyarrow.Table | None = manifest.extras if manifest else None
         """The manifest's other columns; `Recording.row` is an index into them."""
         self._sources = sources
@@ -73,11 +73,11 @@ class Sources:
         """Yield the recordings."""
         met = RealPaths()
         for source in self._sources:
-            for recording in source(self.tally):
+            for recording in source(self.skipped):
                 if not self._unique and not met.is_new(recording.path):
-                    self.tally.duplicates += 1
+                    self.skipped.duplicates += 1
                 elif self._is_young(recording):
-                    self.tally.young += 1
+                    self.skipped.young += 1
                 else:
                     yield recording
 
@@ -147,7 +147,7 @@ def _base(options: SourceOptions) -> str | None:
 
 
 def _manifest_source(manifest: Manifest, base: str, rules: Rules) -> _Source:
-    return lambda tally: manifest.recordings(base, rules, tally)
+    return lambda skipped: manifest.recordings(base, rules, skipped)
 
 
 def _path_source(path: str, rules: Rules) -> _Source:
@@ -163,9 +163,9 @@ def _path_source(path: str, rules: Rules) -> _Source:
             return _glob_source(path, rules)
         raise UsageError(_unreachable(path, error)) from None
     if stat.S_ISDIR(mode):
-        return lambda tally: walk(absolute, rules, tally)
+        return lambda skipped: walk(absolute, rules, skipped)
     if stat.S_ISREG(mode):
-        return lambda tally: _single(absolute)
+        return lambda skipped: _single(absolute)
     raise UsageError(f"{for_display(path)} is neither a folder nor a regular file.")
 
 
@@ -174,13 +174,13 @@ def _glob_source(path: str, rules: Rules) -> _Source:
     if glob.names_extension:
         rules = replace(rules, suffixes=(b"",))
     alone = replace(rules, glob=glob, include=None, exclude=None)
-    if next(walk(glob.root, alone, Tally()), None) is None:
+    if next(walk(glob.root, alone, Skipped()), None) is None:
         raise UsageError(
             f"Nothing matches {for_display(path)}. Hidden files, links and other extensions than "
             "those asked for are not looked at."
         )
     ruled = replace(rules, glob=glob)
-    return lambda tally: walk(glob.root, ruled, tally)
+    return lambda skipped: walk(glob.root, ruled, skipped)
 
 
 def _single(path: str) -> Iterator[Recording]:
@@ -201,10 +201,10 @@ def _list_source(options: SourceOptions, rules: Rules) -> _Source:
         if os.path.isdir(path) or not os.access(path, os.R_OK):
             raise UsageError(f"The list {title} is no file that can be read.")
 
-    def recordings(tally: Tally) -> Iterator[Recording]:
+    def recordings(skipped: Skipped) -> Iterator[Recording]:
         with ExitStack() as stack:
             stream = sys.stdin.buffer if path == "-" else stack.enter_context(open(path, "rb"))
-            yield from read_list(stream, title, options.null_separated, base, rules, tally)
+            yield from read_list(stream, title, options.null_separated, base, rules, skipped)
 
     return recordings
 

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from batchemo.common.text import for_display
 from batchemo.sources.filters import Rules
-from batchemo.sources.recording import Recording, Tally, look_up, place
+from batchemo.sources.recording import Recording, Skipped, look_up, place
 from batchemo.sources.walk import walk
 
 _BLOCK = 1 << 16
@@ -20,7 +20,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def read_list(
-    stream: BinaryIO, title: str, null_separated: bool, base: str, rules: Rules, tally: Tally
+    stream: BinaryIO, title: str, null_separated: bool, base: str, rules: Rules, skipped: Skipped
 ) -> Iterator[Recording]:
     """Yield what the entries name: a folder is walked, a file that is not there is yielded too."""
     for number, raw in enumerate(_split(stream, b"\0" if null_separated else b"\n"), 1):
@@ -36,11 +36,11 @@ def read_list(
                 if rules.choose(file):
                     yield recording
             elif os.path.isdir(path):
-                yield from walk(path, rules, tally)
+                yield from walk(path, rules, skipped)
             else:
                 problem = f"{for_display(path)} is no regular file"
         if problem:
-            tally.rejected.append((f"entry {number} of {title}", problem))
+            skipped.rejected.append((f"entry {number} of {title}", problem))
 
 
 def _split(stream: BinaryIO, separator: bytes) -> Iterator[bytes]:

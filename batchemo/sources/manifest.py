@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from batchemo.common.text import for_display, from_text
 from batchemo.errors import UsageError
 from batchemo.sources.filters import Rules
-from batchemo.sources.recording import Recording, Tally, look_up, place
+from batchemo.sources.recording import Recording, Skipped, look_up, place
 
 if TYPE_CHECKING:
     import pyarrow
@@ -107,7 +107,7 @@ class Manifest:
     extras: pyarrow.Table
     """All other columns, under the names that they have in the result."""
 
-    def recordings(self, base: str, rules: Rules, tally: Tally) -> Iterator[Recording]:
+    def recordings(self, base: str, rules: Rules, skipped: Skipped) -> Iterator[Recording]:
         """Yield a recording a row; a row that names none is told in the tally."""
         row = -1
         for batch in self.names.to_batches(max_chunksize=_ROWS_AT_ONCE):
@@ -127,7 +127,7 @@ class Manifest:
                     elif rules.choose(file):
                         yield recording
                 if problem:
-                    tally.rejected.append((f"row {row + 1} of {self.title}", problem))
+                    skipped.rejected.append((f"row {row + 1} of {self.title}", problem))
 
 
 def read_manifest(path: str, reserved: frozenset[str] = frozenset()) -> Manifest:

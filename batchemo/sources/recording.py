@@ -34,7 +34,7 @@ class Recording:
 
 
 @dataclass(slots=True)
-class Tally:
+class Skipped:
     """Counts of what a run left out, and what it could not look at."""
 
     young: int = 0

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 from batchemo.common.text import for_display
 from batchemo.sources.filters import Rules
-from batchemo.sources.recording import Recording, Tally
+from batchemo.sources.recording import Recording, Skipped
 
 
-def walk(root: str, rules: Rules, tally: Tally) -> Iterator[Recording]:
+def walk(root: str, rules: Rules, skipped: Skipped) -> Iterator[Recording]:
     """Yield the recordings below `root`; what cannot be listed goes into the tally.
 
     Only regular files are yielded, and nothing is ever opened. Links are followed if the rules say
@@ -28,7 +28,7 @@ def walk(root: str, rules: Rules, tally: Tally) -> Iterator[Recording]:
     path = os.path.join(os.fsencode(root), b"")
     if rules.follow_links:
         _first_visit(path, visited)
-    levels = [_list(path, "", rules, tally)]
+    levels = [_list(path, "", rules, skipped)]
     while levels:
         level = levels[-1]
         for name in level.names:
@@ -37,15 +37,15 @@ def walk(root: str, rules: Rules, tally: Tally) -> Iterator[Recording]:
             if not (rules.enter(file) if is_folder else rules.choose(file)):
                 continue
             if name.startswith(b".") and not rules.hidden:
-                tally.hidden += 1
+                skipped.hidden += 1
             elif not is_folder:
                 recording = _look_up(level.path + name, root, file, rules)
                 if recording is not None:
                     yield recording
             elif rules.follow_links and not _first_visit(level.path + name, visited):
-                tally.duplicates += 1
+                skipped.duplicates += 1
             else:
-                levels.append(_list(level.path + name + b"/", file + "/", rules, tally))
+                levels.append(_list(level.path + name + b"/", file + "/", rules, skipped))
                 break
         else:
             levels.pop()
@@ -61,7 +61,7 @@ class _Level:
     folders: set[bytes]
 
 
-def _list(path: bytes, prefix: str, rules: Rules, tally: Tally) -> _Level:
+def _list(path: bytes, prefix: str, rules: Rules, skipped: Skipped) -> _Level:
     """List a folder, as far as it lets itself be listed."""
     follow = rules.follow_links
     names: list[bytes] = []
@@ -72,7 +72,7 @@ def _list(path: bytes, prefix: str, rules: Rules, tally: Tally) -> _Level:
                 name = entry.name
                 try:
                     if not follow and entry.is_symlink():
-                        tally.links += 1
+                        skipped.links += 1
                         continue
                     if entry.is_dir(follow_symlinks=follow):
                         is_folder = True
@@ -83,13 +83,13 @@ def _list(path: bytes, prefix: str, rules: Rules, tally: Tally) -> _Level:
                     else:
                         continue
                 except OSError as error:  # a link that leads to itself, or where nobody may look
-                    _report(entry.path, error, tally)
+                    _report(entry.path, error, skipped)
                     continue
                 names.append(name)
                 if is_folder:
                     folders.add(name)
     except OSError as error:
-        _report(path, error, tally)
+        _report(path, error, skipped)
     names.sort()
     return _Level(path, prefix, iter(names), folders)
 
@@ -119,6 +119,6 @@ def _first_visit(path: bytes, visited: set[tuple[int, int]]) -> bool:
     return True
 
 
-def _report(path: bytes, error: OSError, tally: Tally) -> None:
+def _report(path: bytes, error: OSError, skipped: Skipped) -> None:
     text = for_display(os.fsdecode(path.rstrip(b"/") or b"/"))
-    tally.unreadable.append((text, error.strerror or str(error)))
+    skipped.unreadable.append((text, error.strerror or str(error)))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-FILES = {
+RECORDINGS = {
     "root": "the folder, absolute, that the recording was found below",
     "file": "the path below root, with / between the parts; bytes that are no UTF-8 stand as \\xNN",
     "status": "ok, or failed",
@@ -30,7 +30,7 @@ FILES = {
 }
 """The files table: one row a recording."""
 
-VOTES = {
+MODEL_COLUMNS = {
     "agreement": "share of the models whose likeliest label is that of all together",
     "emotion_<model>": "that model's label of the highest probability, or uncertain",
     "confidence_<model>": "that model's calibrated probability of its likeliest label",
@@ -40,14 +40,14 @@ VOTES = {
 """What follows `p_<label>` where several models heard: the agreement, then the rest of these for
 each model in turn. The columns before them are then the verdict of all models together."""
 
-TOGETHER = {
-    **FILES,
+SEVERAL_MODELS = {
+    **RECORDINGS,
     "emotion": "the label of the highest mean, or uncertain; null where status is failed",
     "confidence": "the mean of the models' probabilities of the likeliest label",
     "margin": "how far the second label's mean lies below it",
     "p_<label>": "the mean of the models' probabilities of each label",
     "model": "the models in their order, each with the start of its digest and its settings",
-    **VOTES,
+    **MODEL_COLUMNS,
 }
 """What the columns of a files table of several models mean."""
 
@@ -64,13 +64,15 @@ DIMENSIONS = {
 }
 """What files and segments tables have too, where that is asked for."""
 
-ALSO = {**UNADAPTED, **DIMENSIONS}
+OPTIONAL = {**UNADAPTED, **DIMENSIONS}
 """What stands before `windows` in a files table where it is asked for."""
 
 UNCERTAIN = "uncertain"
 """Stands for the label where its confidence is below what was asked for."""
 
-VERDICT = ({"emotion", "confidence", "margin"} | VOTES.keys() | ALSO.keys()) - {"p_<label>_<model>"}
+DERIVED = ({"emotion", "confidence", "margin"} | MODEL_COLUMNS.keys() | OPTIONAL.keys()) - {
+    "p_<label>_<model>"
+}
 """The columns that follow from others of the same row, and from the speaker's other rows."""
 
 SEGMENTS = {
@@ -84,7 +86,7 @@ SEGMENTS = {
 }
 """The segments table: one row a window of every recording whose status is ok."""
 
-WINDOWS_MODEL = {"model": "the model whose window it is, by its name"}
+SEGMENT_MODEL = {"model": "the model whose window it is, by its name"}
 """What follows `file` in the segments table of several models: windows are a model's own."""
 
 SUMMARY = {
@@ -109,7 +111,7 @@ def probability_columns(labels: Iterable[str]) -> list[str]:
     return [f"p_{label}" for label in labels]
 
 
-def opinion_columns(labels: Iterable[str], model: str) -> list[str]:
+def model_probability_columns(labels: Iterable[str], model: str) -> list[str]:
     """Name the column of each label for one model among several.
 
     >>> opinion_columns(["happy", "sad"], "mfcc40")
@@ -118,18 +120,20 @@ def opinion_columns(labels: Iterable[str], model: str) -> list[str]:
     return [f"{name}_{model}" for name in probability_columns(labels)]
 
 
-VOTED = ("emotion", "confidence", "margin")
+LABEL_COLUMNS = ("emotion", "confidence", "margin")
 """What each of several models has of its own, beside its probabilities."""
 
 
-def vote_columns(labels: Iterable[str], model: str) -> list[tuple[str, str]]:
+def model_columns(labels: Iterable[str], model: str) -> list[tuple[str, str]]:
     """Name the columns of one model among several, each with what it is documented as.
 
     >>> [name for name, _ in vote_columns(["happy"], "mfcc40")]
     ['emotion_mfcc40', 'confidence_mfcc40', 'margin_mfcc40', 'p_happy_mfcc40']
     """
-    plain = [(f"{name}_{model}", f"{name}_<model>") for name in VOTED]
-    return plain + [(name, "p_<label>_<model>") for name in opinion_columns(labels, model)]
+    plain = [(f"{name}_{model}", f"{name}_<model>") for name in LABEL_COLUMNS]
+    return plain + [
+        (name, "p_<label>_<model>") for name in model_probability_columns(labels, model)
+    ]
 
 
 def unadapted_columns(labels: Iterable[str], models: Iterable[str]) -> list[tuple[str, str]]:
@@ -153,16 +157,16 @@ def _blocks(labels: Sequence[str], models: Sequence[str]) -> dict[str, list[tupl
     }
 
 
-def files_columns(
-    labels: Sequence[str], models: Sequence[str] = (), also: Collection[str] = ()
+def recordings_columns(
+    labels: Sequence[str], models: Sequence[str] = (), optional: Collection[str] = ()
 ) -> list[tuple[str, str]]:
     """Name the files table's columns in order, each with what it is documented as.
 
-    `models` are the names of several; a single one has no columns of its own. `also` may hold
+    `models` are the names of several; a single one has no columns of its own. `optional` may hold
     "unadapted" and "dimensions".
     """
     columns = []
-    for name in FILES:
+    for name in RECORDINGS:
         if name != "p_<label>":
             columns.append((name, name))
             continue
@@ -170,9 +174,9 @@ def files_columns(
         if models:
             columns.append(("agreement", "agreement"))
         for model in models:
-            columns += vote_columns(labels, model)
+            columns += model_columns(labels, model)
         for block, theirs in _blocks(labels, models).items():
-            columns += theirs if block in also else []
+            columns += theirs if block in optional else []
     return columns
 
 
@@ -187,7 +191,7 @@ def segments_columns(
         else:
             columns.append((name, name))
         if name == "file" and several:
-            columns += [(model, model) for model in WINDOWS_MODEL]
+            columns += [(model, model) for model in SEGMENT_MODEL]
     if dimensions:
         columns += [(dimension, dimension) for dimension in DIMENSIONS]
     return columns
@@ -232,7 +236,7 @@ def models_of(columns: list[str]) -> list[str]:
     models: list[str] = []
     while place < len(columns):
         emotion, _, model = columns[place].partition("_")
-        block = [name for name, _ in vote_columns(labels, model)]
+        block = [name for name, _ in model_columns(labels, model)]
         if emotion != "emotion" or columns[place : place + len(block)] != block:
             break
         models.append(model)
@@ -240,7 +244,7 @@ def models_of(columns: list[str]) -> list[str]:
     return models
 
 
-def also_of(columns: list[str]) -> tuple[str, ...]:
+def optional_of(columns: list[str]) -> tuple[str, ...]:
     """Read from a table's columns what it also has; they too are known by their places.
 
     >>> also_of(["margin", "p_sad", "unadapted_sad", "windows", *DIMENSIONS])
@@ -249,7 +253,7 @@ def also_of(columns: list[str]) -> tuple[str, ...]:
     labels, models = labels_of(columns), models_of(columns)
     place = _behind_labels(columns)
     if models:
-        place += 1 + len(models) * len(vote_columns(labels, ""))
+        place += 1 + len(models) * len(model_columns(labels, ""))
     found = []
     for name, block in _blocks(labels, models).items():
         if block and columns[place : place + len(block)] == [column for column, _ in block]:
@@ -265,7 +269,7 @@ def _behind_labels(columns: list[str]) -> int:
 
 
 def reserved_columns(
-    labels: Sequence[str], models: Sequence[str] = (), also: Collection[str] = ()
+    labels: Sequence[str], models: Sequence[str] = (), optional: Collection[str] = ()
 ) -> frozenset[str]:
     """Give the names that a manifest's own column may not take in the files table."""
-    return frozenset(name for name, _ in files_columns(labels, models, also))
+    return frozenset(name for name, _ in recordings_columns(labels, models, optional))

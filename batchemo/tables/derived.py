@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from batchemo.common.arrays import Float32
 from batchemo.tables.columns import (
     DIMENSIONS,
+    LABEL_COLUMNS,
     UNCERTAIN,
-    VOTED,
-    opinion_columns,
+    model_probability_columns,
     probability_columns,
 )
 from batchemo.tables.schema import segments_schema
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def judge(probabilities: Float32) -> tuple[NDArray[np.intp], Float32, Float32]:
+def top_two(probabilities: Float32) -> tuple[NDArray[np.intp], Float32, Float32]:
     """Give the best label's index, its probability and its lead over the second, a row each.
 
     >>> best, confidence, margin = judge(np.array([[0.25, 0.75]], np.float32))
@@ -35,7 +35,7 @@ def judge(probabilities: Float32) -> tuple[NDArray[np.intp], Float32, Float32]:
     return best, ordered[:, -1], ordered[:, -1] - second
 
 
-def named(
+def label_or_uncertain(
     probabilities: Float32, labels: Sequence[str], min_confidence: float = 0.0
 ) -> NDArray[np.object_]:
     """Give each row's label, or `uncertain` where its probability is too low.
@@ -43,37 +43,37 @@ def named(
     >>> named(np.array([[0.25, 0.75], [0.5, 0.5]], np.float32), ["happy", "sad"], 0.6).tolist()
     ['sad', 'uncertain']
     """
-    best, confidence, _ = judge(probabilities)
+    best, confidence, _ = top_two(probabilities)
     found = np.array(labels, object)[best]
     # As the table holds it: what it says is 0.7 is not below 0.7.
     found[confidence < np.float32(min_confidence)] = UNCERTAIN
     return found
 
 
-def agreement(opinions: Float32, together: Float32) -> Float32:
+def agreement(model_probabilities: Float32, together: Float32) -> Float32:
     """Give the share of the models whose likeliest label is that of all together, a row each.
 
     >>> opinions = np.array([[[0.9, 0.1], [0.4, 0.6]]], np.float32)
     >>> agreement(opinions, opinions.mean(axis=1)).tolist()
     [0.5]
     """
-    agreed = opinions.argmax(axis=2) == together.argmax(axis=1)[:, None]
+    agreed = model_probabilities.argmax(axis=2) == together.argmax(axis=1)[:, None]
     share: Float32 = agreed.mean(axis=1).astype(np.float32)
     return share
 
 
-def mean_of(opinions: Float32) -> Float32:
+def mean_probabilities(model_probabilities: Float32) -> Float32:
     """Give what several models (…, models, labels) say together."""
-    mean: Float32 = opinions.astype(np.float64).mean(axis=-2).astype(np.float32)
+    mean: Float32 = model_probabilities.astype(np.float64).mean(axis=-2).astype(np.float32)
     return mean
 
 
-def matrix(table: pa.Table | pa.RecordBatch, columns: Sequence[str]) -> Float32:
+def column_matrix(table: pa.Table | pa.RecordBatch, columns: Sequence[str]) -> Float32:
     """Give columns of numbers side by side, NaN where they are null."""
     return np.stack([np.asarray(table[name], np.float32) for name in columns], axis=1)
 
 
-def columns_of(values: Float32, names: Iterable[str]) -> dict[str, pa.Array]:
+def matrix_columns(values: Float32, names: Iterable[str]) -> dict[str, pa.Array]:
     """Take such numbers apart into columns, null where they are NaN."""
     import pyarrow as pa
 
@@ -81,7 +81,7 @@ def columns_of(values: Float32, names: Iterable[str]) -> dict[str, pa.Array]:
     return {name: pa.array(column, mask=np.isnan(column)) for name, column in each}
 
 
-def with_verdicts(
+def with_derived_columns(
     table: pa.Table,
     labels: Sequence[str],
     models: Sequence[str] = (),
@@ -92,15 +92,17 @@ def with_verdicts(
     """Append what the probabilities of each row say; null where there are none."""
     import pyarrow as pa
 
-    together = matrix(table, probability_columns(labels))
-    columns = dict(zip(VOTED, verdicts(together, labels, min_confidence), strict=True))
+    together = column_matrix(table, probability_columns(labels))
+    columns = dict(zip(LABEL_COLUMNS, label_columns(together, labels, min_confidence), strict=True))
     if models:
-        opinions = [matrix(table, opinion_columns(labels, model)) for model in models]
-        agreed = agreement(np.stack(opinions, axis=1), together)
-        columns["agreement"] = pa.array(agreed, mask=_unknown(opinions[0]))
-        for model, opinion in zip(models, opinions, strict=True):
-            names = [f"{name}_{model}" for name in VOTED]
-            columns |= dict(zip(names, verdicts(opinion, labels, min_confidence), strict=True))
+        model_probabilities = [
+            column_matrix(table, model_probability_columns(labels, model)) for model in models
+        ]
+        agreed = agreement(np.stack(model_probabilities, axis=1), together)
+        columns["agreement"] = pa.array(agreed, mask=_unknown(model_probabilities[0]))
+        for model, opinion in zip(models, model_probabilities, strict=True):
+            names = [f"{name}_{model}" for name in LABEL_COLUMNS]
+            columns |= dict(zip(names, label_columns(opinion, labels, min_confidence), strict=True))
     if dimensions:
         columns |= dimension_columns(together, labels)
     for name, column in columns.items():
@@ -108,15 +110,15 @@ def with_verdicts(
     return table
 
 
-def verdicts(
+def label_columns(
     probabilities: Float32, labels: Sequence[str], min_confidence: float
 ) -> list[pa.Array]:
-    """Give the columns of `VOTED`."""
+    """Give the columns of `LABEL_COLUMNS`."""
     import pyarrow as pa
 
     unknown = _unknown(probabilities)
-    label = named(probabilities, labels, min_confidence)
-    _, confidence, margin = judge(probabilities)
+    label = label_or_uncertain(probabilities, labels, min_confidence)
+    _, confidence, margin = top_two(probabilities)
     return [
         pa.array(label, pa.string(), mask=unknown),
         pa.array(confidence, mask=unknown),
@@ -126,7 +128,7 @@ def verdicts(
 
 def dimension_columns(probabilities: Float32, labels: Sequence[str]) -> dict[str, pa.Array]:
     """Give the estimated coordinates by their names."""
-    return columns_of(expected(probabilities, labels), DIMENSIONS)
+    return matrix_columns(expected_dimensions(probabilities, labels), DIMENSIONS)
 
 
 def _unknown(probabilities: Float32) -> NDArray[np.bool_]:
@@ -147,7 +149,7 @@ COORDINATES = {
 """Valence, arousal and dominance of each emotion, from -1 to 1."""
 
 
-def expected(probabilities: NDArray[Any], labels: Sequence[str]) -> NDArray[np.float32]:
+def expected_dimensions(probabilities: NDArray[Any], labels: Sequence[str]) -> NDArray[np.float32]:
     """Give the mean of the labels' coordinates, weighed by each row's probabilities.
 
     >>> expected(np.array([[0.5, 0.5]]), ["happy", "neutral"]).tolist()
@@ -160,7 +162,7 @@ def expected(probabilities: NDArray[Any], labels: Sequence[str]) -> NDArray[np.f
     return total.astype(np.float32)
 
 
-def explode(
+def segments_table(
     table: pa.Table,
     labels: Sequence[str],
     models: Sequence[str] = (),
@@ -179,7 +181,7 @@ def explode(
     silent = heard.is_null().to_numpy(zero_copy_only=False)
     probabilities = np.full((len(windows), len(labels)), np.nan, np.float32)
     probabilities[~silent] = heard.flatten().to_numpy().reshape(-1, len(labels))
-    emotion, confidence, _ = verdicts(probabilities, labels, min_confidence)
+    emotion, confidence, _ = label_columns(probabilities, labels, min_confidence)
     columns = {
         "root": table["root"].take(owners),
         "file": table["file"].take(owners),
@@ -188,7 +190,7 @@ def explode(
         "emotion": emotion.dictionary_encode(),
         "confidence": confidence,
     }
-    columns |= columns_of(probabilities, probability_columns(labels))
+    columns |= matrix_columns(probabilities, probability_columns(labels))
     if dimensions:
         columns |= dimension_columns(probabilities, labels)
     if models:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchemo.tables.columns import (
-    ALSO,
-    FILES,
+    OPTIONAL,
+    RECORDINGS,
+    SEGMENT_MODEL,
     SEGMENTS,
-    TOGETHER,
-    WINDOWS_MODEL,
-    files_columns,
+    SEVERAL_MODELS,
+    recordings_columns,
     segments_columns,
 )
 from batchemo.tables.read import Earlier, open_table
@@ -79,13 +79,13 @@ def _meanings(table: Earlier, kind: str) -> dict[str, str]:
     if kind == "features":
         return FEATURES
     if kind == "segments":
-        several = WINDOWS_MODEL.keys() <= set(table.schema.names)
-        known = SEGMENTS | WINDOWS_MODEL | ALSO
-        dimensions = "dimensions" in table.also
+        several = SEGMENT_MODEL.keys() <= set(table.schema.names)
+        known = SEGMENTS | SEGMENT_MODEL | OPTIONAL
+        dimensions = "dimensions" in table.optional
         columns = segments_columns(table.labels, several=several, dimensions=dimensions)
     else:
-        known = (TOGETHER if table.models else FILES) | ALSO
-        columns = files_columns(table.labels, table.models, table.also)
+        known = (SEVERAL_MODELS if table.models else RECORDINGS) | OPTIONAL
+        columns = recordings_columns(table.labels, table.models, table.optional)
     return {name: known[documented] for name, documented in columns}
 
 

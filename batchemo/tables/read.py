@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchemo.errors import BatchemoError, UsageError
-from batchemo.tables.columns import also_of, files_columns, labels_of, models_of
-from batchemo.tables.schema import files_schema
+from batchemo.tables.columns import labels_of, models_of, optional_of, recordings_columns
+from batchemo.tables.schema import recordings_schema
 from batchemo.tables.write import (
     METADATA_KEY,
     csv_schema,
-    regroup,
+    rechunk,
     table_format,
-    unguard,
+    unescape_formulas,
     unguarded,
 )
 
@@ -41,13 +41,13 @@ class Earlier:
     run: dict[str, Any] = field(default_factory=dict)
     models: list[str] = field(default_factory=list)
     """The names of several models that heard together; empty for a single one, and for segments."""
-    also: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     """What it also has, of "unadapted" and "dimensions"."""
 
     @property
     def own(self) -> set[str]:
         """The names of the columns that a scan gives a files table."""
-        return {name for name, _ in files_columns(self.labels, self.models, self.also)}
+        return {name for name, _ in recordings_columns(self.labels, self.models, self.optional)}
 
     @property
     def extras(self) -> list[str]:
@@ -82,7 +82,7 @@ def open_table(path: str | Path) -> Earlier:
             f"{path}: this is no table of batchemo's: it has no root and file"
         )
     names = schema.names
-    return Earlier(path, schema, labels_of(names), run, models_of(names), also_of(names))
+    return Earlier(path, schema, labels_of(names), run, models_of(names), optional_of(names))
 
 
 def open_bytes(path: Path) -> pa.NativeFile:
@@ -134,7 +134,7 @@ def _csv_header(path: Path) -> pa.Schema:
             names = [unguarded(name) for name in next(csv.reader(stream), [])]
         except csv.Error as error:
             raise UnreadableTableError(f"{path}: this is no CSV ({error})") from error
-    own = files_schema(labels_of(names), models=models_of(names), also=also_of(names))
+    own = recordings_schema(labels_of(names), models=models_of(names), optional=optional_of(names))
     known = {field.name: field.type for field in csv_schema(own)}
     known |= {"start": pa.float64(), "end": pa.float64()}
     return pa.schema([(name, known.get(name, pa.string())) for name in names])
@@ -159,11 +159,13 @@ def _csv_batches(path: Path, columns: list[str] | None) -> Iterator[pa.RecordBat
             parse_options=csv.ParseOptions(newlines_in_values=True),
         )
         for batch in reader:
-            arrays = [unguard(c) if pa.types.is_string(c.type) else c for c in batch.columns]
+            arrays = [
+                unescape_formulas(c) if pa.types.is_string(c.type) else c for c in batch.columns
+            ]
             yield pa.record_batch(arrays, names=batch.schema.names)
 
 
-def read_files_table(path: str | Path) -> pa.Table:
+def read_recordings_table(path: str | Path) -> pa.Table:
     """Read all of a files table."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -173,5 +175,5 @@ def read_files_table(path: str | Path) -> pa.Table:
             return pq.read_table(file, page_checksum_verification=True)
     table = open_table(path)
     extras = pa.schema([table.schema.field(name) for name in table.extras])
-    schema = files_schema(table.labels, extras, models=table.models, also=table.also)
-    return pa.concat_tables([schema.empty_table(), *regroup(table.batches(), schema)])
+    schema = recordings_schema(table.labels, extras, models=table.models, optional=table.optional)
+    return pa.concat_tables([schema.empty_table(), *rechunk(table.batches(), schema)])

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchemo.common.arrays import Float32
-from batchemo.tables.columns import opinion_columns, probability_columns
-from batchemo.tables.schema import STATUS_FAILED, STATUS_OK, row_schema
+from batchemo.tables.columns import model_probability_columns, probability_columns
+from batchemo.tables.schema import STATUS_FAILED, STATUS_OK, chunk_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,7 +40,7 @@ class Windows:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RecordingResult:
     """All that is known of one recording; None is unknown.
 
     `root` and `file` are text that any table can hold. A row with a reason is a failure and has
@@ -52,7 +52,7 @@ class Row:
     reason: str | None = None
     detail: str | None = None
     probabilities: Float32 | None = None
-    opinions: Float32 | None = None
+    model_probabilities: Float32 | None = None
     """Where several models heard: the probabilities of each, a row a model; above is their mean."""
     windows: Windows | None = None
     duration: float | None = None
@@ -70,7 +70,7 @@ class Row:
 
 
 def to_batch(
-    rows: Sequence[Row],
+    rows: Sequence[RecordingResult],
     *,
     labels: Sequence[str],
     model: str,
@@ -86,13 +86,16 @@ def to_batch(
     """
     import pyarrow as pa
 
-    schema = row_schema(labels, segments=segments, models=models)
+    schema = chunk_schema(labels, segments=segments, models=models)
     columns = _plain_columns(rows, model)
     judged = [row.probabilities for row in rows]
     columns |= _floats(judged, probability_columns(labels))
     for place, name in enumerate(models):
-        opinions = [None if row.opinions is None else row.opinions[place] for row in rows]
-        columns |= _floats(opinions, opinion_columns(labels, name))
+        model_probabilities = [
+            None if row.model_probabilities is None else row.model_probabilities[place]
+            for row in rows
+        ]
+        columns |= _floats(model_probabilities, model_probability_columns(labels, name))
     if segments:
         columns["segments"] = _segments(rows, schema.field("segments").type)
     arrays = [
@@ -117,7 +120,7 @@ _COPIED = (
 )
 
 
-def _plain_columns(rows: Sequence[Row], model: str) -> dict[str, Any]:
+def _plain_columns(rows: Sequence[RecordingResult], model: str) -> dict[str, Any]:
     columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in _COPIED}
     columns["status"] = [STATUS_FAILED if row.reason else STATUS_OK for row in rows]
     columns["windows"] = [None if row.windows is None else len(row.windows.starts) for row in rows]
@@ -142,7 +145,7 @@ def _floats(rows: Sequence[Float32 | None], names: Sequence[str]) -> dict[str, p
     return {n: pa.array(column, mask=unknown) for n, column in zip(names, values.T, strict=True)}
 
 
-def _segments(rows: Sequence[Row], kind: pa.ListType) -> pa.Array:
+def _segments(rows: Sequence[RecordingResult], kind: pa.ListType) -> pa.Array:
     """Lay the windows of all rows end to end, as Arrow keeps lists."""
     heard = [row.windows if row.reason is None else None for row in rows]
     counts = [0 if windows is None else len(windows.starts) for windows in heard]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from batchemo.tables.columns import ALSO, SUMMARY, VERDICT, files_columns, segments_columns
+from batchemo.tables.columns import DERIVED, OPTIONAL, SUMMARY, recordings_columns, segments_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +35,7 @@ def _types() -> dict[str, Any]:
         "confidence_<model>": pa.float32(),
         "margin_<model>": pa.float32(),
         "p_<label>_<model>": pa.float32(),
-        **dict.fromkeys(ALSO, pa.float32()),
+        **dict.fromkeys(OPTIONAL, pa.float32()),
         "windows": pa.int32(),
         "duration": pa.float64(),
         "start": pa.float64(),
@@ -63,21 +63,21 @@ def _schema(columns: Iterable[tuple[str, str]], extras: pa.Schema | None = None)
     return pa.schema(fields + (list(extras) if extras is not None else []))
 
 
-def files_schema(
+def recordings_schema(
     labels: Sequence[str],
     extras: pa.Schema | None = None,
     *,
     models: Sequence[str] = (),
-    also: Collection[str] = (),
+    optional: Collection[str] = (),
 ) -> pa.Schema:
     """Give the files table's schema for labels, several models' names, a manifest's own columns.
 
-    `also` is as in `files_columns`.
+    `optional` is as in `recordings_columns`.
 
     >>> files_schema(["happy"]).names[:8]
     ['root', 'file', 'status', 'reason', 'detail', 'emotion', 'confidence', 'margin']
     """
-    return _schema(files_columns(labels, models, also), extras)
+    return _schema(recordings_columns(labels, models, optional), extras)
 
 
 def segments_schema(
@@ -92,7 +92,7 @@ def summary_schema() -> pa.Schema:
     return _schema((name, name) for name in SUMMARY)
 
 
-def row_schema(labels: Sequence[str], *, segments: bool, models: Sequence[str] = ()) -> pa.Schema:
+def chunk_schema(labels: Sequence[str], *, segments: bool, models: Sequence[str] = ()) -> pa.Schema:
     """Give the schema of the rows that parts hold: what was measured, and each row's windows.
 
     What the probabilities say is added when the tables are written. Parts keep plain strings,
@@ -100,7 +100,7 @@ def row_schema(labels: Sequence[str], *, segments: bool, models: Sequence[str] =
     """
     import pyarrow as pa
 
-    measured = [each for each in files_columns(labels, models) if each[1] not in VERDICT]
+    measured = [each for each in recordings_columns(labels, models) if each[1] not in DERIVED]
     fields = [
         pa.field(field.name, pa.string()) if pa.types.is_dictionary(field.type) else field
         for field in _schema(measured)

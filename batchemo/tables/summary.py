@@ -24,7 +24,7 @@ FOLDER, PART, REGEX = "folder", "part:", "regex:"
 def check_group_by(group_by: str | None, columns: Iterable[str]) -> None:
     """Refuse a grouping that the table cannot give, before anything is computed."""
     columns = list(columns)
-    if group_by is None or group_by in columns or group_by in DATES or is_of_path(group_by):
+    if group_by is None or group_by in columns or group_by in DATES or is_path_part(group_by):
         return
     raise UsageError(
         f"cannot group by {group_by!r}: it is no column of the table ({', '.join(columns)}), "
@@ -32,7 +32,7 @@ def check_group_by(group_by: str | None, columns: Iterable[str]) -> None:
     )
 
 
-def is_of_path(group_by: str) -> bool:
+def is_path_part(group_by: str) -> bool:
     """Tell whether this names something of a recording's path.
 
     >>> is_of_path("folder"), is_of_path("part:0"), is_of_path("regex:^[a-z]+")
@@ -87,7 +87,7 @@ def _of_paths(files: list[str], group_by: str) -> Iterator[str | None]:
 
 
 ALL = "all"
-NOWHERE = "(none)"
+NO_GROUP = "(none)"
 """The group of rows that have no such part, or a null in the column."""
 
 
@@ -196,4 +196,4 @@ def groups(table: pa.Table, group_by: str | None) -> pa.Array | pa.ChunkedArray:
 
     if group_by is None:
         return pa.array(np.full(table.num_rows, ALL, object), pa.string())
-    return pc.fill_null(group_names(table, group_by), NOWHERE)
+    return pc.fill_null(group_names(table, group_by), NO_GROUP)

@@ -50,18 +50,18 @@ def table_format(path: str | Path) -> str:
     return ending
 
 
-def with_account(schema: pa.Schema, run: Mapping[str, Any]) -> pa.Schema:
+def with_provenance(schema: pa.Schema, run: Mapping[str, Any]) -> pa.Schema:
     """Put the account of how a table was made into its metadata, which Parquet keeps."""
-    account = json.dumps(run, sort_keys=True, ensure_ascii=False)
-    return schema.with_metadata({METADATA_KEY: account.encode()})
+    provenance = json.dumps(run, sort_keys=True, ensure_ascii=False)
+    return schema.with_metadata({METADATA_KEY: provenance.encode()})
 
 
 def open_writer(sink: str | Path | IO[bytes], schema: pa.Schema, *, kind: str) -> Writer:
     """Open a writer of the format `kind`, an ending of `FORMATS`."""
-    return ParquetTable(sink, schema) if kind == ".parquet" else CsvTable(sink, schema)
+    return ArrowParquetWriter(sink, schema) if kind == ".parquet" else CsvWriter(sink, schema)
 
 
-class ParquetTable:
+class ArrowParquetWriter:
     """Writes Parquet, one row group a call."""
 
     def __init__(self, sink: str | Path | IO[bytes], schema: pa.Schema) -> None:
@@ -83,7 +83,7 @@ class ParquetTable:
         self._writer.is_open = False
 
 
-class CsvTable:
+class CsvWriter:
     """Writes CSV that reads back equal and that no spreadsheet takes for a formula."""
 
     def __init__(self, sink: str | Path | IO[bytes], schema: pa.Schema) -> None:
@@ -91,7 +91,7 @@ class CsvTable:
         import pyarrow.csv as csv
 
         plain = csv_schema(schema)
-        self._schema = pa.schema([field.with_name(guarded(field.name)) for field in plain])
+        self._schema = pa.schema([field.with_name(escape_formula(field.name)) for field in plain])
         self._writer = csv.CSVWriter(sink, self._schema)
 
     def write(self, table: pa.Table) -> None:
@@ -99,7 +99,7 @@ class CsvTable:
         import pyarrow as pa
 
         columns = [
-            guard(column.cast(field.type)) if pa.types.is_string(field.type) else column
+            escape_formulas(column.cast(field.type)) if pa.types.is_string(field.type) else column
             for column, field in zip(table.columns, self._schema, strict=True)
         ]
         self._writer.write_table(pa.table(columns, schema=self._schema))
@@ -131,7 +131,7 @@ def csv_schema(schema: pa.Schema) -> pa.Schema:
     return pa.schema([plain(field) for field in schema])
 
 
-def guard(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+def escape_formulas(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """Mark cells that a spreadsheet might run with a quote, and cells that start with one.
 
     >>> import pyarrow as pa
@@ -143,7 +143,7 @@ def guard(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     return pc.replace_substring_regex(column, f"^{_RISKY}", r"'\1")
 
 
-def guarded(text: str) -> str:
+def escape_formula(text: str) -> str:
     """Mark a single text so.
 
     >>> guarded("=cmd()")
@@ -152,8 +152,8 @@ def guarded(text: str) -> str:
     return re.sub(rf"\A{_RISKY}", r"'\1", text)
 
 
-def unguard(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Undo `guard`.
+def unescape_formulas(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Undo `escape_formulas`.
 
     >>> import pyarrow as pa
     >>> unguard(pa.array(["'=cmd()", "''tis", "plain"])).to_pylist()
@@ -165,7 +165,7 @@ def unguard(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
 
 
 def unguarded(text: str) -> str:
-    """Undo `guarded`.
+    """Undo `escape_formula`.
 
     >>> unguarded(guarded("-x")), unguarded("'tis")
     ('-x', "'tis")
@@ -173,7 +173,7 @@ def unguarded(text: str) -> str:
     return re.sub(rf"\A'{_RISKY}", r"\1", text)
 
 
-def regroup(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
+def rechunk(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
     """Cut a stream of batches anew into tables of `ROWS_A_GROUP` rows, cast to the schema.
 
     A dictionary is built afresh for each table, in order of appearance: it too must not depend

@@ -6,24 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from batchemo.errors import UsageError
-from batchemo.features import Recipe, get_recipe
+from batchemo.features import FeatureSet, get_feature_set
 from batchemo.training.data.augment_spectrogram import Windows
-from batchemo.training.hyperparameters import Choices
+from batchemo.training.hyperparameters import Hyperparameters
 
 REGRESSION = "regression"
 """What a system calls its net where nothing is taught epoch by epoch."""
 
 
 @dataclass(frozen=True, slots=True)
-class System:
+class Recipe:
     """A recipe of features and a net, with the choices that its source made."""
 
     name: str
     told: str
-    features: Recipe
+    features: FeatureSet
     net: str
     """The name of its net in `batchemo.training.nets.registry`, or the control's."""
-    choices: Choices
+    hyperparameters: Hyperparameters
     claim: str = ""
     """What its source reports of it."""
     nets: int = 1
@@ -34,9 +34,9 @@ class System:
     """What the padding of its pictures is made of, where its net tells padding from sound."""
 
     @property
-    def heard(self) -> Recipe:
+    def heard(self) -> FeatureSet:
         """What a scan computes for the finished net."""
-        return get_recipe("joint") if self.beside else self.features
+        return get_feature_set("joint") if self.beside else self.features
 
     @property
     def windows(self) -> Windows:
@@ -44,71 +44,71 @@ class System:
         return Windows(seconds=self.features.window, hop=self.features.window / 2)
 
 
-RAVDESS_SYSTEMS: Mapping[str, System] = {
+RAVDESS_RECIPES: Mapping[str, Recipe] = {
     system.name: system
     for system in (
-        System(
+        Recipe(
             "cnn1d",
             "Four Conv1D with BatchNorm along the vector of 162 mean features.",
-            get_recipe("stats162"),
+            get_feature_set("stats162"),
             "cnn1d",
-            Choices(
+            Hyperparameters(
                 batch_size=64,
                 l2=1e-4,
                 patience=20,
                 plateau_patience=8,
-                choose="accuracy",
-                validation=0.15,
+                select_epoch="accuracy",
+                validation_share=0.15,
             ),
             "about 68 % validation accuracy",
         ),
-        System(
+        Recipe(
             "melattn",
             "Conv1D, BiLSTM and self-attention over a log-mel picture of 3 s.",
-            get_recipe("logmel128"),
+            get_feature_set("logmel128"),
             "melattn",
-            Choices(
+            Hyperparameters(
                 epochs=60,
-                rate=3e-4,
+                learning_rate=3e-4,
                 loss="focal",
                 oversample=True,
-                copies=("noise", "pitch", "stretch"),
+                augmentations=("noise", "pitch", "stretch"),
                 patience=12,
                 plateau_patience=6,
-                choose="accuracy",
+                select_epoch="accuracy",
             ),
             "F1 > 82 %, accuracy > 83 %, every class > 80 %",
         ),
-        System(
+        Recipe(
             "stats162",
             "Four wide Conv1D along the vector of 162 mean features, three copies of each.",
-            get_recipe("stats162"),
+            get_feature_set("stats162"),
             "stats162",
-            Choices(
+            Hyperparameters(
                 epochs=50,
                 batch_size=64,
                 dropout=0.1,
-                copies=("noise", "stretch-pitch"),
+                augmentations=("noise", "stretch-pitch"),
                 patience=15,
                 plateau_patience=6,
-                choose="accuracy",
+                select_epoch="accuracy",
             ),
             "about 85 % validation accuracy, macro F1 > 80 %",
         ),
-        System(
+        Recipe(
             "frames62",
             "Conv1D and BiLSTM over 130 frames of 62 classic features.",
-            get_recipe("frames62"),
+            get_feature_set("frames62"),
             "frames62",
-            Choices(epochs=200, class_weights=True, l2=1e-4, choose="mean-accuracy"),
+            Hyperparameters(epochs=200, class_weights=True, l2=1e-4, select_epoch="mean-accuracy"),
             "98 % in its notebook, whose data holds every recording twice",
         ),
-        System(
+        Recipe(
             "mfcc40",
             "A small Conv1D net along the mean of 40 MFCCs.",
-            get_recipe("mfcc40"),
+            get_feature_set("mfcc40"),
             "mfcc40",
-            Choices(epochs=100, choose="accuracy"),
+            Hyperparameters(epochs=100, select_epoch="accuracy"),
             "F1 > 80 %, every class > 75 %",
         ),
     )
@@ -126,68 +126,73 @@ _ELSEWHERE = (
 )
 """For the control, which is what loses most on the telephone and in noise."""
 
-_CYCLE = Choices(
+_CYCLE = Hyperparameters(
     epochs=75,
     batch_size=32,
-    pace="cycle",
-    decay=1.0,
+    lr_schedule="one-cycle",
+    weight_decay=1.0,
     clip_norm=1.0,
-    average=0.99,
-    smoothing=0.1,
-    abroad=0.25,
-    copies=_COPIES,
-    augment=True,
+    ema_decay=0.99,
+    label_smoothing=0.1,
+    other_corpora_share=0.25,
+    augmentations=_COPIES,
+    augment_spectrograms=True,
     mixup=0.7,
     dropout=0.1,
-    choose="last",
-    validation=0.0,
+    select_epoch="last",
+    validation_share=0.0,
 )
 
-OWN_SYSTEMS: Mapping[str, System] = {
+OWN_RECIPES: Mapping[str, Recipe] = {
     system.name: system
     for system in (
-        System(
+        Recipe(
             "default",
             "A small conformer over pictures of the speech and, with an equal say, the control"
             " beside it; settings were tried on folds that judge it (a little hopeful).",
-            get_recipe("logmel64"),
+            get_feature_set("logmel64"),
             "conformer",
             _CYCLE,
             beside="functionals",
             floor=-2.0,
         ),
-        System(
+        Recipe(
             "accurate",
             "Three conformers like the default's and, with an equal say, the control beside them;"
             " settings were tried on folds that judge it (a little hopeful).",
-            get_recipe("logmel64"),
+            get_feature_set("logmel64"),
             "conformer",
             _CYCLE,
             nets=3,
             beside="functionals",
             floor=-2.0,
         ),
-        System(
+        Recipe(
             "functionals",
             "The control: a logistic regression on statistics of a window, which were chosen on the"
             " folds that judge it (a little hopeful).",
-            get_recipe("functionals"),
+            get_feature_set("functionals"),
             REGRESSION,
-            Choices(abroad=0.1, copies=_ELSEWHERE, choose="last", validation=0.0),
+            Hyperparameters(
+                other_corpora_share=0.1,
+                augmentations=_ELSEWHERE,
+                select_epoch="last",
+                validation_share=0.0,
+            ),
         ),
     )
 }
 """What a scan uses when nobody names a model, and what it is measured against."""
 
-SYSTEMS: Mapping[str, System] = {**OWN_SYSTEMS, **RAVDESS_SYSTEMS}
+RECIPES: Mapping[str, Recipe] = {**OWN_RECIPES, **RAVDESS_RECIPES}
 
 
-def get_system(name: str) -> System:
+def get_recipe(name: str) -> Recipe:
     """The system of that name; UsageError if there is none.
 
     >>> get_system("frames62").features.shape()
     (130, 62)
     """
-    if name not in SYSTEMS:
-        raise UsageError(f"no recipe is called {name!r}; there are: {', '.join(SYSTEMS)}")
-    return SYSTEMS[name]
+    if name not in RECIPES:
+        raise UsageError(f"no recipe is called {name!r}; there are: {', '.join(RECIPES)}")
+    return RECIPES[name]

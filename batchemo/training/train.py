@@ -9,35 +9,35 @@ from batchemo.corpora import Example
 from batchemo.errors import BatchemoError
 from batchemo.training.data.feature_store import Progress
 from batchemo.training.data.protocols import final_trial
-from batchemo.training.experiment.context import Trained
-from batchemo.training.experiment.cross_validation import Exam, quieten
+from batchemo.training.experiment.context import TrainedModel
+from batchemo.training.experiment.cross_validation import Experiment, quieten
 from batchemo.training.experiment.runs import Told, train
-from batchemo.training.export.package import Delivery, ship
+from batchemo.training.export.package import PackageOptions, write_package
 
 
 @dataclass(frozen=True, slots=True)
-class Graduate:
+class TrainResult:
     """A new bundle, how its training went, and the recordings that gave nothing to learn."""
 
     bundle: Bundle
-    trained: Trained
+    trained: TrainedModel
     failures: tuple[tuple[Example, str], ...]
 
 
 def train_bundle(
-    exam: Exam,
-    delivery: Delivery,
+    experiment: Experiment,
+    delivery: PackageOptions,
     *,
     jobs: int = 1,
     progress: Progress = lambda done, total: None,
-    told: Told = lambda trial, epoch: None,
-) -> Graduate:
+    told: Told = lambda split, epoch: None,
+) -> TrainResult:
     """Teach a system on all recordings, some speakers only watched, and write its bundle."""
     quieten()
-    gathered = exam.gather(jobs=jobs, progress=progress)
+    gathered = experiment.gather(jobs=jobs, progress=progress)
     if not gathered.items:
         raise BatchemoError("none of the recordings gives anything to learn from: see the reasons")
-    room = exam.room(gathered)
-    trial = final_trial(room.items, exam.choices)
-    trained = train(room, trial, told)
-    return Graduate(ship(room, trial, trained, delivery), trained, gathered.failures)
+    context = experiment.context(gathered)
+    split = final_trial(context.items, experiment.hyperparameters)
+    trained = train(context, split, told)
+    return TrainResult(write_package(context, split, trained, delivery), trained, gathered.failures)

@@ -22,25 +22,25 @@ from batchemo.sources import Recording
 from batchemo.workers import heartbeat
 from batchemo.workers.executor import (
     Chunk,
-    Done,
+    ChunkResult,
     Executor,
     R,
     Work,
-    undisturbed,
+    signals_blocked,
 )
 
-CHUNKS_A_WORKER = 2
+CHUNKS_PER_WORKER = 2
 """One that it works on and one that waits for it."""
 
-DEATHS_ALONE = 2
+MAX_DEATHS_ALONE = 2
 """So often must a recording kill a worker when alone: once may be another's doing."""
 
-STILLBORN = 3
+MAX_FAILED_STARTS = 3
 """So many times in a row may workers die before they begin on anything."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finished(Generic[R]):
+class FinishedChunk(Generic[R]):
     """All rows of a chunk, in its order."""
 
     chunk: Chunk
@@ -64,7 +64,7 @@ class Dispatcher(Generic[R]):
     """Runs all chunks through executors that `start` opens, given a number of workers.
 
     `failed` makes the row of a recording that no worker came back from, given a reason and a
-    detail. `crumbs` is the folder that workers leave theirs in, if they do.
+    detail. `heartbeats` is the folder that workers leave theirs in, if they do.
     """
 
     def __init__(
@@ -75,15 +75,17 @@ class Dispatcher(Generic[R]):
         *,
         workers: int,
         timeout: float,
-        crumbs: str | None,
+        heartbeats: str | None,
     ) -> None:
         self._start, self._work, self._failed = start, work, failed
         self._workers, self._working = workers, 0
         self._timeout = timeout
-        self._watch = None if crumbs is None else heartbeat.Watch(Path(crumbs), timeout)
+        self._watch = (
+            None if heartbeats is None else heartbeat.HeartbeatMonitor(Path(heartbeats), timeout)
+        )
         self._executor: Executor | None = None
-        self._flying: dict[Future[Done[R]], _Piece] = {}
-        self._landed: SimpleQueue[Future[Done[R]]] = SimpleQueue()
+        self._flying: dict[Future[ChunkResult[R]], _Piece] = {}
+        self._landed: SimpleQueue[Future[ChunkResult[R]]] = SimpleQueue()
         self._again: deque[_Piece] = deque()
         self._suspects: deque[_Piece] = deque()
         self._alone = False
@@ -92,7 +94,7 @@ class Dispatcher(Generic[R]):
         self._stages: dict[int, StageSeconds] = {}
         self._stillborn = 0
 
-    def run(self, chunks: Iterator[Chunk]) -> Generator[Finished[R], None, None]:
+    def run(self, chunks: Iterator[Chunk]) -> Generator[FinishedChunk[R], None, None]:
         """Yield every chunk as it is finished, in any order."""
         kill = True
         try:
@@ -111,7 +113,7 @@ class Dispatcher(Generic[R]):
             self._alone = bool(self._suspects)
             if self._alone:
                 self._submit(self._suspects.popleft(), workers=1)
-        room = CHUNKS_A_WORKER * self._workers
+        room = CHUNKS_PER_WORKER * self._workers
         while not (self._alone or self._suspects) and len(self._flying) < room:
             piece = self._again.popleft() if self._again else _whole(next(chunks, None))
             if piece is None:
@@ -121,11 +123,11 @@ class Dispatcher(Generic[R]):
 
     def _submit(self, piece: _Piece, *, workers: int) -> None:
         executor = self._executor_of(workers)
-        with undisturbed():
+        with signals_blocked():
             try:
                 future = executor.submit(self._work, piece.recordings)
             except BrokenExecutor as error:
-                future = Future[Done[R]]()
+                future = Future[ChunkResult[R]]()
                 future.set_exception(error)
             self._flying[future] = piece
             future.add_done_callback(self._landed.put)
@@ -143,14 +145,14 @@ class Dispatcher(Generic[R]):
             self._executor.shutdown(kill=kill)
             self._executor = None
 
-    def _collect(self) -> Iterator[Finished[R]]:
+    def _collect(self) -> Iterator[FinishedChunk[R]]:
         """Take in what is done next, if anything is by the time to look after the workers."""
         lost: list[_Piece] = []
         future = self._next_landed()
         if future is not None:
             yield from self._land(future, lost)
         stuck = self._watch is not None and self._watch.look()
-        if stuck or (future is None and self._executor is not None and not self._executor.lives):
+        if stuck or (future is None and self._executor is not None and not self._executor.alive):
             lost += self._flying.values()
             self._flying.clear()
         while lost and self._flying:
@@ -160,13 +162,15 @@ class Dispatcher(Generic[R]):
             self._close(kill=True)
             yield from self._quarantine(lost)
 
-    def _next_landed(self) -> Future[Done[R]] | None:
+    def _next_landed(self) -> Future[ChunkResult[R]] | None:
         try:
             return self._landed.get(timeout=None if self._watch is None else heartbeat.INTERVAL)
         except Empty:
             return None
 
-    def _land(self, future: Future[Done[R]], lost: list[_Piece]) -> Iterator[Finished[R]]:
+    def _land(
+        self, future: Future[ChunkResult[R]], lost: list[_Piece]
+    ) -> Iterator[FinishedChunk[R]]:
         piece = self._flying.pop(future, None)
         if piece is None:
             return  # It was given up before.
@@ -183,7 +187,7 @@ class Dispatcher(Generic[R]):
             stages[stage] = stages.get(stage, 0.0) + seconds
         yield from self._note(piece, done.rows)
 
-    def _note(self, piece: _Piece, rows: tuple[R, ...]) -> Iterator[Finished[R]]:
+    def _note(self, piece: _Piece, rows: tuple[R, ...]) -> Iterator[FinishedChunk[R]]:
         """Add rows to their chunk, and yield it when it is whole."""
         chunk = piece.chunk
         found = self._rows.setdefault(chunk.number, {})
@@ -191,14 +195,14 @@ class Dispatcher(Generic[R]):
         if len(found) == len(chunk.recordings):
             del self._rows[chunk.number]
             ordered = tuple(found[place] for place in range(len(found)))
-            yield Finished(chunk, ordered, self._stages.pop(chunk.number, {}))
+            yield FinishedChunk(chunk, ordered, self._stages.pop(chunk.number, {}))
 
-    def _quarantine(self, lost: list[_Piece]) -> Iterator[Finished[R]]:
+    def _quarantine(self, lost: list[_Piece]) -> Iterator[FinishedChunk[R]]:
         """Sort what came back into the guilty, the suspect and the innocent."""
         begun = None if self._watch is None else self._watch.begun()
         if begun == set():
             self._stillborn += 1
-            if self._stillborn == STILLBORN:
+            if self._stillborn == MAX_FAILED_STARTS:
                 raise BatchemoError(
                     "the worker processes die, or stand still, before they begin to work. "
                     "`batchemo doctor` tells whether batchemo is installed well; too little memory "
@@ -225,7 +229,7 @@ class Dispatcher(Generic[R]):
     def _killed_often(self, piece: _Piece, *, alone: bool) -> bool:
         key = (piece.chunk.number, piece.places[0])
         self._deaths[key] += alone
-        return self._deaths[key] >= DEATHS_ALONE
+        return self._deaths[key] >= MAX_DEATHS_ALONE
 
 
 def _whole(chunk: Chunk | None) -> _Piece | None:

@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
-class Done(Generic[R]):
+class ChunkResult(Generic[R]):
     """A chunk's rows in the order of its recordings, or why no chunk can be worked on."""
 
     rows: tuple[R, ...] = ()
@@ -29,7 +29,7 @@ class Done(Generic[R]):
     fatal: str | None = None
 
 
-Work = Callable[[Sequence[Recording]], Done[R]]
+Work = Callable[[Sequence[Recording]], ChunkResult[R]]
 """A picklable function from a chunk to what came of it. It raises nothing and writes nothing."""
 
 ONE_THREAD = {
@@ -52,7 +52,7 @@ ASKING_TO_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def signals_blocked() -> Iterator[None]:
     """Hold back the signals that ask to stop while work is handed over.
 
     A lock of the pool's that one of them breaks into is never released, and the pool waits for it
@@ -73,11 +73,11 @@ class Executor(Protocol):
     lets go of the executor, opens another and finds out whose fault it was.
     """
 
-    def submit(self, work: Work[R], chunk: Sequence[Recording]) -> Future[Done[R]]:
+    def submit(self, work: Work[R], chunk: Sequence[Recording]) -> Future[ChunkResult[R]]:
         """Begin to work on a chunk."""
 
     @property
-    def lives(self) -> bool:
+    def alive(self) -> bool:
         """Whether what was handed over can still end, well or not."""
 
     def shutdown(self, *, kill: bool) -> None:
@@ -108,10 +108,10 @@ def _failure_told() -> Iterator[None]:
         ) from error
 
 
-class LocalProcesses:
+class ProcessExecutor:
     """Processes of this machine, by joblib's loky."""
 
-    def __init__(self, crumbs: str, workers: int) -> None:
+    def __init__(self, heartbeats: str, workers: int) -> None:
         from joblib.externals.loky import ProcessPoolExecutor
 
         # Only the main thread is sure to last until the work is done.
@@ -119,19 +119,19 @@ class LocalProcesses:
         with _failure_told():
             self._pool: Any = ProcessPoolExecutor(
                 max_workers=workers,
-                initializer=heartbeat.enter,
-                initargs=(crumbs, os.getpid(), tied),
+                initializer=heartbeat.start_worker,
+                initargs=(heartbeats, os.getpid(), tied),
                 env=ONE_THREAD | QUIET,
             )
 
-    def submit(self, work: Work[R], chunk: Sequence[Recording]) -> Future[Done[R]]:
+    def submit(self, work: Work[R], chunk: Sequence[Recording]) -> Future[ChunkResult[R]]:
         """Begin to work on a chunk; the workers start here."""
         with _failure_told():
-            future: Future[Done[R]] = self._pool.submit(work, chunk)
+            future: Future[ChunkResult[R]] = self._pool.submit(work, chunk)
             return future
 
     @property
-    def lives(self) -> bool:
+    def alive(self) -> bool:
         """Whether the pool's own thread does: it dies where it can start no other."""
         thread = self._pool._executor_manager_thread
         return thread is None or bool(thread.is_alive())

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from batchemo.sources import Recording
 
-Rearm = Callable[[float], None]
+Touch = Callable[[float], None]
 """Told the position in the recording, in seconds, now and then."""
 
 Name = tuple[str, str]
@@ -41,7 +41,7 @@ _FOLDER = "BATCHEMO_WORKER_CRUMBS"
 _PR_SET_PDEATHSIG = 1
 
 
-def enter(folder: str, parent: int, tied: bool) -> None:
+def start_worker(folder: str, parent: int, tied: bool) -> None:
     """Prepare a worker process: a place for its crumbs, no Ctrl-C, no life after its parent.
 
     And no voice: decoders in C grumble at broken recordings, which are told as rows. `tied` asks
@@ -71,34 +71,34 @@ def _follow(parent: int) -> None:
 
 
 @contextmanager
-def over(recording: Recording, timeout: float) -> Iterator[Rearm]:
+def monitored(recording: Recording, timeout: float) -> Iterator[Touch]:
     """Let the work on a recording be watched over; what is done in no worker is not."""
     folder = os.environ.get(_FOLDER)
     if folder is None:
         yield lambda position: None
         return
-    crumb = Path(folder, f"{os.getpid()}.json")
+    heartbeat_file = Path(folder, f"{os.getpid()}.json")
     hours = 0.0
 
-    def rearm(position: float) -> None:
+    def touch(position: float) -> None:
         nonlocal hours
         if position >= (hours + 1) * HOUR:
             hours = position // HOUR
-            _leave(crumb, recording, timeout)
+            _leave(heartbeat_file, recording, timeout)
 
-    _leave(crumb, recording, timeout)
+    _leave(heartbeat_file, recording, timeout)
     try:
-        yield rearm
+        yield touch
     finally:
-        _leave(crumb, recording, AT_REST)
+        _leave(heartbeat_file, recording, AT_REST)
 
 
-def _leave(crumb: Path, recording: Recording, patience: float) -> None:
+def _leave(heartbeat_file: Path, recording: Recording, patience: float) -> None:
     # The time makes it another crumb: who comes to the same recording again has moved.
     text = json.dumps([recording.root, recording.file, patience, time.monotonic()])
     # A full disk may cost us the name of a culprit, but no recording its row.
     with suppress(OSError):
-        _overwrite(crumb, text.encode())
+        _overwrite(heartbeat_file, text.encode())
 
 
 def _overwrite(path: Path, content: bytes) -> None:
@@ -111,10 +111,10 @@ def _overwrite(path: Path, content: bytes) -> None:
         os.close(descriptor)
 
 
-def _text_of(crumb: Path) -> str:
+def _text_of(heartbeat_file: Path) -> str:
     """Read a crumb; whoever tidies passing files up may have taken it."""
     try:
-        return crumb.read_text()
+        return heartbeat_file.read_text()
     except FileNotFoundError:
         return ""
 
@@ -129,7 +129,7 @@ def _read(text: str) -> tuple[Name, float] | None:
 
 
 @dataclass(slots=True)
-class Watch:
+class HeartbeatMonitor:
     """The parent's eye on the workers that leave their crumbs in a folder."""
 
     folder: Path
@@ -155,30 +155,30 @@ class Watch:
         self._looked += passed
         seen = min(passed, 2 * INTERVAL)
         self._still += seen
-        for crumb in self.folder.glob("*.json"):
-            self._look_at(crumb, seen)
+        for heartbeat_file in self.folder.glob("*.json"):
+            self._look_at(heartbeat_file, seen)
         return 0 < self.patience <= self._still - STARTING
 
-    def _look_at(self, crumb: Path, seen: float) -> None:
-        text = _text_of(crumb)
-        before, stood = self._stood.get(crumb, ("", 0.0))
+    def _look_at(self, heartbeat_file: Path, seen: float) -> None:
+        text = _text_of(heartbeat_file)
+        before, stood = self._stood.get(heartbeat_file, ("", 0.0))
         if text != before:
-            self._stood[crumb] = text, 0.0
+            self._stood[heartbeat_file] = text, 0.0
             self._still = 0.0
             return
-        self._stood[crumb] = text, stood + seen
+        self._stood[heartbeat_file] = text, stood + seen
         found = _read(text)
         if found is not None and AT_REST < found[1] <= stood + seen:
             self.hung.add(found[0])
             with suppress(ProcessLookupError):
-                os.kill(int(crumb.stem), signal.SIGKILL)
+                os.kill(int(heartbeat_file.stem), signal.SIGKILL)
 
     def begun(self) -> set[Name]:
         """Tell which recordings the workers had begun last; forget them."""
         names = set()
-        for crumb in self.folder.glob("*.json"):
-            found = _read(_text_of(crumb))
-            crumb.unlink(missing_ok=True)
+        for heartbeat_file in self.folder.glob("*.json"):
+            found = _read(_text_of(heartbeat_file))
+            heartbeat_file.unlink(missing_ok=True)
             if found is not None:
                 names.add(found[0])
         self._stood.clear()

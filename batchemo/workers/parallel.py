@@ -23,7 +23,7 @@ _PATIENCE = 1.0
 """Seconds."""
 
 
-def work_on(
+def map_in_processes(
     things: Sequence[T], work: Callable[[T], R], jobs: int
 ) -> Generator[tuple[T, R], None, None]:
     """Give each thing with what came of it, as soon as it is done.

@@ -28,9 +28,9 @@ def main() -> None:
 
 
 def ours(recipe: str, window: Floats) -> Floats:
-    from batchemo.features import RECIPES, extract
+    from batchemo.features import FEATURE_SETS, extract
 
-    return extract(RECIPES[recipe], window)
+    return extract(FEATURE_SETS[recipe], window)
 
 
 if __name__ == "__main__":

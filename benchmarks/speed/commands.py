@@ -69,7 +69,7 @@ def run(
         text=True,
         env=environment(checkout),
     )
-    with Watch(process.pid) as watch:
+    with HeartbeatMonitor(process.pid) as watch:
         said = _Ear(process)
         first = None
         for line in process.stdout or ():
@@ -102,7 +102,7 @@ class _Ear(threading.Thread):
         return "".join(self._lines[-5:])
 
 
-class Watch:
+class HeartbeatMonitor:
     """Looks at the largest memory that a process and its descendants have held, now and then."""
 
     def __init__(self, pid: int) -> None:
@@ -112,7 +112,7 @@ class Watch:
         self.parent = 0
         self.worker = 0
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> HeartbeatMonitor:
         self._thread.start()
         return self
 

@@ -10,14 +10,14 @@ from speed.commands import Ran
 from speed.contenders import Contender
 from speed.corpora import Corpora, Folder
 from speed.figures import Line, Spread, ratios
-from speed.rounds import Kept, heard
+from speed.rounds import CoveragePoint, heard
 
 
 @dataclass(frozen=True)
 class Findings:
     """Runs, and the recordings that they heard."""
 
-    kept: Kept
+    kept: CoveragePoint
     corpora: Corpora
     contenders: Sequence[Contender]
 

@@ -26,12 +26,12 @@ while folders:
                 folders.append(entry.path)
 """
 
-Kept = dict[str, list[Ran]]
+CoveragePoint = dict[str, list[Ran]]
 """The runs of each task by its name, in the order of rounds."""
 
 
 @dataclass(frozen=True)
-class Task:
+class PredictTask:
     """One thing to measure."""
 
     name: str
@@ -41,14 +41,14 @@ class Task:
     """It takes long, and is run in every other round."""
 
 
-def tasks(corpora: Corpora, contenders: Sequence[Contender], out: Path) -> Iterator[Task]:
+def tasks(corpora: Corpora, contenders: Sequence[Contender], out: Path) -> Iterator[PredictTask]:
     """All that is measured in a round, in its order."""
 
-    def scan(contender: Contender, corpus: str, folder: Folder) -> Task:
+    def scan(contender: Contender, corpus: str, folder: Folder) -> PredictTask:
         output = out / f"{corpus}-{contender.name}.parquet"
         command = contender.command(folder.path, output)
         large = corpus not in ("few", "given")
-        return Task(f"{corpus}/{contender.name}", partial(run, command), large=large)
+        return PredictTask(f"{corpus}/{contender.name}", partial(run, command), large=large)
 
     for contender in contenders:
         if contender.missing:
@@ -61,11 +61,11 @@ def tasks(corpora: Corpora, contenders: Sequence[Contender], out: Path) -> Itera
     for corpus, folder in (("few", corpora.few), ("short", corpora.short)):
         output = out / f"{corpus}-{default.name}.parquet"
         words = [*default.command(folder.path, output), "--update", "--no-overwrite"]
-        yield Task(f"update/{corpus}", partial(run, words), OFTEN)
-        yield Task(f"walk/{corpus}", partial(run, [*PYTHON, WALK, str(folder.path)]), OFTEN)
-    yield Task("first row", partial(first_row, corpora.few, default, out), OFTEN)
+        yield PredictTask(f"update/{corpus}", partial(run, words), OFTEN)
+        yield PredictTask(f"walk/{corpus}", partial(run, [*PYTHON, WALK, str(folder.path)]), OFTEN)
+    yield PredictTask("first row", partial(first_row, corpora.few, default, out), OFTEN)
     if not contender_of("loop", contenders).missing:
-        yield Task("import tensorflow", partial(run, [*PYTHON, "import tensorflow"]), OFTEN)
+        yield PredictTask("import tensorflow", partial(run, [*PYTHON, "import tensorflow"]), OFTEN)
 
 
 def heard(corpora: Corpora, contender: Contender, corpus: str) -> Folder:
@@ -80,9 +80,11 @@ def first_row(folder: Folder, contender: Contender, out: Path) -> Ran:
     return run([*command, "--log-json", "-"], awaited=lambda line: '"advanced"' in line)
 
 
-def play(tasks: Sequence[Task], kept: Kept, number: int, say: Callable[[str], None]) -> None:
+def play(
+    tasks: Sequence[PredictTask], kept: CoveragePoint, number: int, say: Callable[[str], None]
+) -> None:
     """One round, the first being 0; what it measured is added to what was kept when all is done."""
-    found: Kept = {}
+    found: CoveragePoint = {}
     for task in tasks:
         if task.large and number % 2:
             continue
@@ -92,7 +94,7 @@ def play(tasks: Sequence[Task], kept: Kept, number: int, say: Callable[[str], No
         kept.setdefault(name, []).extend(runs)
 
 
-def load(path: Path) -> Kept:
+def load(path: Path) -> CoveragePoint:
     """What earlier rounds have kept."""
     if not path.exists():
         return {}
@@ -101,7 +103,7 @@ def load(path: Path) -> Kept:
     }
 
 
-def save(path: Path, kept: Kept) -> None:
+def save(path: Path, kept: CoveragePoint) -> None:
     """Keep what was measured."""
     told = {name: [asdict(run) for run in runs] for name, runs in kept.items()}
     path.write_text(json.dumps(told, indent=1))

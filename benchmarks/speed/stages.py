@@ -23,16 +23,16 @@ import soundfile
 import soxr
 from threadpoolctl import threadpool_limits
 
-from batchemo.audio import listen
+from batchemo.audio import read_windows
 from batchemo.batch.chunk_store import Parts
 from batchemo.batch.plan import FILES_A_CHUNK
 from batchemo.features import extract
-from batchemo.inference.loaded import Tools, load_tools
-from batchemo.inference.predict import analyse_with
-from batchemo.inference.settings import Settings
+from batchemo.inference.loaded import LoadedModel, load_model
+from batchemo.inference.predict import predict_with
+from batchemo.inference.settings import ModelSettings
 from batchemo.sources import Recording, SourceOptions, open_sources
-from batchemo.tables.rows import Row, to_batch
-from batchemo.workers.executor import Done
+from batchemo.tables.rows import RecordingResult, to_batch
+from batchemo.workers.executor import ChunkResult
 from speed.corpora import Folder
 from speed.markdown import number, table
 
@@ -73,7 +73,7 @@ def stages_table(folder: Folder, model: str) -> str:
     """Measure, and lay out the table."""
     with threadpool_limits(1):
         recordings = list(open_sources(SourceOptions(paths=(str(folder.path),))))
-        tools = load_tools(Settings(model))
+        tools = load_model(ModelSettings(model))
         stages = measured(tools, bench_of(tools, recordings))
     rows = [
         [
@@ -91,22 +91,22 @@ def stages_table(folder: Folder, model: str) -> str:
     return table(titles, rows)
 
 
-def bench_of(tools: Tools, recordings: Sequence[Recording]) -> Bench:
+def bench_of(tools: LoadedModel, recordings: Sequence[Recording]) -> Bench:
     """Decode, resample and cut once, for the bounds."""
     sounds, windows, items = [], 0, list[Floats]()
     for recording in recordings:
         sound, rate = soundfile.read(recording.path, dtype="float32", always_2d=True)
         sounds.append((np.ascontiguousarray(sound[:, 0]), rate))
-        with listen(recording.path, tools.listening) as heard:
+        with read_windows(recording.path, tools.window_config) as heard:
             for window in heard:
                 windows += window.speech
                 if window.speech and len(items) < max(BATCHES):
-                    items.append(extract(tools.recipe, window.samples, tools.listening.window))
+                    items.append(extract(tools.recipe, window.samples, tools.window_config.window))
     resampled = [soxr.resample(sound, rate, tools.recipe.rate) for sound, rate in sounds]
     return Bench(recordings, sounds, resampled, windows, np.stack(items))
 
 
-def measured(tools: Tools, bench: Bench) -> list[Stage]:
+def measured(tools: LoadedModel, bench: Bench) -> list[Stage]:
     """All stages in the order of the work."""
     passes = [_analysed(tools, bench.recordings) for _ in range(PASSES)]
     done = passes[-1][1]
@@ -140,7 +140,7 @@ def measured(tools: Tools, bench: Bench) -> list[Stage]:
         Stage("between", between, _stat(bench), "one `stat`"),
         Stage(
             "hand-over",
-            a_chunk * fastest(lambda: pickle.loads(pickle.dumps(Done(chunk)))),
+            a_chunk * fastest(lambda: pickle.loads(pickle.dumps(ChunkResult(chunk)))),
             a_chunk * _pipe(chunk),
             "the same bytes through a pipe",
         ),
@@ -160,9 +160,11 @@ def _timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _analysed(tools: Tools, recordings: Sequence[Recording]) -> tuple[float, Done[Row]]:
+def _analysed(
+    tools: LoadedModel, recordings: Sequence[Recording]
+) -> tuple[float, ChunkResult[RecordingResult]]:
     began = time.perf_counter()
-    done = analyse_with([tools], 0.0, recordings)
+    done = predict_with([tools], 0.0, recordings)
     return time.perf_counter() - began, done
 
 
@@ -171,7 +173,7 @@ def _read(bench: Bench) -> None:
         soundfile.read(recording.path, dtype="int16")
 
 
-def _resample(bench: Bench, tools: Tools) -> None:
+def _resample(bench: Bench, tools: LoadedModel) -> None:
     for sound, rate in bench.sounds:
         soxr.resample(sound, rate, tools.recipe.rate)
 
@@ -188,9 +190,9 @@ def _transform(bench: Bench) -> None:
             scipy.fft.rfft(frames[::HOP], axis=1)
 
 
-def _net(bench: Bench, tools: Tools) -> float:
+def _net(bench: Bench, tools: LoadedModel) -> float:
     """The time of all windows at the best of some sizes of batch."""
-    graph: Any = tools.runtime
+    graph: Any = tools.classifier
     each = []
     for size in BATCHES:
         batch = bench.items[:size]
@@ -202,9 +204,9 @@ def _stat(bench: Bench) -> float:
     return fastest(lambda: [Path(recording.path).stat() for recording in bench.recordings])
 
 
-def _pipe(chunk: Sequence[Row]) -> float:
+def _pipe(chunk: Sequence[RecordingResult]) -> float:
     """The time that the rows of a chunk take from one end to the other, as bytes."""
-    content = pickle.dumps(Done(tuple(chunk)))
+    content = pickle.dumps(ChunkResult(tuple(chunk)))
     pieces = [content[start : start + 32768] for start in range(0, len(content), 32768)]
     one, other = Pipe(duplex=False)
 
@@ -216,7 +218,7 @@ def _pipe(chunk: Sequence[Row]) -> float:
     return fastest(send)
 
 
-def _written(chunk: Sequence[Row], tools: Tools, a_chunk: float) -> list[Stage]:
+def _written(chunk: Sequence[RecordingResult], tools: LoadedModel, a_chunk: float) -> list[Stage]:
     labels = tools.bundle.labels
 
     def batch() -> Any:

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 import pytest
 
 from batchemo.app.config import AppOptions
-from batchemo.app.worker_pool import Desks
+from batchemo.app.worker_pool import WorkerPool
 from batchemo.bundles import Bundle
 
 
 @pytest.fixture(scope="session")
-def desks() -> Iterator[Desks]:
+def pool() -> Iterator[WorkerPool]:
     """One worker for all tests."""
-    desks = Desks(1)
-    yield desks
-    desks.close()
+    pool = WorkerPool(1)
+    yield pool
+    pool.close()
 
 
 @pytest.fixture

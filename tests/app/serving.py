@@ -20,7 +20,7 @@ import pytest
 import soundfile
 from signals import voice
 
-from batchemo.app.results import Sent
+from batchemo.app.results import Upload
 
 COMMAND = [sys.executable, "-c", "from batchemo.cli import main; main()", "app"]
 
@@ -34,8 +34,8 @@ def wav(seconds: float = 1.5, *, seed: int = 0, silence: float = 0.0, rate: int 
     return sink.getvalue()
 
 
-def sent(content: bytes, name: str = "voice.wav") -> Sent:
-    return Sent(name, name, content)
+def sent(content: bytes, name: str = "voice.wav") -> Upload:
+    return Upload(name, name, content)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from conftest import LABELS, tiny_graph, tiny_info
 from serving import Served, serving, wav
 
 from batchemo.bundles import write_bundle
-from batchemo.features import get_recipe
+from batchemo.features import get_feature_set
 
 selenium = pytest.importorskip("selenium", reason="needs selenium, of batchemo[test]")
 from selenium import webdriver  # noqa: E402
@@ -58,7 +58,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     shelf = tmp_path_factory.mktemp("models")
     models = []
     for seed, (name, features) in enumerate(MODELS.items()):
-        recipe = get_recipe(features)
+        recipe = get_feature_set(features)
         frames = len(recipe.shape()) > 1
         net = tiny_graph(len(recipe.names), 4, seed=seed, frames=frames)
         info = tiny_info(name=name, recipe=recipe.to_dict(), window=recipe.window)

@@ -12,14 +12,14 @@ from batchemo.app.charts import (
     joined,
     over_time,
     steps_of,
-    waveform,
+    waveform_chart,
 )
-from batchemo.app.results import Judgement
-from batchemo.app.waveform import Outline
+from batchemo.app.results import ModelPrediction
+from batchemo.app.waveform import Waveform
 from batchemo.tables.rows import Windows
 
 LABELS = ("neutral", "happy", "sad")
-JUDGEMENT = Judgement(LABELS, np.array([0.2, 0.7, 0.1], np.float32))
+JUDGEMENT = ModelPrediction(LABELS, np.array([0.2, 0.7, 0.1], np.float32))
 
 
 def windows(count: int, silent: tuple[int, ...] = ()) -> Windows:
@@ -30,7 +30,7 @@ def windows(count: int, silent: tuple[int, ...] = ()) -> Windows:
 
 
 SPECS = {
-    "waveform": waveform(Outline(0.01, np.full(50, -0.5), np.full(50, 0.5))),
+    "waveform": waveform_chart(Waveform(0.01, np.full(50, -0.5), np.full(50, 0.5))),
     "classes": classes(JUDGEMENT),
     "over time": over_time(windows(5, (2,)), LABELS),
     "comparison": comparison({"one": JUDGEMENT, "two": JUDGEMENT}),
@@ -63,8 +63,8 @@ def test_the_classes_of_a_step_stand_on_one_another():
 
 
 def test_the_chart_over_time_is_as_wide_as_the_waveform():
-    outline = Outline(9 / 100, np.zeros(100), np.zeros(100))
-    wide = waveform(outline)["encoding"]["x"]["scale"]
+    waveform = Waveform(9 / 100, np.zeros(100), np.zeros(100))
+    wide = waveform_chart(waveform)["encoding"]["x"]["scale"]
     assert over_time(windows(5), LABELS)["encoding"]["x"]["scale"] == wide
 
 

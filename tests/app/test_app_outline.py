@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from batchemo.app.waveform import MOST, outline_of
+from batchemo.app.waveform import MOST, read_waveform
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.5, 3, 61.7, 400])
@@ -14,11 +14,11 @@ def test_every_peak_is_in_the_outline_near_its_place(tmp_path, seconds):
     path = tmp_path / "peaks.wav"
     soundfile.write(path, sound, rate, subtype="FLOAT")
 
-    outline = outline_of(str(path))
+    waveform = read_waveform(str(path))
 
-    assert len(outline.lows) == len(outline.highs) <= MOST + 1
-    high = np.flatnonzero(outline.highs > 0.4) * outline.seconds
-    low = np.flatnonzero(outline.lows < -0.4) * outline.seconds
-    near = {"abs": 2 * outline.seconds}
+    assert len(waveform.lows) == len(waveform.highs) <= MOST + 1
+    high = np.flatnonzero(waveform.highs > 0.4) * waveform.seconds
+    low = np.flatnonzero(waveform.lows < -0.4) * waveform.seconds
+    near = {"abs": 2 * waveform.seconds}
     assert high == pytest.approx(places[::2] / rate, **near)
     assert low == pytest.approx(places[1::2] / rate, **near)

@@ -8,9 +8,9 @@ from streamlit.testing.v1 import AppTest
 
 from batchemo.app import page
 from batchemo.app.config import AppOptions
-from batchemo.app.worker_pool import shared_desks
+from batchemo.app.worker_pool import shared_pool
 from batchemo.audio import REASONS
-from batchemo.inference.settings import Interpretation
+from batchemo.inference.settings import PostprocessSettings
 
 NAMES = [
     "</script><script>alert(1)</script>.wav",
@@ -29,8 +29,8 @@ WIDGETS = ("selectbox", "toggle", "tabs", "metric", "file_uploader")
 @pytest.fixture(scope="module", autouse=True)
 def _workers():
     yield
-    shared_desks(1).close()
-    shared_desks.cache_clear()
+    shared_pool(1).close()
+    shared_pool.cache_clear()
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_recording_is_shown_with_label_confidence_and_bars(opened, tiny_bundle
 def test_what_is_not_confident_is_shown_as_uncertain(opened, make_bundle):
     mild = {"method": "temperature", "temperature": 200.0}
     model = str(make_bundle(name="unsure", calibration=mild).path)
-    page = opened(models=(model,), interpretation=Interpretation(0.9))
+    page = opened(models=(model,), postprocess=PostprocessSettings(0.9))
     app = upload(page, ("one.wav", wav()), ("2.wav", wav(2)))
     metrics = {metric.label: metric.value for metric in app.metric}
     assert metrics["Sounds"] == "uncertain"
@@ -161,7 +161,7 @@ def test_models_with_other_labels_have_no_table_in_common_and_the_page_says_so(o
 
 def test_a_recording_is_analysed_once_however_often_the_page_runs(opened, monkeypatch):
     asked = []
-    real = page.look_at
+    real = page.analyse_upload
     monkeypatch.setattr(
         "batchemo.app.results.look_at", lambda *words: asked.append(words) or real(*words)
     )

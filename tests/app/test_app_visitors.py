@@ -22,8 +22,8 @@ from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
 from batchemo.app.config import AppOptions
-from batchemo.app.results import judgement, look_at
-from batchemo.app.worker_pool import Desks
+from batchemo.app.results import analyse_upload, judgement
+from batchemo.app.worker_pool import WorkerPool
 from batchemo.bundles import Bundle, write_bundle
 
 VISITORS = 10
@@ -44,7 +44,7 @@ def served(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def test_ten_people_at_once_each_see_their_own_and_the_right_result(
-    served: Served, bundle: Bundle, desks: Desks
+    served: Served, bundle: Bundle, pool: WorkerPool
 ) -> None:
     contents = [wav(1 + 0.2 * number, seed=number) for number in range(VISITORS)]
 
@@ -58,7 +58,7 @@ def test_ten_people_at_once_each_see_their_own_and_the_right_result(
 
     options = AppOptions((str(bundle.path),))
     for number, page in enumerate(pages):
-        row = look_at(sent(contents[number]), [bundle], desks, options).rows[bundle.digest]
+        row = analyse_upload(sent(contents[number]), [bundle], pool, options).rows[bundle.digest]
         expected = judgement(row, bundle)
         assert expected is not None
         assert page.errors == page.exceptions == []

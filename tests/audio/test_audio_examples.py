@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from batchemo.audio import Failure, ListenOptions, listen
+from batchemo.audio import Failure, WindowConfig, read_windows
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "recordings"
 REASONS = {
@@ -18,25 +18,27 @@ REASONS = {
     "odd/too short.wav": "too_short",
     "odd/truncated.wav": "truncated",
 }
-FILES = sorted(path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.glob("*/*.wav"))
+RECORDINGS = sorted(path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.glob("*/*.wav"))
 
 
 def test_there_are_enough_of_them_and_they_are_small() -> None:
-    assert len(FILES) >= 12
-    assert {file.split("/")[0] for file in FILES} == {"odd", "voices"}
-    assert sum((EXAMPLES / file).stat().st_size for file in FILES) < 2_500_000
+    assert len(RECORDINGS) >= 12
+    assert {file.split("/")[0] for file in RECORDINGS} == {"odd", "voices"}
+    assert sum((EXAMPLES / file).stat().st_size for file in RECORDINGS) < 2_500_000
 
 
 def test_they_cover_what_recorders_write() -> None:
-    seen = [soundfile.info(EXAMPLES / file) for file in FILES]
+    seen = [soundfile.info(EXAMPLES / file) for file in RECORDINGS]
     assert {info.subtype for info in seen} >= {"PCM_U8", "PCM_16", "PCM_24", "FLOAT", "ULAW"}
     assert {info.channels for info in seen} == {1, 2}
     assert {info.samplerate for info in seen} >= {8_000, 16_000, 44_100, 48_000}
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", RECORDINGS)
 def test_each_ends_as_expected(file: str) -> None:
-    with listen(str(EXAMPLES / file), ListenOptions(rate=16_000, window=3.0, hop=1.5)) as heard:
+    with read_windows(
+        str(EXAMPLES / file), WindowConfig(rate=16_000, window=3.0, hop=1.5)
+    ) as heard:
         try:
             spoken = any(window.speech for window in heard)
         except Failure as failure:

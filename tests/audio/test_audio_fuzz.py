@@ -9,26 +9,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from fuzzing import HEARD, OPTIONS, Listener, fuzz
+from fuzzing import HEARD, OPTIONS, EventHandler, fuzz
 from made_recordings import CONTAINERS, RATE, recording, seeds_of
 from mutants import mutant
 from second_opinion import objection
 from signals import voice
 
-from batchemo.audio import listen
+from batchemo.audio import read_windows
 
 POISON = str(Path(__file__).parents[1] / "scan" / "poison")
 
 
 @pytest.fixture(scope="module")
-def listener() -> Iterator[Listener]:
-    with Listener() as listener:
+def listener() -> Iterator[EventHandler]:
+    with EventHandler() as listener:
         yield listener
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_no_mutant_hurts_or_is_heard_that_should_be_refused(
-    container: str, listener: Listener, tmp_path: Path
+    container: str, listener: EventHandler, tmp_path: Path
 ) -> None:
     account = fuzz(seeds_of(container), tmp_path, count=60, seed=1, listener=listener)
     assert account.wrong == []
@@ -53,7 +53,7 @@ def test_a_file_that_kills_or_hangs_its_listener_is_found(
     bad, good = tmp_path / f"{harm}.wav", tmp_path / "good.wav"
     bad.write_bytes(recording("WAV"))
     good.write_bytes(b"no sound, no harm")
-    with Listener() as listener:
+    with EventHandler() as listener:
         listener.hear(good)
         assert told in (listener.hear(bad, patience=1.0).wrong or "")
         assert listener.hear(good).wrong is None
@@ -61,10 +61,10 @@ def test_a_file_that_kills_or_hangs_its_listener_is_found(
 
 def test_the_second_opinion_objects_to_what_should_have_been_refused(place: Path) -> None:
     place.write_bytes(recording("WAV", "FLOAT"))
-    with listen(str(place), OPTIONS) as heard:
+    with read_windows(str(place), OPTIONS) as heard:
         windows = list(heard)
-    assert objection(place, windows, heard.facts, OPTIONS) is None
-    assert objection(place, [], heard.facts, OPTIONS) == "no window with speech"
+    assert objection(place, windows, heard.info, OPTIONS) is None
+    assert objection(place, [], heard.info, OPTIONS) == "no window with speech"
 
     steady = 0.1 * np.sin(np.arange(0.75 * RATE) / 3)
     for sound, told in [
@@ -74,10 +74,10 @@ def test_the_second_opinion_objects_to_what_should_have_been_refused(place: Path
         (voice(2.0, RATE), "frames were heard"),
     ]:
         soundfile.write(place, sound, RATE, subtype="FLOAT")
-        assert told in (objection(place, windows, heard.facts, OPTIONS) or "")
+        assert told in (objection(place, windows, heard.info, OPTIONS) or "")
 
 
-def test_every_good_recording_is_heard(listener: Listener, place: Path) -> None:
+def test_every_good_recording_is_heard(listener: EventHandler, place: Path) -> None:
     for container in CONTAINERS:
         place.write_bytes(recording(container))
         assert listener.hear(place).reason == HEARD

@@ -14,22 +14,22 @@ import pytest
 import soundfile
 from made_recordings import RATE, recording, sound
 
-from batchemo.audio import Facts, Failure, ListenOptions, listen
+from batchemo.audio import AudioInfo, Failure, WindowConfig, read_windows
 
-OPTIONS = ListenOptions(rate=16_000, window=3.0, hop=1.5)
+OPTIONS = WindowConfig(rate=16_000, window=3.0, hop=1.5)
 GIGABYTES = 0xFFFF_FF00 >> 1
 REFUSED = {"not_audio", "unsupported"}
 
 
-def end_of(content: bytes, place: Path) -> tuple[str, Facts]:
+def end_of(content: bytes, place: Path) -> tuple[str, AudioInfo]:
     """How the recording ends: a reason, or `heard`."""
     place.write_bytes(content)
-    with listen(str(place), OPTIONS) as heard:
+    with read_windows(str(place), OPTIONS) as heard:
         try:
             list(heard)
         except Failure as failure:
-            return failure.reason, heard.facts
-    return "heard", heard.facts
+            return failure.reason, heard.info
+    return "heard", heard.info
 
 
 def wav(subtype: str = "PCM_16", **fields: int) -> bytes:
@@ -153,10 +153,10 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], set[str]]] = {
 @pytest.mark.parametrize("what", HOSTILE)
 def test_a_hostile_file_ends_as_it_should(what: str, place: Path) -> None:
     make, expected = HOSTILE[what]
-    reason, facts = end_of(make(), place)
+    reason, info = end_of(make(), place)
     assert reason in expected
     if reason == "heard":
-        assert facts.duration == pytest.approx(len(sound()) / RATE, abs=2 / RATE)
+        assert info.duration == pytest.approx(len(sound()) / RATE, abs=2 / RATE)
 
 
 def test_a_count_of_frames_that_overflows_is_refused(place: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_count_of_frames_that_overflows_is_refused(place: Path) -> None:
     struct.pack_into("<I", header, len(header) - 4, block * blocks)
     place.write_bytes(header)
     os.truncate(place, len(header) + block * blocks)
-    with listen(str(place), OPTIONS) as heard, pytest.raises(Failure) as caught:
+    with read_windows(str(place), OPTIONS) as heard, pytest.raises(Failure) as caught:
         list(heard)
     assert caught.value.reason == "not_audio"
 
@@ -208,8 +208,8 @@ for path in sys.argv[1:]:
 def test_a_bomb_that_tells_its_length_is_not_even_begun(place: Path) -> None:
     content = bytearray(recording("FLAC"))
     struct.pack_into(">I", content, 22, 0xFFFF_FFFF)  # frames: six days at 8 kHz
-    reason, facts = end_of(bytes(content), place)
-    assert (reason, facts.duration) == ("too_large", None)
+    reason, info = end_of(bytes(content), place)
+    assert (reason, info.duration) == ("too_large", None)
 
 
 def test_a_bomb_that_tells_no_length_is_left_at_the_limit(place: Path) -> None:
@@ -218,6 +218,9 @@ def test_a_bomb_that_tells_no_length_is_left_at_the_limit(place: Path) -> None:
     content[21] &= 0xF0
     content[22:26] = bytes(4)
     place.write_bytes(content)
-    limited = ListenOptions(rate=16_000, window=3.0, hop=1.5, max_duration=10)
-    with listen(str(place), limited) as heard, pytest.raises(Failure, match="the limit is 10 s"):
+    limited = WindowConfig(rate=16_000, window=3.0, hop=1.5, max_duration=10)
+    with (
+        read_windows(str(place), limited) as heard,
+        pytest.raises(Failure, match="the limit is 10 s"),
+    ):
         list(heard)

@@ -10,25 +10,25 @@ import pytest
 import soundfile
 from made_recordings import CONTAINERS, RATE, recording, seeds_of, sound
 
-from batchemo.audio import Facts, Failure, ListenOptions, listen
-from batchemo.audio.formats.containers import kind_of
+from batchemo.audio import AudioInfo, Failure, WindowConfig, read_windows
+from batchemo.audio.formats.containers import detect_format
 
 OTHERS = (
     *("VOC", "IRCAM", "SVX", "PAF", "PVF", "AVR", "HTK", "SDS", "XI", "WVE"),
     *("MAT4", "MAT5", "MPC2K"),
 )
 """What libsndfile would read besides."""
-OPTIONS = ListenOptions(rate=16_000, window=3.0, hop=1.5)
+OPTIONS = WindowConfig(rate=16_000, window=3.0, hop=1.5)
 
 
-def hear(path: Path) -> Facts:
-    with listen(str(path), OPTIONS) as heard:
+def hear(path: Path) -> AudioInfo:
+    with read_windows(str(path), OPTIONS) as heard:
         list(heard)
-    return heard.facts
+    return heard.info
 
 
 def begins(content: bytes) -> str | None:
-    return kind_of(lambda offset, count: content[offset : offset + count])
+    return detect_format(lambda offset, count: content[offset : offset + count])
 
 
 def tagged(content: bytes, tags: int = 1) -> bytes:

@@ -15,24 +15,24 @@ import soundfile
 import soxr
 from signals import voice
 
-from batchemo.audio import REASONS, Facts, Failure, ListenOptions, Window, listen
+from batchemo.audio import REASONS, AudioInfo, Failure, Window, WindowConfig, read_windows
 from batchemo.errors import UsageError
 
 RATE = 16_000
-OPTIONS = ListenOptions(rate=RATE, window=3.0, hop=1.5)
+OPTIONS = WindowConfig(rate=RATE, window=3.0, hop=1.5)
 SPEECH = voice(4.0).astype(np.float32)
 
 
-def hear(path: Path | str, options: ListenOptions = OPTIONS) -> tuple[list[Window], Facts]:
-    with listen(str(path), options) as heard:
+def hear(path: Path | str, options: WindowConfig = OPTIONS) -> tuple[list[Window], AudioInfo]:
+    with read_windows(str(path), options) as heard:
         windows = list(heard)
-    return windows, heard.facts
+    return windows, heard.info
 
 
-def fail(path: Path | str, options: ListenOptions = OPTIONS) -> tuple[Failure, Facts]:
-    with listen(str(path), options) as heard, pytest.raises(Failure) as caught:
+def fail(path: Path | str, options: WindowConfig = OPTIONS) -> tuple[Failure, AudioInfo]:
+    with read_windows(str(path), options) as heard, pytest.raises(Failure) as caught:
         list(heard)
-    return caught.value, heard.facts
+    return caught.value, heard.info
 
 
 def write(path: Path, sound: np.ndarray, rate: int = RATE, subtype: str = "PCM_16") -> None:
@@ -91,7 +91,7 @@ def test_each_reason_has_a_file_that_triggers_it(
 ) -> None:
     make(place)
     channel = "2" if reason == "no_such_channel" else "mix"
-    options = ListenOptions(rate=RATE, window=3.0, hop=1.5, channel=channel, max_duration=10)
+    options = WindowConfig(rate=RATE, window=3.0, hop=1.5, channel=channel, max_duration=10)
     failure, _ = fail(place, options)
     assert failure.reason == reason
     assert failure.detail
@@ -131,7 +131,7 @@ def test_no_failure_and_no_success_leaves_a_descriptor_open(place: Path) -> None
     for number, (_, make) in enumerate(MAKERS):
         path = place.with_name(f"{number}.wav")
         make(path)
-        with listen(str(path), OPTIONS) as heard:
+        with read_windows(str(path), OPTIONS) as heard:
             try:
                 list(heard)
             except Failure:
@@ -143,7 +143,7 @@ def test_no_failure_and_no_success_leaves_a_descriptor_open(place: Path) -> None
 def test_a_recording_that_is_left_half_heard_is_closed(place: Path) -> None:
     write(place, SPEECH)
     before = len(os.listdir("/proc/self/fd"))
-    with listen(str(place), OPTIONS) as heard:
+    with read_windows(str(place), OPTIONS) as heard:
         windows = iter(heard)
         next(windows)
         assert len(os.listdir("/proc/self/fd")) > before
@@ -153,25 +153,25 @@ def test_a_recording_that_is_left_half_heard_is_closed(place: Path) -> None:
 def test_facts_tell_what_was_heard(place: Path) -> None:
     sound = np.stack([SPEECH, SPEECH * 0.5], axis=1)
     write(place, sound, 8_000)
-    _, facts = hear(place)
+    _, info = hear(place)
     status = place.stat()
-    assert (facts.size, facts.mtime_ns) == (status.st_size, status.st_mtime_ns)
-    assert (facts.sample_rate, facts.channels) == (8_000, 2)
-    assert facts.duration == len(sound) / 8_000
-    assert facts.rms_db == pytest.approx(10 * np.log10(np.mean(sound.mean(axis=1) ** 2)), abs=0.3)
-    assert facts.clipped == 0
-    assert facts.silence is not None
-    assert 0 <= facts.silence < 0.5
+    assert (info.size, info.mtime_ns) == (status.st_size, status.st_mtime_ns)
+    assert (info.sample_rate, info.channels) == (8_000, 2)
+    assert info.duration == len(sound) / 8_000
+    assert info.rms_db == pytest.approx(10 * np.log10(np.mean(sound.mean(axis=1) ** 2)), abs=0.3)
+    assert info.clipped == 0
+    assert info.silence is not None
+    assert 0 <= info.silence < 0.5
 
 
 def test_facts_are_kept_after_a_failure(place: Path) -> None:
     write(place, np.zeros(RATE))
-    _, facts = fail(place)
-    assert (facts.duration, facts.rms_db, facts.silence) == (1.0, -120.0, 1.0)
+    _, info = fail(place)
+    assert (info.duration, info.rms_db, info.silence) == (1.0, -120.0, 1.0)
 
 
 def test_facts_of_a_missing_file_are_unknown(place: Path) -> None:
-    assert fail(place)[1] == Facts()
+    assert fail(place)[1] == AudioInfo()
 
 
 def test_names_are_opened_by_their_bytes(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_names_are_opened_by_their_bytes(tmp_path: Path) -> None:
 
 def test_one_channel_is_heard_alone(place: Path) -> None:
     write(place, np.stack([SPEECH * 0, SPEECH], axis=1), subtype="FLOAT")
-    options = ListenOptions(rate=RATE, window=10.0, hop=10.0, channel="1")
+    options = WindowConfig(rate=RATE, window=10.0, hop=10.0, channel="1")
     ((window,), _) = hear(place, options)
     np.testing.assert_array_equal(window.samples, SPEECH)
     failure, _ = fail(place, replace(options, channel="0"))
@@ -225,7 +225,7 @@ def test_the_same_file_gives_the_same_bytes_every_time(place: Path) -> None:
 
 def test_blocks_leave_no_seam_in_the_resampled_signal(place: Path) -> None:
     write(place, np.tile(voice(3.0, 44_100), 10), 44_100)
-    whole = ListenOptions(rate=RATE, window=30.0, hop=30.0)
+    whole = WindowConfig(rate=RATE, window=30.0, hop=30.0)
     ((window,), _) = hear(place, whole)
     stored, rate = soundfile.read(place, dtype="float32")
     np.testing.assert_allclose(window.samples, soxr.resample(stored, rate, RATE), atol=1e-5)
@@ -234,13 +234,13 @@ def test_blocks_leave_no_seam_in_the_resampled_signal(place: Path) -> None:
 def test_a_window_of_noise_has_no_vote_beside_one_of_speech(place: Path) -> None:
     noise = 0.05 * np.random.default_rng(0).standard_normal(6 * RATE)
     write(place, np.concatenate([SPEECH[: 3 * RATE], noise]))
-    windows, _ = hear(place, ListenOptions(rate=RATE, window=3.0, hop=3.0))
+    windows, _ = hear(place, WindowConfig(rate=RATE, window=3.0, hop=3.0))
     assert [window.speech for window in windows] == [True, False, False]
 
 
 def test_the_stages_tell_their_seconds(place: Path) -> None:
     write(place, voice(2.0, 44_100), 44_100)
-    with listen(str(place), OPTIONS) as heard:
+    with read_windows(str(place), OPTIONS) as heard:
         list(heard)
     assert set(heard.seconds) == {"decode", "resample", "gate"}
     assert all(seconds > 0 for seconds in heard.seconds.values())
@@ -277,4 +277,4 @@ def test_a_header_that_lies_about_its_rate_needs_no_more_memory(place: Path) -> 
 def test_options_that_make_no_sense_are_refused(wrong: dict[str, float | str]) -> None:
     right: dict[str, float | str] = {"rate": RATE, "window": 3.0, "hop": 1.5}
     with pytest.raises(UsageError):
-        ListenOptions(**{**right, **wrong})  # type: ignore[arg-type]
+        WindowConfig(**{**right, **wrong})  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchemo.audio import Failure
-from batchemo.audio.formats.mp3 import count_frames, frame_length, index_of, right_index
+from batchemo.audio.formats.mp3 import count_frames, frame_length, missing_index, read_index
 
 RATES = (8_000, 16_000, 22_050, 44_100)
 SECONDS = 6
@@ -100,12 +100,12 @@ def test_the_index_of_every_kind_of_frame_is_read() -> None:
     for rate in RATES:
         for channels in (1, 2):
             content = mp3(rate, channels)
-            index = index_of(content[: frame_length(content[:4])])
+            index = read_index(content[: frame_length(content[:4])])
             assert index is not None
             assert index.frames == frames_of(without_index(content))
-            assert index_of(without_index(content)[:400]) is None
+            assert read_index(without_index(content)[:400]) is None
     fraunhofer = b"\xff\xfb\x90\xc4" + bytes(32) + b"VBRI" + bytes(6) + struct.pack(">II", 9000, 70)
-    assert index_of(fraunhofer) == (70, 9000)
+    assert read_index(fraunhofer) == (70, 9000)
 
 
 def test_an_index_that_fits_the_file_is_believed_without_a_look_at_the_rest() -> None:
@@ -116,7 +116,7 @@ def test_an_index_that_fits_the_file_is_believed_without_a_look_at_the_rest() ->
         looks.append((offset, count))
         return content[offset : offset + count]
 
-    assert right_index(read_at, 0, len(content)) is None
+    assert missing_index(read_at, 0, len(content)) is None
     assert sum(count for _, count in looks) < 2_000
 
 

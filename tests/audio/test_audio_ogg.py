@@ -10,8 +10,8 @@ from made_recordings import recording
 from mutants import mend_the_pages
 from signals import voice
 
-from batchemo.audio import Failure, ListenOptions, listen
-from batchemo.audio.formats.ogg import flaw_of_ogg
+from batchemo.audio import Failure, WindowConfig, read_windows
+from batchemo.audio.formats.ogg import find_ogg_damage
 
 SUBTYPES = ("VORBIS", "OPUS")
 
@@ -26,7 +26,7 @@ def places(pages: list[bytes]) -> list[int]:
 
 
 def flaw(content: bytes) -> str | None:
-    failure = flaw_of_ogg(lambda offset, count: content[offset : offset + count], len(content))
+    failure = find_ogg_damage(lambda offset, count: content[offset : offset + count], len(content))
     return failure and str(failure)
 
 
@@ -92,9 +92,9 @@ def test_a_recording_with_a_hole_is_no_row_with_an_emotion(
 ) -> None:
     path = tmp_path / "a.ogg"
     path.write_bytes(b"".join(pages[:-2] + pages[-1:]))
-    options = ListenOptions(rate=16_000, window=3.0, hop=1.5)
+    options = WindowConfig(rate=16_000, window=3.0, hop=1.5)
     with (
         pytest.raises(Failure, match="truncated: an Ogg page"),
-        listen(str(path), options) as heard,
+        read_windows(str(path), options) as heard,
     ):
         list(heard)

@@ -11,7 +11,7 @@ import soundfile
 import soxr
 from signals import voice
 
-from batchemo.audio.vad import sounds_like_speech, spectral_change
+from batchemo.audio.vad import is_speech, spectral_change
 
 RATE = 16_000
 TIME = np.arange(3 * RATE) / RATE
@@ -57,19 +57,19 @@ NO_SPEECH = {
 
 @pytest.mark.parametrize("sound", NO_SPEECH)
 def test_a_steady_sound_is_no_speech(sound: str) -> None:
-    assert not sounds_like_speech(NO_SPEECH[sound].astype(np.float32), RATE)
+    assert not is_speech(NO_SPEECH[sound].astype(np.float32), RATE)
 
 
 @pytest.mark.parametrize("rate", [4_000, 8_000, 11_025, 16_000, 22_050, 44_100, 48_000])
 def test_speech_and_noise_are_told_apart_at_any_rate(rate: int) -> None:
     noise = CHANCE.standard_normal(3 * rate).astype(np.float32)
-    assert sounds_like_speech(speech(3.0, rate), rate)
-    assert not sounds_like_speech(noise, rate)
+    assert is_speech(speech(3.0, rate), rate)
+    assert not is_speech(noise, rate)
 
 
 @pytest.mark.parametrize("seconds", [1.0, 10.0])
 def test_windows_may_have_any_length(seconds: float) -> None:
-    assert sounds_like_speech(speech(seconds), RATE)
+    assert is_speech(speech(seconds), RATE)
 
 
 @pytest.mark.parametrize("gain", [1.0, 1e-2, 1e-4])
@@ -82,7 +82,7 @@ def test_the_level_makes_no_difference(gain: float) -> None:
 def test_speech_over_hum_and_noise_is_speech() -> None:
     spoken = speech(3.0)
     noise = 0.3 * np.std(spoken) * HISS + 0.1 * NO_SPEECH["mains hum"]
-    assert sounds_like_speech((spoken + noise).astype(np.float32), RATE)
+    assert is_speech((spoken + noise).astype(np.float32), RATE)
 
 
 @pytest.mark.parametrize("length", [0, 1, 3, 160, 639, 640, 700])
@@ -99,7 +99,7 @@ def test_recordings_of_people_are_speech() -> None:
     refused = []
     for path in files:
         sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
-        if not sounds_like_speech(soxr.resample(sound.mean(axis=1), rate, RATE), RATE):
+        if not is_speech(soxr.resample(sound.mean(axis=1), rate, RATE), RATE):
             refused.append(path)
     assert files
     assert not refused

@@ -10,14 +10,14 @@ pytest.importorskip("librosa")
 from others.librosa_recipes import LIBROSA_RECIPES
 
 from batchemo.audio.windows import WindowCutter
-from batchemo.features import RECIPES
+from batchemo.features import FEATURE_SETS
 
 
 # Of the functionals alone librosa has only a part; `joint` has the places for all.
 @pytest.mark.parametrize("name", sorted(LIBROSA_RECIPES.keys() - {"functionals"}))
 def test_features_have_the_shape_that_the_net_expects(name: str) -> None:
     recipe = LIBROSA_RECIPES[name]
-    ours = RECIPES[name]
+    ours = FEATURE_SETS[name]
     assert (recipe.rate, recipe.window) == (ours.rate, ours.window)
     sound = np.random.default_rng(0).normal(size=round(ours.window * ours.rate)).astype(np.float32)
     assert recipe.compute(sound).shape == ours.shape()

@@ -11,7 +11,7 @@ from speed.contenders import contender_of, contenders
 from speed.corpora import Corpora, Folder
 from speed.findings import Findings
 from speed.report import corpora_tables
-from speed.rounds import Task, load, play, save, tasks
+from speed.rounds import PredictTask, load, play, save, tasks
 
 
 def folder(recordings: int, seconds: float) -> Folder:
@@ -57,12 +57,12 @@ def test_who_is_not_installed_is_left_out_and_said_to_be(corpora: Corpora) -> No
 
 def test_a_round_is_kept_when_all_of_it_is_done(tmp_path: Path) -> None:
     kept: dict[str, list[Ran]] = {}
-    good = Task("good", lambda: Ran(1.0, 0.5), times=2)
+    good = PredictTask("good", lambda: Ran(1.0, 0.5), times=2)
     play([good], kept, 0, lambda text: None)
     with pytest.raises(ZeroDivisionError):
-        play([good, Task("bad", lambda: Ran(1 / 0, 0))], kept, 0, lambda text: None)
+        play([good, PredictTask("bad", lambda: Ran(1 / 0, 0))], kept, 0, lambda text: None)
     assert kept == {"good": [Ran(1.0, 0.5)] * 2}
-    play([Task("large", lambda: Ran(1.0, 0.5), large=True)], kept, 1, lambda text: None)
+    play([PredictTask("large", lambda: Ran(1.0, 0.5), large=True)], kept, 1, lambda text: None)
     assert "large" not in kept
     save(tmp_path / "kept.json", kept)
     assert load(tmp_path / "kept.json") == kept

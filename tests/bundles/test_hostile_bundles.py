@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from signals import write_voice
 
-from batchemo.bundles import Bundle, list_bundles, load_bundle, open_runtime
+from batchemo.bundles import Bundle, list_bundles, load_bundle, open_classifier
 from batchemo.bundles.schema import FORMAT, check_info
 from batchemo.errors import BundleError
 
@@ -127,7 +127,7 @@ def test_a_forged_graph_is_refused_when_it_is_opened(what: str, tmp_path: Path) 
     make, told = FORGED[what]
     bundle = load_bundle(forge(tmp_path / "forged", make()))
     with pytest.raises(BundleError, match=told) as refusal:
-        open_runtime(bundle)
+        open_classifier(bundle)
     assert "model.onnx" in str(refusal.value)
 
 
@@ -140,7 +140,7 @@ def test_a_graph_cut_anywhere_is_refused(
     content = whole[: int(cut * len(whole))]
     folder = forge(tmp_path_factory.mktemp("cut") / "forged", content or b"\0")
     with pytest.raises(BundleError):
-        open_runtime(load_bundle(folder))
+        open_classifier(load_bundle(folder))
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
@@ -150,9 +150,9 @@ def test_an_answer_that_is_no_number_is_no_probability(number: float, tmp_path: 
         helper.make_node("Constant", [], ["bad"], value=value),
         helper.make_node("Add", ["l", "bad"], ["y"]),
     )
-    runtime = open_runtime(load_bundle(forge(tmp_path / "forged", graph)))
+    classifier = open_classifier(load_bundle(forge(tmp_path / "forged", graph)))
     with pytest.raises(BundleError, match="no numbers"):
-        runtime.run(np.zeros((2, 5, 64), np.float32))
+        classifier.run(np.zeros((2, 5, 64), np.float32))
 
 
 def test_what_grows_with_the_batch_is_refused_as_it_runs(tmp_path: Path) -> None:
@@ -164,9 +164,9 @@ def test_what_grows_with_the_batch_is_refused_as_it_runs(tmp_path: Path) -> None
         helper.make_node("ReduceMax", ["square"], ["one"], keepdims=0),
         helper.make_node("Add", ["l", "one"], ["y"]),
     )
-    runtime = open_runtime(load_bundle(forge(tmp_path / "forged", graph)), batch_size=256)
+    classifier = open_classifier(load_bundle(forge(tmp_path / "forged", graph)), batch_size=256)
     with pytest.raises(BundleError, match="refuses it"):
-        runtime.run(np.zeros((256, 301, 64), np.float32))
+        classifier.run(np.zeros((256, 301, 64), np.float32))
 
 
 def test_a_scan_with_a_forged_bundle_ends_with_the_reason_and_leaves_no_table(

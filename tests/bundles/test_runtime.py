@@ -8,10 +8,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from batchemo.bundles import Backend, Bundle, list_bundles, load_bundle, open_runtime, softmax
+from batchemo.bundles import Backend, Bundle, list_bundles, load_bundle, open_classifier, softmax
 from batchemo.common.arrays import Float32
 from batchemo.errors import BundleError, MissingExtraError, UsageError
-from batchemo.features import Recipe, extract
+from batchemo.features import FeatureSet, extract
 
 Make = Callable[..., Bundle]
 
@@ -20,7 +20,7 @@ SHIPPED = list_bundles()
 
 def items_for(bundle: Bundle, count: int, window: float | None = None) -> Float32:
     """Features of made sounds: noise, tones and silences of many lengths and levels."""
-    recipe = Recipe.from_dict(bundle.recipe)
+    recipe = FeatureSet.from_dict(bundle.recipe)
     random = np.random.default_rng(7)
     items = []
     for _ in range(count):
@@ -39,12 +39,12 @@ def test_probabilities_are_the_softmax_of_the_logits_over_the_temperature(
     warm = make_bundle(name="warm", calibration={"method": "temperature", "temperature": 2.0})
     items = items_for(plain, 5)
 
-    cold = open_runtime(plain).run(items)
+    cold = open_classifier(plain).run(items)
     logits = np.log(cold.astype(np.float64))
 
     assert cold.dtype == np.float32
     np.testing.assert_allclose(cold.sum(axis=1), 1, atol=1e-6)
-    np.testing.assert_allclose(open_runtime(warm).run(items), softmax(logits / 2), atol=1e-5)
+    np.testing.assert_allclose(open_classifier(warm).run(items), softmax(logits / 2), atol=1e-5)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 9])
@@ -52,9 +52,9 @@ def test_any_number_of_items_is_padded_and_sliced_to_the_batch(
     tiny_bundle: Bundle, count: int
 ) -> None:
     items = items_for(tiny_bundle, 9)
-    whole = open_runtime(tiny_bundle, batch_size=4).run(items)
+    whole = open_classifier(tiny_bundle, batch_size=4).run(items)
 
-    some = open_runtime(tiny_bundle, batch_size=4).run(items[:count])
+    some = open_classifier(tiny_bundle, batch_size=4).run(items[:count])
 
     assert some.shape == (count, 4)
     assert some.tobytes() == whole[:count].tobytes()
@@ -69,23 +69,23 @@ def test_a_row_is_the_same_bytes_wherever_it_stands_in_a_batch(
     bundle = load_bundle(name)
     seconds = bundle.window_range[0] if window == "shortest" else window
     items = items_for(bundle, 32, seconds)  # type: ignore[arg-type]
-    runtime = open_runtime(bundle, batch_size=batch_size)
-    rows = runtime.run(items)
+    classifier = open_classifier(bundle, batch_size=batch_size)
+    rows = classifier.run(items)
     random = np.random.default_rng(0)
 
     for _ in range(2):
         order = random.permutation(len(items))[: random.integers(1, len(items))]
-        assert runtime.run(items[order]).tobytes() == rows[order].tobytes()
+        assert classifier.run(items[order]).tobytes() == rows[order].tobytes()
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_another_batch_size_changes_no_probability_by_more_than_1e5th(name: str) -> None:
     bundle = load_bundle(name)
     items = items_for(bundle, 20)
-    rows = open_runtime(bundle, batch_size=32).run(items)
+    rows = open_classifier(bundle, batch_size=32).run(items)
 
     for batch_size in (1, 7, 16):
-        other = open_runtime(bundle, batch_size=batch_size).run(items)
+        other = open_classifier(bundle, batch_size=batch_size).run(items)
         np.testing.assert_allclose(other, rows, atol=1e-5, rtol=0)
 
 
@@ -97,8 +97,8 @@ def test_onnx_runtime_and_tensorflow_agree(name: str) -> None:
         pytest.skip("this bundle has no Keras model")
     items = items_for(bundle, 20)
 
-    here = open_runtime(bundle, backend="onnx").run(items)
-    there = open_runtime(bundle, backend="tensorflow").run(items)
+    here = open_classifier(bundle, backend="onnx").run(items)
+    there = open_classifier(bundle, backend="tensorflow").run(items)
 
     np.testing.assert_allclose(there, here, atol=1e-4, rtol=0)
 
@@ -106,10 +106,10 @@ def test_onnx_runtime_and_tensorflow_agree(name: str) -> None:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_window_of_the_permitted_range_gives_probabilities(name: str) -> None:
     bundle = load_bundle(name)
-    runtime = open_runtime(bundle, batch_size=2)
+    classifier = open_classifier(bundle, batch_size=2)
 
     for window in bundle.window_range:
-        rows = runtime.run(items_for(bundle, 2, window))
+        rows = classifier.run(items_for(bundle, 2, window))
         assert np.isfinite(rows).all()
         np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-6)
 
@@ -117,10 +117,10 @@ def test_every_window_of_the_permitted_range_gives_probabilities(name: str) -> N
 @pytest.mark.parametrize("name", SHIPPED)
 def test_digital_silence_gives_probabilities_too(name: str) -> None:
     bundle = load_bundle(name)
-    recipe = Recipe.from_dict(bundle.recipe)
+    recipe = FeatureSet.from_dict(bundle.recipe)
     nothing = extract(recipe, np.zeros(recipe.rate, np.float32))[None]
 
-    assert np.isfinite(open_runtime(bundle).run(nothing)).all()
+    assert np.isfinite(open_classifier(bundle).run(nothing)).all()
 
 
 def test_a_graph_whose_logits_are_not_the_labels_is_refused(
@@ -135,12 +135,12 @@ def test_a_graph_whose_logits_are_not_the_labels_is_refused(
     other = write_bundle(tiny_bundle.path.parent / "two", {**info, "labels": ["a", "b"]}, files)
 
     with pytest.raises(BundleError, match="one output of 2 logits"):
-        open_runtime(other)
+        open_classifier(other)
 
 
 def test_a_bundle_without_a_keras_model_does_not_run_on_tensorflow(tiny_bundle: Bundle) -> None:
     with pytest.raises(BundleError, match=r"has no model\.keras; run it with --backend onnx"):
-        open_runtime(tiny_bundle, backend="tensorflow")
+        open_classifier(tiny_bundle, backend="tensorflow")
 
 
 @pytest.mark.skipif("default" not in SHIPPED, reason="needs the shipped model")
@@ -150,12 +150,12 @@ def test_without_tensorflow_the_way_to_install_it_is_told(
     monkeypatch.setitem(sys.modules, "keras", None)
 
     with pytest.raises(MissingExtraError, match=r"pip install 'batchemo\[train\]'"):
-        open_runtime(load_bundle("default"), backend="tensorflow")
+        open_classifier(load_bundle("default"), backend="tensorflow")
 
 
 def test_unknown_backends_and_empty_batches_are_usage_errors(tiny_bundle: Bundle) -> None:
     backend: Backend = "torch"  # type: ignore[assignment]
     with pytest.raises(UsageError, match="'torch' is no backend"):
-        open_runtime(tiny_bundle, backend=backend)
+        open_classifier(tiny_bundle, backend=backend)
     with pytest.raises(UsageError, match="at least 1 item"):
-        open_runtime(tiny_bundle, batch_size=0)
+        open_classifier(tiny_bundle, batch_size=0)

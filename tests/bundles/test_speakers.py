@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchemo.bundles import softmax
-from batchemo.bundles.speaker_adaptation import Speakers, adapt, log_of
+from batchemo.bundles.speaker_adaptation import SpeakerMeans, adapt, log_probabilities
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -29,7 +29,7 @@ def test_the_mean_probability_is_divided_by_to_the_power_of_n_in_n_plus_8() -> N
 def test_a_label_that_is_all_but_excluded_leads_nobody_astray() -> None:
     # The mean of the logarithms, of which b's is -12.6, would make b ten thousand times as likely.
     probabilities = np.array([[0.9, 1e-8, 0.1], [0.5, 0.4, 0.1], [0.9, 1e-8, 0.1]] * 8)
-    adapted = adapt(log_of(probabilities / probabilities.sum(axis=1, keepdims=True)))
+    adapted = adapt(log_probabilities(probabilities / probabilities.sum(axis=1, keepdims=True)))
     assert adapted[0].argmax() == 0
     assert adapted[0, 1] < 1e-6
 
@@ -48,11 +48,11 @@ def test_half_of_the_errors_by_a_lean_that_a_voice_has_are_taken_away() -> None:
 
 @given(SEEDS, st.data())
 def test_neither_order_nor_portions_change_a_bit(seed: int, data: st.DataObject) -> None:
-    logs = log_of(made_probabilities(seed))
+    logs = log_probabilities(made_probabilities(seed))
     names = data.draw(st.lists(st.sampled_from(["a", "b", None]), min_size=12, max_size=12))
     order = data.draw(st.permutations(range(12)))
     cut = data.draw(st.integers(0, 12))
-    at_once, in_portions = Speakers(), Speakers()
+    at_once, in_portions = SpeakerMeans(), SpeakerMeans()
     at_once.add(names, logs)
     for portion in (order[:cut], order[cut:]):
         in_portions.add([names[place] for place in portion], logs[portion])
@@ -63,22 +63,22 @@ def test_neither_order_nor_portions_change_a_bit(seed: int, data: st.DataObject)
 
 @given(SEEDS)
 def test_a_speaker_knows_nothing_of_the_others(seed: int) -> None:
-    logs = log_of(made_probabilities(seed))
-    speakers = Speakers()
+    logs = log_probabilities(made_probabilities(seed))
+    speakers = SpeakerMeans()
     speakers.add(["a"] * 5 + ["b"] * 7, logs)
     assert speakers.adapt(["a"] * 5, logs[:5]).tobytes() == adapt(logs[:5]).tobytes()
 
 
 def test_a_recording_of_nobody_stays_as_it_was() -> None:
-    logs = log_of(made_probabilities(4))
-    speakers = Speakers()
+    logs = log_probabilities(made_probabilities(4))
+    speakers = SpeakerMeans()
     speakers.add([None] * 11 + ["a"], logs)
     np.testing.assert_allclose(speakers.adapt([None, "stranger"], logs[:2]), np.exp(logs[:2]))
 
 
 def test_several_models_are_adapted_each_by_its_own() -> None:
-    one, other = log_of(made_probabilities(5)), log_of(made_probabilities(6))
-    speakers, names = Speakers(), ["a"] * 12
+    one, other = log_probabilities(made_probabilities(5)), log_probabilities(made_probabilities(6))
+    speakers, names = SpeakerMeans(), ["a"] * 12
     both = np.stack([one, other], axis=1)
     speakers.add(names, both)
     expected = np.stack([adapt(one), adapt(other)], axis=1)
@@ -86,7 +86,7 @@ def test_several_models_are_adapted_each_by_its_own() -> None:
 
 
 def test_certainty_does_not_break_it() -> None:
-    adapted = adapt(log_of([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]))
+    adapted = adapt(log_probabilities([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]))
     assert np.isfinite(adapted).all()
     np.testing.assert_allclose(adapted.sum(axis=1), 1)
 
@@ -94,4 +94,4 @@ def test_certainty_does_not_break_it() -> None:
 def test_names_and_recordings_must_be_as_many() -> None:
     for names in (["a"], ["a", "b", "a"]):
         with pytest.raises(ValueError, match="2 recordings and the speakers of"):
-            Speakers().add(names, np.zeros((2, 3)))
+            SpeakerMeans().add(names, np.zeros((2, 3)))

@@ -10,7 +10,7 @@ import pytest
 
 from batchemo.bundles import Bundle
 
-Run = Callable[..., object]
+RowRange = Callable[..., object]
 
 
 @pytest.fixture
@@ -26,7 +26,9 @@ def config(tmp_path: Path) -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def scan(batchemo: Callable[..., object], voices: Path, tiny_bundle: Bundle, tmp_path: Path) -> Run:
+def scan(
+    batchemo: Callable[..., object], voices: Path, tiny_bundle: Bundle, tmp_path: Path
+) -> RowRange:
     """Scans the voices into r.parquet with a configuration and more words."""
 
     def run(config: Path, *words: object) -> object:

@@ -12,12 +12,12 @@ from batchemo.cli.group import COMMANDS, cli
 from batchemo.cli.reference import reference
 from batchemo.tables.columns import (
     DIMENSIONS,
-    FILES,
+    MODEL_COLUMNS,
+    RECORDINGS,
+    SEGMENT_MODEL,
     SEGMENTS,
     SUMMARY,
     UNADAPTED,
-    VOTES,
-    WINDOWS_MODEL,
 )
 from batchemo.tables.derived import COORDINATES
 from batchemo.tables.schema import FEATURES
@@ -46,7 +46,7 @@ def test_every_option_has_a_sentence_of_help(name: str, command: click.Command) 
 
 @pytest.mark.parametrize(
     "table",
-    [FILES, SEGMENTS, SUMMARY, FEATURES, VOTES, WINDOWS_MODEL, UNADAPTED, DIMENSIONS],
+    [RECORDINGS, SEGMENTS, SUMMARY, FEATURES, MODEL_COLUMNS, SEGMENT_MODEL, UNADAPTED, DIMENSIONS],
 )
 def test_every_column_is_documented_in_its_own_words(table: dict[str, str]) -> None:
     page = (DOCS / "tables.md").read_text(encoding="utf-8")

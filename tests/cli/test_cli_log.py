@@ -17,11 +17,11 @@ from signals import write_voice
 
 from batchemo.bundles import Bundle
 
-Run = Callable[..., object]
+RowRange = Callable[..., object]
 
 
 @pytest.fixture
-def scan(batchemo: Callable[..., object], voices: Path, tiny_bundle: Bundle) -> Run:
+def scan(batchemo: Callable[..., object], voices: Path, tiny_bundle: Bundle) -> RowRange:
     """Runs `batchemo scan` over the voices, with more words."""
 
     def run(*words: object) -> object:

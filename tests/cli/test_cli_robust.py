@@ -12,15 +12,14 @@ from terminal import in_a_terminal
 
 from batchemo.batch.events import Report
 from batchemo.bundles import Bundle
-from batchemo.cli.output.progress import final_line
-from batchemo.cli.output.scan_report import remarks, warnings
+from batchemo.cli.output.scan_report import final_line, remarks, warnings
 from batchemo.tables.summary import Summary
 
-Run = Callable[..., object]
+RowRange = Callable[..., object]
 
 
 @pytest.fixture
-def scan(batchemo: Run, voices: Path, tiny_bundle: Bundle, tmp_path: Path) -> Run:
+def scan(batchemo: RowRange, voices: Path, tiny_bundle: Bundle, tmp_path: Path) -> RowRange:
     """Scans the voices into r.parquet, with more words."""
 
     def run(*words: object) -> object:

@@ -13,7 +13,7 @@ from batchemo.diagnostics import doctor
 @pytest.fixture
 def shipped(make_bundle, monkeypatch, tmp_path):
     """An installation that ships one model."""
-    monkeypatch.setattr(bundle, "shelf", lambda: tmp_path / "models")
+    monkeypatch.setattr(bundle, "models_folder", lambda: tmp_path / "models")
     return make_bundle(name="default", folder=tmp_path / "models" / "default")
 
 
@@ -59,7 +59,7 @@ def test_it_leaves_nothing_in_the_folder(batchemo, shipped, tmp_path):
 
 
 def test_an_installation_without_models_is_a_problem(batchemo, monkeypatch, tmp_path):
-    monkeypatch.setattr(bundle, "shelf", lambda: tmp_path / "nowhere")
+    monkeypatch.setattr(bundle, "models_folder", lambda: tmp_path / "nowhere")
     ran = batchemo("doctor", "--output-folder", tmp_path, "--json")
     assert ran.code == 1
     assert states(ran)["model"] == "problem"

@@ -20,7 +20,7 @@ from batchemo.evaluation import read_evaluation
 
 pytest.importorskip("tensorflow")
 
-Run = Callable[..., Any]
+RowRange = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def ravdess(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def strangers(folder: Path) -> Path:
+def unrecognised(folder: Path) -> Path:
     """Two actors that `trained` has never heard."""
     make_actor(folder / "strangers", 5)
     make_actor(folder / "strangers", 6)
@@ -49,7 +49,7 @@ def trained(folder: Path, ravdess: Path) -> Path:
 
 
 @pytest.fixture
-def evaluate(batchemo: Run, folder: Path) -> Run:
+def evaluate(batchemo: RowRange, folder: Path) -> RowRange:
     """Runs the command in one process; features and results are shared by all tests."""
 
     def call(*args: object) -> Any:
@@ -67,7 +67,7 @@ def evaluate(batchemo: Run, folder: Path) -> Run:
     ],
 )
 def test_a_recipe_is_trained_and_every_output_names_the_protocol(
-    evaluate: Run, ravdess: Path, tmp_path: Path, protocol: str, folds: list[str], title: str
+    evaluate: RowRange, ravdess: Path, tmp_path: Path, protocol: str, folds: list[str], title: str
 ) -> None:
     words = ("mfcc40", ravdess, "--protocol", protocol, "--epochs", 2)
 
@@ -89,7 +89,7 @@ def test_a_recipe_is_trained_and_every_output_names_the_protocol(
     assert f"{told['figures']['uar']['mean']:.3f}" in shown, "no training gave other figures"
 
 
-def test_seeds_and_folds_are_as_many_as_asked_for(evaluate: Run, ravdess: Path) -> None:
+def test_seeds_and_folds_are_as_many_as_asked_for(evaluate: RowRange, ravdess: Path) -> None:
     ran = evaluate("mfcc40", ravdess, "--folds", 2, "--seeds", 2, "--epochs", 1, "--json", "-q")
     assert ran.code == 0
     assert ran.err == ""
@@ -101,7 +101,7 @@ def test_seeds_and_folds_are_as_many_as_asked_for(evaluate: Run, ravdess: Path) 
 
 @pytest.mark.parametrize("protocol", ["speaker", "random"])
 def test_a_model_is_not_tested_on_what_it_learnt_from(
-    evaluate: Run, trained: Path, ravdess: Path, protocol: str
+    evaluate: RowRange, trained: Path, ravdess: Path, protocol: str
 ) -> None:
     ran = evaluate(trained, ravdess, "--protocol", protocol)
     assert ran.code == 2
@@ -110,7 +110,7 @@ def test_a_model_is_not_tested_on_what_it_learnt_from(
 
 
 def test_unless_leaky_is_asked_for_which_says_so(
-    evaluate: Run, trained: Path, ravdess: Path
+    evaluate: RowRange, trained: Path, ravdess: Path
 ) -> None:
     ran = evaluate(trained, ravdess, "--protocol", "leaky")
     assert ran.code == 0
@@ -118,15 +118,15 @@ def test_unless_leaky_is_asked_for_which_says_so(
 
 
 def test_a_model_is_tested_on_speakers_that_it_never_heard_and_nothing_is_kept(
-    batchemo: Run,
+    batchemo: RowRange,
     trained: Path,
     ravdess: Path,
-    strangers: Path,
+    unrecognised: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    ran = batchemo("evaluate", trained, ravdess, strangers, "--json", "-j", 1)
+    ran = batchemo("evaluate", trained, ravdess, unrecognised, "--json", "-j", 1)
     assert ran.code == 0
     told = json.loads(ran.out)
     assert told["about"]["kind"] == "bundle"
@@ -137,9 +137,9 @@ def test_a_model_is_tested_on_speakers_that_it_never_heard_and_nothing_is_kept(
 
 
 def test_a_model_is_judged_on_some_classes_only(
-    evaluate: Run, trained: Path, strangers: Path
+    evaluate: RowRange, trained: Path, unrecognised: Path
 ) -> None:
-    ran = evaluate(trained, strangers, "--classes", "happy,sad", "--json")
+    ran = evaluate(trained, unrecognised, "--classes", "happy,sad", "--json")
     told = json.loads(ran.out)
     assert told["labels"] == ["happy", "sad"]
     assert told["recordings"] == 4
@@ -147,11 +147,11 @@ def test_a_model_is_judged_on_some_classes_only(
 
 
 def test_what_is_tested_is_heard_otherwise_too(
-    evaluate: Run, ravdess: Path, strangers: Path, trained: Path
+    evaluate: RowRange, ravdess: Path, unrecognised: Path, trained: Path
 ) -> None:
     words = ("--conditions", "level,mp3", "--json", "-q")
     of_recipe = evaluate("mfcc40", ravdess, "--folds", 2, "--epochs", 1, *words)
-    of_model = evaluate(trained, strangers, *words)
+    of_model = evaluate(trained, unrecognised, *words)
 
     for ran in (of_recipe, of_model):
         told = json.loads(ran.out)
@@ -167,7 +167,7 @@ def test_what_is_tested_is_heard_otherwise_too(
     ],
 )
 def test_conditions_that_make_no_sense_are_refused_before_any_work(
-    evaluate: Run, ravdess: Path, options: tuple[str, ...], told: str
+    evaluate: RowRange, ravdess: Path, options: tuple[str, ...], told: str
 ) -> None:
     ran = evaluate("mfcc40", ravdess, *options)
     assert ran.code == 2
@@ -175,13 +175,13 @@ def test_conditions_that_make_no_sense_are_refused_before_any_work(
 
 
 def test_a_name_is_a_recipe_and_a_path_is_a_model_and_the_output_says_which(
-    batchemo: Run, trained: Path, strangers: Path, monkeypatch: pytest.MonkeyPatch
+    batchemo: RowRange, trained: Path, unrecognised: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(trained.parent)
-    model = batchemo("evaluate", "./mfcc40", strangers, "-j", 1)
+    model = batchemo("evaluate", "./mfcc40", unrecognised, "-j", 1)
     assert "./mfcc40 is a finished model, nothing is trained" in model.err
     recipe = batchemo(
-        "evaluate", "mfcc40", strangers, "--protocol", "leaky", "--epochs", 1, "-j", 1
+        "evaluate", "mfcc40", unrecognised, "--protocol", "leaky", "--epochs", 1, "-j", 1
     )
     assert recipe.code == 0, recipe.err
     assert "mfcc40 is the recipe, trained anew here" in recipe.err
@@ -189,10 +189,10 @@ def test_a_name_is_a_recipe_and_a_path_is_a_model_and_the_output_says_which(
 
 
 def test_recordings_that_cannot_be_heard_are_counted_and_told_by_the_exit_code(
-    evaluate: Run, trained: Path, strangers: Path, tmp_path: Path
+    evaluate: RowRange, trained: Path, unrecognised: Path, tmp_path: Path
 ) -> None:
     corpus = tmp_path / "ravdess"
-    shutil.copytree(strangers, corpus)
+    shutil.copytree(unrecognised, corpus)
     write_voice(corpus / "03-01-03-01-01-02-05.wav", seconds=0.05)
     (corpus / "03-01-04-01-01-02-05.wav").write_text("not a recording\n")
     ran = evaluate(trained, corpus, "--json")
@@ -216,9 +216,9 @@ def test_recordings_that_cannot_be_heard_are_counted_and_told_by_the_exit_code(
     ],
 )
 def test_what_a_finished_model_has_no_use_for_is_refused(
-    evaluate: Run, trained: Path, strangers: Path, options: tuple[str, ...], told: str
+    evaluate: RowRange, trained: Path, unrecognised: Path, options: tuple[str, ...], told: str
 ) -> None:
-    ran = evaluate(trained, strangers, *options)
+    ran = evaluate(trained, unrecognised, *options)
     assert ran.code == 2
     assert told in ran.err
 
@@ -228,7 +228,7 @@ def test_what_a_finished_model_has_no_use_for_is_refused(
     [
         (("--classes", "happy"), "for finished models"),
         (("--folds", "3", "--protocol", "random"), "--folds has no part"),
-        (("--validation", "0.3", "--protocol", "leaky"), "--validation has no part"),
+        (("--validation-share", "0.3", "--protocol", "leaky"), "--validation-share has no part"),
         (("--folds", "1"), "neither a number from 2 on"),
         (("--folds", "few"), "nor luna-jimenez"),
         (("--folds", "luna-jimenez"), "No fold of Luna-Jiménez"),
@@ -238,14 +238,14 @@ def test_what_a_finished_model_has_no_use_for_is_refused(
     ],
 )
 def test_what_a_recipe_has_no_use_for_is_refused(
-    evaluate: Run, ravdess: Path, options: tuple[str, ...], told: str
+    evaluate: RowRange, ravdess: Path, options: tuple[str, ...], told: str
 ) -> None:
     ran = evaluate("mfcc40", ravdess, *options)
     assert ran.code == 2
     assert told in ran.err
 
 
-def test_speakers_must_be_known_where_they_matter(evaluate: Run, tmp_path: Path) -> None:
+def test_speakers_must_be_known_where_they_matter(evaluate: RowRange, tmp_path: Path) -> None:
     for seed in range(4):
         write_voice(tmp_path / f"{seed}.wav", seed=seed)
     rows = "0.wav,sad\n1.wav,happy\n2.wav,sad\n3.wav,happy\n"
@@ -255,7 +255,7 @@ def test_speakers_must_be_known_where_they_matter(evaluate: Run, tmp_path: Path)
     assert "add a column speaker" in ran.err
 
 
-def test_a_name_that_is_nothing_lists_models_and_recipes(evaluate: Run, ravdess: Path) -> None:
+def test_a_name_that_is_nothing_lists_models_and_recipes(evaluate: RowRange, ravdess: Path) -> None:
     ran = evaluate("mfcc41", ravdess)
     assert ran.code == 2
     assert "there is no such model" in ran.err
@@ -263,9 +263,9 @@ def test_a_name_that_is_nothing_lists_models_and_recipes(evaluate: Run, ravdess:
 
 
 def test_a_model_that_does_not_tell_what_it_learnt_from_is_tested_with_a_warning(
-    evaluate: Run, tiny_bundle: Bundle, strangers: Path
+    evaluate: RowRange, tiny_bundle: Bundle, unrecognised: Path
 ) -> None:
-    ran = evaluate(tiny_bundle.path, strangers, "--json")
+    ran = evaluate(tiny_bundle.path, unrecognised, "--json")
     assert ran.code == 0, ran.err
     told = json.loads(ran.out)
     assert any("does not tell which recordings" in note for note in told["about"]["notes"])

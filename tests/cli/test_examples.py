@@ -8,13 +8,13 @@ import pytest
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def analyse(*args, **options):
+def predict_chunk(*args, **options):
     script = [sys.executable, str(EXAMPLES / "analyse.py"), *map(str, args)]
     return subprocess.run(script, capture_output=True, text=True, timeout=120, **options)
 
 
 def test_the_analysis_reads_the_table_of_a_real_scan(scanned_voices, tmp_path):
-    done = analyse(scanned_voices, tmp_path / "analysis.png")
+    done = predict_chunk(scanned_voices, tmp_path / "analysis.png")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("5 recordings")
     assert "not_audio" in done.stdout

@@ -11,7 +11,7 @@ from signals import voice, write_voice
 from threadpoolctl import threadpool_limits
 
 from batchemo.cli.commands.features import command
-from batchemo.features import RECIPES, extract, get_recipe
+from batchemo.features import FEATURE_SETS, extract, get_recipe
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_what_makes_no_sense_is_refused_before_any_work(batchemo, voices, tmp_pa
 
 def test_every_recipe_is_named_in_the_help(batchemo):
     told = batchemo("features", "--help").out
-    assert all(f"  {name} " in told for name in RECIPES)
+    assert all(f"  {name} " in told for name in FEATURE_SETS)
     assert command.epilog is not None
 
 

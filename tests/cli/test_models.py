@@ -9,7 +9,7 @@ from batchemo.bundles import bundle, write_bundle
 def shipped(make_bundle, monkeypatch, tmp_path):
     """An installation that ships two models."""
     place = tmp_path / "models"
-    monkeypatch.setattr(bundle, "shelf", lambda: place)
+    monkeypatch.setattr(bundle, "models_folder", lambda: place)
     figures = {"unseen_actors": {"uar": 0.6251, "accuracy": 0.6}}
     return [
         make_bundle(name="default", folder=place / "default", figures=figures),

@@ -3,7 +3,14 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from batchemo.tables.columns import DIMENSIONS, FILES, SEGMENTS, TOGETHER, UNADAPTED, WINDOWS_MODEL
+from batchemo.tables.columns import (
+    DIMENSIONS,
+    RECORDINGS,
+    SEGMENT_MODEL,
+    SEGMENTS,
+    SEVERAL_MODELS,
+    UNADAPTED,
+)
 
 
 def test_a_person_reads_how_a_table_was_made(batchemo, scanned_voices):
@@ -23,13 +30,13 @@ def test_a_person_reads_how_a_table_was_made(batchemo, scanned_voices):
 def test_every_column_of_a_scan_is_explained(batchemo, scanned_voices):
     found = json.loads(batchemo("show", scanned_voices, "--json").out)
     assert [c["name"] for c in found["columns"]] == pq.read_schema(scanned_voices).names
-    assert {column["meaning"] for column in found["columns"]} == set(FILES.values())
+    assert {column["meaning"] for column in found["columns"]} == set(RECORDINGS.values())
 
 
 def test_json_holds_the_account_whole(batchemo, scanned_voices):
     found = json.loads(batchemo("show", scanned_voices, "--json").out)
-    account = json.loads(pq.read_schema(scanned_voices).metadata[b"batchemo"])
-    assert found["run"] == account
+    provenance = json.loads(pq.read_schema(scanned_voices).metadata[b"batchemo"])
+    assert found["run"] == provenance
     assert found["rows"] == 5
     (model,) = found["models"]
     assert model.startswith("tiny@")
@@ -42,11 +49,11 @@ def test_columns_of_several_models_are_explained(batchemo, voices, make_bundle, 
     output, windows = tmp_path / f"r.{ending}", tmp_path / f"w.{ending}"
     batchemo("scan", voices / "anna", "-o", output, "--segments", windows, *models, "-j", 1)
     found = json.loads(batchemo("show", output, "--json").out)
-    assert {column["meaning"] for column in found["columns"]} == set(TOGETHER.values())
+    assert {column["meaning"] for column in found["columns"]} == set(SEVERAL_MODELS.values())
     found = json.loads(batchemo("show", windows, "--json").out)
     assert {column["meaning"] for column in found["columns"]} == {
         *SEGMENTS.values(),
-        *WINDOWS_MODEL.values(),
+        *SEGMENT_MODEL.values(),
     }
     assert list(found["models"]) == ["a_b", "p_sad"]
     told = batchemo("show", output).out
@@ -61,10 +68,10 @@ def test_what_was_asked_for_beyond_is_explained(batchemo, voices, make_bundle, t
     asked = ("--min-confidence", 0.6, "--dimensions", "--speaker", "folder")
     batchemo("scan", voices, "-o", output, "--segments", windows, *models, *asked, "-j", 1)
     found = json.loads(batchemo("show", output, "--json").out)
-    expected = {*TOGETHER.values(), *UNADAPTED.values(), *DIMENSIONS.values()}
+    expected = {*SEVERAL_MODELS.values(), *UNADAPTED.values(), *DIMENSIONS.values()}
     assert {column["meaning"] for column in found["columns"]} == expected
     found = json.loads(batchemo("show", windows, "--json").out)
-    expected = {*SEGMENTS.values(), *WINDOWS_MODEL.values(), *DIMENSIONS.values()}
+    expected = {*SEGMENTS.values(), *SEGMENT_MODEL.values(), *DIMENSIONS.values()}
     assert {column["meaning"] for column in found["columns"]} == expected
     told = batchemo("show", output).out
     words = ("min confidence 0.6", "dimensions True", "speaker folder")

@@ -23,18 +23,18 @@ from batchemo.cli.main import run
 from batchemo.cli.training_options import learning_words, system_from
 from batchemo.corpora import EMOTIONS
 from batchemo.evaluation import evaluate, write_evaluation
-from batchemo.training.hyperparameters import Choices
-from batchemo.training.recipes import SYSTEMS, System
+from batchemo.training.hyperparameters import Hyperparameters
+from batchemo.training.recipes import RECIPES, Recipe
 
 pytest.importorskip("tensorflow")
 
-Run = Callable[..., Any]
+RowRange = Callable[..., Any]
 
 CHOICES = """
 --param n_mfcc=13 --window 2 --labels low,high --epochs 2 --batch-size 8 --seed 3
---learning-rate 0.002 --decay 0.01 --clip-norm 2.0 --average 0.5 --loss focal --focal-gamma 1.5
---smoothing 0.2 --class-weights --oversample --copies noise --mixup 0.6 --dropout 0.1 --l2 0.001
---patience 5 --plateau-patience 2 --plateau-factor 0.3 --choose last --validation 0.4
+--learning-rate 0.002 --weight-decay 0.01 --clip-norm 2.0 --ema-decay 0.5 --loss focal --focal-gamma 1.5
+--label-smoothing 0.2 --class-weights --oversample --augmentations noise --mixup 0.6 --dropout 0.1 --l2 0.001
+--patience 5 --plateau-patience 2 --plateau-factor 0.3 --select-epoch last --validation-share 0.4
 """
 """Choices that go together for vectors, and none as the recipe has it."""
 
@@ -59,7 +59,7 @@ def trained(ravdess: Path, work: Path) -> Path:
 
 
 @pytest.fixture
-def train(batchemo: Run, work: Path) -> Run:
+def train(batchemo: RowRange, work: Path) -> RowRange:
     """Runs the command with the shared work folder and one process."""
 
     def call(*args: object, recipe: str = "mfcc40") -> Any:
@@ -69,7 +69,7 @@ def train(batchemo: Run, work: Path) -> Run:
 
 
 def test_what_was_trained_scans(
-    batchemo: Run, trained: Path, ravdess: Path, tmp_path: Path
+    batchemo: RowRange, trained: Path, ravdess: Path, tmp_path: Path
 ) -> None:
     assert batchemo("scan", ravdess, "-m", trained, "-o", tmp_path / "r.csv", "-j", 1).code == 0
 
@@ -93,15 +93,17 @@ def test_a_bundle_tells_how_it_was_made_and_of_no_place_on_this_machine(trained:
     assert not any(str(trained.parents[1]) in text for text in texts)
 
 
-def test_what_is_chosen_is_learnt_by_and_written_down(train: Run, tmp_path: Path) -> None:
+def test_what_is_chosen_is_learnt_by_and_written_down(train: RowRange, tmp_path: Path) -> None:
     rows = ["file,label,speaker"]
     for seed in range(12):
         write_voice(tmp_path / f"{seed}.wav", seed=seed)
         rows.append(f"{seed}.wav,{('low', 'high')[seed % 2]},{'abc'[seed // 4]}")
     (tmp_path / "calls.csv").write_text("\n".join(rows))
-    choices = shlex.split(CHOICES)
+    hyperparameters = shlex.split(CHOICES)
 
-    ran = train(tmp_path / "calls.csv", "-o", tmp_path / "calls", *choices, "--licence", "mine")
+    ran = train(
+        tmp_path / "calls.csv", "-o", tmp_path / "calls", *hyperparameters, "--licence", "mine"
+    )
 
     assert ran.code == 0, ran.err
     info = json.loads((tmp_path / "calls" / "bundle.json").read_text())
@@ -135,7 +137,7 @@ def test_what_is_chosen_is_learnt_by_and_written_down(train: Run, tmp_path: Path
     }
     told = info["training"]["command"].split()
     assert told[:7] == ["batchemo", "train", "calls.csv", "--recipe", "mfcc40", "-o", "calls"]
-    assert sorted(told[7:]) == sorted(choices)
+    assert sorted(told[7:]) == sorted(hyperparameters)
     assert f"epoch 2/2: loss {float(info['training']['chosen']['loss']):.3f}" in ran.err
 
 
@@ -156,18 +158,20 @@ def test_parameters_and_windows_are_those_of_a_systems_features(
     assert system.windows.seconds == (window or system.features.window)
 
 
-@pytest.mark.parametrize("system", SYSTEMS.values(), ids=list(SYSTEMS))
-def test_the_choices_of_every_recipe_are_documented(system: System) -> None:
+@pytest.mark.parametrize("system", RECIPES.values(), ids=list(RECIPES))
+def test_the_choices_of_every_recipe_are_documented(system: Recipe) -> None:
     page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
-    words = " ".join(learning_words(system.choices, Choices()))
+    words = " ".join(learning_words(system.hyperparameters, Hyperparameters()))
     told = ", ".join(f"`--{option.strip()}`" for option in words.split("--")[1:])
     if system.name == "accurate":
-        assert system.choices == SYSTEMS["default"].choices
+        assert system.hyperparameters == RECIPES["default"].hyperparameters
         told = "the same"
     assert f"| `{system.name}` | {system.told.rstrip('.')} | {told} |" in page
 
 
-def test_recordings_that_do_not_count_are_named(train: Run, ravdess: Path, tmp_path: Path) -> None:
+def test_recordings_that_do_not_count_are_named(
+    train: RowRange, ravdess: Path, tmp_path: Path
+) -> None:
     corpus = tmp_path / "ravdess"
     shutil.copytree(ravdess, corpus)
     good = corpus / "Actor_01" / "03-01-01-01-01-01-01.wav"
@@ -227,7 +231,7 @@ def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
 
 
 def test_a_model_is_replaced_only_when_asked_and_nothing_else_ever(
-    train: Run, ravdess: Path, tmp_path: Path, trained: Path
+    train: RowRange, ravdess: Path, tmp_path: Path, trained: Path
 ) -> None:
     out = tmp_path / "mine"
     shutil.copytree(trained, out)
@@ -265,7 +269,9 @@ def test_a_terminal_shows_a_bar_and_no_line_an_epoch(
     assert "2 epochs, the chosen one is" in shown
 
 
-def test_labels_that_nobody_knows_are_listed_before_any_work(train: Run, tmp_path: Path) -> None:
+def test_labels_that_nobody_knows_are_listed_before_any_work(
+    train: RowRange, tmp_path: Path
+) -> None:
     for seed in range(3):
         write_voice(tmp_path / f"{seed}.wav", seed=seed)
     (tmp_path / "m.csv").write_text("file,label\n0.wav,smug\n1.wav,happy\n2.wav,bossy\n")
@@ -284,15 +290,21 @@ def test_labels_that_nobody_knows_are_listed_before_any_work(train: Run, tmp_pat
         (("--param", "n_mfcc"), "NAME=VALUE"),
         (("--window", "0"), "1<=x<=10"),
         (("--learning-rate", "0"), "x>0"),
-        (("--copies", "echo"), "there are: noise, pitch"),
-        (("--augment",), "--augment is for recipes whose pictures tell padding: default, accurate"),
-        (("--validation", "0"), "choose the last epoch (--choose last)"),
-        (("--validation", "0", "--choose", "last", "--patience", "3"), "without --patience"),
+        (("--augmentations", "echo"), "there are: noise, pitch"),
+        (
+            ("--augment-spectrograms",),
+            "--augment-spectrograms is for recipes whose pictures tell padding: default, accurate",
+        ),
+        (("--validation-share", "0"), "choose the last epoch (--select-epoch last)"),
+        (
+            ("--validation-share", "0", "--select-epoch", "last", "--patience", "3"),
+            "without --patience",
+        ),
         (("--mixup", "1.5"), "0<=x<=1"),
-        (("--average", "1"), "0<=x<1"),
-        (("--pace", "steady"), "'plateau', 'cycle'"),
-        (("--pace", "cycle", "--plateau-patience", "3"), "is for --pace plateau"),
-        (("--abroad", "0.3", "--oversample"), "is for --abroad 0"),
+        (("--ema-decay", "1"), "0<=x<1"),
+        (("--lr-schedule", "steady"), "'plateau', 'cycle'"),
+        (("--lr-schedule", "one-cycle", "--plateau-patience", "3"), "is for --lr-schedule plateau"),
+        (("--other-corpora-share", "0.3", "--oversample"), "is for --other-corpora-share 0"),
         (("--focal-gamma", "1"), "--loss focal"),
         (("--plateau-factor", "0.5"), "--plateau-patience"),
         (("--label", "joy"), "OLD=NEW"),
@@ -303,7 +315,7 @@ def test_labels_that_nobody_knows_are_listed_before_any_work(train: Run, tmp_pat
     ],
 )
 def test_what_makes_no_sense_is_refused_before_any_work(
-    train: Run, ravdess: Path, tmp_path: Path, options: tuple[str, ...], told: str
+    train: RowRange, ravdess: Path, tmp_path: Path, options: tuple[str, ...], told: str
 ) -> None:
     ran = train(ravdess, "-o", tmp_path / "mine", *options)
     assert ran.code == 2
@@ -311,14 +323,14 @@ def test_what_makes_no_sense_is_refused_before_any_work(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_recipe_that_is_none_lists_those_that_are(train: Run, ravdess: Path) -> None:
+def test_a_recipe_that_is_none_lists_those_that_are(train: RowRange, ravdess: Path) -> None:
     ran = train(ravdess, "-o", "mine", recipe="mfcc41")
     assert ran.code == 2
-    assert ", ".join(SYSTEMS) in ran.err
+    assert ", ".join(RECIPES) in ran.err
 
 
 def test_figures_of_another_recipe_stay_off_the_card(
-    train: Run, ravdess: Path, tmp_path: Path
+    train: RowRange, ravdess: Path, tmp_path: Path
 ) -> None:
     evaluation = evaluate(
         random_judgements(), ("sad", "happy", "angry"), about=about(subject="cnn1d")
@@ -330,7 +342,7 @@ def test_figures_of_another_recipe_stay_off_the_card(
 
 
 def test_what_is_not_installed_is_told_before_any_work(
-    train: Run, ravdess: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    train: RowRange, ravdess: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("batchemo.cli.training_options._TO_TEACH", ("json", "no_such_module"))
     ran = train(ravdess, "-o", tmp_path / "mine")

@@ -21,7 +21,7 @@ from batchemo.training.nets.conformer import build_conformer
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-Run = Callable[..., Any]
+RowRange = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +30,11 @@ def ravdess(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_default_is_trained_watches_nobody_and_scans(
-    batchemo: Run, ravdess: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    batchemo: RowRange, ravdess: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(NETS, "conformer", partial(build_conformer, size=TINY))
     out = tmp_path / "mine"
-    words = ("--recipe", "default", "--epochs", 2, "--copies", "none", "-j", 1)
+    words = ("--recipe", "default", "--epochs", 2, "--augmentations", "none", "-j", 1)
 
     ran = batchemo("train", ravdess, *words, "-o", out, "--work", tmp_path / "work")
 
@@ -59,10 +59,10 @@ def test_the_default_is_trained_watches_nobody_and_scans(
 
 
 def test_a_net_and_the_control_beside_it_are_judged_as_one_also_when_heard_otherwise(
-    batchemo: Run, ravdess: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    batchemo: RowRange, ravdess: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(NETS, "conformer", partial(build_conformer, size=TINY))
-    few = ("--folds", 2, "--epochs", 1, "--copies", "none", "--conditions", "level")
+    few = ("--folds", 2, "--epochs", 1, "--augmentations", "none", "--conditions", "level")
     where = ("--work", tmp_path / "work", "-o", tmp_path / "figures", "-j", 1, "-q")
 
     ran = batchemo("evaluate", "default", ravdess, *few, *where)
@@ -75,7 +75,7 @@ def test_a_net_and_the_control_beside_it_are_judged_as_one_also_when_heard_other
 
 
 def test_the_features_of_two_systems_are_taken_as_they_are(
-    batchemo: Run, ravdess: Path, tmp_path: Path
+    batchemo: RowRange, ravdess: Path, tmp_path: Path
 ) -> None:
     words = ("train", ravdess, "--recipe", "default", "-o", tmp_path / "mine")
 
@@ -86,9 +86,9 @@ def test_the_features_of_two_systems_are_taken_as_they_are(
 
 
 def test_what_the_folds_of_an_evaluation_tell_calibrates_the_model(
-    batchemo: Run, ravdess: Path, tmp_path: Path
+    batchemo: RowRange, ravdess: Path, tmp_path: Path
 ) -> None:
-    blind = ("--validation", 0, "--choose", "last", "--epochs", 1)
+    blind = ("--validation-share", 0, "--select-epoch", "last", "--epochs", 1)
     work = ("--work", tmp_path / "work", "-j", 1, "-q")
     figures = tmp_path / "figures"
 
@@ -108,11 +108,11 @@ def test_what_the_folds_of_an_evaluation_tell_calibrates_the_model(
 
 
 def test_the_control_is_no_net_and_scans_all_the_same(
-    batchemo: Run, ravdess: Path, tmp_path: Path
+    batchemo: RowRange, ravdess: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "control"
     where = ("-o", out, "--work", tmp_path / "work")
-    words = ("train", ravdess, "--recipe", "functionals", "--copies", "none", *where)
+    words = ("train", ravdess, "--recipe", "functionals", "--augmentations", "none", *where)
 
     refused = batchemo(*words, "--epochs", 3, "--mixup", 0.5)
     ran = batchemo(*words, "-j", 1)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzzing import Listener, fuzz
+from fuzzing import EventHandler, fuzz
 from made_recordings import CONTAINERS, recording, seeds_of
 from mutants import mutant
 
@@ -26,15 +26,15 @@ OUR_FAULT = {"internal_error", "worker_died", "out_of_memory", "timeout", "unrea
 
 
 @pytest.fixture
-def listener() -> Iterator[Listener]:
+def listener() -> Iterator[EventHandler]:
     """One for each format, so that each can be tried again by itself."""
-    with Listener() as listener:
+    with EventHandler() as listener:
         yield listener
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_no_mutant_hurts_or_is_heard_that_should_be_refused(
-    container: str, listener: Listener, tmp_path: Path, figures: Counter[str]
+    container: str, listener: EventHandler, tmp_path: Path, figures: Counter[str]
 ) -> None:
     account = fuzz(seeds_of(container), tmp_path, count=COUNT, seed=SEED, listener=listener)
     figures.update(account.figures(f"mutants of {container}"))

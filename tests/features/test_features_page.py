@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tolerances import TOLERANCES
 
-from batchemo.features import RECIPES
-from batchemo.features.descriptors import PARTS
+from batchemo.features import FEATURE_SETS
+from batchemo.features.descriptors import DESCRIPTORS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "features.md").read_text(encoding="utf-8")
 ROWS = {
@@ -28,13 +28,13 @@ def number(cell: str) -> float:
 
 
 def test_every_recipe_and_every_feature_has_its_row() -> None:
-    assert set(ROWS) == set(RECIPES) | set(PARTS) | set(TOLERANCES)
+    assert set(ROWS) == set(FEATURE_SETS) | set(DESCRIPTORS) | set(TOLERANCES)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", FEATURE_SETS)
 def test_recipe_is_documented_with_its_rate_window_and_columns(name: str) -> None:
     _, rate, window, shape, *_ = ROWS[name]
-    recipe = RECIPES[name]
+    recipe = FEATURE_SETS[name]
     assert rate == f"{recipe.rate:,}"
     assert float(window.split()[0]) == recipe.window
     assert int(re.findall(r"\d+", shape)[-1]) == recipe.shape()[-1]

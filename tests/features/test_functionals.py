@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchemo.errors import UsageError
-from batchemo.features import extract, get_recipe
+from batchemo.features import extract, get_feature_set
 from batchemo.features.f0 import REFERENCE, _totals
 
-RECIPE = get_recipe("functionals")
+RECIPE = get_feature_set("functionals")
 RATE = RECIPE.rate
 
 
 def told(samples: Floats, **params: Any) -> dict[str, float]:
-    recipe = get_recipe("functionals", **params)
+    recipe = get_feature_set("functionals", **params)
     values = extract(recipe, samples.astype(np.float32)).tolist()
     return dict(zip(recipe.names, values, strict=True))
 
@@ -137,7 +137,7 @@ def test_where_nothing_sounds_all_is_zero(constant: float) -> None:
 
 
 def test_there_may_be_more_cepstra_and_other_frames() -> None:
-    more = get_recipe("functionals", n_cepstra=12, hop=200, n_fft=2048, win_length=800)
+    more = get_feature_set("functionals", n_cepstra=12, hop=200, n_fft=2048, win_length=800)
     assert more.shape() == (RECIPE.shape()[0] + 4 * 11,)
     assert np.isfinite(extract(more, voice(RATE))).all()
 
@@ -156,7 +156,7 @@ def test_there_may_be_more_cepstra_and_other_frames() -> None:
 )
 def test_what_cannot_be_computed_is_refused(params: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        get_recipe("functionals", **params)
+        get_feature_set("functionals", **params)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 8, 9, 10, 33, 302])

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from batchemo.errors import BundleError, UsageError
-from batchemo.features import RECIPES, Recipe, extract, get_recipe
-from batchemo.features.descriptors import PARTS
+from batchemo.features import FEATURE_SETS, FeatureSet, extract, get_feature_set
+from batchemo.features.descriptors import DESCRIPTORS
 
-any_recipe = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+any_recipe = pytest.mark.parametrize("recipe", FEATURE_SETS.values(), ids=FEATURE_SETS)
 SHAPES = {
     "logmel64": (301, 64),
     "logmel128": (130, 128),
@@ -33,31 +33,31 @@ SHAPES = {
 
 
 @any_recipe
-def test_shape_and_names_are_what_the_models_were_built_for(recipe: Recipe) -> None:
+def test_shape_and_names_are_what_the_models_were_built_for(recipe: FeatureSet) -> None:
     assert recipe.shape() == SHAPES[recipe.name]
     assert len(recipe.names) == len(set(recipe.names)) == recipe.shape()[-1]
 
 
 def test_only_pictures_of_the_speech_grow_with_the_window() -> None:
-    assert get_recipe("logmel64").shape(1.5) == (151, 64)
-    assert get_recipe("joint").shape(1.5) == (156, 64)
-    growing = [name for name, recipe in RECIPES.items() if not recipe.fixed_shape]
+    assert get_feature_set("logmel64").shape(1.5) == (151, 64)
+    assert get_feature_set("joint").shape(1.5) == (156, 64)
+    growing = [name for name, recipe in FEATURE_SETS.items() if not recipe.fixed_shape]
     assert growing == ["logmel64", "joint"]
 
 
 def test_joint_features_are_the_statistics_and_then_the_picture() -> None:
     samples = voice(16000, 2.0)
 
-    joint = extract(get_recipe("joint"), samples)
+    joint = extract(get_feature_set("joint"), samples)
 
-    assert (joint[5:] == extract(get_recipe("logmel64"), samples)).all()
+    assert (joint[5:] == extract(get_feature_set("logmel64"), samples)).all()
     row = joint[:5].ravel()
-    assert (row[:267] == extract(get_recipe("functionals"), samples)).all()
+    assert (row[:267] == extract(get_feature_set("functionals"), samples)).all()
     assert not row[267:].any()
 
 
 @any_recipe
-def test_equal_samples_give_equal_bytes_whatever_came_before(recipe: Recipe) -> None:
+def test_equal_samples_give_equal_bytes_whatever_came_before(recipe: FeatureSet) -> None:
     samples = voice(recipe.rate, recipe.window)
     first = extract(recipe, samples).tobytes()
     for other in edge_cases(recipe.rate).values():
@@ -69,7 +69,7 @@ def test_equal_samples_give_equal_bytes_whatever_came_before(recipe: Recipe) -> 
 
 
 @any_recipe
-def test_samples_are_never_modified(recipe: Recipe) -> None:
+def test_samples_are_never_modified(recipe: FeatureSet) -> None:
     samples = voice(recipe.rate, recipe.window) * 1e10
     kept = samples.copy()
     samples.flags.writeable = False
@@ -77,7 +77,7 @@ def test_samples_are_never_modified(recipe: Recipe) -> None:
     assert (samples == kept).all()
 
 
-def assert_sound(recipe: Recipe, samples: Floats, window: float) -> None:
+def assert_sound(recipe: FeatureSet, samples: Floats, window: float) -> None:
     features = extract(recipe, samples, window)
     assert features.shape == recipe.shape(window)
     assert features.dtype == np.float32
@@ -90,7 +90,7 @@ def assert_sound(recipe: Recipe, samples: Floats, window: float) -> None:
 @given(data=st.data())
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
 def test_any_length_from_one_sample_to_two_windows_is_padded_or_cut(
-    recipe: Recipe, data: st.DataObject
+    recipe: FeatureSet, data: st.DataObject
 ) -> None:
     window = data.draw(st.sampled_from([0.5, 1.0, recipe.window]))
     length = data.draw(st.integers(1, round(2 * window * recipe.rate)))
@@ -107,44 +107,44 @@ def test_any_length_from_one_sample_to_two_windows_is_padded_or_cut(
     )
 )
 @settings(max_examples=25, deadline=None)
-def test_any_finite_samples_give_finite_features(recipe: Recipe, samples: Floats) -> None:
+def test_any_finite_samples_give_finite_features(recipe: FeatureSet, samples: Floats) -> None:
     with np.errstate(over="raise", invalid="raise", divide="raise"):
         assert_sound(recipe, samples, recipe.window)
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", DESCRIPTORS)
 def test_any_part_can_be_used_alone_however_short_the_signal(part: str) -> None:
-    recipe = get_recipe("stats162", parts=(part,))
+    recipe = get_feature_set("stats162", parts=(part,))
     assert_sound(recipe, np.ones(1, dtype=np.float32), 1.0)
 
 
 def test_no_samples_are_refused() -> None:
     with pytest.raises(ValueError, match="without samples"):
-        extract(get_recipe("logmel64"), np.zeros(0, dtype=np.float32))
+        extract(get_feature_set("logmel64"), np.zeros(0, dtype=np.float32))
 
 
 def test_what_lies_beyond_the_window_is_not_looked_at() -> None:
-    recipe = get_recipe("stats162")
+    recipe = get_feature_set("stats162")
     samples = voice(recipe.rate, 5.0)
     within = samples[: round(recipe.window * recipe.rate)]
     assert (extract(recipe, samples) == extract(recipe, within)).all()
 
 
 def test_frames62_leaves_out_the_first_half_second() -> None:
-    recipe = get_recipe("frames62")
+    recipe = get_feature_set("frames62")
     samples = voice(recipe.rate, 3.5)
     other_start = samples.copy()
     other_start[: recipe.rate // 2] = 0.9
     assert (extract(recipe, samples) == extract(recipe, other_start)).all()
-    from_the_start = get_recipe("frames62", offset=0.0)
+    from_the_start = get_feature_set("frames62", offset=0.0)
     later = samples[recipe.rate // 2 :]
     assert (extract(from_the_start, later, window=3.0) == extract(recipe, samples)).all()
 
 
 def test_frames62_has_its_columns_in_order() -> None:
-    recipe = get_recipe("frames62")
+    recipe = get_feature_set("frames62")
     samples = voice(recipe.rate, 3.0)
-    features = extract(get_recipe("frames62", offset=0.0), samples, window=3.0)
+    features = extract(get_feature_set("frames62", offset=0.0), samples, window=3.0)
     columns = dict(zip(recipe.names, features.T, strict=True))
     cepstra = librosa.feature.mfcc(y=samples, sr=recipe.rate, n_mfcc=13)
     assert np.allclose(columns["mfcc_0"], cepstra[0], atol=0.01)
@@ -155,7 +155,7 @@ def test_frames62_has_its_columns_in_order() -> None:
 
 @pytest.mark.parametrize(("n_mfcc", "width"), [(20, 162), (40, 182)])
 def test_stats_are_the_means_that_the_usual_scripts_stack(n_mfcc: int, width: int) -> None:
-    recipe = get_recipe("stats162", n_mfcc=n_mfcc)
+    recipe = get_feature_set("stats162", n_mfcc=n_mfcc)
     y, sr = voice(recipe.rate, 3.0), recipe.rate
     stacked = [
         librosa.feature.zero_crossing_rate(y),
@@ -170,15 +170,15 @@ def test_stats_are_the_means_that_the_usual_scripts_stack(n_mfcc: int, width: in
 
 
 def test_a_recipe_survives_json() -> None:
-    for recipe in (*RECIPES.values(), get_recipe("stats162", n_mfcc=40)):
-        assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+    for recipe in (*FEATURE_SETS.values(), get_feature_set("stats162", n_mfcc=40)):
+        assert FeatureSet.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
 
 
-PARAMS = get_recipe("stats162").to_dict()["params"]
+PARAMS = get_feature_set("stats162").to_dict()["params"]
 
 
 def broken(**changes: Any) -> dict[str, Any]:
-    return get_recipe("stats162").to_dict() | changes
+    return get_feature_set("stats162").to_dict() | changes
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def broken(**changes: Any) -> dict[str, Any]:
 )
 def test_a_recipe_that_is_not_quite_ours_is_refused(data: dict[str, Any], said: str) -> None:
     with pytest.raises(BundleError, match=said):
-        Recipe.from_dict(data)
+        FeatureSet.from_dict(data)
 
 
 @pytest.mark.parametrize(
@@ -228,12 +228,12 @@ def test_a_recipe_that_is_not_quite_ours_is_refused(data: dict[str, Any], said: 
 )
 def test_what_get_recipe_cannot_do_it_says(name: str, params: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        get_recipe(name, **params)
+        get_feature_set(name, **params)
 
 
 def test_recipes_are_frozen_and_hashable() -> None:
-    recipe = get_recipe("stats162")
-    assert len({recipe, get_recipe("stats162"), replace(recipe, window=1.0)}) == 2
+    recipe = get_feature_set("stats162")
+    assert len({recipe, get_feature_set("stats162"), replace(recipe, window=1.0)}) == 2
 
 
 def test_features_need_no_librosa_and_little_of_scipy() -> None:

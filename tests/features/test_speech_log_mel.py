@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from feature_signals import voice
 
-from batchemo.features import extract, get_recipe
+from batchemo.features import extract, get_feature_set
 
-RECIPE = get_recipe("logmel64")
+RECIPE = get_feature_set("logmel64")
 RATE = RECIPE.rate
 FLOOR = -2.0
 
 
 def test_frames_and_bands_are_librosas() -> None:
     samples = voice(RATE, 3.0)
-    picture = extract(get_recipe("logmel64", trim_db=200.0), samples)
+    picture = extract(get_feature_set("logmel64", trim_db=200.0), samples)
     power = librosa.feature.melspectrogram(
         y=samples, sr=RATE, n_fft=512, win_length=400, hop_length=160, n_mels=64, fmin=50, fmax=8000
     )

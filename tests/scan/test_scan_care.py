@@ -23,7 +23,7 @@ from batchemo.bundles import Bundle
 from batchemo.common import locks
 from batchemo.common.files import rename
 from batchemo.errors import UsageError
-from batchemo.inference.settings import Settings
+from batchemo.inference.settings import ModelSettings
 from batchemo.sources import SourceOptions
 from batchemo.tables.read import open_table
 
@@ -105,7 +105,7 @@ def test_a_stopped_update_gives_no_leave_to_begin_anew(
     def stopped(unfinished: Path, path: Path) -> None:
         raise KeyboardInterrupt
 
-    settings = (Settings(str(tiny_bundle.path)),)
+    settings = (ModelSettings(str(tiny_bundle.path)),)
     options = ScanOptions(SourceOptions((str(corpus),)), settings, output=str(out), jobs=1)
     run_scan(options)
     write_voice(corpus / "new.wav", seed=5)
@@ -310,7 +310,7 @@ def test_a_stop_while_tables_get_their_names_leaves_no_unfinished_one(
     monkeypatch.setattr(writer, "rename", stopped_at_the_second)
     options = ScanOptions(
         SourceOptions((str(corpus),)),
-        (Settings(str(tiny_bundle.path)),),
+        (ModelSettings(str(tiny_bundle.path)),),
         output=str(tmp_path / "r.parquet"),
         segments=str(tmp_path / "s.parquet"),
         jobs=1,

@@ -17,15 +17,15 @@ import pytest
 from batchemo.errors import BatchemoError
 from batchemo.sources import Recording
 from batchemo.workers import heartbeat
-from batchemo.workers.dispatcher import CHUNKS_A_WORKER, Dispatcher
+from batchemo.workers.dispatcher import CHUNKS_PER_WORKER, Dispatcher
 from batchemo.workers.executor import (
     Chunk,
-    Done,
-    LocalProcesses,
+    ChunkResult,
+    ProcessExecutor,
     available_cpus,
 )
 
-Work = Callable[[Sequence[Recording]], Done[str]]
+Work = Callable[[Sequence[Recording]], ChunkResult[str]]
 
 
 def chunks_of(names: Sequence[str], size: int = 3) -> Iterator[Chunk]:
@@ -34,7 +34,7 @@ def chunks_of(names: Sequence[str], size: int = 3) -> Iterator[Chunk]:
         yield Chunk(number, tuple(recordings[start : start + size]))
 
 
-def given_up(recording: Recording, reason: str, detail: str) -> str:
+def lost_result(recording: Recording, reason: str, detail: str) -> str:
     return f"{recording.file}: {reason}"
 
 
@@ -47,14 +47,14 @@ class InThisProcess:
     """An executor without crumbs, as a cluster may be: a deed of violence breaks all of it."""
 
     most = 0
-    lives = True
+    alive = True
 
     def __init__(self, workers: int) -> None:
         self._broken = False
-        self._waiting: list[Future[Done[str]]] = []
+        self._waiting: list[Future[ChunkResult[str]]] = []
 
-    def submit(self, work: Work, chunk: Sequence[Recording]) -> Future[Done[str]]:
-        future: Future[Done[str]] = Future()
+    def submit(self, work: Work, chunk: Sequence[Recording]) -> Future[ChunkResult[str]]:
+        future: Future[ChunkResult[str]] = Future()
         self._waiting = [other for other in self._waiting if not other.done()] + [future]
         InThisProcess.most = max(InThisProcess.most, len(self._waiting))
         self._broken |= any("kill" in recording.file for recording in chunk)
@@ -69,19 +69,19 @@ class InThisProcess:
         self._waiting = []
 
 
-def echo(chunk: Sequence[Recording]) -> Done[str]:
-    return Done(tuple(recording.file for recording in chunk), {"work": 1.0})
+def echo(chunk: Sequence[Recording]) -> ChunkResult[str]:
+    return ChunkResult(tuple(recording.file for recording in chunk), {"work": 1.0})
 
 
 def test_every_chunk_is_finished_whole_and_in_its_own_order() -> None:
     names = [f"{i}.wav" for i in range(20)]
-    dispatcher = Dispatcher(InThisProcess, echo, given_up, workers=2, timeout=0, crumbs=None)
+    dispatcher = Dispatcher(InThisProcess, echo, lost_result, workers=2, timeout=0, heartbeats=None)
     assert outcome(dispatcher, names) == names
 
 
 def test_without_crumbs_the_guilty_is_found_by_running_each_alone() -> None:
     names = ["a", "b", "kill", "d", "e", "f"]
-    dispatcher = Dispatcher(InThisProcess, echo, given_up, workers=2, timeout=0, crumbs=None)
+    dispatcher = Dispatcher(InThisProcess, echo, lost_result, workers=2, timeout=0, heartbeats=None)
     assert outcome(dispatcher, names) == ["a", "b", "kill: worker_died", "d", "e", "f"]
 
 
@@ -94,39 +94,43 @@ def test_no_more_chunks_are_taken_than_there_is_room_for() -> None:
             taken += 1
             yield chunk
 
-    dispatcher = Dispatcher(InThisProcess, echo, given_up, workers=3, timeout=0, crumbs=None)
+    dispatcher = Dispatcher(InThisProcess, echo, lost_result, workers=3, timeout=0, heartbeats=None)
     finished = dispatcher.run(counted())
     next(finished)
-    assert taken == 3 * CHUNKS_A_WORKER
+    assert taken == 3 * CHUNKS_PER_WORKER
     assert len(list(finished)) == 19
 
 
 def test_what_no_worker_can_do_ends_the_run() -> None:
-    def fatal(chunk: Sequence[Recording]) -> Done[str]:
-        return Done(fatal="the model is damaged")
+    def fatal(chunk: Sequence[Recording]) -> ChunkResult[str]:
+        return ChunkResult(fatal="the model is damaged")
 
-    dispatcher = Dispatcher(InThisProcess, fatal, given_up, workers=1, timeout=0, crumbs=None)
+    dispatcher = Dispatcher(
+        InThisProcess, fatal, lost_result, workers=1, timeout=0, heartbeats=None
+    )
     with pytest.raises(BatchemoError, match="the model is damaged"):
         outcome(dispatcher, ["a"])
 
 
 def real(tmp_path: Path, work: Work, timeout: float = 0) -> Dispatcher[str]:
-    start = partial(LocalProcesses, str(tmp_path))
-    return Dispatcher(start, work, given_up, workers=2, timeout=timeout, crumbs=str(tmp_path))
+    start = partial(ProcessExecutor, str(tmp_path))
+    return Dispatcher(
+        start, work, lost_result, workers=2, timeout=timeout, heartbeats=str(tmp_path)
+    )
 
 
 def violent() -> Work:
     """Work that kills or stops its process at some names; sent to the workers by value."""
 
-    def work(chunk: Sequence[Recording]) -> Done[str]:
+    def work(chunk: Sequence[Recording]) -> ChunkResult[str]:
 
         for recording in chunk:
-            with heartbeat.over(recording, 1.0):
+            with heartbeat.monitored(recording, 1.0):
                 if "kill" in recording.file:
                     os.kill(os.getpid(), signal.SIGKILL)
                 if "hang" in recording.file:
                     time.sleep(1000)
-        return Done(tuple(recording.file for recording in chunk))
+        return ChunkResult(tuple(recording.file for recording in chunk))
 
     return work
 
@@ -142,26 +146,26 @@ def test_real_processes_that_are_killed_or_hang_cost_only_the_guilty(tmp_path: P
     assert found == [expected.get(name, name) for name in names]
 
 
-def once(tmp_path: Path, deed: str) -> Work:
+def cached_kernel(tmp_path: Path, deed: str) -> Work:
     """Work of which one process, one time, is stopped or killed where it has begun on nothing."""
     marker = str(tmp_path / "done")
 
-    def work(chunk: Sequence[Recording]) -> Done[str]:
+    def work(chunk: Sequence[Recording]) -> ChunkResult[str]:
         from threading import Timer
 
         rows = tuple(recording.file for recording in chunk)
         try:
             os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
         except FileExistsError:
-            return Done(rows)
+            return ChunkResult(rows)
         if deed == "stopped while it loads":
             os.kill(os.getpid(), signal.SIGSTOP)
         elif deed == "stopped while it waits for work":
             Timer(0.2, os.kill, (os.getpid(), signal.SIGSTOP)).start()
         else:
             Timer(0.5, os.kill, (os.getpid(), signal.SIGKILL)).start()
-            return Done(rows, {"x" * 200_000_000: 1.0})
-        return Done(rows)
+            return ChunkResult(rows, {"x" * 200_000_000: 1.0})
+        return ChunkResult(rows)
 
     return work
 
@@ -178,8 +182,8 @@ def workers_here() -> set[int]:
 def test_a_worker_that_stands_still_with_no_recording_costs_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deed: str
 ) -> None:
-    crumbs = tmp_path / "crumbs"
-    crumbs.mkdir()
+    heartbeats = tmp_path / "crumbs"
+    heartbeats.mkdir()
     names, others = [str(number) for number in range(12)], workers_here()
     began = time.monotonic()
     outcome(real(tmp_path, violent()), names)
@@ -191,16 +195,16 @@ def test_a_worker_that_stands_still_with_no_recording_costs_nothing(
             if chunk.number == 2:
                 time.sleep(1.0)  # The workers wait.
 
-    dispatcher = real(crumbs, once(tmp_path, deed), timeout=1.0)
+    dispatcher = real(heartbeats, cached_kernel(tmp_path, deed), timeout=1.0)
     finished = sorted(dispatcher.run(chunks()), key=lambda done: done.chunk.number)
     assert [row for done in finished for row in done.rows] == names
     assert workers_here() <= others
 
 
 def test_libraries_of_a_worker_are_pinned_to_one_thread(tmp_path: Path) -> None:
-    def threads(chunk: Sequence[Recording]) -> Done[str]:
+    def threads(chunk: Sequence[Recording]) -> ChunkResult[str]:
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-        return Done((json.dumps([os.environ[name] for name in names]),))
+        return ChunkResult((json.dumps([os.environ[name] for name in names]),))
 
     assert outcome(real(tmp_path, threads), ["a"]) == ['["1", "1", "1"]']
 

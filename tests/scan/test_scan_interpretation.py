@@ -17,7 +17,7 @@ from signals import write_voice
 
 import batchemo
 from batchemo.bundles import Bundle
-from batchemo.bundles.speaker_adaptation import adapt, log_of
+from batchemo.bundles.speaker_adaptation import adapt, log_probabilities
 from batchemo.errors import UsageError
 from batchemo.tables.derived import COORDINATES
 from batchemo.tables.read import UnreadableTableError, open_table
@@ -29,7 +29,7 @@ Listen = Callable[..., pa.Table]
 
 
 @pytest.fixture
-def listen(tiny_bundle: Bundle, corpus: Path) -> Listen:
+def read_windows(tiny_bundle: Bundle, corpus: Path) -> Listen:
     """Scan the corpus in this process, with other options where asked."""
 
     def run(*sources: Path, jobs: int = 1, **options: Any) -> pa.Table:
@@ -50,17 +50,17 @@ def adapted_by_hand(raw: np.ndarray, names: list[Any]) -> np.ndarray:
     found = raw.copy()
     for name in {name for name in names if name is not None}:
         theirs = np.array([each == name for each in names])
-        found[theirs] = adapt(log_of(raw[theirs])).astype(np.float32)
+        found[theirs] = adapt(log_probabilities(raw[theirs])).astype(np.float32)
     return found
 
 
 def test_what_is_not_confident_is_uncertain_in_every_table(
-    listen: Listen, corpus: Path, tmp_path: Path
+    read_windows: Listen, corpus: Path, tmp_path: Path
 ) -> None:
-    plain = listen(segments=tmp_path / "a.parquet", output=tmp_path / "plain.parquet")
+    plain = read_windows(segments=tmp_path / "a.parquet", output=tmp_path / "plain.parquet")
     bar = float(np.median(plain["confidence"].to_numpy()))
     words = {name: tmp_path / f"{name}.parquet" for name in ("output", "segments", "summary")}
-    table = listen(min_confidence=bar, **words)
+    table = read_windows(min_confidence=bar, **words)
     for name in plain.column_names:
         if name != "emotion":
             assert table[name].equals(plain[name]), name
@@ -81,10 +81,10 @@ def test_what_is_not_confident_is_uncertain_in_every_table(
 
 
 def test_dimensions_are_the_mean_of_the_coordinates_of_recordings_and_of_windows(
-    listen: Listen, corpus: Path, tmp_path: Path
+    read_windows: Listen, corpus: Path, tmp_path: Path
 ) -> None:
     (corpus / "empty.wav").touch()
-    listen(dimensions=True, output=tmp_path / "r.parquet", segments=tmp_path / "s.parquet")
+    read_windows(dimensions=True, output=tmp_path / "r.parquet", segments=tmp_path / "s.parquet")
     for name in ("r", "s"):
         table = pq.read_table(tmp_path / f"{name}.parquet")
         if name == "r":
@@ -97,10 +97,10 @@ def test_dimensions_are_the_mean_of_the_coordinates_of_recordings_and_of_windows
 
 
 def test_probabilities_are_adapted_to_each_speaker_and_kept_as_they_were(
-    listen: Listen, tmp_path: Path
+    read_windows: Listen, tmp_path: Path
 ) -> None:
-    plain = listen()
-    table = listen(speaker="part:1", output=tmp_path / "r.parquet")
+    plain = read_windows()
+    table = read_windows(speaker="part:1", output=tmp_path / "r.parquet")
     assert np.array_equal(values(table, "unadapted"), values(plain))
     names = [file.split("/")[0] for file in table["file"].to_pylist()]
     expected = adapted_by_hand(values(plain), names)
@@ -112,39 +112,39 @@ def test_probabilities_are_adapted_to_each_speaker_and_kept_as_they_were(
     assert open_table(tmp_path / "r.parquet").run["options"]["speaker"] == "part:1"
 
 
-def test_a_speaker_is_named_by_a_part_a_folder_or_a_pattern(listen: Listen) -> None:
-    one, *others = [listen(speaker=by) for by in ("part:1", "folder", "regex:^([a-z]+)/take")]
+def test_a_speaker_is_named_by_a_part_a_folder_or_a_pattern(read_windows: Listen) -> None:
+    one, *others = [read_windows(speaker=by) for by in ("part:1", "folder", "regex:^([a-z]+)/take")]
     assert all(other.equals(one) for other in others)
 
 
 def test_a_recording_that_no_speaker_is_named_for_stays_as_it_is_and_is_told(
-    listen: Listen, corpus: Path
+    read_windows: Listen, corpus: Path
 ) -> None:
     manifest = corpus / "list.csv"
     lines = [f"anna/take {i:02d}.wav,{'' if i == 2 else 'a' if i % 2 else 'b'}" for i in range(6)]
     manifest.write_text("\n".join(["file,who", *lines, "gone.wav,"]))
     with pytest.warns(UserWarning, match="^1 recording has no speaker by --speaker who"):
-        table = listen(manifest=manifest, speaker="who")
+        table = read_windows(manifest=manifest, speaker="who")
     raw, told = values(table.slice(0, 6), "unadapted"), values(table.slice(0, 6))
     assert np.array_equal(raw[2], told[2])
     assert np.array_equal(told, adapted_by_hand(raw, table["who"].to_pylist()[:6]))
 
 
-def test_speakers_of_one_name_below_two_roots_are_two(listen: Listen, corpus: Path) -> None:
+def test_speakers_of_one_name_below_two_roots_are_two(read_windows: Listen, corpus: Path) -> None:
     for folder in ("anna", "ben"):
         (corpus / folder).rename(corpus / "same")
         (corpus / folder).mkdir()
         (corpus / "same").rename(corpus / folder / "same")
     sources = (corpus / "anna", corpus / "ben")
-    by_part = listen(*sources, speaker="part:1")
-    assert np.array_equal(values(by_part), values(listen(*sources, speaker="root")))
+    by_part = read_windows(*sources, speaker="part:1")
+    assert np.array_equal(values(by_part), values(read_windows(*sources, speaker="root")))
     names = by_part["root"].to_pylist()
     assert np.array_equal(values(by_part), adapted_by_hand(values(by_part, "unadapted"), names))
 
 
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
 def test_asking_otherwise_hears_nothing_again_and_ends_in_the_bytes_of_a_fresh_scan(
-    listen: Listen, scan: Scan, corpus: Path, tmp_path: Path, ending: str
+    read_windows: Listen, scan: Scan, corpus: Path, tmp_path: Path, ending: str
 ) -> None:
     def paths(name: str) -> dict[str, Path]:
         folder = tmp_path / name
@@ -159,9 +159,9 @@ def test_asking_otherwise_hears_nothing_again_and_ends_in_the_bytes_of_a_fresh_s
         return [path.read_bytes() for path in of.values()]
 
     plain, read, kept = paths("plain"), paths("read"), paths("kept")
-    listen(**plain)
-    listen(**read, **ALL)
-    listen(**kept)
+    read_windows(**plain)
+    read_windows(**read, **ALL)
+    read_windows(**kept)
     assert content(kept) == content(plain)
     words = [corpus, "-o", kept["output"], "--segments", kept["segments"]]
     words += ["--summary", kept["summary"], "--update"]
@@ -173,23 +173,23 @@ def test_asking_otherwise_hears_nothing_again_and_ends_in_the_bytes_of_a_fresh_s
 
 
 def test_new_recordings_of_a_known_speaker_change_the_others_as_a_fresh_scan_would(
-    listen: Listen, corpus: Path, tmp_path: Path
+    read_windows: Listen, corpus: Path, tmp_path: Path
 ) -> None:
     out, fresh = tmp_path / "r.parquet", tmp_path / "fresh.parquet"
-    before = listen(output=out, **ALL)
+    before = read_windows(output=out, **ALL)
     write_voice(corpus / "anna" / "take 03 b.wav", seed=50)
-    after = listen(output=out, update=True, **ALL)
+    after = read_windows(output=out, update=True, **ALL)
     assert not np.array_equal(values(after.slice(0, 3)), values(before.slice(0, 3)))
     assert values(after)[7:].tolist() == values(before)[6:].tolist(), "ben is another"
-    listen(output=fresh, jobs=2, **ALL)
+    read_windows(output=fresh, jobs=2, **ALL)
     assert out.read_bytes() == fresh.read_bytes()
 
 
 def test_the_bytes_depend_on_neither_workers_nor_the_stream(
-    listen: Listen, scan: Scan, corpus: Path, tmp_path: Path
+    read_windows: Listen, scan: Scan, corpus: Path, tmp_path: Path
 ) -> None:
     for jobs in (1, 2):
-        listen(output=tmp_path / f"{jobs}.csv", jobs=jobs, **ALL)
+        read_windows(output=tmp_path / f"{jobs}.csv", jobs=jobs, **ALL)
     assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "2.csv").read_bytes()
     asked = ["--min-confidence", "0.6", "--dimensions", "--speaker", "part:1"]
     streamed = scan(corpus, "-o", "-", *asked).stdout
@@ -206,7 +206,7 @@ def test_the_same_command_once_more_finds_its_table_finished(
 
 
 def test_a_killed_run_goes_on_to_the_same_bytes(
-    listen: Listen, scan: Scan, tiny_bundle: Bundle, corpus: Path, tmp_path: Path
+    read_windows: Listen, scan: Scan, tiny_bundle: Bundle, corpus: Path, tmp_path: Path
 ) -> None:
     for index in range(30):
         write_voice(corpus / "anna" / f"more {index}.wav", seconds=2.0, seed=index)
@@ -219,32 +219,32 @@ def test_a_killed_run_goes_on_to_the_same_bytes(
     process.wait()
     assert not (tmp_path / "r.parquet").exists()
     assert "kept from earlier runs" in scan(*words).stdout
-    listen(speaker="folder", output=tmp_path / "fresh.parquet", jobs=2)
+    read_windows(speaker="folder", output=tmp_path / "fresh.parquet", jobs=2)
     assert (tmp_path / "r.parquet").read_bytes() == (tmp_path / "fresh.parquet").read_bytes()
 
 
 def test_rows_that_another_model_left_are_a_company_of_their_own(
-    listen: Listen, tmp_path: Path
+    read_windows: Listen, tmp_path: Path
 ) -> None:
     out = tmp_path / "r.parquet"
-    listen(output=out, window=2)
-    table = listen(output=out, update=True, exclude="ben", speaker="root")
+    read_windows(output=out, window=2)
+    table = read_windows(output=out, update=True, exclude="ben", speaker="root")
     raw, models = values(table, "unadapted"), table["model"].to_pylist()
     assert len(set(models)) == 2
     assert np.array_equal(values(table), adapted_by_hand(raw, models))
 
 
 def test_several_models_are_each_adapted_by_what_they_say_themselves(
-    listen: Listen, make_bundle: Callable[..., Bundle], tiny_bundle: Bundle, tmp_path: Path
+    read_windows: Listen, make_bundle: Callable[..., Bundle], tiny_bundle: Bundle, tmp_path: Path
 ) -> None:
     other = make_bundle(seed=5, name="other", labels=LABELS[::-1])
     models = [tiny_bundle.path, other.path]
     out = tmp_path / "r.csv"
-    listen(output=out, model=models, **ALL)
+    read_windows(output=out, model=models, **ALL)
     write_voice(tmp_path / "corpus" / "ben" / "take 11 b.wav", seed=77)
-    together = listen(output=out, update=True, model=models, **ALL)
+    together = read_windows(output=out, update=True, model=models, **ALL)
     for name, path in (("tiny", tiny_bundle.path), ("other", other.path)):
-        alone = listen(model=path, **ALL)
+        alone = read_windows(model=path, **ALL)
         for label in LABELS:
             assert together[f"p_{label}_{name}"].equals(alone[f"p_{label}"])
             assert together[f"unadapted_{label}_{name}"].equals(alone[f"unadapted_{label}"])
@@ -259,37 +259,37 @@ def test_several_models_are_each_adapted_by_what_they_say_themselves(
 
 
 def test_a_table_whose_unadapted_columns_were_dropped_is_not_adapted_twice(
-    listen: Listen, tmp_path: Path
+    read_windows: Listen, tmp_path: Path
 ) -> None:
     out = tmp_path / "r.parquet"
-    listen(output=out, speaker="folder")
+    read_windows(output=out, speaker="folder")
     table = pq.read_table(out)
     pq.write_table(table.drop_columns([f"unadapted_{label}" for label in LABELS]), out)
     with pytest.raises(UnreadableTableError, match=r"unadapted_angry, .* are missing"):
-        listen(output=out, speaker="folder", update=True)
+        read_windows(output=out, speaker="folder", update=True)
 
 
 def test_a_manifests_column_gives_way_to_an_estimate_of_its_name(
-    listen: Listen, corpus: Path, tmp_path: Path
+    read_windows: Listen, corpus: Path, tmp_path: Path
 ) -> None:
     manifest, out = corpus / "list.csv", tmp_path / "r.parquet"
     manifest.write_text("file,valence_est\nanna/take 00.wav,rated by hand\n")
-    plain = listen(manifest=manifest, output=out)
+    plain = read_windows(manifest=manifest, output=out)
     assert plain["valence_est"].to_pylist() == ["rated by hand"]
-    table = listen(manifest=manifest, output=out, update=True, dimensions=True)
+    table = read_windows(manifest=manifest, output=out, update=True, dimensions=True)
     assert table["manifest_valence_est"].to_pylist() == ["rated by hand"]
     assert table.schema.field("valence_est").type == pa.float32()
 
 
 @pytest.mark.parametrize("asked", [{"speaker": "tags"}, {"group_by": "tags"}])
 def test_a_column_of_lists_names_nobody(
-    listen: Listen, tmp_path: Path, asked: dict[str, Any]
+    read_windows: Listen, tmp_path: Path, asked: dict[str, Any]
 ) -> None:
     out = tmp_path / "r.parquet"
-    table = listen(output=out, limit=1)
+    table = read_windows(output=out, limit=1)
     pq.write_table(table.append_column("tags", pa.array([["a", "b"]])), out)
     with pytest.raises(UsageError, match="tags: the column holds list"):
-        listen(output=out, update=True, **asked)
+        read_windows(output=out, update=True, **asked)
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_a_column_of_lists_names_nobody(
     ],
 )
 def test_what_cannot_be_told_is_refused_with_what_to_do(
-    listen: Listen,
+    read_windows: Listen,
     make_bundle: Callable[..., Bundle],
     tmp_path: Path,
     asked: dict[str, Any],
@@ -314,5 +314,5 @@ def test_what_cannot_be_told_is_refused_with_what_to_do(
 ) -> None:
     bundle = make_bundle(labels=labels, folder=tmp_path / "strange")
     with pytest.raises(UsageError, match=said):
-        listen(model=bundle.path, output=tmp_path / "r.csv", **asked)
+        read_windows(model=bundle.path, output=tmp_path / "r.csv", **asked)
     assert not list(tmp_path.glob("r.csv*"))

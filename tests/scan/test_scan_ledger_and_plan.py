@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchemo.batch.known_rows import EARLIER, Ledger
+from batchemo.batch.chunk_store import PREVIOUS
+from batchemo.batch.known_rows import KnownRows
 from batchemo.batch.plan import (
     FILES_A_CHUNK,
     FIRST_CHUNK,
@@ -17,7 +18,7 @@ from batchemo.batch.plan import (
     Plan,
 )
 from batchemo.sources import Recording
-from batchemo.tables.rows import Row, to_batch
+from batchemo.tables.rows import RecordingResult, to_batch
 
 HALF = np.array([0.5, 0.5], np.float32)
 
@@ -28,7 +29,7 @@ def recording(name: int, *, size: int = 10, row: int | None = None) -> Recording
 
 def entries(*names: int, model: str = "m", reason: str | None = None) -> object:
     rows = [
-        Row(
+        RecordingResult(
             "/data",
             f"{name}.wav",
             reason=reason,
@@ -42,26 +43,26 @@ def entries(*names: int, model: str = "m", reason: str | None = None) -> object:
 
 
 def test_an_unchanged_recording_of_the_same_model_is_found_in_its_place() -> None:
-    ledger = Ledger("m")
-    ledger.add(EARLIER, 100, entries(1, 2, 3))
-    assert ledger.find(recording(2)) == (True, (EARLIER, 101))
+    known_rows = KnownRows("m")
+    known_rows.add(PREVIOUS, 100, entries(1, 2, 3))
+    assert known_rows.find(recording(2)) == (True, (PREVIOUS, 101))
 
 
 def test_what_is_new_changed_or_of_another_model_is_to_do() -> None:
-    ledger = Ledger("m")
-    ledger.add(EARLIER, 0, entries(1))
-    ledger.add(EARLIER, 1, entries(2, model="other"))
-    assert ledger.find(recording(9)) == (False, None)
-    assert ledger.find(recording(1, size=11)) == (True, None)
-    assert ledger.find(recording(2)) == (True, None)
-    assert ledger.find(Recording("/data", "1.wav", None, None)) == (True, None)
+    known_rows = KnownRows("m")
+    known_rows.add(PREVIOUS, 0, entries(1))
+    known_rows.add(PREVIOUS, 1, entries(2, model="other"))
+    assert known_rows.find(recording(9)) == (False, None)
+    assert known_rows.find(recording(1, size=11)) == (True, None)
+    assert known_rows.find(recording(2)) == (True, None)
+    assert known_rows.find(Recording("/data", "1.wav", None, None)) == (True, None)
 
 
 def test_failures_are_good_rows_unless_they_are_retried() -> None:
-    for retry, place in ((False, (EARLIER, 0)), (True, None)):
-        ledger = Ledger("m", retry_failed=retry)
-        ledger.add(EARLIER, 0, entries(1, reason="silent"))
-        assert ledger.find(recording(1)) == (True, place)
+    for retry, place in ((False, (PREVIOUS, 0)), (True, None)):
+        known_rows = KnownRows("m", retry_failed=retry)
+        known_rows.add(PREVIOUS, 0, entries(1, reason="silent"))
+        assert known_rows.find(recording(1)) == (True, place)
 
 
 @pytest.mark.parametrize(
@@ -71,51 +72,53 @@ def test_failures_are_good_rows_unless_they_are_retried() -> None:
 def test_an_interrupted_run_may_have_given_up_a_recording_for_no_fault_of_its_own(
     reason: str | None, kept: bool
 ) -> None:
-    ledger = Ledger("m")
-    ledger.add(0, 0, entries(1, reason=reason), interrupted=True)
-    assert ledger.find(recording(1)) == (True, (0, 0) if kept else None)
+    known_rows = KnownRows("m")
+    known_rows.add(0, 0, entries(1, reason=reason), interrupted=True)
+    assert known_rows.find(recording(1)) == (True, (0, 0) if kept else None)
 
 
 def test_rows_without_their_windows_are_good_for_nothing() -> None:
-    ledger = Ledger("m")
-    ledger.add(EARLIER, 0, entries(1), complete=False)
-    assert ledger.find(recording(1)) == (True, None)
+    known_rows = KnownRows("m")
+    known_rows.add(PREVIOUS, 0, entries(1), complete=False)
+    assert known_rows.find(recording(1)) == (True, None)
 
 
 def test_a_later_entry_replaces_the_earlier_and_keeps_its_turn() -> None:
-    ledger = Ledger("m")
-    ledger.add(EARLIER, 0, entries(1, 2))
-    ledger.add(7, 0, entries(1))
-    assert ledger.find(recording(1)) == (True, (7, 0))
-    assert [place for place, _, _ in ledger.unasked()] == [(7, 0), (EARLIER, 1)]
-    ledger.ask(recording(1))
-    assert [place for place, _, _ in ledger.unasked()] == [(EARLIER, 1)]
+    known_rows = KnownRows("m")
+    known_rows.add(PREVIOUS, 0, entries(1, 2))
+    known_rows.add(7, 0, entries(1))
+    assert known_rows.find(recording(1)) == (True, (7, 0))
+    assert [place for place, _, _ in known_rows.unasked()] == [(7, 0), (PREVIOUS, 1)]
+    known_rows.ask(recording(1))
+    assert [place for place, _, _ in known_rows.unasked()] == [(PREVIOUS, 1)]
 
 
 def test_a_recording_that_cannot_be_reached_keeps_its_earlier_row_where_that_is_asked() -> None:
     away = Recording("/data", "1.wav", None, None)
-    for keep, place in ((True, (EARLIER, 0)), (False, None)):
-        ledger = Ledger("m", keep_unreachable=keep)
-        ledger.add(EARLIER, 0, entries(1))
-        assert ledger.find(away) == (True, place)
+    for keep, place in ((True, (PREVIOUS, 0)), (False, None)):
+        known_rows = KnownRows("m", keep_unreachable=keep)
+        known_rows.add(PREVIOUS, 0, entries(1))
+        assert known_rows.find(away) == (True, place)
 
 
 def test_a_changed_recording_beyond_the_limit_is_not_among_those_asked_for() -> None:
-    ledger = Ledger("m")
-    ledger.add(EARLIER, 0, entries(1))
-    plan = Plan(ledger, limit=0)
+    known_rows = KnownRows("m")
+    known_rows.add(PREVIOUS, 0, entries(1))
+    plan = Plan(known_rows, limit=0)
     assert list(plan.chunks([recording(1, size=11)])) == []
-    assert [place for place, _, _ in ledger.unasked()] == [(EARLIER, 0)]
+    assert [place for place, _, _ in known_rows.unasked()] == [(PREVIOUS, 0)]
 
 
 def test_the_same_name_below_another_root_is_another_recording() -> None:
-    ledger = Ledger("m")
-    ledger.add(EARLIER, 0, entries(1))
-    assert ledger.find(Recording("/other", "1.wav", 10, 1000)) == (False, None)
+    known_rows = KnownRows("m")
+    known_rows.add(PREVIOUS, 0, entries(1))
+    assert known_rows.find(Recording("/other", "1.wav", 10, 1000)) == (False, None)
 
 
 def test_the_first_chunks_are_small_and_none_is_large() -> None:
-    sizes = [len(c.recordings) for c in Plan(Ledger("m")).chunks(recording(i) for i in range(500))]
+    sizes = [
+        len(c.recordings) for c in Plan(KnownRows("m")).chunks(recording(i) for i in range(500))
+    ]
     assert sizes[0] == FIRST_CHUNK
     assert max(sizes) == FILES_A_CHUNK
     assert sum(sizes) == 500
@@ -123,16 +126,16 @@ def test_the_first_chunks_are_small_and_none_is_large() -> None:
 
 def test_long_recordings_get_chunks_of_their_own() -> None:
     long = [recording(i, size=2**30) for i in range(3)]
-    assert [len(chunk.recordings) for chunk in Plan(Ledger("m")).chunks(iter(long))] == [1, 1, 1]
+    assert [len(chunk.recordings) for chunk in Plan(KnownRows("m")).chunks(iter(long))] == [1, 1, 1]
 
 
 def test_the_limit_counts_what_is_to_do_and_not_what_is_kept() -> None:
-    ledger = Ledger("m")
-    ledger.add(EARLIER, 0, entries(0, 1, 2))
-    plan = Plan(ledger, limit=2)
+    known_rows = KnownRows("m")
+    known_rows.add(PREVIOUS, 0, entries(0, 1, 2))
+    plan = Plan(known_rows, limit=2)
     chunks = list(plan.chunks(recording(i) for i in range(10)))
     assert [r.file for chunk in chunks for r in chunk.recordings] == ["3.wav", "4.wav"]
-    assert (plan.tally.kept, plan.tally.new, plan.tally.whole) == (3, 2, False)
+    assert (plan.counts.kept, plan.counts.new, plan.counts.whole) == (3, 2, False)
 
 
 @given(
@@ -143,18 +146,18 @@ def test_the_limit_counts_what_is_to_do_and_not_what_is_kept() -> None:
 def test_the_runs_spell_out_the_order_of_the_recordings(
     names: list[int], known: set[int], manifest: bool
 ) -> None:
-    ledger = Ledger("m")
+    known_rows = KnownRows("m")
     earlier = sorted(known)
     if earlier:
-        ledger.add(EARLIER, 0, entries(*earlier))
-    plan = Plan(ledger)
+        known_rows.add(PREVIOUS, 0, entries(*earlier))
+    plan = Plan(known_rows)
     found = [recording(name, row=i if manifest else None) for i, name in enumerate(names)]
     chunks = {chunk.number: chunk for chunk in plan.chunks(found)}
     spelled = []
     for run in plan.runs:
         for offset in range(run.length):
             row = run.start + offset
-            if run.source == EARLIER:
+            if run.source == PREVIOUS:
                 name = earlier[row]
             else:
                 name = int(Path(chunks[run.source].recordings[row].file).stem)
@@ -163,9 +166,9 @@ def test_the_runs_spell_out_the_order_of_the_recordings(
 
 
 def test_rows_that_nobody_asked_for_come_last_with_their_own_columns() -> None:
-    plan = Plan(Ledger("m"))
+    plan = Plan(KnownRows("m"))
     list(plan.chunks([recording(1)]))
-    plan.keep((EARLIER, 4))
-    plan.keep((EARLIER, 5))
+    plan.keep((PREVIOUS, 4))
+    plan.keep((PREVIOUS, 5))
     last = plan.runs[-1]
-    assert (last.source, last.start, last.length, last.manifest) == (EARLIER, 4, 2, OWN)
+    assert (last.source, last.start, last.length, last.manifest) == (PREVIOUS, 4, 2, OWN)

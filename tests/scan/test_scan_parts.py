@@ -7,14 +7,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from batchemo.batch.chunk_store import Parts
+from batchemo.batch.chunk_store import ChunkStore
 from batchemo.common import files
 
 BATCH = pa.record_batch({"file": ["a", "b"], "size": [1, 2]})
 
 
 def test_a_part_is_read_back_by_its_number(tmp_path: Path) -> None:
-    parts = Parts(tmp_path)
+    parts = ChunkStore(tmp_path)
     parts.write(12, BATCH)
     parts.write(3, BATCH)
     assert parts.numbers() == [3, 12]
@@ -24,7 +24,7 @@ def test_a_part_is_read_back_by_its_number(tmp_path: Path) -> None:
 
 
 def test_a_part_may_have_more_columns_than_are_wanted_but_not_fewer(tmp_path: Path) -> None:
-    parts = Parts(tmp_path)
+    parts = ChunkStore(tmp_path)
     parts.write(0, BATCH)
     fewer = pa.schema([("file", pa.string())])
     table = parts.read(0, fewer)
@@ -35,7 +35,7 @@ def test_a_part_may_have_more_columns_than_are_wanted_but_not_fewer(tmp_path: Pa
 
 @pytest.mark.parametrize("keep", [0, 10, 200])
 def test_a_damaged_part_is_no_part(tmp_path: Path, keep: int) -> None:
-    parts = Parts(tmp_path)
+    parts = ChunkStore(tmp_path)
     parts.write(0, BATCH)
     (path,) = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:keep])
@@ -53,13 +53,13 @@ def test_a_part_has_no_name_before_it_is_synced(
 
     monkeypatch.setattr(files, "sync", power_cut)
     with pytest.raises(OSError, match="power cut"):
-        Parts(tmp_path).write(0, BATCH)
+        ChunkStore(tmp_path).write(0, BATCH)
     assert seen == [[".000000000.part.arrow.unfinished"]]
-    assert Parts(tmp_path).numbers() == []
+    assert ChunkStore(tmp_path).numbers() == []
 
 
 def test_to_discard_removes_finished_and_unfinished_parts(tmp_path: Path) -> None:
-    parts = Parts(tmp_path)
+    parts = ChunkStore(tmp_path)
     parts.write(0, BATCH)
     (tmp_path / ".000000001.part.arrow.unfinished").touch()
     parts.discard()
@@ -67,7 +67,7 @@ def test_to_discard_removes_finished_and_unfinished_parts(tmp_path: Path) -> Non
 
 
 def test_a_part_with_a_byte_that_is_no_utf8_is_no_part(tmp_path: Path) -> None:
-    parts = Parts(tmp_path)
+    parts = ChunkStore(tmp_path)
     parts.write(0, pa.record_batch({"file": ["a long name.wav"]}))
     (path,) = tmp_path.iterdir()
     path.write_bytes(path.read_bytes().replace(b"long name", b"long \xffame"))

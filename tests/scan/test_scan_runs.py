@@ -14,7 +14,7 @@ from scanning import COMMAND, Scan
 from signals import write_voice
 
 from batchemo.batch.options import ScanOptions
-from batchemo.tables.columns import FILES
+from batchemo.tables.columns import RECORDINGS
 from batchemo.tables.read import open_table
 
 
@@ -38,7 +38,7 @@ def test_every_recording_becomes_a_row_in_the_order_of_paths(
         path.relative_to(corpus).as_posix() for path in corpus.rglob("*.wav")
     )
     assert set(table["root"].to_pylist()) == {str(corpus)}
-    columns = [name for name in FILES if name != "p_<label>"]
+    columns = [name for name in RECORDINGS if name != "p_<label>"]
     assert [name for name in table.column_names if not name.startswith("p_")] == columns
 
 
@@ -349,11 +349,11 @@ def test_an_empty_folder_gives_an_empty_table(scan: Scan, tmp_path: Path, out: P
 
 def test_the_table_tells_how_it_was_made(corpus: Path, scan: Scan, out: Path) -> None:
     scan(corpus, "-o", out, "--hop", "1")
-    account = open_table(out).run
-    assert account["model"] == "tiny"
-    assert account["hop"] == 1.0
-    assert account["labels"] == ["neutral", "happy", "sad", "angry"]
-    assert account["sources"]["paths"] == [str(corpus)]
+    provenance = open_table(out).run
+    assert provenance["model"] == "tiny"
+    assert provenance["hop"] == 1.0
+    assert provenance["labels"] == ["neutral", "happy", "sad", "angry"]
+    assert provenance["sources"]["paths"] == [str(corpus)]
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,13 @@ import soundfile
 from scanning import COMMAND, Scan, environment, wait_until
 from signals import voice, write_voice
 
-from batchemo.audio import ListenOptions
+from batchemo.audio import WindowConfig
 from batchemo.bundles import Bundle
-from batchemo.features import get_recipe
-from batchemo.inference.loaded import load_tools, wishes_of
-from batchemo.inference.settings import Settings
+from batchemo.features import get_feature_set
+from batchemo.inference.loaded import load_model, shared_windows
+from batchemo.inference.settings import ModelSettings
 from batchemo.tables.columns import models_of
-from batchemo.tables.read import open_table, read_files_table
+from batchemo.tables.read import open_table, read_recordings_table
 
 LABELS = ["neutral", "happy", "sad", "angry"]
 MODELS = {
@@ -36,7 +36,7 @@ MODELS = {
 
 
 @dataclass(frozen=True)
-class Panel:
+class ModelSet:
     """Runs scans with some of the models."""
 
     bundles: dict[str, Bundle]
@@ -53,16 +53,16 @@ class Panel:
 
 
 @pytest.fixture
-def panel(make_bundle: Callable[..., Bundle]) -> Panel:
+def model_set(make_bundle: Callable[..., Bundle]) -> ModelSet:
     bundles = {}
     for seed, (name, told) in enumerate(MODELS.items()):
-        recipe = get_recipe("logmel64" if name == "speech" else name)
+        recipe = get_feature_set("logmel64" if name == "speech" else name)
         # The sums of what was never normalised are large: a mild net says more than 0 and 1.
         mild = {"method": "temperature", "temperature": 1.0 if name == "speech" else 400.0}
         bundles[name] = make_bundle(
             seed=seed, name=name, recipe=recipe.to_dict(), calibration=mild, **told
         )
-    return Panel(bundles)
+    return ModelSet(bundles)
 
 
 ALL = " ".join(MODELS)
@@ -78,17 +78,17 @@ def probabilities(table: pa.Table, suffix: str = "") -> np.ndarray:
 
 
 def test_each_model_says_what_it_says_alone_bit_for_bit_whatever_the_number_of_workers(
-    corpus: Path, panel: Panel, tmp_path: Path
+    corpus: Path, model_set: ModelSet, tmp_path: Path
 ) -> None:
     write_voice(corpus / "long.wav", seconds=11.3, rate=44_100, seed=90)
     together, windows = tmp_path / "r.parquet", tmp_path / "s.parquet"
-    panel.scan(ALL, corpus, "-o", together, "--segments", windows, "-j", "2")
-    panel.scan(ALL, corpus, "-o", tmp_path / "one.parquet", "-j", "1")
+    model_set.scan(ALL, corpus, "-o", together, "--segments", windows, "-j", "2")
+    model_set.scan(ALL, corpus, "-o", tmp_path / "one.parquet", "-j", "1")
     assert together.read_bytes() == (tmp_path / "one.parquet").read_bytes()
     table, over_time = pq.read_table(together), pq.read_table(windows)
     for name in MODELS:
         alone, alone_windows = tmp_path / f"{name}.parquet", tmp_path / f"{name}-s.parquet"
-        panel.scan(name, corpus, "-o", alone, "--segments", alone_windows, "-j", "1")
+        model_set.scan(name, corpus, "-o", alone, "--segments", alone_windows, "-j", "1")
         expected = pq.read_table(alone)
         same = {
             "emotion": f"emotion_{name}",
@@ -105,10 +105,10 @@ def test_each_model_says_what_it_says_alone_bit_for_bit_whatever_the_number_of_w
 
 
 def test_the_plain_columns_are_the_mean_of_the_models_and_agreement_counts_them(
-    corpus: Path, panel: Panel, out: Path
+    corpus: Path, model_set: ModelSet, out: Path
 ) -> None:
     names = ("speech", "frames62", "stats162")
-    panel.scan(" ".join(names), corpus, "-o", out)
+    model_set.scan(" ".join(names), corpus, "-o", out)
     table = pq.read_table(out)
     mean = np.mean([probabilities(table, f"_{name}").astype(float) for name in names], axis=0)
     assert np.array_equal(probabilities(table), mean.astype(np.float32))
@@ -120,8 +120,10 @@ def test_the_plain_columns_are_the_mean_of_the_models_and_agreement_counts_them(
     assert len(set(table["agreement"].to_pylist())) > 1
 
 
-def test_the_columns_stand_in_the_documented_order(corpus: Path, panel: Panel, out: Path) -> None:
-    panel.scan("stats162 speech", corpus, "-o", out, "--limit", "1")
+def test_the_columns_stand_in_the_documented_order(
+    corpus: Path, model_set: ModelSet, out: Path
+) -> None:
+    model_set.scan("stats162 speech", corpus, "-o", out, "--limit", "1")
     (row,) = pq.read_table(out).to_pylist()
     p = [f"p_{label}" for label in LABELS[::-1]]
     assert list(row)[5:] == [
@@ -133,15 +135,15 @@ def test_the_columns_stand_in_the_documented_order(corpus: Path, panel: Panel, o
         *("windows", "duration", "sample_rate", "channels", "rms_db", "clipped", "silence"),
         *("size", "mtime", "model"),
     ]
-    first, second = (panel.bundles[name].digest[:12] for name in ("stats162", "speech"))
+    first, second = (model_set.bundles[name].digest[:12] for name in ("stats162", "speech"))
     assert row["model"] == f"stats162@{first} + speech@{second}"
 
 
 def test_windows_count_the_rows_of_the_segments_table(
-    corpus: Path, panel: Panel, tmp_path: Path, out: Path
+    corpus: Path, model_set: ModelSet, tmp_path: Path, out: Path
 ) -> None:
     windows = tmp_path / "s.csv"
-    panel.scan(ALL, corpus, "-o", out, "--segments", windows)
+    model_set.scan(ALL, corpus, "-o", out, "--segments", windows)
     (rows,) = [pa.Table.from_batches(open_table(windows).batches())]
     assert rows.num_rows == sum(pq.read_table(out)["windows"].to_pylist())
     assert rows.column_names[:5] == ["root", "file", "model", "start", "end"]
@@ -150,32 +152,32 @@ def test_windows_count_the_rows_of_the_segments_table(
 
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
 def test_an_update_ends_in_the_bytes_of_a_fresh_run(
-    corpus: Path, panel: Panel, tmp_path: Path, ending: str
+    corpus: Path, model_set: ModelSet, tmp_path: Path, ending: str
 ) -> None:
     out, fresh = tmp_path / f"r.{ending}", tmp_path / f"fresh.{ending}"
     windows, fresh_windows = tmp_path / f"s.{ending}", tmp_path / f"fresh-s.{ending}"
-    panel.scan(ALL, corpus, "-o", out, "--segments", windows, "-j", "1")
+    model_set.scan(ALL, corpus, "-o", out, "--segments", windows, "-j", "1")
     write_voice(corpus / "anna" / "take 05 b.wav", seed=50)
-    told = panel.scan(ALL, corpus, "-o", out, "--segments", windows, "--update", "-j", "2")
+    told = model_set.scan(ALL, corpus, "-o", out, "--segments", windows, "--update", "-j", "2")
     assert "1 recording analysed, 12 kept" in told
-    panel.scan(ALL, corpus, "-o", fresh, "--segments", fresh_windows, "-j", "2")
+    model_set.scan(ALL, corpus, "-o", fresh, "--segments", fresh_windows, "-j", "2")
     assert out.read_bytes() == fresh.read_bytes()
     assert windows.read_bytes() == fresh_windows.read_bytes()
 
 
 def test_a_killed_run_goes_on_to_the_same_bytes(
-    corpus: Path, panel: Panel, tmp_path: Path, out: Path
+    corpus: Path, model_set: ModelSet, tmp_path: Path, out: Path
 ) -> None:
     for index in range(30):
         write_voice(corpus / f"more {index}.wav", seconds=4.0, seed=index)
-    command = [*COMMAND, "scan", *panel.words(*MODELS), str(corpus), "-o", str(out), "-j", "1"]
+    command = [*COMMAND, "scan", *model_set.words(*MODELS), str(corpus), "-o", str(out), "-j", "1"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     wait_until(lambda: bool(list(tmp_path.glob("r.parquet.parts/*.part.arrow"))))
     process.send_signal(signal.SIGTERM)
     process.wait()
     assert not out.exists()
-    assert "kept from earlier runs" in panel.scan(ALL, corpus, "-o", out)
-    panel.scan(ALL, corpus, "-o", tmp_path / "fresh.parquet")
+    assert "kept from earlier runs" in model_set.scan(ALL, corpus, "-o", out)
+    model_set.scan(ALL, corpus, "-o", tmp_path / "fresh.parquet")
     assert out.read_bytes() == (tmp_path / "fresh.parquet").read_bytes()
 
 
@@ -188,26 +190,26 @@ def test_a_killed_run_goes_on_to_the_same_bytes(
     ],
 )
 def test_an_update_with_other_models_computes_all_again(
-    corpus: Path, panel: Panel, tmp_path: Path, out: Path, before: str, after: str
+    corpus: Path, model_set: ModelSet, tmp_path: Path, out: Path, before: str, after: str
 ) -> None:
     windows, fresh_windows = tmp_path / "s.parquet", tmp_path / "fresh-s.parquet"
-    panel.scan(before, corpus, "-o", out, "--segments", windows)
-    told = panel.scan(after, corpus, "-o", out, "--segments", windows, "--update")
+    model_set.scan(before, corpus, "-o", out, "--segments", windows)
+    told = model_set.scan(after, corpus, "-o", out, "--segments", windows, "--update")
     assert "12 recordings analysed" in told
     fresh = tmp_path / "fresh.parquet"
-    panel.scan(after, corpus, "-o", fresh, "--segments", fresh_windows)
+    model_set.scan(after, corpus, "-o", fresh, "--segments", fresh_windows)
     assert out.read_bytes() == fresh.read_bytes()
     assert windows.read_bytes() == fresh_windows.read_bytes()
 
 
 def test_rows_that_other_models_left_keep_their_verdict_and_their_windows(
-    corpus: Path, panel: Panel, tmp_path: Path, out: Path
+    corpus: Path, model_set: ModelSet, tmp_path: Path, out: Path
 ) -> None:
     windows = tmp_path / "s.parquet"
-    panel.scan("speech", corpus, "-o", out, "--segments", windows)
+    model_set.scan("speech", corpus, "-o", out, "--segments", windows)
     before = {row["file"]: row for row in pq.read_table(out).to_pylist()}
     words = (corpus / "anna", "-o", out, "--segments", windows, "--update")
-    panel.scan("speech frames62", *words)
+    model_set.scan("speech frames62", *words)
     left = [row for row in pq.read_table(out).to_pylist() if row["root"] == str(corpus)]
     assert [row["file"] for row in left] == sorted(before)
     for row in left:
@@ -216,17 +218,17 @@ def test_rows_that_other_models_left_keep_their_verdict_and_their_windows(
     over_time = pq.read_table(windows).to_pylist()
     assert len(over_time) == sum(pq.read_table(out)["windows"].to_pylist())
     assert {row["model"] for row in over_time if row["root"] == str(corpus)} == {None}
-    assert "6 kept" in panel.scan("speech frames62", *words), "their windows can be found again"
+    assert "6 kept" in model_set.scan("speech frames62", *words), "their windows can be found again"
 
 
 def test_a_recording_that_one_model_cannot_use_has_failed(
-    corpus: Path, panel: Panel, make_bundle: Callable[..., Bundle], out: Path
+    corpus: Path, model_set: ModelSet, make_bundle: Callable[..., Bundle], out: Path
 ) -> None:
     short = make_bundle(name="short", window=0.2, hop=0.2, window_range=[0.2, 9.0], labels=LABELS)
     sound = np.concatenate([voice(0.6), np.zeros(40 * 16_000)])
     soundfile.write(corpus / "barely.wav", sound, 16_000)
-    panel.scan("speech", corpus / "barely.wav", "-o", out)
-    told = panel.scan(
+    model_set.scan("speech", corpus / "barely.wav", "-o", out)
+    told = model_set.scan(
         "speech", corpus, "-m", short.path, "-o", out, "--overwrite", "--limit", "13", code=3
     )
     assert "barely.wav: no_speech" in told
@@ -235,12 +237,21 @@ def test_a_recording_that_one_model_cannot_use_has_failed(
 
 
 def test_one_recording_that_hangs_or_crashes_costs_only_itself(
-    corpus: Path, panel: Panel, out: Path
+    corpus: Path, model_set: ModelSet, out: Path
 ) -> None:
     write_voice(corpus / "anna" / "hang.wav")
     write_voice(corpus / "ben" / "segfault.wav")
     ended = subprocess.run(
-        [*COMMAND, "scan", *panel.words(*MODELS), str(corpus), "-o", str(out), "--timeout", "2s"],
+        [
+            *COMMAND,
+            "scan",
+            *model_set.words(*MODELS),
+            str(corpus),
+            "-o",
+            str(out),
+            "--timeout",
+            "2s",
+        ],
         capture_output=True,
         text=True,
         timeout=120,
@@ -255,15 +266,15 @@ def test_one_recording_that_hangs_or_crashes_costs_only_itself(
 
 
 def test_a_manifests_columns_give_way_to_the_models(
-    corpus: Path, panel: Panel, tmp_path: Path, out: Path
+    corpus: Path, model_set: ModelSet, tmp_path: Path, out: Path
 ) -> None:
     manifest = corpus / "list.csv"
     manifest.write_text("file,agreement,emotion_speech,p_x\nben/take 06.wav,much,joy,1\n")
-    panel.scan("speech", "--manifest", manifest, "-o", out)
+    model_set.scan("speech", "--manifest", manifest, "-o", out)
     assert pq.read_table(out)["emotion_speech"].to_pylist() == ["joy"]
     gone = "file\n" + "ben/take 07.wav\n"
     manifest.write_text(gone)
-    panel.scan("speech frames62", "--manifest", manifest, "-o", out, "--update")
+    model_set.scan("speech frames62", "--manifest", manifest, "-o", out, "--update")
     table = pq.read_table(out)
     assert models_of(table.column_names) == ["speech", "frames62"]
     new, kept = table.to_pylist()
@@ -272,13 +283,13 @@ def test_a_manifests_columns_give_way_to_the_models(
     assert (kept["manifest_emotion_speech"], kept["p_x"]) == ("joy", 1)
 
 
-def test_the_table_tells_how_each_model_heard(corpus: Path, panel: Panel, out: Path) -> None:
-    panel.scan("frames62 stats162", corpus, "-o", out, "--hop", "1.5", "--limit", "2")
-    account = open_table(out).run
-    told = [(each["model"], each["window"], each["hop"]) for each in account["models"]]
+def test_the_table_tells_how_each_model_heard(corpus: Path, model_set: ModelSet, out: Path) -> None:
+    model_set.scan("frames62 stats162", corpus, "-o", out, "--hop", "1.5", "--limit", "2")
+    provenance = open_table(out).run
+    told = [(each["model"], each["window"], each["hop"]) for each in provenance["models"]]
     assert told == [("frames62", 3.5, 1.5), ("stats162", 3.0, 1.5)]
-    assert account["labels"] == LABELS
-    assert account["models"][1]["labels"] == LABELS[::-1]
+    assert provenance["labels"] == LABELS
+    assert provenance["models"][1]["labels"] == LABELS[::-1]
     (model,) = set(pq.read_table(out)["model"].to_pylist())
     first, second = str(model).split(" + ")
     assert first.endswith("hop=1.5")
@@ -286,19 +297,27 @@ def test_the_table_tells_how_each_model_heard(corpus: Path, panel: Panel, out: P
 
 
 def test_summary_dry_run_and_csv_on_a_stream_know_several(
-    corpus: Path, panel: Panel, tmp_path: Path
+    corpus: Path, model_set: ModelSet, tmp_path: Path
 ) -> None:
     out, summary = tmp_path / "r.csv", tmp_path / "counts.csv"
     words = (corpus, "-o", out, "--summary", summary, "--group-by", "emotion_frames62")
-    panel.scan("speech frames62", *words)
+    model_set.scan("speech frames62", *words)
     assert set(summary.read_text().splitlines()[1].split(",")[0].strip('"').split()) <= set(LABELS)
-    dry = panel.scan("speech frames62", corpus, "-o", out, "--update", "--dry-run")
+    dry = model_set.scan("speech frames62", corpus, "-o", out, "--update", "--dry-run")
     assert "unchanged 12 recordings" in dry
-    command = [*COMMAND, "scan", *panel.words("speech", "frames62"), str(corpus), "-o", "-", "-q"]
+    command = [
+        *COMMAND,
+        "scan",
+        *model_set.words("speech", "frames62"),
+        str(corpus),
+        "-o",
+        "-",
+        "-q",
+    ]
     assert subprocess.run(command, capture_output=True, check=True).stdout == out.read_bytes()
     parquet = tmp_path / "r.parquet"
-    panel.scan("speech frames62", corpus, "-o", parquet)
-    assert read_files_table(out).equals(read_files_table(parquet))
+    model_set.scan("speech frames62", corpus, "-o", parquet)
+    assert read_recordings_table(out).equals(read_recordings_table(parquet))
 
 
 @pytest.mark.parametrize(
@@ -343,22 +362,25 @@ def test_names_that_make_one_column_of_two_are_refused(
 
 
 def test_what_models_share_is_computed_once(
-    panel: Panel, make_bundle: Callable[..., Bundle]
+    model_set: ModelSet, make_bundle: Callable[..., Bundle]
 ) -> None:
-    twin = make_bundle(name="twin", recipe=get_recipe("stats162").to_dict(), labels=LABELS)
-    bundles = [*panel.bundles.values(), twin]
-    wishes = wishes_of([load_tools(Settings(str(bundle.path))) for bundle in bundles])
-    assert [wish.listening for wish in wishes] == [
-        ListenOptions(rate=16_000, window=3.0, hop=1.5),
-        ListenOptions(rate=22_050, window=3.5, hop=1.75),
-        ListenOptions(rate=22_050, window=3.0, hop=1.5),
+    twin = make_bundle(name="twin", recipe=get_feature_set("stats162").to_dict(), labels=LABELS)
+    bundles = [*model_set.bundles.values(), twin]
+    wishes = shared_windows([load_model(ModelSettings(str(bundle.path))) for bundle in bundles])
+    assert [wish.window_config for wish in wishes] == [
+        WindowConfig(rate=16_000, window=3.0, hop=1.5),
+        WindowConfig(rate=22_050, window=3.5, hop=1.75),
+        WindowConfig(rate=22_050, window=3.0, hop=1.5),
     ]
-    assert wishes[2].recipes == {get_recipe("stats162"): [2, 4], get_recipe("mfcc40"): [3]}
+    assert wishes[2].recipes == {
+        get_feature_set("stats162"): [2, 4],
+        get_feature_set("mfcc40"): [3],
+    }
 
 
-def test_the_log_names_all_models(corpus: Path, panel: Panel, out: Path) -> None:
+def test_the_log_names_all_models(corpus: Path, model_set: ModelSet, out: Path) -> None:
     log = out.with_name("log.jsonl")
-    panel.scan("speech frames62", corpus, "-o", out, "--log-json", log, "--limit", "2")
+    model_set.scan("speech frames62", corpus, "-o", out, "--log-json", log, "--limit", "2")
     events = [json.loads(line) for line in log.read_text().splitlines()]
     assert events[0]["model"].split("@")[0] == "speech"
     assert " + frames62@" in events[0]["model"]

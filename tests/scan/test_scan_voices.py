@@ -9,9 +9,9 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchemo.bundles.speaker_adaptation import adapt, log_of
-from batchemo.inference.postprocess import Voices
-from batchemo.tables.rows import Row, to_batch
+from batchemo.bundles.speaker_adaptation import adapt, log_probabilities
+from batchemo.inference.postprocess import SpeakerAdapter
+from batchemo.tables.rows import RecordingResult, to_batch
 
 LABELS = ("happy", "sad", "angry")
 
@@ -20,18 +20,18 @@ speakers = st.none() | st.text(st.characters(exclude_categories=("Cs",)), max_si
 cases = st.lists(st.tuples(speakers, st.integers(0, 2**32 - 1)), min_size=1, max_size=12)
 
 
-def raw(seeds: list[int]) -> list[Row]:
+def raw(seeds: list[int]) -> list[RecordingResult]:
     """Rows of made probabilities; every third recording has failed."""
     drawn = [np.random.default_rng(seed).dirichlet(np.ones(3)).astype(np.float32) for seed in seeds]
     return [
-        Row("/r", f"{i}.wav", reason="empty")
+        RecordingResult("/r", f"{i}.wav", reason="empty")
         if i % 3 == 2
-        else Row("/r", f"{i}.wav", probabilities=p)
+        else RecordingResult("/r", f"{i}.wav", probabilities=p)
         for i, p in enumerate(drawn)
     ]
 
 
-def table_of(rows: list[Row], column: list[Any]) -> pa.Table:
+def table_of(rows: list[RecordingResult], column: list[Any]) -> pa.Table:
     batch = to_batch(rows, labels=LABELS, model="m", segments=False)
     return pa.Table.from_batches([batch]).append_column("who", pa.array(column, pa.string()))
 
@@ -41,7 +41,7 @@ def test_each_speaker_is_adapted_alone_whatever_the_name(
     drawn: list[tuple[str | None, int]], data: st.DataObject
 ) -> None:
     rows, names = raw([seed for _, seed in drawn]), [name for name, _ in drawn]
-    table, voices = table_of(rows, names), Voices("who", LABELS, ())
+    table, voices = table_of(rows, names), SpeakerAdapter("who", LABELS, ())
     cut = data.draw(st.integers(0, len(rows)))
     for portion in (table.slice(cut), table.slice(0, cut)):
         voices.learn(portion)
@@ -49,11 +49,11 @@ def test_each_speaker_is_adapted_alone_whatever_the_name(
     for name in set(names):
         theirs = [i for i, each in enumerate(names) if each == name and i % 3 != 2]
         before = np.array([rows[i].probabilities for i in theirs]).reshape(-1, 3)
-        after = adapt(log_of(before)).astype(np.float32) if name else before
+        after = adapt(log_probabilities(before)).astype(np.float32) if name else before
         assert np.array_equal(found[theirs], after)
     assert np.isnan(found[2::3]).all()
     nameless = sum(not name for i, name in enumerate(names) if i % 3 != 2)
-    assert [told.split()[0] for told in voices.cautions()] == [str(nameless)] * (nameless > 0)
+    assert [told.split()[0] for told in voices.warnings()] == [str(nameless)] * (nameless > 0)
 
 
 def test_numbers_and_dates_name_speakers_too() -> None:
@@ -63,7 +63,7 @@ def test_numbers_and_dates_name_speakers_too() -> None:
     typed = numbers.set_column(column, "who", pa.array([1, 2, 3, 2]))
     found = []
     for table in (numbers, typed):
-        voices = Voices("who", LABELS, ())
+        voices = SpeakerAdapter("who", LABELS, ())
         voices.learn(table)
         found.append(voices.adapted(table))
     assert np.array_equal(*found, equal_nan=True)

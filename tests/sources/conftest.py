@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from batchemo.sources import SourceOptions, Tally, open_sources
+from batchemo.sources import Skipped, SourceOptions, open_sources
 
 Make = Callable[..., str]
-Find = Callable[..., tuple[list[str], Tally]]
+Find = Callable[..., tuple[list[str], Skipped]]
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def make(tmp_path: Path) -> Make:
 def find() -> Find:
     """Returns the files that the sources give, in their order, and the tally."""
 
-    def find(*paths: str, **options) -> tuple[list[str], Tally]:
+    def find(*paths: str, **options) -> tuple[list[str], Skipped]:
         sources = open_sources(SourceOptions(paths=paths, **options))
-        return [recording.file for recording in sources], sources.tally
+        return [recording.file for recording in sources], sources.skipped
 
     return find

@@ -16,7 +16,7 @@ def listed(root, entries, **options):
     path = Path(root, "entries.list")
     path.write_bytes(entries)
     sources = open_sources(SourceOptions(files_from=str(path), **{"base": root, **options}))
-    return [(recording.root, recording.file) for recording in sources], sources.tally
+    return [(recording.root, recording.file) for recording in sources], sources.skipped
 
 
 def test_every_line_is_a_file(make):
@@ -58,9 +58,9 @@ def test_the_base_is_the_current_folder_unless_given(make, monkeypatch):
 
 def test_a_folder_in_a_list_is_walked(make):
     root = make("s/b/1.wav", "s/2.wav", "s/.3.wav", "s/4.txt", "a.wav")
-    found, tally = listed(root, b"s/\na.wav\n")
+    found, skipped = listed(root, b"s/\na.wav\n")
     assert found == [(f"{root}/s", "2.wav"), (f"{root}/s", "b/1.wav"), (root, "a.wav")]
-    assert tally.hidden == 1
+    assert skipped.hidden == 1
 
 
 def test_a_file_that_is_not_there_is_given_without_facts(make):
@@ -84,11 +84,11 @@ def test_what_names_no_recording_is_told_and_the_rest_goes_on(make):
     root = make("a.wav", "b.wav")
     os.mkfifo(f"{root}/pipe.wav")
     entries = b"a.wav\0a.wav\npipe.wav\n" + b"x" * 300_000 + b"\nb.wav\n"
-    found, tally = listed(root, entries)
+    found, skipped = listed(root, entries)
     assert found == [(root, "b.wav")]
     title = f"{root}/entries.list"
-    assert [where for where, _ in tally.rejected] == [f"entry {n} of {title}" for n in (1, 2, 3)]
-    reasons = zip(("NUL", "regular", "longer"), tally.rejected, strict=True)
+    assert [where for where, _ in skipped.rejected] == [f"entry {n} of {title}" for n in (1, 2, 3)]
+    reasons = zip(("NUL", "regular", "longer"), skipped.rejected, strict=True)
     assert all(word in why for word, (_, why) in reasons)
 
 
@@ -106,8 +106,8 @@ def test_a_list_without_any_end_of_line_takes_no_memory(make):
 
 def test_an_entry_named_twice_comes_once(make):
     root = make("a.wav")
-    found, tally = listed(root, b"a.wav\n./a.wav\ngone\ngone\n")
-    assert ([file for _, file in found], tally.duplicates) == (["a.wav", "gone"], 2)
+    found, skipped = listed(root, b"a.wav\n./a.wav\ngone\ngone\n")
+    assert ([file for _, file in found], skipped.duplicates) == (["a.wav", "gone"], 2)
 
 
 @pytest.mark.parametrize("size", [1, 65_530, 65_536, 200_000])

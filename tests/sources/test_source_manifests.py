@@ -10,7 +10,7 @@ from pyarrow import parquet
 from batchemo.common.text import to_text
 from batchemo.errors import UsageError
 from batchemo.sources import SourceOptions, open_sources
-from batchemo.tables.write import CsvTable
+from batchemo.tables.write import CsvWriter
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_a_table_of_results_is_a_manifest(manifest, tmp_path):
     )
     found = [(r.root, r.file, r.size) for r in sources]
     assert found == [(f"{tmp_path}/s", "b.wav", 5), (str(tmp_path), "a.wav", 5)]
-    assert sources.tally.duplicates == 1
+    assert sources.skipped.duplicates == 1
     assert sources.extras.column_names == ["manifest_emotion"]
 
 
@@ -131,7 +131,7 @@ def test_a_bad_row_hurts_no_other(manifest, tmp_path):
     table = pa.table({"file": ["", None, "x\0y", "pipe.wav", "s", "a.wav"]})
     sources = manifest(table, name="m.parquet")
     assert [(r.file, r.row) for r in sources] == [("a.wav", 5)]
-    told = [(where.split(" of ")[0], why) for where, why in sources.tally.rejected]
+    told = [(where.split(" of ")[0], why) for where, why in sources.skipped.rejected]
     assert [where for where, _ in told] == ["row 1", "row 2", "row 3", "row 4", "row 5"]
     assert "empty" in told[0][1]
     assert "NUL" in told[2][1]
@@ -194,7 +194,7 @@ def test_the_marks_of_our_own_csv_come_off_and_no_others(manifest, tmp_path):
         }
     )
     path = tmp_path / "results.csv"
-    table = CsvTable(path, rows.schema)
+    table = CsvWriter(path, rows.schema)
     table.write(rows)
     table.close()
     own = open_sources(SourceOptions(manifest=str(path)))

@@ -51,7 +51,7 @@ def test_a_glob_stays_within_its_folders(make):
     Path(root, "c").rename(f"{root}/a/c")
     Path(root, "a", "b", "deep").symlink_to("deep")
     assert [recording.file for recording in sources] == ["b/1.wav", "c/2.wav"]
-    assert sources.tally.unreadable == []
+    assert sources.skipped.unreadable == []
 
 
 def test_include_and_exclude_apply_to_a_glob(make):
@@ -115,8 +115,8 @@ def test_a_file_reached_in_several_ways_comes_once(make, find):
     root = make("a/1.wav", "a/2.wav")
     Path(root, "b").symlink_to("a")
     Path(root, "1.wav").symlink_to("a/1.wav")
-    files, tally = find(root, f"{root}/a", f"{root}/b", f"{root}/1.wav", f"{root}/*/1.wav")
-    assert (files, tally.duplicates) == (["a/1.wav", "a/2.wav"], 6)
+    files, skipped = find(root, f"{root}/a", f"{root}/b", f"{root}/1.wav", f"{root}/*/1.wav")
+    assert (files, skipped.duplicates) == (["a/1.wav", "a/2.wav"], 6)
 
 
 def test_a_manifest_keeps_its_columns_for_files_that_a_folder_holds_too(make):
@@ -131,8 +131,8 @@ def test_young_files_are_left_for_the_next_run(make, find):
     now = time.time()
     os.utime(f"{root}/old.wav", (now - 100, now - 100))
     os.utime(f"{root}/future.wav", (now + 100, now + 100))
-    files, tally = find(root, min_age=60)
-    assert (files, tally.young) == (["old.wav"], 2)
+    files, skipped = find(root, min_age=60)
+    assert (files, skipped.young) == (["old.wav"], 2)
     assert len(find(root)[0]) == 3
     assert find(f"{root}/new.wav", min_age=60)[0] == []
 
@@ -142,7 +142,7 @@ def test_the_age_is_measured_from_the_start(make):
     os.utime(f"{root}/a.wav", (time.time() - 1, time.time() - 1))
     sources = open_sources(SourceOptions(paths=(root,), min_age=1.1))
     time.sleep(0.2)
-    assert (list(sources), sources.tally.young) == ([], 1)
+    assert (list(sources), sources.skipped.young) == ([], 1)
 
 
 def test_a_plain_folder_is_read_without_pyarrow(make):

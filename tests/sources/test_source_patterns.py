@@ -39,7 +39,7 @@ def naive(pattern, path):
     return any(naive_path(pattern.split("/"), parts[:end]) for end in range(1, len(parts) + 1))
 
 
-PARTS = st.text("ab.\n", min_size=1, max_size=3).filter(lambda part: part != ".")
+DESCRIPTORS = st.text("ab.\n", min_size=1, max_size=3).filter(lambda part: part != ".")
 PATTERN_PARTS = st.just("**") | st.text("ab.*?", min_size=1, max_size=4).filter(
     lambda part: part != "."
 )
@@ -47,7 +47,7 @@ PATTERN_PARTS = st.just("**") | st.text("ab.*?", min_size=1, max_size=4).filter(
 
 @given(
     st.lists(PATTERN_PARTS, min_size=1, max_size=4).map("/".join),
-    st.lists(PARTS, min_size=1, max_size=5).map("/".join),
+    st.lists(DESCRIPTORS, min_size=1, max_size=5).map("/".join),
 )
 def test_a_pattern_means_what_a_naive_reading_of_it_means(pattern, path):
     assert matches(pattern, path) == naive(pattern, path)
@@ -114,7 +114,7 @@ def test_an_empty_pattern_is_refused(pattern):
 
 @given(
     st.lists(PATTERN_PARTS, min_size=1, max_size=4),
-    st.lists(PARTS, min_size=1, max_size=5),
+    st.lists(DESCRIPTORS, min_size=1, max_size=5),
 )
 def test_a_glob_goes_into_every_folder_above_a_match(pattern, path):
     # The first part is always a pattern, so that the whole is; nothing of it is looked up.

@@ -73,10 +73,10 @@ def test_a_senseless_extension_is_refused(make, find, extensions):
 
 def test_hidden_files_and_folders_are_skipped_and_counted(make, find):
     root = make("a.wav", ".b.wav", ".c/d.wav", ".e.txt")
-    files, tally = find(root)
-    assert (files, tally.hidden) == (["a.wav"], 2)
-    files, tally = find(root, hidden=True)
-    assert (files, tally.hidden) == ([".b.wav", ".c/d.wav", "a.wav"], 0)
+    files, skipped = find(root)
+    assert (files, skipped.hidden) == (["a.wav"], 2)
+    files, skipped = find(root, hidden=True)
+    assert (files, skipped.hidden) == ([".b.wav", ".c/d.wav", "a.wav"], 0)
 
 
 def test_what_was_not_chosen_does_not_count_as_hidden(make, find):
@@ -128,8 +128,8 @@ def test_links_are_left_alone_and_counted(make, find):
     Path(root, "folder").symlink_to("real")
     Path(root, "self.wav").symlink_to("self.wav")
     Path(root, "broken.wav").symlink_to("nowhere")
-    files, tally = find(root)
-    assert (files, tally.links, tally.unreadable) == (["real/a.wav"], 4, [])
+    files, skipped = find(root)
+    assert (files, skipped.links, skipped.unreadable) == (["real/a.wav"], 4, [])
     assert find(root, follow_links=True)[1].links == 0
 
 
@@ -140,10 +140,10 @@ def test_links_are_followed_on_request_and_each_file_comes_once(make, find):
     Path(root, "in", "real", "up").symlink_to("..")
     Path(root, "in", "self.wav").symlink_to("self.wav")
     Path(root, "in", "broken.wav").symlink_to("nowhere")
-    files, tally = find(os.path.join(root, "in"), follow_links=True)
+    files, skipped = find(os.path.join(root, "in"), follow_links=True)
     assert files == ["folder/b.wav", "link.wav"]
-    assert tally.duplicates == 2  # real/a.wav, and the way up
-    assert [where for where, _ in tally.unreadable] == [f"{root}/in/self.wav"]
+    assert skipped.duplicates == 2  # real/a.wav, and the way up
+    assert [where for where, _ in skipped.unreadable] == [f"{root}/in/self.wav"]
 
 
 def test_many_links_to_each_other_take_no_longer(make, find):
@@ -179,8 +179,8 @@ def test_a_folder_that_vanishes_is_told_and_the_walk_goes_on(make):
     shutil.rmtree(os.path.join(root, "b"))
     Path(root, "b\x1b").rmdir()
     assert [recording.file for recording in found] == ["c/2.wav"]
-    assert [where for where, _ in sources.tally.unreadable] == [f"{root}/b", f"{root}/b\\x1b"]
-    assert all("No such file" in why for _, why in sources.tally.unreadable)
+    assert [where for where, _ in sources.skipped.unreadable] == [f"{root}/b", f"{root}/b\\x1b"]
+    assert all("No such file" in why for _, why in sources.skipped.unreadable)
 
 
 def test_a_file_that_vanishes_is_no_recording(make):
@@ -206,12 +206,12 @@ def test_a_folder_without_permission_is_told(make, find):
     root = make("a.wav", "shut/b.wav")
     shut = Path(root, "shut")
     shut.chmod(0)
-    files, tally = find(root)
+    files, skipped = find(root)
     with pytest.raises(UsageError, match="ermission"):
         find(str(shut))
     shut.chmod(0o700)
     assert files == ["a.wav"]
-    assert tally.unreadable == [(str(shut), "Permission denied")]
+    assert skipped.unreadable == [(str(shut), "Permission denied")]
 
 
 def dig(top, name, depth):
@@ -234,17 +234,17 @@ def pit(tmp_path):
 
 def test_a_path_too_long_to_open_is_told(pit, find):
     dig(pit, "d" * 200, 25)
-    files, tally = find(pit)
+    files, skipped = find(pit)
     assert 15 <= len(files) < 25
-    assert [why for _, why in tally.unreadable] == ["File name too long"]
+    assert [why for _, why in skipped.unreadable] == ["File name too long"]
 
 
 def test_a_tree_may_be_deeper_than_the_stack_of_python(pit, find):
     depth = sys.getrecursionlimit() + 500
     dig(pit, "d", depth)
-    files, tally = find(pit)
+    files, skipped = find(pit)
     assert len(files) == depth
-    assert tally.unreadable == []
+    assert skipped.unreadable == []
 
 
 def test_a_folder_that_changes_meanwhile_does_no_harm(make, find):

@@ -15,16 +15,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchemo.errors import BatchemoError, UsageError
-from batchemo.tables.derived import with_verdicts
+from batchemo.tables.derived import with_derived_columns
 from batchemo.tables.read import UnreadableTableError, open_table
-from batchemo.tables.rows import Row, Windows, to_batch
-from batchemo.tables.schema import files_schema, row_schema
+from batchemo.tables.rows import RecordingResult, Windows, to_batch
+from batchemo.tables.schema import chunk_schema, recordings_schema
 from batchemo.tables.write import (
     METADATA_KEY,
     ROWS_A_GROUP,
-    CsvTable,
+    CsvWriter,
     open_writer,
-    regroup,
+    rechunk,
     table_format,
 )
 
@@ -36,11 +36,11 @@ number = st.none() | st.floats(0, 1e6, width=32)
 
 
 @st.composite
-def rows(draw: st.DrawFn) -> Row:
+def rows(draw: st.DrawFn) -> RecordingResult:
     failed = draw(st.booleans())
     p = draw(st.floats(0, 1, width=32))
     windows = Windows(np.array([0.0]), np.array([1.5]), np.array([[p, 1 - p]], np.float32))
-    return Row(
+    return RecordingResult(
         root=draw(text),
         file=draw(text),
         reason="silent" if failed else None,
@@ -54,12 +54,12 @@ def rows(draw: st.DrawFn) -> Row:
     )
 
 
-def write(path: Path, rows: list[Row], account: bytes = b"{}") -> pa.Table:
+def write(path: Path, rows: list[RecordingResult], provenance: bytes = b"{}") -> pa.Table:
     batch = to_batch(rows, labels=LABELS, model="m@1", segments=False)
-    made = with_verdicts(pa.Table.from_batches([batch]), LABELS)
-    schema = files_schema(LABELS).with_metadata({METADATA_KEY: account})
+    made = with_derived_columns(pa.Table.from_batches([batch]), LABELS)
+    schema = recordings_schema(LABELS).with_metadata({METADATA_KEY: provenance})
     writer = open_writer(path, schema, kind=path.suffix)
-    for table in regroup(made.to_batches(), schema):
+    for table in rechunk(made.to_batches(), schema):
         writer.write(table)
     writer.close()
     return made
@@ -70,7 +70,9 @@ def write(path: Path, rows: list[Row], account: bytes = b"{}") -> pa.Table:
 @settings(
     max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
-def test_a_table_is_read_back_equal(tmp_path: Path, ending: str, made: list[Row]) -> None:
+def test_a_table_is_read_back_equal(
+    tmp_path: Path, ending: str, made: list[RecordingResult]
+) -> None:
     path = tmp_path / f"results{ending}"
     written = write(path, made)
     back = pa.Table.from_batches(open_table(path).batches()).select(written.column_names)
@@ -78,7 +80,7 @@ def test_a_table_is_read_back_equal(tmp_path: Path, ending: str, made: list[Row]
 
 
 def test_unknown_is_null_and_never_nan(tmp_path: Path) -> None:
-    write(tmp_path / "r.parquet", [Row("/r", "a", reason="empty")])
+    write(tmp_path / "r.parquet", [RecordingResult("/r", "a", reason="empty")])
     (back,) = open_table(tmp_path / "r.parquet").batches()
     for name in ("p_happy", "confidence", "duration", "windows", "mtime", "emotion"):
         assert back[name].null_count == 1
@@ -86,7 +88,7 @@ def test_unknown_is_null_and_never_nan(tmp_path: Path) -> None:
 
 
 def test_labels_reasons_and_status_are_dictionaries_and_times_are_utc(tmp_path: Path) -> None:
-    schema = files_schema(LABELS)
+    schema = recordings_schema(LABELS)
     for name in ("root", "status", "reason", "emotion", "model"):
         assert pa.types.is_dictionary(schema.field(name).type)
     assert schema.field("p_happy").type == pa.float32()
@@ -95,13 +97,13 @@ def test_labels_reasons_and_status_are_dictionaries_and_times_are_utc(tmp_path: 
 
 def test_a_row_is_either_a_failure_or_has_probabilities() -> None:
     with pytest.raises(ValueError, match="either"):
-        Row("/r", "a")
+        RecordingResult("/r", "a")
     with pytest.raises(ValueError, match="either"):
-        Row("/r", "a", reason="silent", probabilities=np.ones(2, np.float32))
+        RecordingResult("/r", "a", reason="silent", probabilities=np.ones(2, np.float32))
 
 
 def test_the_account_of_the_run_comes_back_from_parquet(tmp_path: Path) -> None:
-    write(tmp_path / "r.parquet", [Row("/r", "a", reason="empty")], b'{"model": "m"}')
+    write(tmp_path / "r.parquet", [RecordingResult("/r", "a", reason="empty")], b'{"model": "m"}')
     assert open_table(tmp_path / "r.parquet").run == {"model": "m"}
 
 
@@ -109,8 +111,8 @@ def test_row_groups_do_not_depend_on_how_the_rows_arrived() -> None:
     count = ROWS_A_GROUP + 100
     schema = pa.schema([("n", pa.int64()), ("kind", pa.dictionary(pa.int32(), pa.string()))])
     table = pa.table({"n": range(count), "kind": pa.array(["ab"[i % 2] for i in range(count)])})
-    one = list(regroup(table.to_batches(), schema))
-    many = list(regroup(table.to_batches(max_chunksize=777), schema))
+    one = list(rechunk(table.to_batches(), schema))
+    many = list(rechunk(table.to_batches(max_chunksize=777), schema))
     assert [t.num_rows for t in one] == [ROWS_A_GROUP, 100]
     assert [t.num_rows for t in many] == [ROWS_A_GROUP, 100]
     assert all(a.equals(b) for a, b in zip(one, many, strict=True))
@@ -124,7 +126,7 @@ def test_no_cell_of_a_csv_starts_as_a_formula_does_its_title_neither(
 ) -> None:
     path = tmp_path / "results.csv"
     table = pa.table({"root": ["/"], "file": ["a.wav"], start: [start]})
-    writer = CsvTable(path, table.schema)
+    writer = CsvWriter(path, table.schema)
     writer.write(table)
     writer.close()
     with path.open(newline="") as stream:
@@ -150,13 +152,15 @@ def test_a_name_without_a_known_ending_is_refused(name: str) -> None:
 
 def test_a_nested_column_of_a_manifest_is_refused_for_csv(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nested column tags"):
-        CsvTable(tmp_path / "r.csv", pa.schema([("tags", pa.list_(pa.string()))]))
+        CsvWriter(tmp_path / "r.csv", pa.schema([("tags", pa.list_(pa.string()))]))
 
 
 def test_a_part_has_what_was_measured_and_the_windows_but_not_what_follows_from_it() -> None:
-    names = [n for n in files_schema(LABELS).names if n not in ("emotion", "confidence", "margin")]
-    assert row_schema(LABELS, segments=False).names == names
-    assert row_schema(LABELS, segments=True).names == [*names, "segments"]
+    names = [
+        n for n in recordings_schema(LABELS).names if n not in ("emotion", "confidence", "margin")
+    ]
+    assert chunk_schema(LABELS, segments=False).names == names
+    assert chunk_schema(LABELS, segments=True).names == [*names, "segments"]
 
 
 @pytest.mark.parametrize("ending", [".parquet", ".csv"])
@@ -165,7 +169,7 @@ def test_a_table_with_damage_anywhere_is_refused_in_words_or_read(
 ) -> None:
     chance = random.Random(5)
     path = tmp_path / f"results{ending}"
-    row = Row("/data", "a long name.wav", reason="silent", detail="nothing", size=7)
+    row = RecordingResult("/data", "a long name.wav", reason="silent", detail="nothing", size=7)
     write(path, [row] * 40)
     whole = path.read_bytes()
     refused = 0
@@ -184,7 +188,10 @@ def test_a_table_with_damage_anywhere_is_refused_in_words_or_read(
 
 def test_a_bit_that_flips_in_the_rows_of_a_parquet_table_is_always_found(tmp_path: Path) -> None:
     path = tmp_path / "results.parquet"
-    write(path, [Row("/data", f"{n * 7919}.wav", reason="silent", size=n) for n in range(40)])
+    write(
+        path,
+        [RecordingResult("/data", f"{n * 7919}.wav", reason="silent", size=n) for n in range(40)],
+    )
     whole = path.read_bytes()
     pages = pq.ParquetFile(path).metadata.row_group(0)
     for index in range(pages.num_columns):

@@ -7,22 +7,22 @@ import pyarrow as pa
 import pytest
 
 from batchemo.errors import UsageError
-from batchemo.tables.derived import explode, with_verdicts
-from batchemo.tables.rows import Row, Windows, to_batch
+from batchemo.tables.derived import segments_table, with_derived_columns
+from batchemo.tables.rows import RecordingResult, Windows, to_batch
 from batchemo.tables.summary import Summary, check_group_by, summarise
 
 LABELS = ("happy", "sad")
 NAN = float("nan")
 
 
-def heard(file: str, happy: float, *, seconds: float = 60.0, mtime_ns: int = 0) -> Row:
+def heard(file: str, happy: float, *, seconds: float = 60.0, mtime_ns: int = 0) -> RecordingResult:
     probabilities = np.array([happy, 1 - happy], np.float32)
     windows = Windows(
         np.array([0.0, 1.5]),
         np.array([3.0, 4.5]),
         np.array([probabilities, [NAN, NAN]], np.float32),
     )
-    return Row(
+    return RecordingResult(
         "/data",
         file,
         probabilities=probabilities,
@@ -32,13 +32,13 @@ def heard(file: str, happy: float, *, seconds: float = 60.0, mtime_ns: int = 0) 
     )
 
 
-def failed(file: str, reason: str) -> Row:
-    return Row("/data", file, reason=reason, detail="")
+def failed(file: str, reason: str) -> RecordingResult:
+    return RecordingResult("/data", file, reason=reason, detail="")
 
 
-def table(*rows: Row) -> pa.Table:
+def table(*rows: RecordingResult) -> pa.Table:
     batch = to_batch(rows, labels=LABELS, model="m", segments=True)
-    return with_verdicts(pa.Table.from_batches([batch]), LABELS)
+    return with_derived_columns(pa.Table.from_batches([batch]), LABELS)
 
 
 FEW = table(
@@ -119,7 +119,7 @@ def test_a_grouping_that_cannot_be_is_refused_with_what_can(group_by: str) -> No
 
 
 def test_windows_become_rows_of_their_own_and_those_without_speech_have_no_emotion() -> None:
-    windows = explode(FEW, LABELS)
+    windows = segments_table(FEW, LABELS)
     assert (
         windows["file"].to_pylist() == ["anna/1.wav"] * 2 + ["anna/2.wav"] * 2 + ["ben/x/1.wav"] * 2
     )

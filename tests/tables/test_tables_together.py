@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from batchemo.tables.columns import files_columns, labels_of, models_of, reserved_columns
-from batchemo.tables.derived import explode, with_verdicts
+from batchemo.tables.columns import labels_of, models_of, recordings_columns, reserved_columns
+from batchemo.tables.derived import segments_table, with_derived_columns
 from batchemo.tables.read import open_table
-from batchemo.tables.rows import Row, Windows, to_batch
-from batchemo.tables.schema import files_schema, row_schema, segments_schema
-from batchemo.tables.write import open_writer, regroup
+from batchemo.tables.rows import RecordingResult, Windows, to_batch
+from batchemo.tables.schema import chunk_schema, recordings_schema, segments_schema
+from batchemo.tables.write import open_writer, rechunk
 
 # Names that look like columns, and like parts of them.
 WORDS = ("a", "a_b", "b", "p_a", "emotion_a", "agreement", "windows", "confidence", "margin_a-b.c")
@@ -26,7 +26,7 @@ names = st.lists(st.sampled_from(WORDS), min_size=2, max_size=4, unique=True)
 def test_labels_and_models_are_read_back_from_the_columns_alone(
     labels: list[str], models: list[str], extras: list[str]
 ) -> None:
-    columns = [name for name, _ in files_columns(labels, models)]
+    columns = [name for name, _ in recordings_columns(labels, models)]
     assume(len(set(columns)) == len(columns))
     own = [*columns, *(f"emotion_{extra}" for extra in extras), *extras]
     assert labels_of(own) == labels
@@ -37,26 +37,28 @@ def test_labels_and_models_are_read_back_from_the_columns_alone(
 def test_a_table_of_one_model_has_none_whatever_a_manifest_added(
     labels: list[str], extras: list[str]
 ) -> None:
-    columns = [name for name, _ in files_columns(labels)]
+    columns = [name for name, _ in recordings_columns(labels)]
     assert models_of([*columns, "agreement", *(f"emotion_{extra}" for extra in extras)]) == []
     assert models_of(["root", "file", *extras]) == []
 
 
 def test_one_model_has_the_columns_that_it_always_had() -> None:
-    assert files_schema(["a"], models=[]).equals(files_schema(["a"]))
+    assert recordings_schema(["a"], models=[]).equals(recordings_schema(["a"]))
     assert "model" not in segments_schema(["a"]).names
     assert reserved_columns(["a"], ["m"]) - reserved_columns(["a"]) == {
         *("agreement", "emotion_m", "confidence_m", "margin_m", "p_a_m"),
     }
 
 
-def heard(opinions: list[list[float]]) -> Row:
+def heard(model_probabilities: list[list[float]]) -> RecordingResult:
     """A recording of as many windows as there are models."""
-    each = np.array(opinions, np.float32)
+    each = np.array(model_probabilities, np.float32)
     count = len(each)
     starts = np.arange(count, dtype=float)
     windows = Windows(starts, starts + 1, each, np.arange(count, dtype=np.int32))
-    return Row("/r", "f", probabilities=each.mean(axis=0), opinions=each, windows=windows)
+    return RecordingResult(
+        "/r", "f", probabilities=each.mean(axis=0), model_probabilities=each, windows=windows
+    )
 
 
 @pytest.mark.parametrize("ending", [".parquet", ".csv"])
@@ -69,12 +71,12 @@ def test_rows_of_several_models_are_read_back_equal(
 ) -> None:
     labels, models = ["sad", "a_sad"], ["x", "sad", "a"]
     made = [heard([[p, 1 - p] for p in each]) for each in rows]
-    made.append(Row("/r", "gone", reason="missing", detail="no such file"))
+    made.append(RecordingResult("/r", "gone", reason="missing", detail="no such file"))
     batch = to_batch(made, labels=labels, model="x + sad + a", segments=False, models=models)
-    made_table = with_verdicts(pa.Table.from_batches([batch]), labels, models)
-    schema = files_schema(labels, models=models)
+    made_table = with_derived_columns(pa.Table.from_batches([batch]), labels, models)
+    schema = recordings_schema(labels, models=models)
     writer = open_writer(tmp_path / f"r{ending}", schema, kind=ending)
-    for table in regroup(made_table.to_batches(), schema):
+    for table in rechunk(made_table.to_batches(), schema):
         writer.write(table)
     writer.close()
     back = open_table(tmp_path / f"r{ending}")
@@ -85,19 +87,19 @@ def test_rows_of_several_models_are_read_back_equal(
 
 def test_windows_become_rows_with_their_models() -> None:
     labels, models = ["happy", "sad"], ["one", "two"]
-    rows = [heard([[0.9, 0.1], [np.nan, np.nan]]), Row("/r", "g", reason="empty")]
+    rows = [heard([[0.9, 0.1], [np.nan, np.nan]]), RecordingResult("/r", "g", reason="empty")]
     batch = to_batch(rows[1:], labels=labels, model="m", segments=True, models=models)
     assert batch["segments"].to_pylist() in ([None], [[]])
-    rows[0] = Row(
+    rows[0] = RecordingResult(
         "/r",
         "f",
         probabilities=np.array([0.9, 0.1], np.float32),
-        opinions=np.array([[0.9, 0.1], [0.9, 0.1]], np.float32),
+        model_probabilities=np.array([[0.9, 0.1], [0.9, 0.1]], np.float32),
         windows=rows[0].windows,
     )
     batch = to_batch(rows, labels=labels, model="m", segments=True, models=models)
-    assert batch.schema.equals(row_schema(labels, segments=True, models=models))
-    windows = explode(pa.Table.from_batches([batch]), labels, models)
+    assert batch.schema.equals(chunk_schema(labels, segments=True, models=models))
+    windows = segments_table(pa.Table.from_batches([batch]), labels, models)
     assert windows.select(["file", "model", "start", "emotion"]).to_pylist() == [
         {"file": "f", "model": "one", "start": 0.0, "emotion": "happy"},
         {"file": "f", "model": "two", "start": 1.0, "emotion": None},

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 from made_items import made_example
 
-from batchemo.bundles import Bundle, open_runtime
+from batchemo.bundles import Bundle, open_classifier
 from batchemo.errors import UsageError
-from batchemo.training.data.feature_store import Item
-from batchemo.training.experiment.evaluate import judge_with
+from batchemo.training.data.feature_store import FeatureItem
+from batchemo.training.experiment.evaluate import predict_with_bundle
 
 LABELS = ("neutral", "happy", "sad", "angry")
 
 
-def items(*windows: int, scale: float = 1.0) -> list[Item]:
+def items(*windows: int, scale: float = 1.0) -> list[FeatureItem]:
     """Recordings of so many windows each."""
     random = np.random.default_rng(0)
     return [
-        Item(
+        FeatureItem(
             made_example("ann", "happy", take),
             "original",
             (scale * random.normal(size=(count, 20, 64))).astype(np.float32),
@@ -37,10 +37,10 @@ def bundle(make_bundle: Callable[..., Bundle]) -> Bundle:
 def test_probabilities_are_the_mean_of_the_windows_as_in_a_scan(bundle: Bundle) -> None:
     every = items(1, 3)
 
-    judged = judge_with(bundle, every, LABELS)
+    predictions = predict_with_bundle(bundle, every, LABELS)
 
-    for one, item in zip(judged, every, strict=True):
-        expected = open_runtime(bundle).run(item.windows).mean(axis=0)
+    for one, item in zip(predictions, every, strict=True):
+        expected = open_classifier(bundle).run(item.windows).mean(axis=0)
         np.testing.assert_allclose(one.probabilities, expected, atol=1e-6)
 
 
@@ -50,8 +50,11 @@ def test_before_calibration_they_are_those_at_temperature_1(
     every, cold = items(1, 3), make_bundle(name="cold")
 
     for classes in (LABELS, LABELS[:2]):
-        judged, before = judge_with(bundle, every, classes), judge_with(cold, every, classes)
-        for one, other in zip(judged, before, strict=True):
+        predictions, before = (
+            predict_with_bundle(bundle, every, classes),
+            predict_with_bundle(cold, every, classes),
+        )
+        for one, other in zip(predictions, before, strict=True):
             np.testing.assert_allclose(one.uncalibrated, other.probabilities, atol=1e-5)
             np.testing.assert_allclose(other.uncalibrated, other.probabilities, atol=1e-12)
 
@@ -59,7 +62,10 @@ def test_before_calibration_they_are_those_at_temperature_1(
 def test_among_some_classes_the_probabilities_are_shared_out(bundle: Bundle) -> None:
     every = items(2)
 
-    [whole], [some] = judge_with(bundle, every, LABELS), judge_with(bundle, every, LABELS[1:3])
+    [whole], [some] = (
+        predict_with_bundle(bundle, every, LABELS),
+        predict_with_bundle(bundle, every, LABELS[1:3]),
+    )
 
     assert sum(some.probabilities) == pytest.approx(1)
     assert some.probabilities[0] / some.probabilities[1] == pytest.approx(
@@ -68,12 +74,12 @@ def test_among_some_classes_the_probabilities_are_shared_out(bundle: Bundle) -> 
 
 
 def test_classes_of_which_the_net_wants_to_know_nothing_share_all_the_same(bundle: Bundle) -> None:
-    [judged] = judge_with(bundle, items(1, scale=1e4), LABELS[1:3])
+    [predictions] = predict_with_bundle(bundle, items(1, scale=1e4), LABELS[1:3])
 
-    assert sum(judged.probabilities) == pytest.approx(1)
-    assert np.isfinite(judged.uncalibrated).all()
+    assert sum(predictions.probabilities) == pytest.approx(1)
+    assert np.isfinite(predictions.uncalibrated).all()
 
 
 def test_classes_that_it_does_not_know_are_refused(bundle: Bundle) -> None:
     with pytest.raises(UsageError, match="tiny does not know bored; it knows neutral, happy"):
-        judge_with(bundle, items(1), ("happy", "bored"))
+        predict_with_bundle(bundle, items(1), ("happy", "bored"))

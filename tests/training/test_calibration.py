@@ -10,22 +10,22 @@ import numpy as np
 import pytest
 from made_items import LABELS, made_example, made_items
 
-from batchemo.training.data.protocols import Trial
+from batchemo.training.data.protocols import Split
 from batchemo.training.experiment.calibration import (
     AS_IT_IS,
     Sat,
     temperature_of_all,
     temperatures,
 )
-from batchemo.training.experiment.context import Answers, Classroom
+from batchemo.training.experiment.context import Answers, RunContext
 from batchemo.training.fit.scoring import fit_temperature
-from batchemo.training.hyperparameters import Choices
-from batchemo.training.recipes import get_system
+from batchemo.training.hyperparameters import Hyperparameters
+from batchemo.training.recipes import get_recipe
 
 ITEMS = made_items(
     [made_example(who, label, n) for who in "abc" for label in LABELS for n in (0, 1)]
 )
-ROOM = Classroom(get_system("mfcc40"), Choices(), ITEMS, LABELS, Path("nowhere"))
+ROOM = RunContext(get_recipe("mfcc40"), Hyperparameters(), ITEMS, LABELS, Path("nowhere"))
 FOLDS = ("first", "second", "third")
 EACH = len(ITEMS) // len(FOLDS)
 
@@ -40,13 +40,13 @@ def sat(fold: str, *, sure: float, seed: int = 0, own: float | None = None) -> S
         + sure * np.eye(len(LABELS), dtype=np.float32)[(label + (n % 3 == 0)) % len(LABELS)]
         for n, (place, label) in enumerate(zip(places, labels, strict=True))
     )
-    return Trial(fold, seed, (), (), places), Answers(said, ()), own
+    return Split(fold, seed, (), (), places), Answers(said, ()), own
 
 
 def suits(every: Sequence[Sat]) -> float:
     """The temperature under which all of these tests are likeliest."""
     logits = [said for _, answers, _ in every for said in answers.test]
-    labels = np.concatenate([ROOM.lessons(trial.test).labels for trial, _, _ in every])
+    labels = np.concatenate([ROOM.dataset(split.test).labels for split, _, _ in every])
     return fit_temperature(logits, labels)
 
 
@@ -115,7 +115,7 @@ def test_where_trials_have_their_own_there_is_none_for_all() -> None:
 
 def test_a_trial_is_calibrated_as_it_was_tested_wherever_it_stands() -> None:
     """By fold, not by place: seeds may come in any order."""
-    seconds = [(replace(trial, seed=1), answers, own) for trial, answers, own in EVERY]
+    seconds = [(replace(split, seed=1), answers, own) for split, answers, own in EVERY]
 
     told = temperatures(ROOM, [*EVERY, *seconds[::-1]])
 

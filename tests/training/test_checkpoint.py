@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, settings, spec
 from hypothesis import strategies as st
 
 from batchemo.errors import BatchemoError
@@ -89,7 +89,7 @@ in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixt
 
 
 @in_one_folder
-@given(st.floats(0, 1, exclude_max=True))
+@spec(st.floats(0, 1, exclude_max=True))
 def test_a_checkpoint_that_is_cut_off_is_refused(kept: Path, share: float) -> None:
     whole = kept.read_bytes()
 
@@ -97,7 +97,7 @@ def test_a_checkpoint_that_is_cut_off_is_refused(kept: Path, share: float) -> No
 
 
 @in_one_folder
-@given(st.floats(0, 1, exclude_max=True), st.integers(0, 7))
+@spec(st.floats(0, 1, exclude_max=True), st.integers(0, 7))
 def test_a_flipped_bit_is_refused_or_changes_no_array(kept: Path, share: float, bit: int) -> None:
     content = bytearray(kept.read_bytes())
     content[int(share * len(content))] ^= 1 << bit

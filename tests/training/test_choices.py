@@ -8,10 +8,10 @@ import pytest
 
 from batchemo.errors import UsageError
 from batchemo.training.hyperparameters import (
-    CHOOSE,
     LOSSES,
-    PACES,
-    Choices,
+    LR_SCHEDULES,
+    SELECT_EPOCH,
+    Hyperparameters,
 )
 
 
@@ -51,7 +51,7 @@ from batchemo.training.hyperparameters import (
 )
 def test_nonsense_is_refused_with_its_option_and_its_value(option: str, nonsense: float) -> None:
     with pytest.raises(UsageError) as refused:
-        Choices(**{option: nonsense})
+        Hyperparameters(**{option: nonsense})
 
     name = "learning-rate" if option == "rate" else option.replace("_", "-")
     assert f"--{name} is {nonsense:g}: " in str(refused.value)
@@ -59,40 +59,52 @@ def test_nonsense_is_refused_with_its_option_and_its_value(option: str, nonsense
 
 @pytest.mark.parametrize(
     ("option", "allowed"),
-    [("loss", LOSSES), ("pace", tuple(PACES)), ("choose", tuple(CHOOSE))],
+    [("loss", LOSSES), ("pace", tuple(LR_SCHEDULES)), ("choose", tuple(SELECT_EPOCH))],
 )
 def test_a_name_that_is_none_is_refused_with_those_that_are(
     option: str, allowed: tuple[str, ...]
 ) -> None:
     with pytest.raises(UsageError, match=f"--{option} is 'best'") as refused:
-        Choices(**{option: "best"})
+        Hyperparameters(**{option: "best"})
 
     assert all(name in str(refused.value) for name in allowed)
 
 
 def test_what_ends_a_range_is_allowed() -> None:
-    assert Choices(epochs=1, batch_size=1, dropout=0.0, l2=0.0, focal_gamma=0.0, seed=0).epochs == 1
-    assert Choices(average=0.0, smoothing=0.0, abroad=0.0, mixup=1.0).mixup == 1
+    assert (
+        Hyperparameters(epochs=1, batch_size=1, dropout=0.0, l2=0.0, focal_gamma=0.0, seed=0).epochs
+        == 1
+    )
+    assert (
+        Hyperparameters(
+            ema_decay=0.0, label_smoothing=0.0, other_corpora_share=0.0, mixup=1.0
+        ).mixup
+        == 1
+    )
 
 
 def test_with_nothing_to_watch_the_last_epoch_is_the_result() -> None:
-    assert Choices(validation=0.0, choose="last").validation == 0
+    assert Hyperparameters(validation_share=0.0, select_epoch="last").validation == 0
 
 
 @pytest.mark.parametrize(
     "wish", [{"choose": "loss"}, {"choose": "accuracy"}, {"patience": 3}, {"plateau_patience": 3}]
 )
 def test_with_nothing_to_watch_what_needs_watching_is_refused(wish: dict[str, object]) -> None:
-    with pytest.raises(UsageError, match=r"^--validation is 0: with nothing to watch") as refused:
-        Choices(**{"validation": 0.0, "choose": "last", **wish})
+    with pytest.raises(
+        UsageError, match=r"^--validation-share is 0: with nothing to watch"
+    ) as refused:
+        Hyperparameters(**{"validation": 0.0, "choose": "last", **wish})
 
-    assert all(name in str(refused.value) for name in ("--choose", "--patience", "--plateau-"))
+    assert all(
+        name in str(refused.value) for name in ("--select-epoch", "--patience", "--plateau-")
+    )
 
 
 def test_differences_are_the_choices_that_are_not_the_standard_ones() -> None:
-    standard = Choices(epochs=50, copies=("noise",))
+    standard = Hyperparameters(epochs=50, augmentations=("noise",))
 
-    changed = Choices(epochs=50, copies=("noise", "pitch"), seed=3)
+    changed = Hyperparameters(epochs=50, augmentations=("noise", "pitch"), seed=3)
 
     assert changed.differences(standard) == {"copies": ("noise", "pitch"), "seed": 3}
     assert standard.differences(standard) == {}

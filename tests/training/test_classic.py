@@ -10,13 +10,13 @@ import pytest
 
 from batchemo.bundles.keras_model import check_keras
 from batchemo.bundles.onnx_model import check_onnx
-from batchemo.training.recipes import RAVDESS_SYSTEMS
+from batchemo.training.recipes import RAVDESS_RECIPES
 
 pytest.importorskip("tensorflow")
 
 from batchemo.training.export.onnx import keras_bytes, onnx_bytes
 from batchemo.training.fit.scoring import keras_graph
-from batchemo.training.nets.layers import Given
+from batchemo.training.nets.layers import NetSpec
 from batchemo.training.nets.registry import NETS
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -26,15 +26,15 @@ LABELS = 8
 
 def build(name: str, dropout: float = 0.2, l2: float = 0.0) -> Any:
     """A fresh net of a system, for features that are far from mean 0 and spread 1."""
-    shape = RAVDESS_SYSTEMS[name].features.shape()
+    shape = RAVDESS_RECIPES[name].features.shape()
     mean, spread = np.full(shape[-1], 5, np.float32), np.full(shape[-1], 2, np.float32)
-    given = Given(shape=shape, mean=mean, spread=spread, labels=LABELS, dropout=dropout, l2=l2)
-    return NETS[RAVDESS_SYSTEMS[name].net](given)
+    spec = NetSpec(shape=shape, mean=mean, spread=spread, labels=LABELS, dropout=dropout, l2=l2)
+    return NETS[RAVDESS_RECIPES[name].net](spec)
 
 
 @pytest.fixture(scope="module")
 def nets() -> dict[str, Any]:
-    return {name: build(name) for name in RAVDESS_SYSTEMS}
+    return {name: build(name) for name in RAVDESS_RECIPES}
 
 
 def layers_of(net: Any) -> list[str]:
@@ -134,7 +134,7 @@ def test_a_net_takes_its_systems_features_and_gives_logits(
     assert (logits < 0).any(), "probabilities would be no logits"
 
 
-@pytest.mark.parametrize("name", RAVDESS_SYSTEMS)
+@pytest.mark.parametrize("name", RAVDESS_RECIPES)
 def test_its_files_are_plain_graphs_and_onnx_answers_as_keras(
     nets: dict[str, Any], name: str
 ) -> None:

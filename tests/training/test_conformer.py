@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_nets import BANDS, FLOOR, TINY, given, tiny_conformer
+from made_nets import BANDS, FLOOR, TINY, spec, tiny_conformer
 
 pytest.importorskip("tensorflow")
 
@@ -45,7 +45,7 @@ def test_more_padding_changes_next_to_nothing(net: Any) -> None:
 
 def test_padding_is_told_by_the_floor_that_is_given(net: Any) -> None:
     """The same net that takes other frames for padding answers otherwise."""
-    other = tiny_conformer(given(floor=2.0))
+    other = tiny_conformer(spec(floor=2.0))
 
     apart = np.abs(keras_graph(other)(pictures()) - keras_graph(net)(pictures())).max()
     assert apart > 1e-3
@@ -57,16 +57,14 @@ def test_silence_alone_is_no_trouble(net: Any) -> None:
 
 def test_without_a_floor_no_conformer_is_built() -> None:
     with pytest.raises(ValueError, match="padding"):
-        build_conformer(given(floor=None), TINY)
+        build_conformer(spec(floor=None), TINY)
 
 
 def test_the_scaling_is_inside_the_net_and_is_not_learnt() -> None:
     # The floor stays below all frames, however they are scaled.
-    plain = tiny_conformer(given(floor=-100.0))
+    plain = tiny_conformer(spec(floor=-100.0))
     scaled = tiny_conformer(
-        given(
-            mean=np.full(BANDS, 5, np.float32), spread=np.full(BANDS, 2, np.float32), floor=-100.0
-        )
+        spec(mean=np.full(BANDS, 5, np.float32), spread=np.full(BANDS, 2, np.float32), floor=-100.0)
     )
 
     np.testing.assert_allclose(
@@ -87,7 +85,7 @@ def _frozen(net: Any) -> Any:
 def test_dropout_is_what_was_chosen_and_twice_that_before_the_last_layer() -> None:
     rates = [
         one.rate
-        for one in tiny_conformer(given(dropout=0.2)).layers
+        for one in tiny_conformer(spec(dropout=0.2)).layers
         if type(one).__name__ == "Dropout"
     ]
 

@@ -6,15 +6,15 @@ import pytest
 
 from batchemo.training.export.package import draw_curves
 from batchemo.training.fit.history import Epoch
-from batchemo.training.fit.trainer import Taught
+from batchemo.training.fit.trainer import FitResult
 
 pytest.importorskip("matplotlib")
 
-WATCHED = Taught(
+WATCHED = FitResult(
     tuple(Epoch(n, 0.1, 1 / (n + 1), 0.5, 1.2 / (n + 1), 0.4, 0.4) for n in range(3)),
     Epoch(1, 0.1, 0.5, 0.5, 0.6, 0.4, 0.4),
 )
-UNWATCHED = Taught(
+UNWATCHED = FitResult(
     tuple(Epoch(n, 0.1, 1 / (n + 1), 0.5) for n in range(3)), Epoch(2, 0.1, 1 / 3, 0.5)
 )
 

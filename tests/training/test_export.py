@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import tiny_info
-from made_nets import given, tiny_conformer
+from made_nets import spec, tiny_conformer
 
-from batchemo.bundles import open_runtime, softmax, write_bundle
+from batchemo.bundles import open_classifier, softmax, write_bundle
 from batchemo.bundles.keras_model import check_keras
 from batchemo.bundles.onnx_model import check_onnx
 from batchemo.corpora import EMOTIONS
@@ -34,7 +34,7 @@ LOGMEL_BANDS = 64
 @pytest.fixture(scope="module")
 def net() -> Any:
     """Two nets that answer together."""
-    told = given(LOGMEL_BANDS, len(EMOTIONS))
+    told = spec(LOGMEL_BANDS, len(EMOTIONS))
     return together([tiny_conformer(told, seed=seed) for seed in range(2)])
 
 
@@ -54,7 +54,7 @@ def test_an_exported_net_is_harmless_and_answers_as_the_trained_one(
     wanted = softmax(keras_graph(net)(items))
 
     for backend in ("onnx", "tensorflow"):
-        told = open_runtime(bundle, backend=backend, batch_size=4).run(items)  # type: ignore[arg-type]
+        told = open_classifier(bundle, backend=backend, batch_size=4).run(items)  # type: ignore[arg-type]
         np.testing.assert_allclose(told, wanted, atol=1e-5)
 
 

@@ -15,22 +15,22 @@ import soundfile
 from made_items import made_example
 from signals import voice, write_voice
 
-from batchemo.audio import ListenOptions, listen
+from batchemo.audio import WindowConfig, read_windows
 from batchemo.corpora import Example
 from batchemo.corpora.duplicates import signal_digest
 from batchemo.errors import BatchemoError, UsageError
-from batchemo.features import extract, get_recipe
-from batchemo.training.data.augment_audio import COPIES, make_copy
+from batchemo.features import extract, get_feature_set
+from batchemo.training.data.augment_audio import AUGMENTATIONS, augment_recording
 from batchemo.training.data.augment_spectrogram import Windows
 from batchemo.training.data.feature_store import (
-    Gathered,
-    Hearing,
+    FeatureItems,
+    FeatureMaker,
+    find_main_corpus,
     gather_items,
-    home_of,
     open_cache,
 )
 
-RECIPE = get_recipe("mfcc40")
+RECIPE = get_feature_set("mfcc40")
 WINDOWS = Windows(seconds=1.0, hop=0.5)
 
 
@@ -52,23 +52,23 @@ def beep(tmp_path: Path) -> Example:
     return example(path)
 
 
-def hear(one: Example, cache: Path, *copies: str) -> dict[str, np.ndarray]:
+def hear(one: Example, cache: Path, *augmentations: str) -> dict[str, np.ndarray]:
     """What comes of one recording, without another process."""
-    hearing = Hearing(RECIPE, WINDOWS, copies, None, open_cache(cache, RECIPE, WINDOWS))
+    hearing = FeatureMaker(RECIPE, WINDOWS, augmentations, None, open_cache(cache, RECIPE, WINDOWS))
     assert hearing.hear(one) == ""
     return {item.copy: item.windows for item in hearing.items(one)}
 
 
-def told(gathered: Gathered) -> list[tuple[str, str]]:
+def told(gathered: FeatureItems) -> list[tuple[str, str]]:
     return [(item.example.path.stem, item.copy) for item in gathered.items]
 
 
 def test_the_windows_of_the_original_are_those_that_a_scan_hears(
     voices: tuple[Example, ...], tmp_path: Path
 ) -> None:
-    options = ListenOptions(rate=RECIPE.rate, window=WINDOWS.seconds, hop=WINDOWS.hop)
+    options = WindowConfig(rate=RECIPE.rate, window=WINDOWS.seconds, hop=WINDOWS.hop)
     for one in voices:
-        with listen(str(one.path), options) as heard:
+        with read_windows(str(one.path), options) as heard:
             scanned = [extract(RECIPE, w.samples, WINDOWS.seconds) for w in heard if w.speech]
 
         windows = hear(one, tmp_path / "cache")["original"]
@@ -92,9 +92,9 @@ def test_a_copy_is_made_of_the_whole_signal_and_then_cut_as_a_scan_would(
     voices: tuple[Example, ...], tmp_path: Path
 ) -> None:
     one = voices[2]
-    with listen(str(one.path), ListenOptions(rate=RECIPE.rate, window=60, hop=60)) as heard:
+    with read_windows(str(one.path), WindowConfig(rate=RECIPE.rate, window=60, hop=60)) as heard:
         (whole,) = heard
-    changed = make_copy("stretch", whole.samples, RECIPE.rate, one.digest)
+    changed = augment_recording("stretch", whole.samples, RECIPE.rate, one.digest)
     path = tmp_path / "changed.wav"
     soundfile.write(path, changed, RECIPE.rate, subtype="FLOAT")
 
@@ -120,8 +120,8 @@ def test_items_come_by_example_and_then_by_copy(
         progress=lambda *step: steps.append(step),
     )
 
-    copies = ("original", "stretch", "noise")
-    assert told(gathered) == [(name, copy) for name in "210" for copy in copies]
+    augmentations = ("original", "stretch", "noise")
+    assert told(gathered) == [(name, copy) for name in "210" for copy in augmentations]
     assert gathered.failures == ()
     assert steps == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
@@ -143,7 +143,7 @@ def test_what_a_scan_refuses_is_left_out_with_its_copies_and_told(
 def test_a_copy_in_which_nothing_sounds_like_speech_is_left_out(
     voices: tuple[Example, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(COPIES, "noise", lambda signal, rate, random: 0 * signal)
+    monkeypatch.setitem(AUGMENTATIONS, "noise", lambda signal, rate, random: 0 * signal)
     hear(voices[0], tmp_path, "noise")
 
     gathered = gather_items(voices[:1], RECIPE, WINDOWS, ("noise",), cache=tmp_path)
@@ -152,17 +152,19 @@ def test_a_copy_in_which_nothing_sounds_like_speech_is_left_out(
 
 
 def test_away_from_home_each_recording_gets_one_of_the_copies_by_lot(tmp_path: Path) -> None:
-    copies = ("noise", "speed-90", "speed-110")
+    augmentations = ("noise", "speed-90", "speed-110")
     voice = write_voice(tmp_path / "voice.wav", seconds=1.2)
     at_home = replace(example(voice), corpus="home")
     away = [replace(at_home, corpus="away", digest=f"{n:08x}") for n in range(7)]
     cache = tmp_path / "cache"
 
-    gathered = gather_items([at_home, *away], RECIPE, WINDOWS, copies, home="home", cache=cache)
+    gathered = gather_items(
+        [at_home, *away], RECIPE, WINDOWS, augmentations, main_corpus="home", cache=cache
+    )
 
     every = [(item.example, item.copy) for item in gathered.items]
-    assert every[:4] == [(at_home, copy) for copy in ("original", *copies)]
-    lots = [copies[n % 3] for n in range(7)]
+    assert every[:4] == [(at_home, copy) for copy in ("original", *augmentations)]
+    lots = [augmentations[n % 3] for n in range(7)]
     assert every[4:] == [
         (one, copy) for one, lot in zip(away, lots, strict=True) for copy in ("original", lot)
     ]
@@ -189,20 +191,22 @@ def test_home_is_one_corpus_in_whatever_order_recordings_come(
 ) -> None:
     wanted = spoken("home", "sad happy", "7 8 9")
 
-    assert home_of([*others, *wanted]) == home_of([*wanted, *others]) == "home", why
+    assert find_main_corpus([*others, *wanted]) == find_main_corpus([*wanted, *others]) == "home", (
+        why
+    )
 
 
 def test_what_was_drawn_by_lot_is_kept_and_found_again_when_all_are_wanted(
     voices: tuple[Example, ...], tmp_path: Path
 ) -> None:
-    def gather(home: str | None) -> tuple[list[tuple[int, int]], Gathered]:
+    def gather(main_corpus: str | None) -> tuple[list[tuple[int, int]], FeatureItems]:
         steps: list[tuple[int, int]] = []
         gathered = gather_items(
             voices[:1],
             RECIPE,
             WINDOWS,
             ("noise", "speed-90"),
-            home=home,
+            main_corpus=main_corpus,
             cache=tmp_path / "cache",
             progress=lambda *step: steps.append(step),
         )
@@ -217,7 +221,7 @@ def test_what_was_drawn_by_lot_is_kept_and_found_again_when_all_are_wanted(
 
 
 def test_without_copies_there_is_no_lot(voices: tuple[Example, ...], tmp_path: Path) -> None:
-    gathered = gather_items(voices[:1], RECIPE, WINDOWS, home="elsewhere", cache=tmp_path)
+    gathered = gather_items(voices[:1], RECIPE, WINDOWS, main_corpus="elsewhere", cache=tmp_path)
 
     assert told(gathered) == [("0", "original")]
 
@@ -236,7 +240,7 @@ def test_what_is_kept_is_not_heard_again_even_if_the_recording_is_gone(
 
 def test_another_recipe_or_other_windows_are_another_part_of_the_cache(tmp_path: Path) -> None:
     narrower = replace(WINDOWS, hop=0.25)
-    wider = get_recipe("mfcc40", n_mfcc=20)
+    wider = get_feature_set("mfcc40", n_mfcc=20)
 
     parts = {
         open_cache(tmp_path, recipe, windows).folder
@@ -245,7 +249,9 @@ def test_another_recipe_or_other_windows_are_another_part_of_the_cache(tmp_path:
     }
 
     assert len(parts) == 4
-    assert open_cache(tmp_path, get_recipe("mfcc40"), Windows(seconds=1, hop=0.5)).folder in parts
+    assert (
+        open_cache(tmp_path, get_feature_set("mfcc40"), Windows(seconds=1, hop=0.5)).folder in parts
+    )
 
 
 @pytest.mark.parametrize("left", [0, 40, 200])
@@ -258,7 +264,7 @@ def test_a_damaged_file_of_the_cache_is_made_again(
 
     gathered = open_cache(tmp_path / "cache", RECIPE, WINDOWS)
 
-    assert not Hearing(RECIPE, WINDOWS, (), None, gathered).is_kept(voices[0])
+    assert not FeatureMaker(RECIPE, WINDOWS, (), None, gathered).is_kept(voices[0])
     assert np.array_equal(hear(voices[0], tmp_path / "cache")["original"], whole)
 
 
@@ -301,9 +307,9 @@ print(*({"librosa", "tensorflow", "scipy"} & set(sys.modules)), "done")
 """
 
 
-def gathering(voice: Path, cache: Path, count: int, *copies: str) -> subprocess.Popen[str]:
+def gathering(voice: Path, cache: Path, count: int, *augmentations: str) -> subprocess.Popen[str]:
     """Another process that gathers as many recordings, and says how many are done."""
-    command = [sys.executable, "-c", GATHER, str(voice), str(cache), str(count), *copies]
+    command = [sys.executable, "-c", GATHER, str(voice), str(cache), str(count), *augmentations]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -334,8 +340,8 @@ def test_stopped_gathering_leaves_no_process_and_goes_on_where_it_was(
 def test_two_processes_that_gather_the_same_do_not_hurt_each_other_and_stay_light(
     voices: tuple[Example, ...], tmp_path: Path
 ) -> None:
-    copies = (("noise",), ("noise", "stretch"))
-    both = [gathering(voices[0].path, tmp_path / "cache", 20, *some) for some in copies]
+    augmentations = (("noise",), ("noise", "stretch"))
+    both = [gathering(voices[0].path, tmp_path / "cache", 20, *some) for some in augmentations]
 
     said = [process.communicate(timeout=60) for process in both]
 

@@ -13,10 +13,10 @@ from batchemo.bundles import Bundle, write_bundle
 from batchemo.errors import UsageError
 from batchemo.training.data.protocols import Protocol
 from batchemo.training.data.training_set import (
-    LEARNT,
-    Learnt,
-    learnt_bytes,
-    read_learnt,
+    TRAINING_SET,
+    TrainingSet,
+    read_training_set,
+    training_set_bytes,
     unseen_by,
 )
 
@@ -35,18 +35,18 @@ def with_file(make_bundle: Callable[..., Bundle], tmp_path: Path) -> Callable[[b
     def make(content: bytes) -> Bundle:
         plain = make_bundle()
         files = {name: plain.read(name) for name in plain.info["files"]}
-        return write_bundle(tmp_path / "taught", plain.info, {**files, LEARNT: content})
+        return write_bundle(tmp_path / "taught", plain.info, {**files, TRAINING_SET: content})
 
     return make
 
 
 @pytest.fixture
 def taught(with_file: Callable[[bytes], Bundle]) -> Bundle:
-    return with_file(learnt_bytes(HEARD))
+    return with_file(training_set_bytes(HEARD))
 
 
 def test_what_was_learnt_from_comes_back(taught: Bundle) -> None:
-    assert read_learnt(taught) == Learnt(
+    assert read_training_set(taught) == TrainingSet(
         frozenset(example.digest[:16] for example in HEARD), frozenset("ab")
     )
 
@@ -54,14 +54,14 @@ def test_what_was_learnt_from_comes_back(taught: Bundle) -> None:
 def test_the_file_is_the_same_in_whatever_order_and_place_the_recordings_were() -> None:
     moved = [replace(one, path=Path("moved") / one.path) for one in reversed(HEARD)]
 
-    assert learnt_bytes(moved) == learnt_bytes(HEARD)
-    assert learnt_bytes(HEARD).startswith(b"digest,corpus,speaker\n")
+    assert training_set_bytes(moved) == training_set_bytes(HEARD)
+    assert training_set_bytes(HEARD).startswith(b"digest,corpus,speaker\n")
 
 
 def test_names_that_csv_finds_hard_come_back(with_file: Callable[[bytes], Bundle]) -> None:
     odd = [made_example(who, "sad") for who in ('a, "b"', "ü\nx", "")]
 
-    learnt = read_learnt(with_file(learnt_bytes(odd)))
+    learnt = read_training_set(with_file(training_set_bytes(odd)))
 
     assert learnt is not None
     assert learnt.speakers == {'a, "b"', "ü\nx"}
@@ -113,7 +113,7 @@ def test_where_nothing_is_left_the_way_out_is_told(taught: Bundle, protocol: Pro
 def test_a_bundle_that_does_not_tell_leaves_out_nothing(
     tiny_bundle: Bundle, protocol: Protocol
 ) -> None:
-    assert read_learnt(tiny_bundle) is None
+    assert read_training_set(tiny_bundle) is None
     assert unseen_by(tiny_bundle, HEARD, protocol) == (tuple(HEARD), {})
 
 
@@ -124,4 +124,4 @@ def test_a_file_that_tells_nothing_is_refused_by_its_name(
     with_file: Callable[[bytes], Bundle], content: bytes
 ) -> None:
     with pytest.raises(UsageError, match=r"learnt\.csv"):
-        read_learnt(with_file(content))
+        read_training_set(with_file(content))

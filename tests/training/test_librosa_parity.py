@@ -26,12 +26,12 @@ from signals import voice
 import batchemo
 from batchemo.bundles import Bundle, list_bundles, write_bundle
 from batchemo.corpora import EMOTIONS
-from batchemo.training.recipes import RAVDESS_SYSTEMS, System
+from batchemo.training.recipes import RAVDESS_RECIPES, Recipe
 
 pytest.importorskip("tensorflow")
 
 from batchemo.training.export.onnx import keras_bytes, onnx_bytes
-from batchemo.training.nets.layers import Given
+from batchemo.training.nets.layers import NetSpec
 from batchemo.training.nets.registry import NETS
 
 Floats = npt.NDArray[np.float32]
@@ -153,7 +153,7 @@ def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def made_bundle(system: System, recordings: Path, folder: Path) -> Bundle:
+def made_bundle(system: Recipe, recordings: Path, folder: Path) -> Bundle:
     """A bundle of an untaught net that normalises, and is as sure of itself, as a taught one."""
     import keras
 
@@ -163,10 +163,10 @@ def made_bundle(system: System, recordings: Path, folder: Path) -> Bundle:
     rows = heard.reshape(-1, heard.shape[-1])
     mean, spread = rows.mean(axis=0), np.maximum(rows.std(axis=0), 1e-6)
     keras.utils.set_random_seed(0)
-    given = Given(
+    spec = NetSpec(
         shape=recipe.shape(), mean=mean, spread=spread, labels=len(EMOTIONS), dropout=0.2, l2=0.0
     )
-    model: Any = NETS[system.net](given)
+    model: Any = NETS[system.net](spec)
     sure = {
         "method": "temperature",
         "temperature": float(model.predict(heard, verbose=0).std()) / 2,
@@ -193,13 +193,13 @@ def test_a_scan_says_what_keras_says_of_librosas_features(
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of TensorFlow's, at its first import
-        bundle = made_bundle(RAVDESS_SYSTEMS[name], voices, tmp_path / "models")
+        bundle = made_bundle(RAVDESS_RECIPES[name], voices, tmp_path / "models")
     check_parity(bundle, voices, tmp_path, ending="wav")
 
 
 @pytest.mark.corpora
 @pytest.mark.slow
-@pytest.mark.parametrize("name", RAVDESS_SYSTEMS)
+@pytest.mark.parametrize("name", RAVDESS_RECIPES)
 def test_the_shipped_bundles_say_it_of_real_recordings(name: str, tmp_path: Path) -> None:
     corpora = os.environ.get("BATCHEMO_CORPORA")
     if not corpora:

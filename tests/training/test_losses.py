@@ -8,23 +8,23 @@ import numpy as np
 import pytest
 
 from batchemo.training.data.batches import OUT_OF_REACH
-from batchemo.training.hyperparameters import Choices
+from batchemo.training.hyperparameters import Hyperparameters
 
 pytest.importorskip("tensorflow")
 
-from batchemo.training.fit.trainer import price, surprise
+from batchemo.training.fit.trainer import output_exists, price
 
 SURPRISES = np.array([0.01, 0.5, 1.0, 3.0], np.float32)
 
 
-def focal(gamma: float) -> Choices:
-    return Choices(loss="focal", focal_gamma=gamma)
+def focal(gamma: float) -> Hyperparameters:
+    return Hyperparameters(loss="focal", focal_gamma=gamma)
 
 
 def test_the_surprise_is_minus_the_logarithm_of_the_right_labels_probability() -> None:
     logits = np.array([[log(3), 0], [log(3), 0]], np.float32)
 
-    told = surprise(np.eye(2, dtype=np.float32), logits)
+    told = output_exists(np.eye(2, dtype=np.float32), logits)
 
     assert np.asarray(told) == pytest.approx([log(4 / 3), log(4)])
 
@@ -32,7 +32,7 @@ def test_the_surprise_is_minus_the_logarithm_of_the_right_labels_probability() -
 def test_of_a_target_that_is_several_each_counts_by_its_share() -> None:
     logits = np.array([[log(3), 0]], np.float32)
 
-    told = surprise(np.array([[0.25, 0.75]], np.float32), logits)
+    told = output_exists(np.array([[0.25, 0.75]], np.float32), logits)
 
     assert np.asarray(told) == pytest.approx([0.25 * log(4 / 3) + 0.75 * log(4)])
 
@@ -41,13 +41,13 @@ def test_a_class_out_of_reach_costs_nothing_and_is_no_way_out() -> None:
     reach = np.array([[0, 0, OUT_OF_REACH]], np.float32)
     logits = np.array([[log(3), 0, 50.0]], np.float32)
 
-    told = surprise(np.array([[1, 0, 0]], np.float32), logits + reach)
+    told = output_exists(np.array([[1, 0, 0]], np.float32), logits + reach)
 
     assert np.asarray(told) == pytest.approx([log(4 / 3)])
 
 
 def test_cross_entropy_is_the_surprise_itself() -> None:
-    assert np.asarray(price(SURPRISES, Choices())).tolist() == SURPRISES.tolist()
+    assert np.asarray(price(SURPRISES, Hyperparameters())).tolist() == SURPRISES.tolist()
 
 
 def test_focal_with_gamma_0_is_cross_entropy() -> None:
@@ -78,7 +78,7 @@ def test_the_validation_loss_has_the_same_price_as_the_lessons() -> None:
     """Plain arrays, as the watched recordings give them, cost what tensors cost."""
     import tensorflow as tf
 
-    for choices in (Choices(), focal(2)):
-        assert np.asarray(price(SURPRISES, choices)) == pytest.approx(
-            np.asarray(price(tf.constant(SURPRISES), choices))
+    for hyperparameters in (Hyperparameters(), focal(2)):
+        assert np.asarray(price(SURPRISES, hyperparameters)) == pytest.approx(
+            np.asarray(price(tf.constant(SURPRISES), hyperparameters))
         )

@@ -6,21 +6,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_nets import BANDS, given, tiny_conformer
+from made_nets import BANDS, spec, tiny_conformer
 
 pytest.importorskip("tensorflow")
 
 from batchemo.features.combined import STATISTICS, join
 from batchemo.training.export.onnx import onnx_bytes
 from batchemo.training.fit.scoring import keras_graph
-from batchemo.training.nets.logistic import Regression
+from batchemo.training.nets.logistic import LogisticRegression
 from batchemo.training.nets.registry import (
     NETS,
     joined,
     net_of,
     together,
 )
-from batchemo.training.recipes import REGRESSION, SYSTEMS
+from batchemo.training.recipes import RECIPES, REGRESSION
 
 ITEMS = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
 
@@ -33,14 +33,14 @@ def linear_net(seed: int) -> Any:
 
 
 def test_there_is_a_net_for_every_system_and_none_besides() -> None:
-    assert {system.net for system in SYSTEMS.values()} == {*NETS, REGRESSION}
+    assert {system.net for system in RECIPES.values()} == {*NETS, REGRESSION}
 
 
 def test_the_net_of_a_regression_says_what_the_regression_says() -> None:
     random = np.random.default_rng(0)
     mean, spread = random.normal(size=4), random.uniform(0.5, 2, size=4)
     numbers = (mean, spread, random.normal(size=(4, 3)), random.normal(size=3))
-    regression = Regression(*(of.astype(np.float32) for of in numbers), l2=0.1)
+    regression = LogisticRegression(*(of.astype(np.float32) for of in numbers), l2=0.1)
 
     net = net_of(regression)
 
@@ -75,8 +75,8 @@ def test_joint_features_are_told_apart_and_both_nets_say_as_much() -> None:
     numbers = (random.normal(size=shape) for shape in ((STATISTICS, 3), (3,)))
     coefficients, bias = (of.astype(np.float32) for of in numbers)
     plain = (np.zeros(STATISTICS, np.float32), np.ones(STATISTICS, np.float32))
-    statistics = net_of(Regression(*plain, coefficients, bias, l2=0.1))
-    pictures = tiny_conformer(given(bands=64))
+    statistics = net_of(LogisticRegression(*plain, coefficients, bias, l2=0.1))
+    pictures = tiny_conformer(spec(bands=64))
     rows = random.normal(size=(2, STATISTICS)).astype(np.float32)
     seen = random.normal(size=(2, 50, 64)).astype(np.float32)
     apart = [keras_graph(pictures)(seen), keras_graph(statistics)(rows)]

@@ -54,11 +54,11 @@ def test_a_recording_made_elsewhere_is_as_long_as_it_was(place: Place, rate: int
 def test_each_place_differs_and_the_same_lot_is_the_same_place(place: Place) -> None:
     signal = white()
 
-    copies = [heard(place, signal, seed) for seed in SEEDS]
+    augmentations = [heard(place, signal, seed) for seed in SEEDS]
 
-    assert np.array_equal(copies[0], heard(place, signal, 0))
-    for number, one in enumerate(copies):
-        assert not any(np.allclose(one, other, atol=0.01) for other in copies[:number])
+    assert np.array_equal(augmentations[0], heard(place, signal, 0))
+    for number, one in enumerate(augmentations):
+        assert not any(np.allclose(one, other, atol=0.01) for other in augmentations[:number])
 
 
 @anywhere

@@ -11,7 +11,7 @@ from made_judgements import an_evaluation
 from batchemo.bundles import Bundle, find_bundle, load_bundle
 from batchemo.evaluation import figures_for_card
 from batchemo.training.export.model_card import write_system_card
-from batchemo.training.export.package import with_figures
+from batchemo.training.export.package import replace_figures
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def mine(tmp_path: Path) -> Bundle:
 def test_card_and_figures_change_and_nothing_else(mine: Bundle) -> None:
     found = an_evaluation()
 
-    changed = with_figures(mine, [found])
+    changed = replace_figures(mine, [found])
 
     assert changed.path == mine.path
     assert changed == load_bundle(mine.path)
@@ -42,8 +42,8 @@ def test_card_and_figures_change_and_nothing_else(mine: Bundle) -> None:
 def test_the_same_figures_make_the_same_bundle(mine: Bundle) -> None:
     evaluations = [an_evaluation(), an_evaluation("random")]
 
-    once = with_figures(mine, evaluations, [an_evaluation(subject="functionals")])
-    again = with_figures(once, evaluations, [an_evaluation(subject="functionals")])
+    once = replace_figures(mine, evaluations, [an_evaluation(subject="functionals")])
+    again = replace_figures(once, evaluations, [an_evaluation(subject="functionals")])
 
     assert again.digest == once.digest
     assert "beside it, `functionals`" in again.card

@@ -13,18 +13,18 @@ from made_judgements import about, random_judgements
 
 from batchemo.bundles import load_bundle
 from batchemo.evaluation import Evaluation, evaluate
-from batchemo.training.data.protocols import Trial, final_trial
+from batchemo.training.data.protocols import Split, final_trial
 from batchemo.training.experiment.calibration import AS_IT_IS, TEMPERATURE
 from batchemo.training.fit.history import Epoch
-from batchemo.training.fit.trainer import Taught
-from batchemo.training.hyperparameters import Choices
-from batchemo.training.recipes import get_system
+from batchemo.training.fit.trainer import FitResult
+from batchemo.training.hyperparameters import Hyperparameters
+from batchemo.training.recipes import get_recipe
 
 pytest.importorskip("tensorflow")
 
-from batchemo.training.experiment.context import Classroom, Trained
+from batchemo.training.experiment.context import RunContext, TrainedModel
 from batchemo.training.experiment.runs import train
-from batchemo.training.export.package import Delivery, log_bytes, ship
+from batchemo.training.export.package import PackageOptions, log_bytes, write_package
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -37,16 +37,16 @@ ITEMS = made_items(
     ],
     shape=(40,),
 )
-UNWATCHED = Choices(epochs=1, choose="last", validation=0.0)
+UNWATCHED = Hyperparameters(epochs=1, select_epoch="last", validation_share=0.0)
 
 
 @pytest.fixture(scope="module")
-def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[Classroom, Trial, Trained]:
+def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunContext, Split, TrainedModel]:
     """A net that learnt from all, and nothing was watched."""
     work = tmp_path_factory.mktemp("work")
-    room = Classroom(get_system("mfcc40"), UNWATCHED, ITEMS, LABELS, work)
-    trial = final_trial(ITEMS, UNWATCHED)
-    return room, trial, train(room, trial)
+    context = RunContext(get_recipe("mfcc40"), UNWATCHED, ITEMS, LABELS, work)
+    split = final_trial(ITEMS, UNWATCHED)
+    return context, split, train(context, split)
 
 
 def told(temperature: float | None, protocol: str = "speaker", kind: str = "recipe") -> Evaluation:
@@ -56,10 +56,12 @@ def told(temperature: float | None, protocol: str = "speaker", kind: str = "reci
 
 
 def shipped_temperature(
-    taught: tuple[Classroom, Trial, Trained], out: Path, evaluations: Sequence[Evaluation]
+    taught: tuple[RunContext, Split, TrainedModel], out: Path, evaluations: Sequence[Evaluation]
 ) -> float:
-    room, trial, trained = taught
-    ship(room, trial, trained, Delivery(out=out, command="made", evaluations=evaluations))
+    context, split, trained = taught
+    write_package(
+        context, split, trained, PackageOptions(out=out, command="made", evaluations=evaluations)
+    )
     return load_bundle(out).temperature
 
 
@@ -72,7 +74,7 @@ def shipped_temperature(
     ids=["by speaker", "none by speaker"],
 )
 def test_where_nothing_was_watched_the_temperature_is_that_of_an_evaluation_by_speaker(
-    taught: tuple[Classroom, Trial, Trained],
+    taught: tuple[RunContext, Split, TrainedModel],
     tmp_path: Path,
     evaluations: Sequence[Evaluation],
     wanted: float,
@@ -81,20 +83,22 @@ def test_where_nothing_was_watched_the_temperature_is_that_of_an_evaluation_by_s
 
 
 def test_what_was_watched_itself_tells_better(
-    taught: tuple[Classroom, Trial, Trained], tmp_path: Path
+    taught: tuple[RunContext, Split, TrainedModel], tmp_path: Path
 ) -> None:
-    room, trial, trained = taught
-    watched = (room, trial, replace(trained, temperature=0.8))
+    context, split, trained = taught
+    watched = (context, split, replace(trained, temperature=0.8))
 
     assert shipped_temperature(watched, tmp_path / "made", (told(1.7),)) == 0.8
 
 
 def test_who_learns_from_all_watches_nobody(
-    taught: tuple[Classroom, Trial, Trained], tmp_path: Path
+    taught: tuple[RunContext, Split, TrainedModel], tmp_path: Path
 ) -> None:
-    room, trial, trained = taught
+    context, split, trained = taught
 
-    bundle = ship(room, trial, trained, Delivery(out=tmp_path / "made", command="made"))
+    bundle = write_package(
+        context, split, trained, PackageOptions(out=tmp_path / "made", command="made")
+    )
 
     training = bundle.info["training"]
     assert bundle.temperature == AS_IT_IS
@@ -105,7 +109,7 @@ def test_who_learns_from_all_watches_nobody(
 
 
 def rows(*every: Sequence[Epoch]) -> list[dict[str, str]]:
-    log = log_bytes([Taught(tuple(epochs), epochs[-1]) for epochs in every])
+    log = log_bytes([FitResult(tuple(epochs), epochs[-1]) for epochs in every])
     return list(csv.DictReader(log.decode().splitlines()))
 
 

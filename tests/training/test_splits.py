@@ -212,12 +212,12 @@ def test_other_seeds_split_otherwise() -> None:
 
 def test_the_same_recording_on_both_sides_is_refused() -> None:
     one, other = example("a", digest="1"), example("b", digest="1")
-    unheard = example("c")
+    without_speech = example("c")
 
     with pytest.raises(
         UsageError, match=r"both sides of the split: 1.*a-sad-speech\.wav.*b-sad-speech\.wav"
     ):
-        check_apart([one, unheard], [other, unheard])
+        check_apart([one, without_speech], [other, without_speech])
     check_apart([one], [example("b", digest="2")])
 
 

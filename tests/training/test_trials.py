@@ -11,15 +11,15 @@ import pytest
 from made_items import LABELS, made_example, made_items
 
 from batchemo.errors import BatchemoError
-from batchemo.training.data.dataset import make_lessons
-from batchemo.training.data.feature_store import Item
-from batchemo.training.data.protocols import Trial, make_trials
-from batchemo.training.experiment.context import CHECKPOINT, Answers, Classroom
+from batchemo.training.data.dataset import make_dataset
+from batchemo.training.data.feature_store import FeatureItem
+from batchemo.training.data.protocols import Split, make_trials
+from batchemo.training.experiment.context import CHECKPOINT, Answers, RunContext
 from batchemo.training.experiment.runs import judge, run_trial, train
 from batchemo.training.fit.history import Epoch
-from batchemo.training.fit.scoring import fit_temperature, hear_items, probabilities
-from batchemo.training.hyperparameters import Choices
-from batchemo.training.recipes import get_system
+from batchemo.training.fit.scoring import fit_temperature, predict_items, probabilities
+from batchemo.training.hyperparameters import Hyperparameters
+from batchemo.training.recipes import get_recipe
 
 pytest.importorskip("tensorflow")
 
@@ -27,19 +27,19 @@ from batchemo.training.fit.scoring import keras_graph
 
 EXAMPLES = [made_example(who, label, n) for who in "abcdef" for label in LABELS for n in range(2)]
 ITEMS = made_items(EXAMPLES, ("noise",), shape=(40,))
-CHOICES = Choices(epochs=3, batch_size=16, validation=0.25)
-UNWATCHED = Choices(epochs=1, batch_size=16, choose="last", validation=0.0)
+CHOICES = Hyperparameters(epochs=3, batch_size=16, validation_share=0.25)
+UNWATCHED = Hyperparameters(epochs=1, batch_size=16, select_epoch="last", validation_share=0.0)
 TRIAL = make_trials("speaker", ITEMS, CHOICES, (5,), folds=3)[0]
 
 Ran = tuple[Answers, "float | None"]
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Classroom:
-    return Classroom(get_system("mfcc40"), CHOICES, ITEMS, LABELS, tmp_path / "work")
+def context(tmp_path: Path) -> RunContext:
+    return RunContext(get_recipe("mfcc40"), CHOICES, ITEMS, LABELS, tmp_path / "work")
 
 
-def never(trial: Trial, epoch: Epoch) -> None:
+def never(split: Split, epoch: Epoch) -> None:
     pytest.fail("a net was taught again")
 
 
@@ -51,9 +51,9 @@ def same(one: Ran, other: Ran) -> bool:
 
 
 def test_a_trials_net_answers_for_every_window_of_what_is_tested_and_watched(
-    room: Classroom,
+    context: RunContext,
 ) -> None:
-    answers, temperature = run_trial(room, TRIAL)
+    answers, temperature = run_trial(context, TRIAL)
 
     for said, places in ((answers.test, TRIAL.test), (answers.watch, TRIAL.watch)):
         wanted = [(len(ITEMS[place].windows), len(LABELS)) for place in places]
@@ -63,79 +63,83 @@ def test_a_trials_net_answers_for_every_window_of_what_is_tested_and_watched(
     assert temperature < 1
 
 
-def test_a_trial_is_judged_by_its_net_recording_by_recording(room: Classroom) -> None:
-    answers, _ = run_trial(room, TRIAL)
+def test_a_trial_is_judged_by_its_net_recording_by_recording(context: RunContext) -> None:
+    answers, _ = run_trial(context, TRIAL)
 
-    judged = judge(room, TRIAL, answers, 0.5)
+    predictions = judge(context, TRIAL, answers, 0.5)
 
-    assert [one.example for one in judged] == [ITEMS[place].example for place in TRIAL.test]
-    assert {(one.copy, one.fold, one.seed) for one in judged} == {("original", "speakers-1", 5)}
+    assert [one.example for one in predictions] == [ITEMS[place].example for place in TRIAL.test]
+    assert {(one.copy, one.fold, one.seed) for one in predictions} == {
+        ("original", "speakers-1", 5)
+    }
     for one, told, before in zip(
-        judged, probabilities(answers.test, 0.5), probabilities(answers.test), strict=True
+        predictions, probabilities(answers.test, 0.5), probabilities(answers.test), strict=True
     ):
         assert one.probabilities == tuple(told)
         assert one.uncalibrated == tuple(before)
         assert sum(one.probabilities) == pytest.approx(1)
-    right = [LABELS[int(np.argmax(one.probabilities))] == one.example.emotion for one in judged]
+    right = [
+        LABELS[int(np.argmax(one.probabilities))] == one.example.emotion for one in predictions
+    ]
     assert np.mean(right) > 0.8
 
 
-def test_a_result_is_kept_and_nothing_is_taught_again(room: Classroom) -> None:
+def test_a_result_is_kept_and_nothing_is_taught_again(context: RunContext) -> None:
     told: list[int] = []
-    first = run_trial(room, TRIAL, lambda trial, epoch: told.append(epoch.number))
+    first = run_trial(context, TRIAL, lambda split, epoch: told.append(epoch.number))
 
     assert told == [0, 1, 2]
-    assert same(run_trial(room, TRIAL, never), first)
-    kept = {path.name for path in room.folder(TRIAL).iterdir()}
-    assert kept == {room.result(TRIAL).name, CHECKPOINT}
+    assert same(run_trial(context, TRIAL, never), first)
+    kept = {path.name for path in context.folder(TRIAL).iterdir()}
+    assert kept == {context.result(TRIAL).name, CHECKPOINT}
 
 
 def test_a_net_that_is_tested_on_something_else_is_asked_and_not_taught_again(
-    room: Classroom,
+    context: RunContext,
 ) -> None:
-    answers, _ = run_trial(room, TRIAL)
+    answers, _ = run_trial(context, TRIAL)
 
-    turned, _ = run_trial(room, replace(TRIAL, test=TRIAL.test[::-1]), never)
+    turned, _ = run_trial(context, replace(TRIAL, test=TRIAL.test[::-1]), never)
 
     for one, other in zip(turned.test, answers.test[::-1], strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_an_interrupted_trial_and_a_forgotten_one_come_to_the_same_result(
-    room: Classroom, tmp_path: Path
+    context: RunContext, tmp_path: Path
 ) -> None:
-    def stop(trial: Trial, epoch: Epoch) -> None:
+    def stop(split: Split, epoch: Epoch) -> None:
         if epoch.number == 1:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_trial(room, TRIAL, stop)
-    assert not room.result(TRIAL).exists()
+        run_trial(context, TRIAL, stop)
+    assert not context.result(TRIAL).exists()
 
-    elsewhere = replace(room, work=tmp_path / "elsewhere")
+    elsewhere = replace(context, work=tmp_path / "elsewhere")
 
-    assert same(run_trial(room, TRIAL), run_trial(elsewhere, TRIAL))
+    assert same(run_trial(context, TRIAL), run_trial(elsewhere, TRIAL))
 
 
-def test_where_nothing_is_watched_nothing_tells_a_temperature(room: Classroom) -> None:
-    blind = replace(room, choices=UNWATCHED)
-    (trial,) = make_trials("random", ITEMS, UNWATCHED, (0,))
+def test_where_nothing_is_watched_nothing_tells_a_temperature(context: RunContext) -> None:
+    blind = replace(context, hyperparameters=UNWATCHED)
+    (split,) = make_trials("random", ITEMS, UNWATCHED, (0,))
 
-    answers, temperature = run_trial(blind, trial)
+    answers, temperature = run_trial(blind, split)
 
     assert (answers.watch, temperature) == ((), None)
-    assert same(run_trial(blind, trial, never), (answers, temperature))
-    assert len(answers.test) == len(trial.test) > 0
-    assert train(blind, trial).temperature is None
+    assert same(run_trial(blind, split, never), (answers, temperature))
+    assert len(answers.test) == len(split.test) > 0
+    assert train(blind, split).temperature is None
 
 
 @pytest.fixture
-def pairs(room: Classroom) -> Classroom:
+def pairs(context: RunContext) -> RunContext:
     """The same room for a system of two nets."""
-    return replace(room, system=replace(room.system, name="pairs", nets=2))
+    return replace(context, system=replace(context.system, name="pairs", nets=2))
 
 
-def test_several_nets_have_seeds_of_their_own_that_no_other_trial_has(pairs: Classroom) -> None:
+def test_several_nets_have_seeds_of_their_own_that_no_other_trial_has(pairs: RunContext) -> None:
     seeds = [[one.seed for one in pairs.nets(replace(TRIAL, seed=seed))] for seed in range(3)]
 
     assert seeds == [[0, 1], [2, 3], [4, 5]]
@@ -143,9 +147,9 @@ def test_several_nets_have_seeds_of_their_own_that_no_other_trial_has(pairs: Cla
 
 
 def test_several_nets_answer_the_mean_and_share_what_was_taught_before(
-    room: Classroom, pairs: Classroom
+    context: RunContext, pairs: RunContext
 ) -> None:
-    alone = [run_trial(room, replace(TRIAL, seed=seed))[0] for seed in (10, 11)]
+    alone = [run_trial(context, replace(TRIAL, seed=seed))[0] for seed in (10, 11)]
 
     answers, temperature = run_trial(pairs, TRIAL, never)
 
@@ -153,21 +157,21 @@ def test_several_nets_answer_the_mean_and_share_what_was_taught_before(
         one, other, mean = (getattr(said, part) for said in (*alone, answers))
         for place, said in enumerate(mean):
             assert said == pytest.approx((one[place] + other[place]) / 2)
-    assert temperature == fit_temperature(answers.watch, pairs.lessons(TRIAL.watch).labels)
+    assert temperature == fit_temperature(answers.watch, pairs.dataset(TRIAL.watch).labels)
 
 
 def test_a_net_of_several_is_taught_one_by_one_and_says_what_they_say_together(
-    pairs: Classroom,
+    pairs: RunContext,
 ) -> None:
     told: list[tuple[int, int]] = []
 
-    trained = train(pairs, TRIAL, lambda trial, epoch: told.append((trial.seed, epoch.number)))
+    trained = train(pairs, TRIAL, lambda split, epoch: told.append((split.seed, epoch.number)))
 
     assert told == [(seed, number) for seed in (10, 11) for number in range(3)]
     assert [len(one.history) for one in trained.taught] == [3, 3]
     answers, temperature = run_trial(pairs, TRIAL)
     windows = [ITEMS[place].windows for place in TRIAL.test]
-    said = hear_items(keras_graph(trained.model), windows)
+    said = predict_items(keras_graph(trained.model), windows)
     for one, other in zip(said, answers.test, strict=True):
         assert one == pytest.approx(other, abs=1e-4)
     assert trained.temperature == temperature
@@ -178,9 +182,9 @@ def test_a_net_of_several_is_taught_one_by_one_and_says_what_they_say_together(
     [
         {"choices": replace(CHOICES, epochs=4)},
         {"choices": replace(CHOICES, loss="focal")},
-        {"choices": replace(CHOICES, copies=("noise",))},
-        {"system": get_system("cnn1d")},
-        {"system": replace(get_system("mfcc40"), floor=-2.0)},
+        {"choices": replace(CHOICES, augmentations=("noise",))},
+        {"system": get_recipe("cnn1d")},
+        {"system": replace(get_recipe("mfcc40"), floor=-2.0)},
         {"labels": LABELS[::-1]},
         {"items": tuple(replace(i, example=replace(i.example, digest="other")) for i in ITEMS)},
         {"items": tuple(replace(i, example=replace(i.example, emotion="sad")) for i in ITEMS)},
@@ -188,9 +192,9 @@ def test_a_net_of_several_is_taught_one_by_one_and_says_what_they_say_together(
     ],
 )
 def test_whatever_could_change_the_result_has_another_folder(
-    room: Classroom, changed: dict[str, object]
+    context: RunContext, changed: dict[str, object]
 ) -> None:
-    assert replace(room, **changed).folder(TRIAL) != room.folder(TRIAL)
+    assert replace(context, **changed).folder(TRIAL) != context.folder(TRIAL)
 
 
 @pytest.mark.parametrize(
@@ -204,59 +208,59 @@ def test_whatever_could_change_the_result_has_another_folder(
     ],
 )
 def test_another_seed_or_part_has_another_result(
-    room: Classroom, changed: dict[str, object]
+    context: RunContext, changed: dict[str, object]
 ) -> None:
-    assert room.result(replace(TRIAL, **changed)) != room.result(TRIAL)
+    assert context.result(replace(TRIAL, **changed)) != context.result(TRIAL)
 
 
-def test_the_folder_is_the_same_wherever_the_recordings_lie(room: Classroom) -> None:
+def test_the_folder_is_the_same_wherever_the_recordings_lie(context: RunContext) -> None:
     moved = tuple(
         replace(item, example=replace(item.example, path=Path("moved") / item.example.path))
         for item in ITEMS
     )
 
-    assert replace(room, items=moved).folder(TRIAL) == room.folder(TRIAL)
+    assert replace(context, items=moved).folder(TRIAL) == context.folder(TRIAL)
 
 
-def test_a_systems_name_and_how_many_nets_it_has_change_no_single_net(room: Classroom) -> None:
+def test_a_systems_name_and_how_many_nets_it_has_change_no_single_net(context: RunContext) -> None:
     """So the three nets of `accurate` are those of the default with other seeds."""
-    other = replace(room.system, name="other", told="Another.", nets=3, claim="much")
+    other = replace(context.system, name="other", told="Another.", nets=3, claim="much")
 
-    assert replace(room, system=other).folder(TRIAL) == room.folder(TRIAL)
+    assert replace(context, system=other).folder(TRIAL) == context.folder(TRIAL)
 
 
 def test_a_net_is_scaled_by_what_it_learns_alone_and_cooled_by_what_it_watches(
-    room: Classroom,
+    context: RunContext,
 ) -> None:
-    trained = train(room, TRIAL)
+    trained = train(context, TRIAL)
 
-    mean, spread = make_lessons(room.some(TRIAL.learn), LABELS).scaling()
+    mean, spread = make_dataset(context.some(TRIAL.learn), LABELS).scaling()
     frozen_mean, frozen_variance = trained.model.get_layer("normalise").get_weights()
     assert frozen_mean == pytest.approx(mean)
     assert frozen_variance == pytest.approx(spread**2)
     (taught,) = trained.taught
     assert taught.chosen in taught.history
     windows = [ITEMS[place].windows for place in TRIAL.watch]
-    watched = hear_items(keras_graph(trained.model), windows)
-    assert trained.temperature == fit_temperature(watched, room.lessons(TRIAL.watch).labels)
+    watched = predict_items(keras_graph(trained.model), windows)
+    assert trained.temperature == fit_temperature(watched, context.dataset(TRIAL.watch).labels)
 
 
-def test_a_class_that_nothing_is_left_to_learn_from_is_named(room: Classroom) -> None:
+def test_a_class_that_nothing_is_left_to_learn_from_is_named(context: RunContext) -> None:
     learn = tuple(place for place in TRIAL.learn if ITEMS[place].example.emotion != "happy")
 
     with pytest.raises(BatchemoError, match="nothing is left to learn happy from"):
-        train(room, replace(TRIAL, learn=learn))
+        train(context, replace(TRIAL, learn=learn))
 
 
-def test_no_seed_has_a_say_in_a_regression_so_it_is_made_once(room: Classroom) -> None:
-    regression = replace(room, system=get_system("functionals"), choices=UNWATCHED)
+def test_no_seed_has_a_say_in_a_regression_so_it_is_made_once(context: RunContext) -> None:
+    regression = replace(context, system=get_recipe("functionals"), hyperparameters=UNWATCHED)
 
     seeds = {net.seed for seed in range(3) for net in regression.nets(replace(TRIAL, seed=seed))}
 
     assert seeds == {0}
 
 
-def test_what_stands_beside_has_as_much_to_say_as_all_nets_together(pairs: Classroom) -> None:
+def test_what_stands_beside_has_as_much_to_say_as_all_nets_together(pairs: RunContext) -> None:
     beside = replace(pairs, system=replace(pairs.system, name="beside", nets=1))
     own, _ = run_trial(pairs, TRIAL)
     other, _ = run_trial(beside, TRIAL)
@@ -265,30 +269,30 @@ def test_what_stands_beside_has_as_much_to_say_as_all_nets_together(pairs: Class
 
     for one, two, mean in zip(own.test, other.test, answers.test, strict=True):
         assert mean == pytest.approx((one + two) / 2)
-    assert temperature == fit_temperature(answers.watch, pairs.lessons(TRIAL.watch).labels)
+    assert temperature == fit_temperature(answers.watch, pairs.dataset(TRIAL.watch).labels)
 
 
 def test_what_stands_beside_learns_from_its_own_copies_of_the_same_recordings(
-    pairs: Classroom,
+    pairs: RunContext,
 ) -> None:
     others = made_items(EXAMPLES[::-1], ("pitch", "room"), shape=(40,))
-    room = replace(pairs, beside=replace(pairs, items=others))
+    context = replace(pairs, beside=replace(pairs, items=others))
 
-    trial = room.trial_beside(TRIAL)
+    split = context.trial_beside(TRIAL)
 
-    def names(items: Sequence[Item], places: Sequence[int]) -> set[str]:
+    def names(items: Sequence[FeatureItem], places: Sequence[int]) -> set[str]:
         return {items[place].example.digest for place in places}
 
-    for here, there in ((TRIAL.learn, trial.learn), (TRIAL.watch, trial.watch)):
+    for here, there in ((TRIAL.learn, split.learn), (TRIAL.watch, split.watch)):
         assert names(others, there) == names(ITEMS, here)
-    assert {others[place].copy for place in trial.learn} == {"original", "pitch", "room"}
-    assert len(trial.learn) == 3 * len(names(ITEMS, TRIAL.learn))
-    tested = [(others[place].example, others[place].copy) for place in trial.test]
+    assert {others[place].copy for place in split.learn} == {"original", "pitch", "room"}
+    assert len(split.learn) == 3 * len(names(ITEMS, TRIAL.learn))
+    tested = [(others[place].example, others[place].copy) for place in split.test]
     assert tested == [(ITEMS[place].example, ITEMS[place].copy) for place in TRIAL.test]
 
 
 def test_where_copies_lie_on_both_sides_what_stands_beside_has_the_same_trial(
-    pairs: Classroom,
+    pairs: RunContext,
 ) -> None:
     (leaky,) = make_trials("leaky", ITEMS, CHOICES, (0,))
 

@@ -8,7 +8,7 @@ import pytest
 from batchemo.common.arrays import Float32
 from batchemo.training.fit.scoring import (
     fit_temperature,
-    hear_items,
+    predict_items,
     probabilities,
     surprises,
 )
@@ -57,7 +57,7 @@ def test_every_item_gets_the_answers_to_its_own_windows(count: int) -> None:
         asked.append(len(batch))
         return 2 * batch
 
-    heard = hear_items(graph, windows)
+    heard = predict_items(graph, windows)
 
     assert max(asked) <= 256
     assert all(np.array_equal(out, 2 * own) for out, own in zip(heard, windows, strict=True))

@@ -30,7 +30,7 @@ _STARTS: tuple[tuple[bytes, bytes, Kind], ...] = (
 _MOST_TAGS = 10
 
 
-def kind_of(read_at: ReadAt) -> Kind | None:
+def detect_format(read_at: ReadAt) -> Kind | None:
     """Tell what a file begins as; None for what is not read.
 
     >>> kind_of(lambda offset, count: b"RIFF....WAVEfmt "[offset : offset + count])
@@ -72,7 +72,7 @@ _MOST_CHUNKS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class SoundChunk:
+class AudioChunk:
     """Where the sound of a file begins, and how many bytes of it the header promises."""
 
     start: int
@@ -86,7 +86,7 @@ class SoundChunk:
         return 0 if self.promised is None else max(0, self.start + self.promised - size)
 
 
-def find_sound(kind: Kind, read_at: ReadAt, size: int) -> SoundChunk | None:
+def find_audio_chunk(kind: Kind, read_at: ReadAt, size: int) -> AudioChunk | None:
     """Find the sound of a WAV (RIFF, RIFX, RF64, BW64), AIFF, AU, W64, CAF or NIST file.
 
     None for compressed formats, and for a file without a chunk of sound: the decoder judges these.
@@ -99,7 +99,7 @@ def find_sound(kind: Kind, read_at: ReadAt, size: int) -> SoundChunk | None:
     return find[kind](read_at) if kind in find else None
 
 
-def _find_in_wav(read_at: ReadAt, size: int, order: str) -> SoundChunk | None:
+def _find_in_wav(read_at: ReadAt, size: int, order: str) -> AudioChunk | None:
     position, wide = 12, None
     for _ in range(_MOST_CHUNKS):
         head = read_at(position, 8)
@@ -117,23 +117,23 @@ def _find_in_wav(read_at: ReadAt, size: int, order: str) -> SoundChunk | None:
     return None
 
 
-def _wide_chunk(read_at: ReadAt, size: int, start: int, wide: int) -> SoundChunk:
+def _wide_chunk(read_at: ReadAt, size: int, start: int, wide: int) -> AudioChunk:
     """The sound of an RF64 file, whose 64-bit size stands in its `ds64` chunk, at `wide`."""
     (length,) = struct.unpack("<Q", read_at(wide, 8).ljust(8, b"\0"))
     if length == 0 or length >= 1 << 62:
-        return SoundChunk(start, None, (wide, struct.pack("<Q", max(0, size - start))))
-    return SoundChunk(start, length)
+        return AudioChunk(start, None, (wide, struct.pack("<Q", max(0, size - start))))
+    return AudioChunk(start, length)
 
 
-def _plain_chunk(read_at: ReadAt, size: int, start: int, length: int, order: str) -> SoundChunk:
+def _plain_chunk(read_at: ReadAt, size: int, start: int, length: int, order: str) -> AudioChunk:
     """The sound of a RIFF file, whose size is `length` if its writer came to say so."""
     if length >= _UNKNOWN_FROM and start + length > size:
-        return SoundChunk(start, None)
+        return AudioChunk(start, None)
     # A recorder that was cut off never wrote the size. But where another chunk follows at once,
     # the chunk of sound is truly empty.
     if length == 0 and size > start and not _is_chunk(read_at(start, 8), size - start, order):
-        return SoundChunk(start, None, (start - 4, struct.pack(order + "I", 0xFFFF_FFFF)))
-    return SoundChunk(start, length)
+        return AudioChunk(start, None, (start - 4, struct.pack(order + "I", 0xFFFF_FFFF)))
+    return AudioChunk(start, length)
 
 
 def _is_chunk(head: bytes, left: int, order: str) -> bool:
@@ -144,7 +144,7 @@ def _is_chunk(head: bytes, left: int, order: str) -> bool:
     return bool(8 + length <= left)
 
 
-def _find_in_aiff(read_at: ReadAt) -> SoundChunk | None:
+def _find_in_aiff(read_at: ReadAt) -> AudioChunk | None:
     position = 12
     for _ in range(_MOST_CHUNKS):
         head = read_at(position, 8)
@@ -153,12 +153,12 @@ def _find_in_aiff(read_at: ReadAt) -> SoundChunk | None:
         (length,) = struct.unpack(">I", head[4:])
         if head[:4] == b"SSND":
             unknown = length == 0 or length >= _UNKNOWN_FROM
-            return SoundChunk(position + 8, None if unknown else length)
+            return AudioChunk(position + 8, None if unknown else length)
         position += 8 + length + length % 2
     return None
 
 
-def _find_in_w64(read_at: ReadAt) -> SoundChunk | None:
+def _find_in_w64(read_at: ReadAt) -> AudioChunk | None:
     position = 40
     for _ in range(_MOST_CHUNKS):
         head = read_at(position, 24)
@@ -167,20 +167,20 @@ def _find_in_w64(read_at: ReadAt) -> SoundChunk | None:
         (length,) = struct.unpack("<Q", head[16:])
         if head[:4] == b"data":
             unknown = length <= 24 or length >= 1 << 62
-            return SoundChunk(position + 24, None if unknown else length - 24)
+            return AudioChunk(position + 24, None if unknown else length - 24)
         position += max(24, (length + 7) // 8 * 8)
     return None
 
 
-def _find_in_au(read_at: ReadAt, order: str) -> SoundChunk | None:
+def _find_in_au(read_at: ReadAt, order: str) -> AudioChunk | None:
     head = read_at(4, 8)
     if len(head) < 8:
         return None
     start, promised = struct.unpack(order + "II", head)
-    return SoundChunk(start, None if promised >= _UNKNOWN_FROM else promised)
+    return AudioChunk(start, None if promised >= _UNKNOWN_FROM else promised)
 
 
-def _find_in_caf(read_at: ReadAt) -> SoundChunk | None:
+def _find_in_caf(read_at: ReadAt) -> AudioChunk | None:
     position = 8
     for _ in range(_MOST_CHUNKS):
         head = read_at(position, 12)
@@ -189,12 +189,12 @@ def _find_in_caf(read_at: ReadAt) -> SoundChunk | None:
         (length,) = struct.unpack(">Q", head[4:])
         if head[:4] == b"data":  # It begins with the four bytes of a count of edits.
             unknown = length < 4 or length >= 1 << 62
-            return SoundChunk(position + 16, None if unknown else length - 4)
+            return AudioChunk(position + 16, None if unknown else length - 4)
         position += 12 + length
     return None
 
 
-def _find_in_nist(read_at: ReadAt) -> SoundChunk | None:
+def _find_in_nist(read_at: ReadAt) -> AudioChunk | None:
     """The header is text, padded to the length that it names."""
     head = read_at(0, 1024)
     named = re.match(rb"NIST_1A\n *([0-9]{1,9})\n", head)
@@ -205,4 +205,4 @@ def _find_in_nist(read_at: ReadAt) -> SoundChunk | None:
     if not named or not numbers.get(b"sample_count"):
         return None
     values = numbers[b"sample_count"] * numbers.get(b"channel_count", 1)
-    return SoundChunk(int(named[1]), values * numbers.get(b"sample_n_bytes", 1))
+    return AudioChunk(int(named[1]), values * numbers.get(b"sample_n_bytes", 1))

@@ -46,20 +46,22 @@ def find_frame(read_at: ReadAt, start: int) -> int | None:
     """
     if is_frame(read_at(start, 4)):
         return start
-    place = find_row(read_at(start, LOOK + IN_A_ROW * LONGEST), 0, LOOK)
+    place = find_frame_sequence(read_at(start, LOOK + IN_A_ROW * LONGEST), 0, LOOK)
     return None if place is None else start + place
 
 
-def find_row(content: bytes, start: int, end: int, kind: Kind | None = None) -> int | None:
+def find_frame_sequence(
+    content: bytes, start: int, end: int, kind: Kind | None = None
+) -> int | None:
     """Give the first place where frames of layer III, of one kind, follow each other."""
     for found in _SYNC.finditer(content, start, end):
         place = found.start()
-        if begins_a_row(content, place, kind):
+        if starts_frame_sequence(content, place, kind):
             return place
     return None
 
 
-def begins_a_row(content: bytes, place: int = 0, kind: Kind | None = None) -> bool:
+def starts_frame_sequence(content: bytes, place: int = 0, kind: Kind | None = None) -> bool:
     """Whether frames of layer III, of one kind, follow each other from this place on."""
     for _ in range(IN_A_ROW):
         head = content[place : place + 4]
@@ -113,7 +115,7 @@ class Index(NamedTuple):
     bytes: int
 
 
-def index_of(frame: bytes) -> Index | None:
+def read_index(frame: bytes) -> Index | None:
     """Read the index that stands in a frame in the place of sound; None where there is sound."""
     for checksum in (0, 2):
         place = _side(frame) + checksum
@@ -128,14 +130,14 @@ def index_of(frame: bytes) -> Index | None:
     return None
 
 
-class Supplement(NamedTuple):
+class AddedIndex(NamedTuple):
     """A frame with an index, and the place of the first frame of sound, which goes behind it."""
 
     frame: bytes
     sound: int
 
 
-def right_index(read_at: ReadAt, place: int, size: int) -> Supplement | None:
+def missing_index(read_at: ReadAt, place: int, size: int) -> AddedIndex | None:
     """Give the index that a file should have had.
 
     `place` is that of the file's first frame. None where the file's own index counts all frames,
@@ -146,20 +148,20 @@ def right_index(read_at: ReadAt, place: int, size: int) -> Supplement | None:
     length = frame_length(first)
     if not length:
         return None
-    index = index_of(read_at(place, length))
+    index = read_index(read_at(place, length))
     sound = place if index is None else place + length
     if index and index.frames and index.bytes >= (size - place) * (1 - _TOLERANCE):
         return None
-    if not begins_a_row(read_at(sound, IN_A_ROW * LONGEST)):
+    if not starts_frame_sequence(read_at(sound, IN_A_ROW * LONGEST)):
         return None
     frames, end = count_frames(read_at, sound, size)
-    other = find_row(read_at(end, LOOK + IN_A_ROW * LONGEST), 0, LOOK)
+    other = find_frame_sequence(read_at(end, LOOK + IN_A_ROW * LONGEST), 0, LOOK)
     if other is not None:
         found = f"frames of another kind follow at byte {end + other:,}: cut the file there"
         raise Failure("unsupported", found)
     if index and index.frames >= frames * (1 - _TOLERANCE):
         return None
-    return Supplement(make_index(first, frames), sound)
+    return AddedIndex(make_index(first, frames), sound)
 
 
 def count_frames(read_at: ReadAt, place: int, size: int) -> tuple[int, int]:
@@ -178,7 +180,7 @@ def count_frames(read_at: ReadAt, place: int, size: int) -> tuple[int, int]:
             frames += 1
             end = place = place + length
             continue
-        found = find_row(chunk, place - start, len(chunk), kind_of_frame(first))
+        found = find_frame_sequence(chunk, place - start, len(chunk), kind_of_frame(first))
         if found is not None:
             place = start + found
         elif place != start:

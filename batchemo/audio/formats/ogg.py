@@ -31,7 +31,7 @@ class _Stream:
     ended: bool
 
 
-def flaw_of_ogg(read_at: ReadAt, size: int) -> Failure | None:
+def find_ogg_damage(read_at: ReadAt, size: int) -> Failure | None:
     """Say why not all of an Ogg file would be heard as it was; None where it is whole."""
     streams: dict[int, _Stream] = {}
     place = 0

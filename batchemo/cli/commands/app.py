@@ -24,7 +24,7 @@ from batchemo.cli.shared_options import (
     min_confidence_option,
 )
 from batchemo.errors import MissingExtraError
-from batchemo.inference.settings import Interpretation
+from batchemo.inference.settings import PostprocessSettings
 
 EPILOG = """
 \b
@@ -106,7 +106,7 @@ def command(
     need_streamlit()
     from batchemo.app.serve import check_address, serve
 
-    how = Interpretation(min_confidence)
+    how = PostprocessSettings(min_confidence)
     bundles = [load_bundle(name) for name in models or shipped()]
     for bundle in bundles:
         how.check_labels(bundle.name, bundle.labels)

@@ -15,7 +15,7 @@ from batchemo.cli.output.format import bar, clock, counted
 from batchemo.cli.process import Stopped, stoppable
 from batchemo.cli.shared_options import jobs, split_words
 from batchemo.diagnostics.bench import SECONDS, BenchOptions, Findings
-from batchemo.inference.settings import BATCH_SIZE, Settings
+from batchemo.inference.settings import BATCH_SIZE, ModelSettings
 from batchemo.sources import SourceOptions
 
 EPILOG = """
@@ -98,7 +98,7 @@ def command(
     from batchemo.diagnostics.bench import run_bench
 
     sources = SourceOptions(paths=paths, extensions=split_words(ext))
-    options = BenchOptions(sources, Settings(model), most, seconds)
+    options = BenchOptions(sources, ModelSettings(model), most, seconds)
     try:
         with stoppable(), _teller() as tell:
             found = run_bench(options, tell)

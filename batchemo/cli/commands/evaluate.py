@@ -26,9 +26,9 @@ from batchemo.cli.shared_options import (
 )
 from batchemo.cli.training_options import (
     SOME_FAILED,
-    choices_from,
     exam_of,
     given,
+    hyperparameters_from,
     learning_options,
     need_to_draw,
     need_to_teach,
@@ -169,9 +169,9 @@ class _Run:
 
 
 def _is_recipe(subject: str) -> bool:
-    from batchemo.training.recipes import SYSTEMS
+    from batchemo.training.recipes import RECIPES
 
-    return subject in SYSTEMS
+    return subject in RECIPES
 
 
 def _recipe(
@@ -183,10 +183,10 @@ def _recipe(
 
     if values["classes"] is not None:
         raise UsageError("--classes is for finished models; --label OLD= leaves classes out")
-    for option in ("--folds", "--validation", "--conditions"):
+    for option in ("--folds", "--validation-share", "--conditions"):
         _check_use(option, run.protocol, values)
     system = system_from(name, values)
-    choices = choices_from(values, system)
+    hyperparameters = hyperparameters_from(values, system)
     need_to_teach()
     if beside := _shipped(name):
         run.say(f"{name} is the recipe, trained anew here; the shipped model is {beside}")
@@ -196,9 +196,9 @@ def _recipe(
     if run.protocol == "speaker":
         # Where there can be no folds, that is better known before hours of work than after.
         folds_by_speaker(corpus.examples, values["folds"])
-    exam = exam_of(
+    experiment = exam_of(
         system,
-        choices,
+        hyperparameters,
         corpus,
         values["work"] or Path(f"{name}.work"),
         protocol=run.protocol,
@@ -206,9 +206,9 @@ def _recipe(
         folds=values["folds"],
         conditions=_conditions(values),
     )
-    with followed(run.quiet, choices.epochs) as follower:
+    with followed(run.quiet, hyperparameters.epochs) as follower:
         evaluation = evaluate_system(
-            exam, corpus, jobs=processes(run.jobs), progress=follower.hear, told=follower.sat
+            experiment, corpus, jobs=processes(run.jobs), progress=follower.hear, told=follower.sat
         )
     return evaluation, _some_failed(corpus, evaluation)
 
@@ -219,7 +219,7 @@ def _bundle(
     """Test a finished model."""
     from batchemo.bundles import load_bundle
     from batchemo.training.experiment.evaluate import evaluate_bundle
-    from batchemo.training.recipes import SYSTEMS
+    from batchemo.training.recipes import RECIPES
 
     bundle = load_bundle(_folder(name))
     _refuse_teaching(bundle, values)
@@ -227,7 +227,7 @@ def _bundle(
     conditions = _conditions(values)
     if run.output:
         need_to_draw()
-    run.say(f"{name} is a finished model, nothing is trained; recipes are {', '.join(SYSTEMS)}")
+    run.say(f"{name} is a finished model, nothing is trained; recipes are {', '.join(RECIPES)}")
     corpus = _corpus(corpora, run, values)
     with _cache(values["work"]) as cache, followed(run.quiet, 0) as follower:
         evaluation = evaluate_bundle(
@@ -247,7 +247,7 @@ def _check_use(option: str, protocol: Protocol, values: dict[str, Any]) -> None:
     """Refuse options that this protocol has no use for."""
     needless = {
         "--folds": ("random", "leaky"),
-        "--validation": ("leaky",),
+        "--validation-share": ("leaky",),
         "--conditions": ("leaky",),
     }
     if values[option[2:]] is not None and protocol in needless[option]:
@@ -267,12 +267,12 @@ def _conditions(values: dict[str, Any]) -> tuple[str, ...]:
 
 def _folder(name: str) -> Path:
     from batchemo.bundles import find_bundle
-    from batchemo.training.recipes import SYSTEMS
+    from batchemo.training.recipes import RECIPES
 
     try:
         return find_bundle(name)
     except UsageError as error:
-        raise UsageError(f"{error} Or name a recipe: {', '.join(SYSTEMS)}.") from None
+        raise UsageError(f"{error} Or name a recipe: {', '.join(RECIPES)}.") from None
 
 
 def _shipped(name: str) -> Path | None:

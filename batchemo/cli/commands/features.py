@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from batchemo.batch.events import Listener, ignore
+from batchemo.batch.events import EventHandler, ignore_event
 from batchemo.cli.output.format import counted
 from batchemo.cli.output.progress import Plain, live, warn
 from batchemo.cli.output.scan_report import nothing_found, passed_over
@@ -92,7 +92,7 @@ Exit codes:
 @config_option
 def command(quiet: bool, **values: Any) -> int:
     """Write the features of all recordings of SOURCES as one table, for models of your own."""
-    from batchemo.batch.feature_table import ExtractOptions, run_extract
+    from batchemo.batch.feature_table import FeatureTableOptions, write_feature_table
 
     sources = sources_from(values)
     recipe = recipe_with(values.pop("recipe"), values.pop("params"))
@@ -101,15 +101,15 @@ def command(quiet: bool, **values: Any) -> int:
             f"--recipe {_FOR_NETS}: is two kinds of features in one array, for nets alone: take "
             "logmel64 and functionals, each into a table of its own"
         )
-    options = ExtractOptions(sources=sources, recipe=recipe, **values)
+    options = FeatureTableOptions(sources=sources, recipe=recipe, **values)
     with ExitStack() as stack:
-        listener: Listener = ignore
+        listener: EventHandler = ignore_event
         if not quiet:
             tty = sys.stderr.isatty()
             listener = stack.enter_context(live(sys.stderr)) if tty else Plain()
         try:
             with stoppable():
-                done = run_extract(options, listener)
+                done = write_feature_table(options, listener)
         except Stopped as stopped:
             raise Stopped(stopped.number, "No table was written") from None
     if not quiet:

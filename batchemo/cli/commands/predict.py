@@ -21,10 +21,10 @@ from batchemo.cli.shared_options import (
     settings_from,
 )
 from batchemo.common.arrays import Float32
-from batchemo.inference.settings import PLAIN, Interpretation
+from batchemo.inference.settings import NO_POSTPROCESSING, PostprocessSettings
 from batchemo.tables.columns import DIMENSIONS
-from batchemo.tables.derived import agreement, expected, judge, named
-from batchemo.tables.rows import Row, Windows
+from batchemo.tables.derived import agreement, expected_dimensions, label_or_uncertain, top_two
+from batchemo.tables.rows import RecordingResult, Windows
 
 EPILOG = """
 \b
@@ -60,10 +60,10 @@ def command(files: tuple[str, ...], as_json: bool, **values: Any) -> int:
 
     The numbers are those of a scan of the same recordings with the same options.
     """
-    from batchemo.inference.single import look_closely
+    from batchemo.inference.single import open_predictor
 
     how = interpretation_from(values)
-    look = look_closely(files, *settings_from(values), interpretation=how)
+    look = open_predictor(files, *settings_from(values), postprocess=how)
     failed = False
     found = []
     for path, row in zip(files, look.rows(), strict=True):
@@ -74,17 +74,17 @@ def command(files: tuple[str, ...], as_json: bool, **values: Any) -> int:
             show(path, row, look.labels, look.models, how)
     if as_json:
         click.echo(json.dumps(found, indent=2, allow_nan=False))
-    for caution in look.cautions:
+    for caution in look.warnings:
         warn(caution)
     return 3 if failed else 0
 
 
 def as_object(
-    row: Row,
+    row: RecordingResult,
     labels: tuple[str, ...],
     model: str,
     models: tuple[str, ...] = (),
-    how: Interpretation = PLAIN,
+    how: PostprocessSettings = NO_POSTPROCESSING,
 ) -> dict[str, Any]:
     """Give all that is known of a recording, under the names that the tables use."""
     judged = partial(_judgement, labels=labels, how=how)
@@ -102,18 +102,20 @@ def as_object(
 
 
 _BESIDE = {"root", "file", "reason", "detail", "probabilities", "opinions", "windows"}
-_MEASURED = [field.name for field in dataclasses.fields(Row) if field.name not in _BESIDE]
+_MEASURED = [
+    field.name for field in dataclasses.fields(RecordingResult) if field.name not in _BESIDE
+]
 
 
 _Judged = Callable[[Float32 | None], dict[str, Any]]
 
 
-def _votes(row: Row, models: tuple[str, ...], judged: _Judged) -> dict[str, Any]:
-    if row.opinions is None or row.probabilities is None:
+def _votes(row: RecordingResult, models: tuple[str, ...], judged: _Judged) -> dict[str, Any]:
+    if row.model_probabilities is None or row.probabilities is None:
         return {"agreement": None, "models": None}
-    each = zip(models, row.opinions, strict=True)
+    each = zip(models, row.model_probabilities, strict=True)
     return {
-        "agreement": float(agreement(row.opinions[None], row.probabilities[None])[0]),
+        "agreement": float(agreement(row.model_probabilities[None], row.probabilities[None])[0]),
         "models": {name: judged(opinion) for name, opinion in each},
     }
 
@@ -131,18 +133,18 @@ def _windows(windows: Windows, models: tuple[str, ...], judged: _Judged) -> list
 
 
 def _judgement(
-    probabilities: Float32 | None, labels: tuple[str, ...], how: Interpretation
+    probabilities: Float32 | None, labels: tuple[str, ...], how: PostprocessSettings
 ) -> dict[str, Any]:
     names = ["emotion", "confidence", "margin", "probabilities"]
     names += DIMENSIONS if how.dimensions else ()
     if probabilities is None:
         return dict.fromkeys(names)
-    _, confidence, margin = judge(probabilities[None])
+    _, confidence, margin = top_two(probabilities[None])
     told = [
-        str(named(probabilities[None], labels, how.min_confidence)[0]),
+        str(label_or_uncertain(probabilities[None], labels, how.min_confidence)[0]),
         float(confidence[0]),
         float(margin[0]),
         dict(zip(labels, map(float, probabilities), strict=True)),
     ]
-    place = expected(probabilities[None], labels)[0].tolist() if how.dimensions else []
+    place = expected_dimensions(probabilities[None], labels)[0].tolist() if how.dimensions else []
     return dict(zip(names, [*told, *place], strict=True))

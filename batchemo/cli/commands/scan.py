@@ -10,18 +10,17 @@ from typing import IO, Any
 
 import click
 
-from batchemo.batch.events import Listener, Report
+from batchemo.batch.events import EventHandler, Report
 from batchemo.batch.options import STDOUT, ScanOptions
 from batchemo.cli import process
 from batchemo.cli.output.event_log import JsonLog, open_log
 from batchemo.cli.output.progress import (
     Plain,
     everyone,
-    final_line,
     live,
     warn,
 )
-from batchemo.cli.output.scan_report import show_dry_run, show_report, warnings
+from batchemo.cli.output.scan_report import final_line, show_dry_run, show_report, warnings
 from batchemo.cli.process import stoppable
 from batchemo.cli.shared_options import (
     ENVIRONMENT,
@@ -101,8 +100,8 @@ def command(**values: Any) -> int:
     """
     quiet, log_json, dry_run = (values.pop(name) for name in ("quiet", "log_json", "dry_run"))
     sources, settings = sources_from(values), settings_from(values)
-    interpretation = interpretation_from(values)
-    options = ScanOptions(sources, settings, interpretation, **values)
+    postprocess = interpretation_from(values)
+    options = ScanOptions(sources, settings, postprocess, **values)
     if options.output is None and not dry_run:
         raise UsageError("Where should the table go? Give -o results.parquet, or -o - for CSV")
     if options.output == STDOUT and process.output_is_closed():
@@ -130,9 +129,9 @@ def command(**values: Any) -> int:
 
 
 def _dry_run(options: ScanOptions, log: JsonLog | None, people: IO[str] | None) -> int:
-    from batchemo.batch.dry_run import preview
+    from batchemo.batch.dry_run import dry_run
 
-    found = preview(options)
+    found = dry_run(options)
     if log is not None:
         with log:
             log.write("previewed", dataclasses.asdict(found))
@@ -142,9 +141,9 @@ def _dry_run(options: ScanOptions, log: JsonLog | None, people: IO[str] | None) 
 
 
 @contextmanager
-def _listeners(quiet: bool, log: JsonLog | None) -> Iterator[Listener]:
+def _listeners(quiet: bool, log: JsonLog | None) -> Iterator[EventHandler]:
     with ExitStack() as stack:
-        listeners: list[Listener] = []
+        listeners: list[EventHandler] = []
         if log is not None:
             listeners.append(stack.enter_context(log))
         if not quiet:

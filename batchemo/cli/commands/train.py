@@ -29,8 +29,8 @@ from batchemo.cli.shared_options import (
 )
 from batchemo.cli.training_options import (
     SOME_FAILED,
-    choices_from,
     exam_of,
+    hyperparameters_from,
     learning_options,
     learning_words,
     need_to_teach,
@@ -43,9 +43,9 @@ from batchemo.errors import UsageError
 
 if TYPE_CHECKING:
     from batchemo.evaluation import Evaluation
-    from batchemo.training.experiment.cross_validation import Exam
-    from batchemo.training.export.package import Delivery
-    from batchemo.training.train import Graduate
+    from batchemo.training.experiment.cross_validation import Experiment
+    from batchemo.training.export.package import PackageOptions
+    from batchemo.training.train import TrainResult
 
 EPILOG = """
 \b
@@ -128,14 +128,14 @@ def command(corpora: tuple[str, ...], output: Path, quiet: bool, **values: Any) 
     Some speakers are only watched, to choose the epoch and to calibrate; default and accurate
     choose nothing and learn from all. Interrupted, the same command goes on where it was.
     """
-    from batchemo.training.export.package import Delivery
+    from batchemo.training.export.package import PackageOptions
 
     _check_output(output, values.pop("overwrite"))
     words = [*_first_words(corpora, output, values), *corpus_words(values)]
     system = system_from(values.pop("recipe"), values)
-    choices = choices_from(values, system)
-    words += learning_words(choices, system.choices)
-    delivery = Delivery(
+    hyperparameters = hyperparameters_from(values, system)
+    words += learning_words(hyperparameters, system.hyperparameters)
+    delivery = PackageOptions(
         out=output,
         command=shlex.join(words),
         licence=values["licence"],
@@ -147,8 +147,8 @@ def command(corpora: tuple[str, ...], output: Path, quiet: bool, **values: Any) 
         corpus = corpus_from(corpora, values)
         if not quiet:
             warn_of(corpus)
-        exam = exam_of(system, choices, corpus, work=values["work"] or _work(output))
-        graduate = _train(exam, delivery, values["jobs"], quiet)
+        experiment = exam_of(system, hyperparameters, corpus, work=values["work"] or _work(output))
+        graduate = _train(experiment, delivery, values["jobs"], quiet)
     if not quiet:
         _tell(graduate, output)
     return SOME_FAILED if corpus.failures or graduate.failures else 0
@@ -204,16 +204,16 @@ def _others(files: Sequence[Path]) -> tuple[Evaluation, ...]:
     return tuple(read_evaluation(file) for file in files)
 
 
-def _train(exam: Exam, delivery: Delivery, jobs: int, quiet: bool) -> Graduate:
+def _train(experiment: Experiment, delivery: PackageOptions, jobs: int, quiet: bool) -> TrainResult:
     from batchemo.training.train import train_bundle
 
-    with followed(quiet, exam.choices.epochs) as follower:
+    with followed(quiet, experiment.hyperparameters.epochs) as follower:
         return train_bundle(
-            exam, delivery, jobs=processes(jobs), progress=follower.hear, told=follower.epoch
+            experiment, delivery, jobs=processes(jobs), progress=follower.hear, told=follower.epoch
         )
 
 
-def _tell(graduate: Graduate, output: Path) -> None:
+def _tell(graduate: TrainResult, output: Path) -> None:
     if graduate.failures:
         warn_of_failures([(example.path, why) for example, why in graduate.failures])
     shown = for_display(str(output))

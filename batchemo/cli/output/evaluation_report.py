@@ -16,7 +16,7 @@ from batchemo.evaluation.results import (
     FIGURES,
     Evaluation,
     Figure,
-    OfGroup,
+    GroupFigures,
 )
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def show_evaluation(evaluation: Evaluation, stream: IO[str]) -> None:
     console = Console(file=stream, highlight=False)
     about = evaluation.about
     console.print(for_display(about.title), markup=False, style="bold")
-    console.print(for_display(about.protocol_told), markup=False)
+    console.print(for_display(about.protocol_description), markup=False)
     console.print(_measured(evaluation))
     for line in _remarks(evaluation):
         console.print(for_display(line), markup=False)
@@ -115,7 +115,7 @@ def _classes(evaluation: Evaluation, width: int) -> Table:
     return _grid(head, rows, words=2) if width else _grid(head, rows, most=3)
 
 
-def _groups(grouping: str, groups: Sequence[OfGroup]) -> Table:
+def _groups(grouping: str, groups: Sequence[GroupFigures]) -> Table:
     rows = [
         (group.name, f"{group.recordings:,}", _share(group.accuracy), _share(group.uar))
         for group in groups[:_MOST_GROUPS]

@@ -12,20 +12,18 @@ import click
 from batchemo.batch.events import (
     Advanced,
     Event,
-    Listener,
+    EventHandler,
     RecordingFailed,
-    Report,
     Warned,
 )
-from batchemo.cli.output.format import NARROW, clock, counted
-from batchemo.cli.output.scan_report import remarks
+from batchemo.cli.output.format import NARROW, clock
 from batchemo.common.text import for_display
 
 FAILURES_TOLD = 20
 """So many failures are told one by one; the table has them all."""
 
 
-def everyone(listeners: list[Listener]) -> Listener:
+def everyone(listeners: list[EventHandler]) -> EventHandler:
     """Make one listener of several."""
 
     def listen(event: Event) -> None:
@@ -64,7 +62,7 @@ def warn(text: str) -> None:
 
 
 @contextmanager
-def live(stream: IO[str]) -> Iterator[Listener]:
+def live(stream: IO[str]) -> Iterator[EventHandler]:
     """Show a bar that moves: files, hours of sound, speed, time left, failures."""
     from rich.console import Console
     from rich.progress import (
@@ -111,14 +109,3 @@ def _left(event: Advanced, elapsed: float) -> str:
         return ""
     left = elapsed * (event.bytes_found - event.bytes_done) / event.bytes_done
     return f"{clock(left)} left"
-
-
-def final_line(report: Report) -> str:
-    """Say in one line how the scan went."""
-    failed = [f"{report.failed:,} failed"] if report.failed else []
-    parts = [counted(report.analysed, "recording") + " analysed", *failed, *remarks(report)]
-    if report.problems:
-        parts.append(counted(len(report.problems), "source") + " could not be read")
-    where = f" → {for_display(report.output)}" if report.output else ""
-    speed = f"{report.times_real_time:,.0f}× real time"
-    return f"batchemo: {', '.join(parts)} in {clock(report.elapsed)} ({speed}){where}"

@@ -12,20 +12,20 @@ import click
 from batchemo.cli.output.format import bar, bar_width
 from batchemo.common.arrays import Float32
 from batchemo.common.text import for_display
-from batchemo.inference.settings import PLAIN, Interpretation
+from batchemo.inference.settings import NO_POSTPROCESSING, PostprocessSettings
 from batchemo.tables.columns import DIMENSIONS, UNCERTAIN
-from batchemo.tables.derived import expected, named
-from batchemo.tables.rows import Row, Windows
+from batchemo.tables.derived import expected_dimensions, label_or_uncertain
+from batchemo.tables.rows import RecordingResult, Windows
 
 NARROW_BAR = 12
 
 
 def show(
     path: str,
-    row: Row,
+    row: RecordingResult,
     labels: Sequence[str],
     models: Sequence[str] = (),
-    how: Interpretation = PLAIN,
+    how: PostprocessSettings = NO_POSTPROCESSING,
 ) -> None:
     """Print the recording; of several models, what all say together and then each."""
     click.echo(f"{click.style(for_display(path), bold=True)}{_facts(row)}")
@@ -33,35 +33,41 @@ def show(
         click.secho(f"  failed: {row.reason}: {for_display(row.detail or '')}\n", fg="yellow")
         return
     ranked = sorted(zip(labels, row.probabilities, strict=True), key=lambda each: -each[1])
-    teller = _Teller(labels, how)
-    label, confidence = teller.name(row.probabilities), ranked[0][1]
-    agreed = "" if row.opinions is None else f", {_agreed(row.probabilities, row.opinions)}"
+    postprocessor = _Teller(labels, how)
+    label, confidence = postprocessor.name(row.probabilities), ranked[0][1]
+    agreed = (
+        ""
+        if row.model_probabilities is None
+        else f", {_agreed(row.probabilities, row.model_probabilities)}"
+    )
     click.echo(f"  {click.style(label, bold=True)}, confidence {confidence:.2f}{agreed}\n")
     if how.dimensions:
-        click.echo(f"  estimated: {teller.place(row.probabilities)}\n")
+        click.echo(f"  estimated: {postprocessor.place(row.probabilities)}\n")
     width = max(map(len, labels))
     columns = shutil.get_terminal_size().columns
     for label, probability in ranked:
         drawn = _drawn(probability, bar_width(columns))
         click.echo(f"  {label:<{width}}  {drawn}{probability:.2f}")
-    if row.opinions is not None:
+    if row.model_probabilities is not None:
         click.echo()
-        _show_votes(row.opinions, teller, models, columns)
+        _show_votes(row.model_probabilities, postprocessor, models, columns)
     if row.windows is not None and len(row.windows.starts) > max(1, len(models)):
-        _show_windows(row.windows, teller, models, columns)
+        _show_windows(row.windows, postprocessor, models, columns)
     click.echo()
 
 
-def _agreed(together: Float32, opinions: Float32) -> str:
+def _agreed(together: Float32, model_probabilities: Float32) -> str:
     """Say how many models have the label of all together."""
-    agreed = int((opinions.argmax(axis=1) == together.argmax()).sum())
-    return f"the label of {agreed} of {len(opinions)} models"
+    agreed = int((model_probabilities.argmax(axis=1) == together.argmax()).sum())
+    return f"the label of {agreed} of {len(model_probabilities)} models"
 
 
-def _show_votes(opinions: Float32, teller: _Teller, models: Sequence[str], columns: int) -> None:
+def _show_votes(
+    model_probabilities: Float32, postprocessor: _Teller, models: Sequence[str], columns: int
+) -> None:
     width = max(map(len, models))
-    for model, opinion in zip(models, opinions, strict=True):
-        click.echo(f"  {model:<{width}}  {teller.verdict(opinion, columns)}")
+    for model, opinion in zip(models, model_probabilities, strict=True):
+        click.echo(f"  {model:<{width}}  {postprocessor.verdict(opinion, columns)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +75,13 @@ class _Teller:
     """Puts probabilities in words, as they are to be read."""
 
     labels: Sequence[str]
-    how: Interpretation
+    how: PostprocessSettings
 
     def name(self, probabilities: Float32) -> str:
-        return str(named(probabilities[None], self.labels, self.how.min_confidence)[0])
+        return str(label_or_uncertain(probabilities[None], self.labels, self.how.min_confidence)[0])
 
     def place(self, probabilities: Float32) -> str:
-        values = expected(probabilities[None], self.labels)[0]
+        values = expected_dimensions(probabilities[None], self.labels)[0]
         words = (name.removesuffix("_est") for name in DIMENSIONS)
         return ", ".join(f"{word} {v:+.2f}" for word, v in zip(words, values, strict=True))
 
@@ -87,7 +93,7 @@ class _Teller:
         return f"{self.name(probabilities):<{width}}  {drawn}{share:.2f}"
 
 
-def _facts(row: Row) -> str:
+def _facts(row: RecordingResult) -> str:
     known = []
     if row.duration is not None:
         known.append(f"{row.duration:.1f} s")
@@ -98,7 +104,9 @@ def _facts(row: Row) -> str:
     return f"  ({', '.join(known)})" if known else ""
 
 
-def _show_windows(windows: Windows, teller: _Teller, models: Sequence[str], columns: int) -> None:
+def _show_windows(
+    windows: Windows, postprocessor: _Teller, models: Sequence[str], columns: int
+) -> None:
     pad = len(position(max(windows.ends)))
     for place, lines in groupby(windows.over_time(), key=lambda window: window[0]):
         click.echo(f"\n  {models[place]}" if models else "")
@@ -107,7 +115,7 @@ def _show_windows(windows: Windows, teller: _Teller, models: Sequence[str], colu
             if probabilities is None:
                 click.echo(f"{time}  {click.style('no speech', dim=True)}")
             else:
-                click.echo(f"{time}  {teller.verdict(probabilities, columns)}")
+                click.echo(f"{time}  {postprocessor.verdict(probabilities, columns)}")
 
 
 def _drawn(share: float, width: int) -> str:

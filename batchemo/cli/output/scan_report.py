@@ -21,7 +21,7 @@ from batchemo.tables.summary import Count, Summary
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from batchemo.batch.dry_run import Preview
+    from batchemo.batch.dry_run import DryRun
 
 
 def remarks(report: Report) -> list[str]:
@@ -62,7 +62,7 @@ def warnings(report: Report, extensions: tuple[str, ...]) -> list[str]:
     if report.unreachable:
         number = counted(report.unreachable, "recording")
         told.append(f"{number} could not be reached; their earlier rows are kept")
-    told += map(for_display, report.cautions)
+    told += map(for_display, report.warnings)
     found = report.analysed or report.kept or report.young or report.limited
     if not found and not told:
         told.append(nothing_found(extensions))
@@ -170,7 +170,7 @@ MEANING = {
 }
 
 
-def show_dry_run(found: Preview, stream: IO[str]) -> None:
+def show_dry_run(found: DryRun, stream: IO[str]) -> None:
     """Print how many recordings are in which state, with examples."""
     for name, state in found.states():
         size = f", {state.bytes / 2**20:,.1f} MiB" if state.bytes else ""
@@ -193,3 +193,14 @@ def show_dry_run(found: Preview, stream: IO[str]) -> None:
         click.echo("stopped at the limit", stream)
     for problem in found.problems:
         warn(f"could not be read: {problem}")
+
+
+def final_line(report: Report) -> str:
+    """Say in one line how the scan went."""
+    failed = [f"{report.failed:,} failed"] if report.failed else []
+    parts = [counted(report.analysed, "recording") + " analysed", *failed, *remarks(report)]
+    if report.problems:
+        parts.append(counted(len(report.problems), "source") + " could not be read")
+    where = f" → {for_display(report.output)}" if report.output else ""
+    speed = f"{report.times_real_time:,.0f}× real time"
+    return f"batchemo: {', '.join(parts)} in {clock(report.elapsed)} ({speed}){where}"

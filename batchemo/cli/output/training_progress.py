@@ -13,8 +13,8 @@ from batchemo.cli.output.format import NARROW, counted
 from batchemo.common.text import for_display
 
 if TYPE_CHECKING:
-    from batchemo.evaluation.predictions import Judged
-    from batchemo.training.data.protocols import Trial
+    from batchemo.evaluation.predictions import Prediction
+    from batchemo.training.data.protocols import Split
     from batchemo.training.fit.history import Epoch
 
 _WIDE = 110
@@ -30,10 +30,10 @@ class Follower(Protocol):
     def hear(self, done: int, total: int) -> None:
         """Take how many recordings have their features."""
 
-    def epoch(self, trial: Trial, epoch: Epoch) -> None:
+    def epoch(self, split: Split, epoch: Epoch) -> None:
         """Take what an epoch brought."""
 
-    def sat(self, done: int, total: int, trial: Trial, judged: Sequence[Judged]) -> None:
+    def sat(self, done: int, total: int, split: Split, predictions: Sequence[Prediction]) -> None:
         """Take what a trial brought."""
 
 
@@ -56,10 +56,10 @@ class _Silent:
     def hear(self, done: int, total: int) -> None:
         pass
 
-    def epoch(self, trial: Trial, epoch: Epoch) -> None:
+    def epoch(self, split: Split, epoch: Epoch) -> None:
         pass
 
-    def sat(self, done: int, total: int, trial: Trial, judged: Sequence[Judged]) -> None:
+    def sat(self, done: int, total: int, split: Split, predictions: Sequence[Prediction]) -> None:
         pass
 
 
@@ -77,14 +77,14 @@ class _Lines:
         if done == total:
             self.say(f"{counted(total, 'recording')} heard")
 
-    def epoch(self, trial: Trial, epoch: Epoch) -> None:
+    def epoch(self, split: Split, epoch: Epoch) -> None:
         if self._first and epoch.number:
             self.say(goes_on(epoch))
         self._first = False
         self.say(epoch_line(epoch, self._epochs))
 
-    def sat(self, done: int, total: int, trial: Trial, judged: Sequence[Judged]) -> None:
-        self.say(trial_line(done, total, trial))
+    def sat(self, done: int, total: int, split: Split, predictions: Sequence[Prediction]) -> None:
+        self.say(trial_line(done, total, split))
 
 
 class _Bar:
@@ -114,7 +114,7 @@ class _Bar:
         else:
             self._move(f"{counted(total, 'recording')} heard, the net begins", 0, total)
 
-    def epoch(self, trial: Trial, epoch: Epoch) -> None:
+    def epoch(self, split: Split, epoch: Epoch) -> None:
         if self._first and epoch.number:
             self.say(goes_on(epoch))
         self._first = False
@@ -126,8 +126,8 @@ class _Bar:
             told += f"; watched {epoch.validation_accuracy:.3f}"
         self._move(told, epoch.number + 1, self._epochs)
 
-    def sat(self, done: int, total: int, trial: Trial, judged: Sequence[Judged]) -> None:
-        self._move(trial_line(done, total, trial), done, total)
+    def sat(self, done: int, total: int, split: Split, predictions: Sequence[Prediction]) -> None:
+        self._move(trial_line(done, total, split), done, total)
 
     def _move(self, told: str, done: int, total: int) -> None:
         self.progress.update(self._task, description=told, completed=done, total=total)
@@ -158,6 +158,6 @@ def epoch_line(epoch: Epoch, epochs: int) -> str:
     )
 
 
-def trial_line(done: int, total: int, trial: Trial) -> str:
+def trial_line(done: int, total: int, split: Split) -> str:
     """Say in a line which trial is done."""
-    return f"training {done}/{total} done and tested: {trial.fold}, seed {trial.seed}"
+    return f"training {done}/{total} done and tested: {split.fold}, seed {split.seed}"

@@ -143,7 +143,7 @@ def with_speed(elsewhere: Variant) -> Variant:
     return play
 
 
-COPIES: Mapping[str, Variant] = {
+AUGMENTATIONS: Mapping[str, Variant] = {
     "noise": add_noise,
     "pitch": shift_pitch,
     "stretch": stretch_time,
@@ -164,7 +164,7 @@ COPIES: Mapping[str, Variant] = {
 """The kinds of copies by name."""
 
 
-def check_copies(names: Sequence[str], known: Collection[str] = COPIES) -> None:
+def check_augmentations(names: Sequence[str], known: Collection[str] = AUGMENTATIONS) -> None:
     """Raise a UsageError unless each name is a kind that is known, and none stands twice."""
     for name in names:
         if name not in known:
@@ -173,7 +173,7 @@ def check_copies(names: Sequence[str], known: Collection[str] = COPIES) -> None:
         raise UsageError(f"copies {', '.join(names)}: one of them stands there twice")
 
 
-def make_copy(name: str, signal: Float32, rate: int, digest: str) -> Float32:
+def augment_recording(name: str, signal: Float32, rate: int, digest: str) -> Float32:
     """The copy of that name of the recording with that digest, always the same.
 
     >>> signal = np.ones(4, np.float32)
@@ -182,5 +182,5 @@ def make_copy(name: str, signal: Float32, rate: int, digest: str) -> Float32:
     (True, False)
     """
     random = np.random.default_rng([*f"{name} {digest}".encode()])
-    variant = CONDITIONS[name] if name in CONDITIONS else COPIES[name]
+    variant = CONDITIONS[name] if name in CONDITIONS else AUGMENTATIONS[name]
     return variant(signal, rate, random)

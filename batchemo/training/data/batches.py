@@ -9,8 +9,8 @@ import numpy as np
 
 from batchemo.common.arrays import Float32, Index
 from batchemo.training.data.augment_spectrogram import Augmentation, change_picture, mix_up
-from batchemo.training.data.dataset import Lessons, oversampled
-from batchemo.training.hyperparameters import Choices
+from batchemo.training.data.dataset import Dataset, oversampled
+from batchemo.training.hyperparameters import Hyperparameters
 
 OUT_OF_REACH = -1e9
 """Added to the logits of classes that a corpus does not have."""
@@ -25,53 +25,57 @@ class Batch:
     reach: Float32
 
 
-def draw_epoch(lessons: Lessons, number: int, choices: Choices) -> Iterator[Batch]:
+def draw_epoch(dataset: Dataset, number: int, hyperparameters: Hyperparameters) -> Iterator[Batch]:
     """The batches of one epoch, the same for the same seed: one window of every item drawn.
 
     Which window is drawn anew every time, so that an item weighs the same however long it is.
     """
-    random = np.random.default_rng([choices.seed, number])
-    for parts in _parts(lessons, choices, random):
-        yield _join([_draw(lessons, places, choices, random) for places in parts])
+    random = np.random.default_rng([hyperparameters.seed, number])
+    for parts in _parts(dataset, hyperparameters, random):
+        yield _join([_draw(dataset, places, hyperparameters, random) for places in parts])
 
 
-def steps(lessons: Lessons, choices: Choices) -> int:
+def steps(dataset: Dataset, hyperparameters: Hyperparameters) -> int:
     """How many batches an epoch has: as many as hear every recording once, as it is or as a copy.
 
     Where corpora are balanced, only the recordings of the one at home are counted.
     """
-    if not choices.abroad:
-        return max(1, round(_turns(lessons, choices) / choices.batch_size))
-    recordings = len(np.unique(lessons.recordings[lessons.corpora == 0]))
-    return max(1, recordings // (choices.batch_size - _abroad(lessons, choices)))
+    if not hyperparameters.other_corpora_share:
+        return max(1, round(_turns(dataset, hyperparameters) / hyperparameters.batch_size))
+    recordings = len(np.unique(dataset.recordings[dataset.corpora == 0]))
+    return max(1, recordings // (hyperparameters.batch_size - _abroad(dataset, hyperparameters)))
 
 
-def _turns(lessons: Lessons, choices: Choices) -> int:
-    if not choices.oversample:
-        return len(lessons.labels)
-    counts = np.bincount(lessons.labels)
+def _turns(dataset: Dataset, hyperparameters: Hyperparameters) -> int:
+    if not hyperparameters.oversample:
+        return len(dataset.labels)
+    counts = np.bincount(dataset.labels)
     return int(counts.max()) * int(np.count_nonzero(counts))
 
 
 def _parts(
-    lessons: Lessons, choices: Choices, random: np.random.Generator
+    dataset: Dataset, hyperparameters: Hyperparameters, random: np.random.Generator
 ) -> Iterator[list[Index]]:
     """The places of each batch's items; those of each group of corpora by themselves."""
-    if not choices.abroad:
-        places = np.arange(len(lessons.labels))
-        if choices.oversample:
-            places = oversampled(lessons.labels, random)
+    if not hyperparameters.other_corpora_share:
+        places = np.arange(len(dataset.labels))
+        if hyperparameters.oversample:
+            places = oversampled(dataset.labels, random)
         random.shuffle(places)
         # Batches of nearly equal size: a last one of a single item would upset BatchNorm.
-        for some in np.array_split(places, steps(lessons, choices)):
+        for some in np.array_split(places, steps(dataset, hyperparameters)):
             yield [some]
         return
-    abroad = _abroad(lessons, choices)
-    others = len(np.unique(lessons.corpora)) - 1
-    shares = np.diff(np.round(np.linspace(0, abroad, others + 1)).astype(int)) if others else ()
-    counts = [choices.batch_size - abroad, *shares]
-    corpora = [_by_class(lessons, corpus) for corpus in range(others + 1)]
-    for _ in range(steps(lessons, choices)):
+    other_corpora_share = _abroad(dataset, hyperparameters)
+    others = len(np.unique(dataset.corpora)) - 1
+    shares = (
+        np.diff(np.round(np.linspace(0, other_corpora_share, others + 1)).astype(int))
+        if others
+        else ()
+    )
+    counts = [hyperparameters.batch_size - other_corpora_share, *shares]
+    corpora = [_by_class(dataset, corpus) for corpus in range(others + 1)]
+    for _ in range(steps(dataset, hyperparameters)):
         yield [
             _balanced(own, count, random)
             for own, count in zip(corpora, counts, strict=True)
@@ -79,17 +83,20 @@ def _parts(
         ]
 
 
-def _abroad(lessons: Lessons, choices: Choices) -> int:
+def _abroad(dataset: Dataset, hyperparameters: Hyperparameters) -> int:
     """How many items of a batch are of other corpora than the one at home."""
-    if not lessons.corpora.any():
+    if not dataset.corpora.any():
         return 0
-    return min(round(choices.batch_size * choices.abroad), choices.batch_size - 1)
+    return min(
+        round(hyperparameters.batch_size * hyperparameters.other_corpora_share),
+        hyperparameters.batch_size - 1,
+    )
 
 
-def _by_class(lessons: Lessons, corpus: int) -> list[Index]:
-    own = lessons.corpora == corpus
+def _by_class(dataset: Dataset, corpus: int) -> list[Index]:
+    own = dataset.corpora == corpus
     return [
-        np.flatnonzero(own & (lessons.labels == label)) for label in np.unique(lessons.labels[own])
+        np.flatnonzero(own & (dataset.labels == label)) for label in np.unique(dataset.labels[own])
     ]
 
 
@@ -99,33 +106,35 @@ def _balanced(by_class: Sequence[Index], count: int, random: np.random.Generator
     return np.array([random.choice(by_class[label]) for label in classes], np.intp)
 
 
-def _draw(lessons: Lessons, places: Index, choices: Choices, random: np.random.Generator) -> Batch:
+def _draw(
+    dataset: Dataset, places: Index, hyperparameters: Hyperparameters, random: np.random.Generator
+) -> Batch:
     windows = [
-        lessons.windows[place][random.integers(len(lessons.windows[place]))] for place in places
+        dataset.windows[place][random.integers(len(dataset.windows[place]))] for place in places
     ]
-    if choices.augment:
-        if lessons.floor is None:
+    if hyperparameters.augment_spectrograms:
+        if dataset.floor is None:
             raise ValueError("only pictures whose padding is known can be changed")
-        how = Augmentation(floor=lessons.floor)
+        how = Augmentation(floor=dataset.floor)
         windows = [change_picture(window, how, random) for window in windows]
-    within = _within(lessons, places, choices)
-    targets = choices.smoothing * within / within.sum(axis=1, keepdims=True)
-    targets[np.arange(len(places)), lessons.labels[places]] += 1 - choices.smoothing
+    within = _within(dataset, places, hyperparameters)
+    targets = hyperparameters.label_smoothing * within / within.sum(axis=1, keepdims=True)
+    targets[np.arange(len(places)), dataset.labels[places]] += 1 - hyperparameters.label_smoothing
     reach = np.where(within > 0, 0, OUT_OF_REACH).astype(np.float32)
     pictures = np.stack(windows)
-    if choices.mixup and random.random() < choices.mixup:
+    if hyperparameters.mixup and random.random() < hyperparameters.mixup:
         pictures, targets = mix_up(pictures, targets, random)
     return Batch(pictures, targets.astype(np.float32), reach)
 
 
-def _within(lessons: Lessons, places: Index, choices: Choices) -> Float32:
+def _within(dataset: Dataset, places: Index, hyperparameters: Hyperparameters) -> Float32:
     """1 for the classes that an item could be taken for: all, or those of its corpus."""
-    within = np.ones((len(places), lessons.classes), np.float32)
-    if choices.abroad:
-        for corpus in np.unique(lessons.corpora[places]):
-            present = np.unique(lessons.labels[lessons.corpora == corpus])
-            rows = np.isin(np.arange(lessons.classes), present).astype(np.float32)
-            within[lessons.corpora[places] == corpus] = rows
+    within = np.ones((len(places), dataset.classes), np.float32)
+    if hyperparameters.other_corpora_share:
+        for corpus in np.unique(dataset.corpora[places]):
+            present = np.unique(dataset.labels[dataset.corpora == corpus])
+            rows = np.isin(np.arange(dataset.classes), present).astype(np.float32)
+            within[dataset.corpora[places] == corpus] = rows
     return within
 
 

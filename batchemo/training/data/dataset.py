@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from batchemo.common.arrays import Float32, Index
 from batchemo.training.data.augment_spectrogram import sounding
-from batchemo.training.data.feature_store import Item
+from batchemo.training.data.feature_store import FeatureItem
 
 
 def balanced_weights(labels: Index, classes: int) -> npt.NDArray[np.float32]:
@@ -44,7 +44,7 @@ def oversampled(labels: Index, random: np.random.Generator) -> Index:
 
 
 @dataclass(frozen=True, slots=True)
-class Lessons:
+class Dataset:
     """Items in a fixed order: the windows of each, and what it is by number."""
 
     windows: tuple[Float32, ...]
@@ -80,18 +80,18 @@ class Lessons:
         return rows if self.floor is None else rows[sounding(rows, self.floor)]
 
 
-def make_lessons(
-    items: Sequence[Item],
+def make_dataset(
+    items: Sequence[FeatureItem],
     labels: Sequence[str],
     *,
-    home: str | None = None,
+    main_corpus: str | None = None,
     floor: float | None = None,
-) -> Lessons:
+) -> Dataset:
     """Number what the items are: labels by their places among all, the rest as it comes."""
-    return Lessons(
+    return Dataset(
         tuple(item.windows for item in items),
         np.array([labels.index(item.example.emotion) for item in items], np.intp),
-        _numbers([item.example.corpus for item in items], home),
+        _numbers([item.example.corpus for item in items], main_corpus),
         _numbers([item.example.digest for item in items]),
         len(labels),
         floor,

@@ -11,24 +11,24 @@ from pathlib import Path
 
 import numpy as np
 
-from batchemo.audio import Failure, ListenOptions, Window, listen
-from batchemo.audio.vad import sounds_like_speech
+from batchemo.audio import Failure, Window, WindowConfig, read_windows
+from batchemo.audio.vad import is_speech
 from batchemo.audio.windows import WindowCutter
 from batchemo.common.arrays import Float32
 from batchemo.common.files import atomic_write
 from batchemo.corpora import Example
 from batchemo.errors import BatchemoError
 from batchemo.evaluation.conditions import CONDITIONS
-from batchemo.features import Recipe, extract
+from batchemo.features import FeatureSet, extract
 from batchemo.training.data import augment_audio
 from batchemo.training.data.augment_audio import (
-    COPIES,
+    AUGMENTATIONS,
     ORIGINAL,
-    check_copies,
-    make_copy,
+    augment_recording,
+    check_augmentations,
 )
 from batchemo.training.data.augment_spectrogram import Windows
-from batchemo.workers.parallel import work_on
+from batchemo.workers.parallel import map_in_processes
 
 _VERSION = 1
 """Counts the changes of how recordings are heard and kept."""
@@ -67,7 +67,7 @@ class Cache:
         return self.folder / f"{digest}.{copy}.npy"
 
 
-def open_cache(folder: Path, recipe: Recipe, windows: Windows) -> Cache:
+def open_cache(folder: Path, recipe: FeatureSet, windows: Windows) -> Cache:
     """The part of a folder that belongs to a recipe and a way of cutting; nothing is made yet."""
     key = {
         "recipe": recipe.to_dict(),
@@ -83,62 +83,64 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Item:
+class FeatureItem:
     """The features (windows, …) of one recording, or of one copy of it; at least one window."""
 
     example: Example
     copy: str
-    """`original`, or what was done to the signal: a name in `COPIES` or in `CONDITIONS`."""
+    """`original`, or what was done to the signal: a name in `AUGMENTATIONS` or in `CONDITIONS`."""
     windows: Float32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Gathered:
+class FeatureItems:
     """The items, by example and then by copy, and the recordings that give none, with reasons."""
 
-    items: tuple[Item, ...]
+    items: tuple[FeatureItem, ...]
     failures: tuple[tuple[Example, str], ...]
 
 
 def gather_items(
     examples: Sequence[Example],
-    recipe: Recipe,
+    recipe: FeatureSet,
     windows: Windows,
-    copies: Sequence[str] = (),
+    augmentations: Sequence[str] = (),
     *,
-    home: str | None = None,
+    main_corpus: str | None = None,
     cache: Path,
     jobs: int = 1,
     progress: Progress = lambda done, total: None,
-) -> Gathered:
+) -> FeatureItems:
     """The items of recordings: found in the cache, or made now and kept there.
 
     Where a corpus is called home, recordings of others get a single copy of the kinds, by lot. A
     recording that a scan would refuse is left out with its copies, and so is a copy in which
     nothing sounds like speech any more. Stopped at any time, the next call goes on from there.
     """
-    check_copies(copies, [*COPIES, *CONDITIONS])
+    check_augmentations(augmentations, [*AUGMENTATIONS, *CONDITIONS])
     if unknown := [example.path for example in examples if not example.digest]:
         raise ValueError(f"{unknown[0]}: has no digest; read_corpus tells it")
-    hearing = Hearing(recipe, windows, tuple(copies), home, open_cache(cache, recipe, windows))
+    hearing = FeatureMaker(
+        recipe, windows, tuple(augmentations), main_corpus, open_cache(cache, recipe, windows)
+    )
     missing = [example for example in examples if not hearing.is_kept(example)]
     progress(len(examples) - len(missing), len(examples))
     reasons = {}
     # Closed at once, also when Ctrl-C comes while progress is told: else the processes would first
     # finish all that is waiting.
-    with closing(work_on(missing, hearing.hear, jobs)) as made:
+    with closing(map_in_processes(missing, hearing.hear, jobs)) as made:
         for left, (example, reason) in zip(reversed(range(len(missing))), made, strict=True):
             if reason:
                 reasons[example] = reason
             progress(len(examples) - left, len(examples))
     heard = [example for example in examples if example not in reasons]
-    return Gathered(
+    return FeatureItems(
         tuple(item for example in heard for item in hearing.items(example)),
         tuple((example, reasons[example]) for example in examples if example in reasons),
     )
 
 
-def home_of(examples: Sequence[Example]) -> str:
+def find_main_corpus(examples: Sequence[Example]) -> str:
     """The corpus that others are mixed into: with the most labels, then speakers, then by name."""
     labels: dict[str, set[str]] = {}
     speakers: dict[str, set[str]] = {}
@@ -149,13 +151,13 @@ def home_of(examples: Sequence[Example]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Hearing:
+class FeatureMaker:
     """How the features of recordings are made, and where they are kept."""
 
-    recipe: Recipe
+    recipe: FeatureSet
     windows: Windows
-    copies: tuple[str, ...]
-    home: str | None
+    augmentations: tuple[str, ...]
+    main_corpus: str | None
     """The corpus whose recordings get all of the copies; None for all corpora."""
     cache: Cache
 
@@ -163,19 +165,19 @@ class Hearing:
         """Whether nothing is left to be made of a recording."""
         return not self._missing(example)
 
-    def items(self, example: Example) -> Iterator[Item]:
+    def items(self, example: Example) -> Iterator[FeatureItem]:
         """What is kept of a recording; copies without any window are left out."""
         for copy in self._kinds(example):
             kept = self.cache.read(example.digest, copy)
             if kept is not None and len(kept):
-                yield Item(example, copy, np.array(kept))
+                yield FeatureItem(example, copy, np.array(kept))
 
     def hear(self, example: Example) -> str:
         """Make and keep what is missing of a recording; return why that cannot be, or nothing."""
         rate, seconds, hop = self.recipe.rate, self.windows.seconds, self.windows.hop
-        options = ListenOptions(rate=rate, window=seconds, hop=hop)
+        options = WindowConfig(rate=rate, window=seconds, hop=hop)
         try:
-            with listen(str(example.path), options) as heard:
+            with read_windows(str(example.path), options) as heard:
                 windows = list(heard)
         except Failure as failure:
             return str(failure)
@@ -183,7 +185,7 @@ class Hearing:
             if copy == ORIGINAL:
                 spoken = [window.samples for window in windows if window.speech]
             else:
-                signal = make_copy(copy, _whole(windows, rate), rate, example.digest)
+                signal = augment_recording(copy, _whole(windows, rate), rate, example.digest)
                 spoken = self._cut(signal)
             self.cache.write(example.digest, copy, self._features(spoken))
         return ""
@@ -194,17 +196,17 @@ class Hearing:
 
     def _kinds(self, example: Example) -> tuple[str, ...]:
         """What to make of a recording; the digest is the lot."""
-        copies = self.copies
-        if copies and self.home not in (None, example.corpus):
-            copies = (copies[int(example.digest[:8], 16) % len(copies)],)
-        return (ORIGINAL, *copies)
+        augmentations = self.augmentations
+        if augmentations and self.main_corpus not in (None, example.corpus):
+            augmentations = (augmentations[int(example.digest[:8], 16) % len(augmentations)],)
+        return (ORIGINAL, *augmentations)
 
     def _cut(self, signal: Float32) -> list[Float32]:
         """The windows of a signal that sound like speech: what a scan would hear of it."""
         rate = self.recipe.rate
         cutter = WindowCutter(round(self.windows.seconds * rate), round(self.windows.hop * rate))
         cut = (samples for _, samples in (*cutter.feed(signal), *cutter.finish()))
-        return [samples for samples in cut if sounds_like_speech(samples, rate)]
+        return [samples for samples in cut if is_speech(samples, rate)]
 
     def _features(self, windows: Iterable[Float32]) -> Float32:
         seconds = self.windows.seconds

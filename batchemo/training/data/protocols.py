@@ -15,7 +15,7 @@ import numpy as np
 from batchemo.corpora import Example
 from batchemo.errors import UsageError
 from batchemo.training.data.augment_audio import ORIGINAL
-from batchemo.training.data.feature_store import Item
+from batchemo.training.data.feature_store import FeatureItem
 from batchemo.training.data.splits import LUNA_JIMENEZ as ACTORS
 from batchemo.training.data.splits import (
     Examples,
@@ -26,7 +26,7 @@ from batchemo.training.data.splits import (
     speaker_folds,
     stratified_split,
 )
-from batchemo.training.hyperparameters import Choices
+from batchemo.training.hyperparameters import Hyperparameters
 
 Protocol = Literal["speaker", "random", "leaky"]
 Folds: TypeAlias = "str | int | None"
@@ -65,16 +65,16 @@ _NONE_WATCHED = (
 _TOO_FEW = "These are too few recordings to split at random: at least one class must have three."
 
 
-def protocol_told(protocol: Protocol, choices: Choices) -> str:
+def protocol_description(protocol: Protocol, hyperparameters: Hyperparameters) -> str:
     """A protocol in words, with how the epoch and the temperature were chosen."""
     told = PROTOCOLS[protocol]
     if protocol == "speaker":
-        told += _WATCHED if choices.validation else _NONE_WATCHED
+        told += _WATCHED if hyperparameters.validation_share else _NONE_WATCHED
     return told
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Split:
     """One training and its test, as places in a list of items."""
 
     fold: str
@@ -86,48 +86,54 @@ class Trial:
 
 def make_trials(
     protocol: Protocol,
-    items: Sequence[Item],
-    choices: Choices,
+    items: Sequence[FeatureItem],
+    hyperparameters: Hyperparameters,
     seeds: Iterable[int],
     *,
     folds: Folds = None,
-) -> tuple[Trial, ...]:
+) -> tuple[Split, ...]:
     """All trainings of an evaluation; `folds` is a number, or luna-jimenez where actors allow."""
     if protocol == "leaky":
         return tuple(_leaky(items, seed) for seed in seeds)
     index = _Index(items)
     if protocol == "random":
-        return tuple(_random(index, choices, seed) for seed in seeds)
+        return tuple(_random(index, hyperparameters, seed) for seed in seeds)
     parts = folds_by_speaker(index.examples, folds)
-    return tuple(_unseen(index, fold, choices, seed) for seed in seeds for fold in parts)
+    return tuple(_unseen(index, fold, hyperparameters, seed) for seed in seeds for fold in parts)
 
 
-def with_twins(items: Sequence[Item]) -> tuple[Item, ...]:
+def with_twins(items: Sequence[FeatureItem]) -> tuple[FeatureItem, ...]:
     """Every recording twice, as in the copies of corpora that hold each file in two folders."""
     twins = [replace(item, copy=TWIN) for item in items if item.copy == ORIGINAL]
     return (*items, *twins)
 
 
-def final_trial(items: Sequence[Item], choices: Choices) -> Trial:
+def final_trial(items: Sequence[FeatureItem], hyperparameters: Hyperparameters) -> Split:
     """The training of a net that ships: all recordings, but some speakers' are only watched.
 
     Where speakers are not known, some recordings are.
     """
     index = _Index(items)
-    if not choices.validation:
-        return Trial("all", choices.seed, index.copies(index.examples), (), ())
+    if not hyperparameters.validation_share:
+        return Split("all", hyperparameters.seed, index.augmentations(index.examples), (), ())
     known = all(example.speaker for example in index.examples)
     if known and len({example.speaker for example in index.examples}) > 1:
-        rest, watched = hold_out_speakers(index.examples, choices.validation, choices.seed)
+        rest, watched = hold_out_speakers(
+            index.examples, hyperparameters.validation_share, hyperparameters.seed
+        )
     else:
-        rest, watched = _split(index.examples, choices.validation, choices.seed)
-    return Trial("all", choices.seed, index.copies(rest), index.originals(watched), ())
+        rest, watched = _split(
+            index.examples, hyperparameters.validation_share, hyperparameters.seed
+        )
+    return Split(
+        "all", hyperparameters.seed, index.augmentations(rest), index.originals(watched), ()
+    )
 
 
 class _Index:
     """Where the items of each recording are."""
 
-    def __init__(self, items: Sequence[Item]) -> None:
+    def __init__(self, items: Sequence[FeatureItem]) -> None:
         self._places: dict[Example, dict[str, int]] = {}
         for place, item in enumerate(items):
             self._places.setdefault(item.example, {})[item.copy] = place
@@ -136,7 +142,7 @@ class _Index:
     def originals(self, examples: Iterable[Example]) -> tuple[int, ...]:
         return tuple(self._places[example][ORIGINAL] for example in examples)
 
-    def copies(self, examples: Iterable[Example]) -> tuple[int, ...]:
+    def augmentations(self, examples: Iterable[Example]) -> tuple[int, ...]:
         """The originals and all copies of them."""
         return tuple(place for example in examples for place in self._places[example].values())
 
@@ -165,24 +171,28 @@ def _has_published_folds(examples: Sequence[Example]) -> bool:
     return all(one.corpus == "ravdess" for one in examples) and any(fold <= here for fold in folds)
 
 
-def _unseen(index: _Index, fold: Fold, choices: Choices, seed: int) -> Trial:
+def _unseen(index: _Index, fold: Fold, hyperparameters: Hyperparameters, seed: int) -> Split:
     check_apart(fold.training, fold.test)
     rest, watched = fold.training, tuple[Example, ...]()
-    if choices.validation:
-        rest, watched = hold_out_speakers(fold.training, choices.validation, seed)
-    return Trial(
-        fold.name, seed, index.copies(rest), index.originals(watched), index.originals(fold.test)
+    if hyperparameters.validation_share:
+        rest, watched = hold_out_speakers(fold.training, hyperparameters.validation_share, seed)
+    return Split(
+        fold.name,
+        seed,
+        index.augmentations(rest),
+        index.originals(watched),
+        index.originals(fold.test),
     )
 
 
-def _random(index: _Index, choices: Choices, seed: int) -> Trial:
+def _random(index: _Index, hyperparameters: Hyperparameters, seed: int) -> Split:
     rest, test = _split(index.examples, TEST_SHARE, seed)
     check_apart(rest, test)
     watched: Examples = ()
-    if choices.validation:
-        rest, watched = _split(rest, choices.validation, seed)
-    return Trial(
-        "random", seed, index.copies(rest), index.originals(watched), index.originals(test)
+    if hyperparameters.validation_share:
+        rest, watched = _split(rest, hyperparameters.validation_share, seed)
+    return Split(
+        "random", seed, index.augmentations(rest), index.originals(watched), index.originals(test)
     )
 
 
@@ -193,7 +203,7 @@ def _split(examples: Sequence[Example], share: float, seed: int) -> tuple[Exampl
     return rest, part
 
 
-def _leaky(items: Sequence[Item], seed: int) -> Trial:
+def _leaky(items: Sequence[FeatureItem], seed: int) -> Split:
     """Items are dealt out class by class, whatever recording they are copies of."""
     random = np.random.default_rng(seed)
     emotions = np.array([item.example.emotion for item in items])
@@ -207,4 +217,4 @@ def _leaky(items: Sequence[Item], seed: int) -> Trial:
     if not test:
         raise UsageError(_TOO_FEW)
     scored = tuple(sorted(test))
-    return Trial("leaky", seed, tuple(sorted(learn)), scored, scored)
+    return Split("leaky", seed, tuple(sorted(learn)), scored, scored)

@@ -12,7 +12,7 @@ from batchemo.corpora import Example
 from batchemo.errors import UsageError
 from batchemo.training.data.protocols import Protocol
 
-LEARNT = "learnt.csv"
+TRAINING_SET = "learnt.csv"
 """The bundle's file that tells the digest and the speaker of every recording it has seen."""
 
 _COLUMNS = ("digest", "corpus", "speaker")
@@ -21,14 +21,14 @@ _DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class TrainingSet:
     """Digests, shortened, and speakers of what was learnt from, or watched to choose the epoch."""
 
     digests: frozenset[str]
     speakers: frozenset[str]
 
 
-def learnt_bytes(examples: Iterable[Example]) -> bytes:
+def training_set_bytes(examples: Iterable[Example]) -> bytes:
     """The content of a bundle's file, in a fixed order."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -37,14 +37,14 @@ def learnt_bytes(examples: Iterable[Example]) -> bytes:
     return text.getvalue().encode()
 
 
-def read_learnt(bundle: Bundle) -> Learnt | None:
+def read_training_set(bundle: Bundle) -> TrainingSet | None:
     """What the bundle has learnt from; None where it does not tell."""
-    if LEARNT not in bundle.info["files"]:
+    if TRAINING_SET not in bundle.info["files"]:
         return None
-    rows = list(csv.DictReader(io.StringIO(bundle.read(LEARNT).decode(errors="replace"))))
+    rows = list(csv.DictReader(io.StringIO(bundle.read(TRAINING_SET).decode(errors="replace"))))
     if not rows or set(_COLUMNS) - rows[0].keys():
-        raise UsageError(f"{bundle.path / LEARNT}: needs the columns {', '.join(_COLUMNS)}")
-    return Learnt(
+        raise UsageError(f"{bundle.path / TRAINING_SET}: needs the columns {', '.join(_COLUMNS)}")
+    return TrainingSet(
         frozenset(row["digest"] for row in rows),
         frozenset(row["speaker"] for row in rows if row["speaker"]),
     )
@@ -58,7 +58,7 @@ def unseen_by(
     `speaker` leaves out every recording of a speaker it knows, `random` those it has heard
     themselves, `leaky` none.
     """
-    learnt = read_learnt(bundle)
+    learnt = read_training_set(bundle)
     if protocol == "leaky" or learnt is None:
         return tuple(examples), {}
     left_out: dict[str, int] = {}

@@ -13,13 +13,13 @@ from typing import TypeAlias
 from batchemo.common.arrays import Float32
 from batchemo.evaluation.conditions import CONDITIONS
 from batchemo.features.combined import join
-from batchemo.training.data.dataset import Lessons, make_lessons
-from batchemo.training.data.feature_store import Item, home_of
-from batchemo.training.data.protocols import Trial
-from batchemo.training.fit.trainer import Taught
-from batchemo.training.hyperparameters import Choices
+from batchemo.training.data.dataset import Dataset, make_dataset
+from batchemo.training.data.feature_store import FeatureItem, find_main_corpus
+from batchemo.training.data.protocols import Split
+from batchemo.training.fit.trainer import FitResult
+from batchemo.training.hyperparameters import Hyperparameters
 from batchemo.training.nets.layers import Model
-from batchemo.training.recipes import REGRESSION, System
+from batchemo.training.recipes import REGRESSION, Recipe
 
 Logits: TypeAlias = tuple[Float32, ...]
 """Of each item, what was said of its windows: (windows, labels)."""
@@ -30,11 +30,11 @@ CHECKPOINT = "checkpoint.npz"
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class TrainedModel:
     """A net, how the training went of each net that it is made of, and its temperature."""
 
     model: Model
-    taught: tuple[Taught, ...]
+    taught: tuple[FitResult, ...]
     """Empty where nothing was taught epoch by epoch."""
     temperature: float | None
     """What suits the watched recordings; None where nothing was watched."""
@@ -49,23 +49,23 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Classroom:
+class RunContext:
     """What all trials of a study share."""
 
-    system: System
-    choices: Choices
-    items: tuple[Item, ...]
+    system: Recipe
+    hyperparameters: Hyperparameters
+    items: tuple[FeatureItem, ...]
     labels: tuple[str, ...]
     work: Path
     """The folder of checkpoints and results."""
-    beside: Classroom | None = None
+    beside: RunContext | None = None
     """The same recordings as the system beside this one hears them; its copies may be others."""
 
-    def choices_of(self, trial: Trial) -> Choices:
+    def choices_of(self, split: Split) -> Hyperparameters:
         """The choices, with the trial's own seed."""
-        return replace(self.choices, seed=trial.seed)
+        return replace(self.hyperparameters, seed=split.seed)
 
-    def some(self, places: Sequence[int]) -> list[Item]:
+    def some(self, places: Sequence[int]) -> list[FeatureItem]:
         """The items at these places."""
         return [self.items[place] for place in places]
 
@@ -77,37 +77,37 @@ class Classroom:
         other = self.beside.heard(self.beside.places_of(self.some(places)))
         return [join(*both) for both in zip(other, own, strict=True)]
 
-    def places_of(self, items: Sequence[Item]) -> tuple[int, ...]:
+    def places_of(self, items: Sequence[FeatureItem]) -> tuple[int, ...]:
         """Where this room has the same recordings, changed in the same way or not at all."""
         return tuple(self._places[item.example.digest, item.copy] for item in items)
 
-    def trial_beside(self, trial: Trial) -> Trial:
+    def trial_beside(self, split: Split) -> Split:
         """The same trial by the items of the room beside this one."""
         beside = self.beside
         if not beside or beside._identities == self._identities:
-            return trial
+            return split
         # Its own copies of whatever recordings are learnt from.
-        learnt = {item.example.digest for item in self.some(trial.learn)}
+        learnt = {item.example.digest for item in self.some(split.learn)}
         learn = tuple(
             place
             for place, item in enumerate(beside.items)
             if item.example.digest in learnt and item.copy not in CONDITIONS
         )
-        watch, test = (beside.places_of(self.some(part)) for part in (trial.watch, trial.test))
-        return replace(trial, learn=learn, watch=watch, test=test)
+        watch, test = (beside.places_of(self.some(part)) for part in (split.watch, split.test))
+        return replace(split, learn=learn, watch=watch, test=test)
 
-    def nets(self, trial: Trial) -> tuple[Trial, ...]:
+    def nets(self, split: Split) -> tuple[Split, ...]:
         """The trials of the single nets that a trial's net is made of, each by its own seed."""
         if self.system.net == REGRESSION:
             # No seed has a say in what is learnt: what one has found will do for all.
-            return (replace(trial, seed=0),)
+            return (replace(split, seed=0),)
         count = self.system.nets
-        return tuple(replace(trial, seed=trial.seed * count + n) for n in range(count))
+        return tuple(replace(split, seed=split.seed * count + n) for n in range(count))
 
-    def lessons(self, places: Sequence[int]) -> Lessons:
+    def dataset(self, places: Sequence[int]) -> Dataset:
         """The items at these places, to learn from or to watch."""
-        return make_lessons(
-            self.some(places), self.labels, home=self._home, floor=self.system.floor
+        return make_dataset(
+            self.some(places), self.labels, main_corpus=self._home, floor=self.system.floor
         )
 
     @property
@@ -115,18 +115,18 @@ class Classroom:
         """Where the features of recordings are kept."""
         return self.work / "features"
 
-    def folder(self, trial: Trial) -> Path:
+    def folder(self, split: Split) -> Path:
         """The own folder of a single net: another for whatever could change what it learns."""
         told = {
             **self._standing,
-            "choices": asdict(self.choices_of(trial)),
-            "parts": [self._told(part) for part in (trial.learn, trial.watch)],
+            "choices": asdict(self.choices_of(split)),
+            "parts": [self._told(part) for part in (split.learn, split.watch)],
         }
-        return self.work / f"{self.system.net}-{trial.fold}-s{trial.seed}-{_digest(told)}"
+        return self.work / f"{self.system.net}-{split.fold}-s{split.seed}-{_digest(told)}"
 
-    def result(self, trial: Trial) -> Path:
+    def result(self, split: Split) -> Path:
         """The file of what a single net answers: another for whatever else it is tested on."""
-        return self.folder(trial) / f"answers-{_digest(self._told(trial.test))}.npz"
+        return self.folder(split) / f"answers-{_digest(self._told(split.test))}.npz"
 
     def _told(self, places: Sequence[int]) -> list[tuple[str, str, str]]:
         return [self._identities[place] for place in places]
@@ -149,7 +149,7 @@ class Classroom:
 
     @cached_property
     def _home(self) -> str:
-        return home_of([item.example for item in self.items])
+        return find_main_corpus([item.example for item in self.items])
 
     @cached_property
     def _identities(self) -> list[tuple[str, str, str]]:

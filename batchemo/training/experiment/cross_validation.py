@@ -12,72 +12,74 @@ from pathlib import Path
 from typing import TypeAlias
 
 from batchemo.corpora import Example
-from batchemo.evaluation.predictions import Judged
+from batchemo.evaluation.predictions import Prediction
 from batchemo.training.data.augment_audio import ORIGINAL
 from batchemo.training.data.feature_store import (
-    Gathered,
+    FeatureItems,
     Progress,
+    find_main_corpus,
     gather_items,
-    home_of,
 )
 from batchemo.training.data.protocols import (
     Folds,
     Protocol,
-    Trial,
+    Split,
     make_trials,
     with_twins,
 )
 from batchemo.training.experiment.calibration import AS_IT_IS, temperature_of_all, temperatures
-from batchemo.training.experiment.context import Answers, Classroom
+from batchemo.training.experiment.context import Answers, RunContext
 from batchemo.training.experiment.runs import judge, run_trial
-from batchemo.training.hyperparameters import Choices
-from batchemo.training.recipes import System, get_system
+from batchemo.training.hyperparameters import Hyperparameters
+from batchemo.training.recipes import Recipe, get_recipe
 
 
 def hear_otherwise(
-    room: Classroom,
-    trials: Sequence[Trial],
+    context: RunContext,
+    splits: Sequence[Split],
     conditions: Sequence[str],
     *,
     jobs: int = 1,
     progress: Progress = lambda done, total: None,
-) -> tuple[Classroom, tuple[Trial, ...]]:
+) -> tuple[RunContext, tuple[Split, ...]]:
     """The room with what is tested under each condition as well, and the trials that test it."""
-    tested = {room.items[place].example: None for trial in trials for place in trial.test}
+    tested = {context.items[place].example: None for split in splits for place in split.test}
     gathered = gather_items(
         tuple(tested),
-        room.system.features,
-        room.system.windows,
+        context.system.features,
+        context.system.windows,
         conditions,
-        cache=room.features,
+        cache=context.features,
         jobs=jobs,
         progress=progress,
     )
     changed = [item for item in gathered.items if item.copy != ORIGINAL]
-    beside = room.beside
+    beside = context.beside
     if beside:
-        same = [room.trial_beside(trial) for trial in trials]
+        same = [context.trial_beside(split) for split in splits]
         beside, _ = hear_otherwise(beside, same, conditions, jobs=jobs, progress=progress)
-    wide = replace(room, items=(*room.items, *changed), beside=beside)
+    wide = replace(context, items=(*context.items, *changed), beside=beside)
     places: dict[Example, list[int]] = {example: [] for example in tested}
-    for place, item in enumerate(changed, start=len(room.items)):
+    for place, item in enumerate(changed, start=len(context.items)):
         places[item.example].append(place)
     return wide, tuple(
-        replace(trial, test=tuple(p for one in room.some(trial.test) for p in places[one.example]))
-        for trial in trials
+        replace(
+            split, test=tuple(p for one in context.some(split.test) for p in places[one.example])
+        )
+        for split in splits
     )
 
 
-Sat: TypeAlias = Callable[[int, int, Trial, tuple[Judged, ...]], None]
+Sat: TypeAlias = Callable[[int, int, Split, tuple[Prediction, ...]], None]
 """Told how many of how many trials are done, and the last of them with its verdicts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exam:
+class Experiment:
     """What is examined, how, and where its work is kept."""
 
-    system: System
-    choices: Choices
+    system: Recipe
+    hyperparameters: Hyperparameters
     examples: tuple[Example, ...]
     labels: tuple[str, ...]
     work: Path
@@ -87,14 +89,18 @@ class Exam:
     conditions: tuple[str, ...] = ()
     """What the tested recordings are heard under besides."""
 
-    def gather(self, *, jobs: int = 1, progress: Progress = lambda done, total: None) -> Gathered:
+    def gather(
+        self, *, jobs: int = 1, progress: Progress = lambda done, total: None
+    ) -> FeatureItems:
         """The items of all recordings and of their copies: computed once, then found."""
         gathered = gather_items(
             self.examples,
             self.system.features,
             self.system.windows,
-            self.choices.copies,
-            home=home_of(self.examples) if self.choices.abroad else None,
+            self.hyperparameters.augmentations,
+            main_corpus=find_main_corpus(self.examples)
+            if self.hyperparameters.other_corpora_share
+            else None,
             cache=self.work / "features",
             jobs=jobs,
             progress=progress,
@@ -104,121 +110,131 @@ class Exam:
         return gathered
 
     @property
-    def beside(self) -> Exam | None:
+    def beside(self) -> Experiment | None:
         """The same exam of the system beside this one, which learns from copies of its own.
 
         Where copies lie on both sides, they are the same: else some could not be asked about.
         """
         if not self.system.beside:
             return None
-        system, own = get_system(self.system.beside), self.choices
-        choices = replace(
-            system.choices,
-            copies=own.copies if self.protocol == "leaky" else system.choices.copies,
-            abroad=min(own.abroad, system.choices.abroad),
-            validation=own.validation,
+        system, own = get_recipe(self.system.beside), self.hyperparameters
+        hyperparameters = replace(
+            system.hyperparameters,
+            augmentations=own.augmentations
+            if self.protocol == "leaky"
+            else system.hyperparameters.augmentations,
+            other_corpora_share=min(
+                own.other_corpora_share, system.hyperparameters.other_corpora_share
+            ),
+            validation_share=own.validation_share,
             seed=own.seed,
         )
-        return replace(self, system=system, choices=choices)
+        return replace(self, system=system, hyperparameters=hyperparameters)
 
     @property
     def twice(self) -> bool:
         """Whether every recording is there twice: how a system without copies leaks."""
-        return self.protocol == "leaky" and not self.choices.copies
+        return self.protocol == "leaky" and not self.hyperparameters.augmentations
 
-    def room(self, gathered: Gathered | None = None) -> Classroom:
+    def context(self, gathered: FeatureItems | None = None) -> RunContext:
         """The classroom of this exam's trials, with all items: those that are gathered, if any."""
         items = (gathered or self.gather()).items
         if self.twice:
             items = with_twins(items)
-        beside = self.beside.room() if self.beside else None
-        return Classroom(self.system, self.choices, items, self.labels, self.work, beside)
+        beside = self.beside.context() if self.beside else None
+        return RunContext(self.system, self.hyperparameters, items, self.labels, self.work, beside)
 
-    def trials(self, room: Classroom) -> tuple[Trial, ...]:
+    def splits(self, context: RunContext) -> tuple[Split, ...]:
         """All trainings of this exam."""
-        return make_trials(self.protocol, room.items, self.choices, self.seeds, folds=self.folds)
+        return make_trials(
+            self.protocol, context.items, self.hyperparameters, self.seeds, folds=self.folds
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Sitting:
+class ExperimentResult:
     """What came of an exam."""
 
-    judged: tuple[Judged, ...]
+    predictions: tuple[Prediction, ...]
     temperature: float | None
     """What suits the nets of all folds; None where each was calibrated by what it watched."""
 
 
-def sit(
-    exam: Exam,
+def run_experiment(
+    experiment: Experiment,
     *,
     jobs: int = 1,
     progress: Progress = lambda done, total: None,
-    told: Sat = lambda done, total, trial, judged: None,
-) -> Sitting:
+    told: Sat = lambda done, total, split, predictions: None,
+) -> ExperimentResult:
     """Run every trial; what an earlier, interrupted exam has finished in its work is not redone."""
     import joblib
 
-    room = _room(exam)
-    trials = exam.trials(room)
-    running = joblib.Parallel(n_jobs=min(jobs, len(trials)), return_as="generator")(
-        joblib.delayed(_sit_one)(exam, trial, jobs > 1) for trial in trials
+    context = _room(experiment)
+    splits = experiment.splits(context)
+    running = joblib.Parallel(n_jobs=min(jobs, len(splits)), return_as="generator")(
+        joblib.delayed(_sit_one)(experiment, split, jobs > 1) for split in splits
     )
-    every: list[tuple[Trial, Answers, float | None]] = []
-    for done, (trial, (answers, own)) in enumerate(zip(trials, running, strict=True), start=1):
-        every.append((trial, answers, own))
-        told(done, len(trials), trial, judge(room, trial, answers, own or AS_IT_IS))
-    fitting = temperatures(room, every)
-    judged = [
+    every: list[tuple[Split, Answers, float | None]] = []
+    for done, (split, (answers, own)) in enumerate(zip(splits, running, strict=True), start=1):
+        every.append((split, answers, own))
+        told(done, len(splits), split, judge(context, split, answers, own or AS_IT_IS))
+    fitting = temperatures(context, every)
+    predictions = [
         one
-        for (trial, answers, _), temperature in zip(every, fitting, strict=True)
-        for one in judge(room, trial, answers, temperature)
+        for (split, answers, _), temperature in zip(every, fitting, strict=True)
+        for one in judge(context, split, answers, temperature)
     ]
-    if exam.conditions:
-        hear_otherwise(room, trials, exam.conditions, jobs=jobs, progress=progress)
-        judged += _sit_otherwise(exam, fitting, jobs)
-    return Sitting(tuple(judged), temperature_of_all(room, every))
+    if experiment.conditions:
+        hear_otherwise(context, splits, experiment.conditions, jobs=jobs, progress=progress)
+        predictions += _sit_otherwise(experiment, fitting, jobs)
+    return ExperimentResult(tuple(predictions), temperature_of_all(context, every))
 
 
-def _sit_otherwise(exam: Exam, fitting: Sequence[float], jobs: int) -> Iterator[Judged]:
+def _sit_otherwise(
+    experiment: Experiment, fitting: Sequence[float], jobs: int
+) -> Iterator[Prediction]:
     """The verdicts of the same nets, at the same temperatures, on recordings heard otherwise."""
     import joblib
 
-    wide, trials = _wide_room(exam)
-    running = joblib.Parallel(n_jobs=min(jobs, len(trials)), return_as="generator")(
-        joblib.delayed(_ask_again)(exam, place, jobs > 1) for place in range(len(trials))
+    wide, splits = _wide_room(experiment)
+    running = joblib.Parallel(n_jobs=min(jobs, len(splits)), return_as="generator")(
+        joblib.delayed(_ask_again)(experiment, place, jobs > 1) for place in range(len(splits))
     )
-    for trial, answers, temperature in zip(trials, running, fitting, strict=True):
-        yield from judge(wide, trial, answers, temperature)
+    for split, answers, temperature in zip(splits, running, fitting, strict=True):
+        yield from judge(wide, split, answers, temperature)
 
 
-def exam_options(exam: Exam) -> dict[str, object]:
+def exam_options(experiment: Experiment) -> dict[str, object]:
     """The choices that figures depend on, as a report tells them."""
-    folds = {} if exam.folds is None else {"folds": exam.folds}
-    options = {key: value for key, value in asdict(exam.choices).items() if key != "seed"}
-    return {**options, **folds, "features": exam.system.heard.to_dict()}
+    folds = {} if experiment.folds is None else {"folds": experiment.folds}
+    options = {
+        key: value for key, value in asdict(experiment.hyperparameters).items() if key != "seed"
+    }
+    return {**options, **folds, "features": experiment.system.heard.to_dict()}
 
 
 @lru_cache(maxsize=1)
-def _room(exam: Exam) -> Classroom:
+def _room(experiment: Experiment) -> RunContext:
     # Kept: a worker runs many trials of one exam.
-    return exam.room()
+    return experiment.context()
 
 
 @lru_cache(maxsize=1)
-def _wide_room(exam: Exam) -> tuple[Classroom, tuple[Trial, ...]]:
-    room = _room(exam)
-    return hear_otherwise(room, exam.trials(room), exam.conditions)
+def _wide_room(experiment: Experiment) -> tuple[RunContext, tuple[Split, ...]]:
+    context = _room(experiment)
+    return hear_otherwise(context, experiment.splits(context), experiment.conditions)
 
 
-def _sit_one(exam: Exam, trial: Trial, alone: bool) -> tuple[Answers, float | None]:
+def _sit_one(experiment: Experiment, split: Split, alone: bool) -> tuple[Answers, float | None]:
     _settle(alone)
-    return run_trial(_room(exam), trial)
+    return run_trial(_room(experiment), split)
 
 
-def _ask_again(exam: Exam, place: int, alone: bool) -> Answers:
+def _ask_again(experiment: Experiment, place: int, alone: bool) -> Answers:
     _settle(alone)
-    wide, trials = _wide_room(exam)
-    answers, _ = run_trial(wide, trials[place])
+    wide, splits = _wide_room(experiment)
+    answers, _ = run_trial(wide, splits[place])
     return answers
 
 

@@ -8,28 +8,28 @@ from pathlib import Path
 
 import numpy as np
 
-from batchemo.bundles import Bundle, open_runtime
+from batchemo.bundles import Bundle, open_classifier
 from batchemo.common.arrays import Float64
 from batchemo.corpora import Corpus, Example
 from batchemo.errors import BatchemoError, UsageError
 from batchemo.evaluation import (
-    About,
+    CorpusCounts,
     Evaluation,
-    Heard,
+    EvaluationInfo,
     evaluate,
 )
-from batchemo.evaluation.predictions import Judged
-from batchemo.features import Recipe
+from batchemo.evaluation.predictions import Prediction
+from batchemo.features import FeatureSet
 from batchemo.training.data.augment_spectrogram import Windows
-from batchemo.training.data.feature_store import Item, Progress, gather_items
-from batchemo.training.data.protocols import Protocol, protocol_told
-from batchemo.training.data.training_set import read_learnt, unseen_by
+from batchemo.training.data.feature_store import FeatureItem, Progress, gather_items
+from batchemo.training.data.protocols import Protocol, protocol_description
+from batchemo.training.data.training_set import read_training_set, unseen_by
 from batchemo.training.experiment.calibration import TEMPERATURE
 from batchemo.training.experiment.cross_validation import (
-    Exam,
+    Experiment,
     Sat,
     exam_options,
-    sit,
+    run_experiment,
 )
 
 BUNDLE_FOLD = "bundle"
@@ -38,7 +38,7 @@ _LEAST = float(np.finfo(np.float32).tiny)
 """No probability is taken for 0: so that there is always something to share out."""
 
 
-def hear_with(
+def features_for(
     bundle: Bundle,
     examples: Sequence[Example],
     conditions: Sequence[str] = (),
@@ -46,14 +46,14 @@ def hear_with(
     cache: Path,
     jobs: int = 1,
     progress: Progress = lambda done, total: None,
-) -> tuple[tuple[Item, ...], tuple[tuple[Example, str], ...]]:
+) -> tuple[tuple[FeatureItem, ...], tuple[tuple[Example, str], ...]]:
     """The features that the bundle wants of the recordings, and those that give none.
 
     The recordings are heard as they are, and under each of the conditions.
     """
     gathered = gather_items(
         examples,
-        Recipe.from_dict(bundle.recipe),
+        FeatureSet.from_dict(bundle.recipe),
         Windows(seconds=bundle.window, hop=bundle.hop),
         conditions,
         cache=cache,
@@ -71,19 +71,21 @@ def check_classes(bundle: Bundle, classes: Sequence[str]) -> None:
         )
 
 
-def judge_with(bundle: Bundle, items: Sequence[Item], classes: Sequence[str]) -> list[Judged]:
+def predict_with_bundle(
+    bundle: Bundle, items: Sequence[FeatureItem], classes: Sequence[str]
+) -> list[Prediction]:
     """What the bundle says of items, its probabilities shared out among some of its labels."""
     check_classes(bundle, classes)
-    runtime = open_runtime(bundle)
+    classifier = open_classifier(bundle)
     places = [bundle.labels.index(name) for name in classes]
-    judged = []
+    predictions = []
     for item in items:
-        windows = np.maximum(runtime.run(item.windows).astype(np.float64), _LEAST)
+        windows = np.maximum(classifier.run(item.windows).astype(np.float64), _LEAST)
         told = _shared_out(windows, places)
         # The temperature of softmax is undone by a power: what a window's net said before.
         before = _shared_out(windows**bundle.temperature, places)
-        judged.append(Judged(item.example, item.copy, BUNDLE_FOLD, 0, told, before))
-    return judged
+        predictions.append(Prediction(item.example, item.copy, BUNDLE_FOLD, 0, told, before))
+    return predictions
 
 
 def _shared_out(windows: Float64, places: Sequence[int]) -> tuple[float, ...]:
@@ -109,34 +111,34 @@ BUNDLE_PROTOCOLS: Mapping[Protocol, str] = {
 
 
 def evaluate_system(
-    exam: Exam,
+    experiment: Experiment,
     corpus: Corpus,
     *,
     jobs: int = 1,
     progress: Progress = lambda done, total: None,
-    told: Sat = lambda done, total, trial, judged: None,
+    told: Sat = lambda done, total, split, predictions: None,
 ) -> Evaluation:
     """Train and test a system under a protocol, and report."""
-    gathered = exam.gather(jobs=jobs, progress=progress)
-    sitting = sit(exam, jobs=jobs, progress=progress, told=told)
-    judged = sitting.judged
+    gathered = experiment.gather(jobs=jobs, progress=progress)
+    sitting = run_experiment(experiment, jobs=jobs, progress=progress, told=told)
+    predictions = sitting.predictions
     notes = corpus_notes(corpus)
-    if exam.twice:
+    if experiment.twice:
         notes = (
             *notes,
             "Every recording was there twice, as in copies of RAVDESS that are shared.",
         )
-    about = About(
-        subject=exam.system.name,
+    about = EvaluationInfo(
+        subject=experiment.system.name,
         kind="recipe",
-        protocol=exam.protocol,
-        protocol_told=protocol_told(exam.protocol, exam.choices),
-        corpora=_heard([one.example for one in judged]),
+        protocol=experiment.protocol,
+        protocol_description=protocol_description(experiment.protocol, experiment.hyperparameters),
+        corpora=_heard([one.example for one in predictions]),
         left_out=_reasons(gathered.failures),
         notes=notes,
-        options={**exam_options(exam), TEMPERATURE: sitting.temperature},
+        options={**exam_options(experiment), TEMPERATURE: sitting.temperature},
     )
-    return evaluate(judged, exam.labels, about=about)
+    return evaluate(predictions, experiment.labels, about=about)
 
 
 def evaluate_bundle(
@@ -170,31 +172,31 @@ def evaluate_bundle(
         if example.emotion not in wanted
     )
     examples, seen = unseen_by(bundle, known, protocol)
-    items, failures = hear_with(
+    items, failures = features_for(
         bundle, examples, conditions, cache=cache, jobs=jobs, progress=progress
     )
     if not items:
         path, why = failures[0][0].path, failures[0][1]
         raise BatchemoError(f"none of the recordings that are left can be heard: {path}: {why}")
-    judged = judge_with(bundle, items, wanted)
+    predictions = predict_with_bundle(bundle, items, wanted)
     notes = corpus_notes(corpus)
-    if read_learnt(bundle) is None:
+    if read_training_set(bundle) is None:
         notes = (
             *notes,
             "The bundle does not tell which recordings it learnt from: some of these may be among"
             " them.",
         )
-    about = About(
+    about = EvaluationInfo(
         subject=bundle.name,
         kind="bundle",
         protocol=protocol,
-        protocol_told=BUNDLE_PROTOCOLS[protocol],
+        protocol_description=BUNDLE_PROTOCOLS[protocol],
         corpora=_heard([item.example for item in items]),
         left_out={**left_out, **seen, **_reasons(failures)},
         notes=notes,
         options={"model": f"{bundle.name}@{bundle.digest[:12]}", "classes": list(classes)},
     )
-    return evaluate(judged, wanted, about=about)
+    return evaluate(predictions, wanted, about=about)
 
 
 def corpus_notes(corpus: Corpus) -> tuple[str, ...]:
@@ -208,8 +210,8 @@ def corpus_notes(corpus: Corpus) -> tuple[str, ...]:
         )
     if corpus.failures:
         notes.append(f"Recordings that could not be decoded: {len(corpus.failures)}.")
-    if corpus.strangers:
-        notes.append(f"Left out, for their names tell no emotion: {len(corpus.strangers)}.")
+    if corpus.unrecognised:
+        notes.append(f"Left out, for their names tell no emotion: {len(corpus.unrecognised)}.")
     return tuple(notes)
 
 
@@ -218,11 +220,11 @@ def _reasons(failures: Sequence[tuple[Example, str]]) -> Counter[str]:
     return Counter(why.partition(":")[0] for _, why in failures)
 
 
-def _heard(examples: Sequence[Example]) -> dict[str, Heard]:
+def _heard(examples: Sequence[Example]) -> dict[str, CorpusCounts]:
     corpora: dict[str, set[Example]] = {}
     for example in examples:
         corpora.setdefault(example.corpus, set()).add(example)
     return {
-        name: Heard(len(own), len({example.speaker for example in own if example.speaker}))
+        name: CorpusCounts(len(own), len({example.speaker for example in own if example.speaker}))
         for name, own in sorted(corpora.items())
     }

@@ -16,19 +16,19 @@ from batchemo.common.text import for_display
 from batchemo.corpora import Example
 from batchemo.evaluation import Evaluation, figures_for_card, pictures_for_card
 from batchemo.training.data.augment_audio import ORIGINAL
-from batchemo.training.data.protocols import Trial
-from batchemo.training.data.training_set import LEARNT, learnt_bytes
+from batchemo.training.data.protocols import Split
+from batchemo.training.data.training_set import TRAINING_SET, training_set_bytes
 from batchemo.training.experiment.calibration import AS_IT_IS, TEMPERATURE
-from batchemo.training.experiment.context import Classroom, Trained
+from batchemo.training.experiment.context import RunContext, TrainedModel
 from batchemo.training.export.licences import citations_of, licence_of
 from batchemo.training.export.model_card import write_system_card
 from batchemo.training.fit.history import Epoch
-from batchemo.training.fit.trainer import Taught
+from batchemo.training.fit.trainer import FitResult
 from batchemo.training.nets.logistic import CHOICES
 from batchemo.training.recipes import REGRESSION
 
 
-def draw_curves(name: str, taught: Sequence[Taught]) -> bytes:
+def draw_curves(name: str, taught: Sequence[FitResult]) -> bytes:
     """Loss and accuracy on what was learnt and on what was only watched, as PNG."""
     import matplotlib.style
     from matplotlib.figure import Figure
@@ -48,7 +48,7 @@ def draw_curves(name: str, taught: Sequence[Taught]) -> bytes:
     return picture.getvalue()
 
 
-def _draw(axes: Any, kind: str, taught: Taught, net: str) -> None:
+def _draw(axes: Any, kind: str, taught: FitResult, net: str) -> None:
     numbers = [epoch.number + 1 for epoch in taught.history]
     axes.plot(numbers, [getattr(epoch, kind) for epoch in taught.history], label=f"learnt{net}")
     watched = [getattr(epoch, f"validation_{kind}") for epoch in taught.history]
@@ -65,7 +65,7 @@ _TRIED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class PackageOptions:
     """What a bundle says beside its net."""
 
     out: Path
@@ -79,20 +79,22 @@ class Delivery:
     """Figures of others, to compare with."""
 
 
-def ship(room: Classroom, trial: Trial, trained: Trained, delivery: Delivery) -> Bundle:
+def write_package(
+    context: RunContext, split: Split, trained: TrainedModel, delivery: PackageOptions
+) -> Bundle:
     """Write the bundle; what was there under its name is replaced if it was a bundle."""
     from batchemo.training.export.onnx import keras_bytes, onnx_bytes
 
-    examples = _examples(room, (*trial.learn, *trial.watch))
-    originals = [p for p in (*trial.watch, *trial.learn) if room.items[p].copy == ORIGINAL]
-    tried = room.heard(originals[:_TRIED])
-    info = _info(room, trial, trained, delivery, examples)
+    examples = _examples(context, (*split.learn, *split.watch))
+    originals = [p for p in (*split.watch, *split.learn) if context.items[p].copy == ORIGINAL]
+    tried = context.heard(originals[:_TRIED])
+    info = _info(context, split, trained, delivery, examples)
     figures = figures_for_card(delivery.evaluations, delivery.beside)
     files = {
         "README.md": write_system_card(info, figures).encode(),
         "model.keras": keras_bytes(trained.model),
         "model.onnx": onnx_bytes(trained.model, tried),
-        LEARNT: learnt_bytes(examples),
+        TRAINING_SET: training_set_bytes(examples),
         **pictures_for_card(delivery.evaluations),
     }
     if trained.taught:
@@ -101,7 +103,7 @@ def ship(room: Classroom, trial: Trial, trained: Trained, delivery: Delivery) ->
     return write_bundle(delivery.out, info, files)
 
 
-def log_bytes(taught: Sequence[Taught]) -> bytes:
+def log_bytes(taught: Sequence[FitResult]) -> bytes:
     """The metrics of every epoch as CSV; with several nets, of one after the other."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -114,19 +116,19 @@ def log_bytes(taught: Sequence[Taught]) -> bytes:
     return text.getvalue().encode()
 
 
-def _examples(room: Classroom, places: Sequence[int]) -> tuple[Example, ...]:
+def _examples(context: RunContext, places: Sequence[int]) -> tuple[Example, ...]:
     """The recordings behind items, each once."""
-    return tuple(dict.fromkeys(item.example for item in room.some(places)))
+    return tuple(dict.fromkeys(item.example for item in context.some(places)))
 
 
 def _info(
-    room: Classroom,
-    trial: Trial,
-    trained: Trained,
-    delivery: Delivery,
+    context: RunContext,
+    split: Split,
+    trained: TrainedModel,
+    delivery: PackageOptions,
     examples: Sequence[Example],
 ) -> dict[str, Any]:
-    system = room.system
+    system = context.system
     corpora = sorted({example.corpus for example in examples})
     seconds = system.windows.seconds
     # Frames that are cut or padded to one length: a longer window would hide what is not heard.
@@ -134,7 +136,7 @@ def _info(
     return {
         "name": delivery.out.name,
         "description": system.told,
-        "labels": list(room.labels),
+        "labels": list(context.labels),
         "recipe": system.heard.to_dict(),
         "window": seconds,
         "hop": system.windows.hop,
@@ -144,13 +146,13 @@ def _info(
         "training": {
             "system": system.name,
             "corpora": {name: _heard(examples, name) for name in corpora},
-            "watched": _watched(room, trial),
+            "watched": _watched(context, split),
             "command": delivery.command,
-            "seed": trial.seed,
+            "seed": split.seed,
             "net": system.net,
             "nets": system.nets,
             "beside": system.beside or None,
-            "options": _options(room, trial),
+            "options": _options(context, split),
             "epochs": max((len(one.history) for one in trained.taught), default=0),
             "chosen": asdict(trained.taught[0].chosen) if trained.taught else None,
         },
@@ -160,15 +162,15 @@ def _info(
     }
 
 
-def _options(room: Classroom, trial: Trial) -> dict[str, Any]:
+def _options(context: RunContext, split: Split) -> dict[str, Any]:
     """The choices that had a say."""
-    options = asdict(room.choices_of(trial))
-    if room.system.net != REGRESSION:
+    options = asdict(context.choices_of(split))
+    if context.system.net != REGRESSION:
         return options
     return {name: value for name, value in options.items() if name in CHOICES}
 
 
-def _temperature(trained: Trained, delivery: Delivery) -> float:
+def _temperature(trained: TrainedModel, delivery: PackageOptions) -> float:
     """What the watched recordings told, or else the folds of an evaluation by speaker."""
     if trained.temperature is not None:
         return trained.temperature
@@ -185,13 +187,13 @@ def _heard(examples: Sequence[Example], corpus: str) -> dict[str, int]:
     return {"recordings": len(own), "speakers": len({e.speaker for e in own if e.speaker})}
 
 
-def _watched(room: Classroom, trial: Trial) -> Mapping[str, int]:
+def _watched(context: RunContext, split: Split) -> Mapping[str, int]:
     """How many recordings of each speaker were only watched; "" where speakers are not known."""
-    count = Counter(example.speaker for example in _examples(room, trial.watch))
+    count = Counter(example.speaker for example in _examples(context, split.watch))
     return dict(sorted(count.items()))
 
 
-def with_figures(
+def replace_figures(
     bundle: Bundle, evaluations: Sequence[Evaluation], beside: Sequence[Evaluation] = ()
 ) -> Bundle:
     """The bundle in its place, with these figures instead of what it told before."""

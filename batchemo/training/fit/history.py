@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import cos, pi
 
-from batchemo.training.hyperparameters import Choices
+from batchemo.training.hyperparameters import Hyperparameters
 
 _WARM_UP = 0.25
 """The share of all steps in which the rate of a cycle rises."""
@@ -24,57 +24,57 @@ class Epoch:
     validation_accuracy: float | None = None
     validation_uar: float | None = None
 
-    def worth(self, choices: Choices) -> float:
+    def worth(self, hyperparameters: Hyperparameters) -> float:
         """How good this epoch's net is by the chosen measure: the higher, the better."""
         if self.validation_loss is None or self.validation_accuracy is None:
             raise ValueError("nothing was watched that could tell one epoch from another")
-        if choices.choose == "accuracy":
+        if hyperparameters.select_epoch == "accuracy":
             return self.validation_accuracy
-        if choices.choose == "mean-accuracy":
+        if hyperparameters.select_epoch == "mean-accuracy":
             return (self.accuracy + self.validation_accuracy) / 2
         return -self.validation_loss
 
 
-def best_epoch(history: Sequence[Epoch], choices: Choices) -> Epoch:
+def best_epoch(history: Sequence[Epoch], hyperparameters: Hyperparameters) -> Epoch:
     """The epoch whose net is the result: the best, the earliest of equals, or the last."""
-    if choices.choose == "last":
+    if hyperparameters.select_epoch == "last":
         return history[-1]
-    return max(history, key=lambda epoch: epoch.worth(choices))
+    return max(history, key=lambda epoch: epoch.worth(hyperparameters))
 
 
-def is_over(history: Sequence[Epoch], choices: Choices) -> bool:
+def is_over(history: Sequence[Epoch], hyperparameters: Hyperparameters) -> bool:
     """Whether all epochs are done, or none of the last was better than one before them."""
-    if len(history) >= choices.epochs:
+    if len(history) >= hyperparameters.epochs:
         return True
-    if not (choices.patience and history):
+    if not (hyperparameters.patience and history):
         return False
-    best = max(history, key=lambda epoch: epoch.worth(choices))
-    return history[-1].number - best.number >= choices.patience
+    best = max(history, key=lambda epoch: epoch.worth(hyperparameters))
+    return history[-1].number - best.number >= hyperparameters.patience
 
 
-def next_rate(history: Sequence[Epoch], choices: Choices) -> float:
+def next_rate(history: Sequence[Epoch], hyperparameters: Hyperparameters) -> float:
     """The learning rate with which the next epoch begins.
 
     On a plateau it is lower whenever the validation loss has stayed high.
 
     >>> def seen(*losses):
     ...     return [Epoch(n, 1.0, 0, 0, loss, 0, 0) for n, loss in enumerate(losses)]
-    >>> choices = Choices(rate=1.0, plateau_patience=2, plateau_factor=0.5)
+    >>> choices = Hyperparameters(learning_rate=1.0, plateau_patience=2, plateau_factor=0.5)
     >>> [next_rate(seen(*losses), choices) for losses in ((), (3, 2, 2), (3, 2, 2, 2))]
     [1.0, 1.0, 0.5]
     """
-    if choices.pace == "cycle":
-        return one_cycle(len(history) / choices.epochs, choices.rate)
-    rate, lowest, waited = choices.rate, float("inf"), 0
-    if not choices.plateau_patience:
+    if hyperparameters.lr_schedule == "one-cycle":
+        return one_cycle(len(history) / hyperparameters.epochs, hyperparameters.learning_rate)
+    rate, lowest, waited = hyperparameters.learning_rate, float("inf"), 0
+    if not hyperparameters.plateau_patience:
         return rate
     for epoch in history:
         if epoch.validation_loss is not None and epoch.validation_loss < lowest:
             lowest, waited = epoch.validation_loss, 0
             continue
         waited += 1
-        if waited >= choices.plateau_patience:
-            rate, waited = rate * choices.plateau_factor, 0
+        if waited >= hyperparameters.plateau_patience:
+            rate, waited = rate * hyperparameters.plateau_factor, 0
     return rate
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from batchemo.bundles import softmax
-from batchemo.bundles.bundle import Graph
+from batchemo.bundles.bundle import ForwardFn
 from batchemo.common.arrays import Float32, Float64, Index
 from batchemo.training.nets.layers import Model
 
@@ -15,7 +15,7 @@ _HEARD_AT_ONCE = 256
 _TEMPERATURES = np.geomspace(0.25, 8.0, 121)
 
 
-def hear_items(graph: Graph, windows: Sequence[Float32]) -> list[Float32]:
+def predict_items(graph: ForwardFn, windows: Sequence[Float32]) -> list[Float32]:
     """The logits (windows, labels) of each item."""
     stacked = np.concatenate(list(windows))
     starts = range(0, len(stacked), _HEARD_AT_ONCE)
@@ -50,7 +50,7 @@ def fit_temperature(logits: Sequence[Float32], labels: Index) -> float:
     return min((float(t) for t in _TEMPERATURES), key=cost)
 
 
-def keras_graph(model: Model) -> Graph:
+def keras_graph(model: Model) -> ForwardFn:
     """The model as something to call with a batch of arrays."""
     import tensorflow as tf
 

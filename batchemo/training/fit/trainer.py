@@ -14,7 +14,7 @@ import numpy as np
 from batchemo.common.arrays import Float32
 from batchemo.errors import BatchemoError
 from batchemo.training.data.batches import draw_epoch, steps
-from batchemo.training.data.dataset import Lessons, balanced_weights
+from batchemo.training.data.dataset import Dataset, balanced_weights
 from batchemo.training.fit.checkpoint import Arrays, load_checkpoint, save_checkpoint
 from batchemo.training.fit.history import (
     Epoch,
@@ -23,21 +23,21 @@ from batchemo.training.fit.history import (
     next_rate,
     one_cycle,
 )
-from batchemo.training.fit.scoring import hear_items, probabilities, surprises
-from batchemo.training.hyperparameters import Choices
+from batchemo.training.fit.scoring import predict_items, probabilities, surprises
+from batchemo.training.hyperparameters import Hyperparameters
 from batchemo.training.nets.layers import Model
 
 Tensor = Any
 
 
-def surprise(targets: Tensor, logits: Tensor) -> Tensor:
+def output_exists(targets: Tensor, logits: Tensor) -> Tensor:
     """How surprising the right label was to the net, for each item; a target may be several."""
     import tensorflow as tf
 
     return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
 
 
-def price(surprises: Tensor, choices: Choices) -> Tensor:
+def price(surprises: Tensor, hyperparameters: Hyperparameters) -> Tensor:
     """The loss of each item: cross-entropy is the surprise itself.
 
     The focal loss (Lin et al., 2017) fades as the right label grows likely, so that the net is
@@ -45,8 +45,8 @@ def price(surprises: Tensor, choices: Choices) -> Tensor:
     """
     from keras import ops
 
-    if choices.loss == "focal":
-        return (1 - ops.exp(-surprises)) ** choices.focal_gamma * surprises
+    if hyperparameters.loss == "focal":
+        return (1 - ops.exp(-surprises)) ** hyperparameters.focal_gamma * surprises
     return surprises
 
 
@@ -56,66 +56,66 @@ SECONDS_BETWEEN_CHECKPOINTS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Taught:
+class FitResult:
     """How a training went; the model itself has the chosen epoch's weights."""
 
     history: tuple[Epoch, ...]
     chosen: Epoch
 
 
-def teach(
+def fit(
     model: Model,
-    learn: Lessons,
-    watch: Lessons,
-    choices: Choices,
+    learn: Dataset,
+    watch: Dataset,
+    hyperparameters: Hyperparameters,
     *,
     checkpoint: Path | None = None,
     every: float = SECONDS_BETWEEN_CHECKPOINTS,
     report: Report = lambda epoch: None,
-) -> Taught:
+) -> FitResult:
     """Teach the model in place; with a checkpoint, go on where an earlier try was stopped.
 
     The checkpoint must belong to this very training: its place is the caller's to choose.
     """
-    pupil = _Pupil(model, learn, choices)
-    history = pupil.restore(checkpoint) if checkpoint else []
+    trainer = _Trainer(model, learn, hyperparameters)
+    history = trainer.restore(checkpoint) if checkpoint else []
     saved = float("-inf")  # Never: so the first epoch is kept at once.
-    while not is_over(history, choices):
-        number, rate = len(history), next_rate(history, choices)
-        seen = Epoch(number, rate, *pupil.learn(learn, number, rate), *pupil.judge(watch))
+    while not is_over(history, hyperparameters):
+        number, rate = len(history), next_rate(history, hyperparameters)
+        seen = Epoch(number, rate, *trainer.learn(learn, number, rate), *trainer.judge(watch))
         if not np.isfinite(seen.loss + (seen.validation_loss or 0.0)):
             raise BatchemoError(
                 f"the training broke down in epoch {number + 1}: its loss is no number any more."
-                f" Try a lower learning rate than {choices.rate:g}"
+                f" Try a lower learning rate than {hyperparameters.learning_rate:g}"
             )
         history.append(seen)
-        if best_epoch(history, choices).number == number:
-            pupil.remember()
+        if best_epoch(history, hyperparameters).number == number:
+            trainer.remember()
         report(history[-1])
-        due = time.monotonic() - saved >= every or is_over(history, choices)
+        due = time.monotonic() - saved >= every or is_over(history, hyperparameters)
         if checkpoint and due:
-            pupil.save(checkpoint, history)
+            trainer.save(checkpoint, history)
             saved = time.monotonic()
-    pupil.recall()
-    return Taught(tuple(history), best_epoch(history, choices))
+    trainer.recall()
+    return FitResult(tuple(history), best_epoch(history, hyperparameters))
 
 
-class _Pupil:
+class _Trainer:
     """A model, its optimizer, the average of its weights, and the weights of its best epoch."""
 
-    def __init__(self, model: Model, learn: Lessons, choices: Choices) -> None:
+    def __init__(self, model: Model, learn: Dataset, hyperparameters: Hyperparameters) -> None:
         import keras
         import tensorflow as tf
 
         self._model = model
-        self._choices = choices
-        self._optimizer = _optimizer(choices)
+        self._choices = hyperparameters
+        self._optimizer = _optimizer(hyperparameters)
         self._optimizer.build(model.trainable_variables)
         weights = np.ones(learn.classes, np.float32)
-        if choices.class_weights:
+        if hyperparameters.class_weights:
             weights = balanced_weights(learn.labels, learn.classes)
         self._class_weights = tf.constant(weights)
-        kept = model.weights if choices.average else ()
+        kept = model.weights if hyperparameters.ema_decay else ()
         self._averages = [keras.Variable(weight, trainable=False) for weight in kept]
         self._best = self._weights()
         shape = (None, *model.inputs[0].shape[1:])
@@ -125,17 +125,17 @@ class _Pupil:
             lambda batch: model(batch, training=False), input_signature=[windows]
         )
 
-    def learn(self, lessons: Lessons, number: int, rate: float) -> tuple[float, float]:
+    def learn(self, dataset: Dataset, number: int, rate: float) -> tuple[float, float]:
         """Go through one epoch; the mean loss and the share that was right on the way."""
-        choices = self._choices
-        every = steps(lessons, choices)
+        hyperparameters = self._choices
+        every = steps(dataset, hyperparameters)
         self._optimizer.learning_rate = rate
         loss = right = 0.0
         count = 0
-        for step, batch in enumerate(draw_epoch(lessons, number, choices)):
-            if choices.pace == "cycle":
-                done = (number + step / every) / choices.epochs
-                self._optimizer.learning_rate = one_cycle(done, choices.rate)
+        for step, batch in enumerate(draw_epoch(dataset, number, hyperparameters)):
+            if hyperparameters.lr_schedule == "one-cycle":
+                done = (number + step / every) / hyperparameters.epochs
+                self._optimizer.learning_rate = one_cycle(done, hyperparameters.learning_rate)
             batch_loss, batch_right = self._step(batch.windows, batch.targets, batch.reach)
             loss += float(batch_loss) * len(batch.targets)
             right += float(batch_right)
@@ -145,10 +145,10 @@ class _Pupil:
     def _learn(self, windows: Any, targets: Any, reach: Any) -> tuple[Any, Any]:
         import tensorflow as tf
 
-        model, keep = self._model, self._choices.average
+        model, keep = self._model, self._choices.ema_decay
         with tf.GradientTape() as tape:
             logits = model(windows, training=True) + reach
-            prices = price(surprise(targets, logits), self._choices)
+            prices = price(output_exists(targets, logits), self._choices)
             weighed = tf.reduce_mean(tf.linalg.matvec(targets, self._class_weights) * prices)
             loss = weighed + tf.add_n(model.losses) if model.losses else weighed
         gradients = tape.gradient(loss, model.trainable_variables)
@@ -158,13 +158,13 @@ class _Pupil:
         right = tf.equal(tf.argmax(logits, axis=1), tf.argmax(targets, axis=1))
         return loss, tf.reduce_sum(tf.cast(right, tf.float32))
 
-    def judge(self, lessons: Lessons) -> tuple[float, float, float] | tuple[()]:
+    def judge(self, dataset: Dataset) -> tuple[float, float, float] | tuple[()]:
         """The loss, the accuracy and the UAR on what is only watched, if there is anything."""
-        labels = lessons.labels
+        labels = dataset.labels
         if not len(labels):
             return ()
         with self._as_result():
-            told = probabilities(hear_items(self._hear, lessons.windows))
+            told = probabilities(predict_items(self._hear, dataset.windows))
         loss = float(np.mean(price(surprises(told, labels), self._choices)))
         right = told.argmax(axis=1) == labels
         recalls = [right[labels == label].mean() for label in np.unique(labels)]
@@ -222,12 +222,14 @@ class _Pupil:
         return [*self._model.variables, *self._optimizer.variables, *self._averages]
 
 
-def _optimizer(choices: Choices) -> Any:
+def _optimizer(hyperparameters: Hyperparameters) -> Any:
     import keras
 
-    longest = choices.clip_norm or None
-    if not choices.decay:
-        return keras.optimizers.Adam(choices.rate, clipnorm=longest)
-    adamw = keras.optimizers.AdamW(choices.rate, weight_decay=choices.decay, clipnorm=longest)
+    longest = hyperparameters.clip_norm or None
+    if not hyperparameters.weight_decay:
+        return keras.optimizers.Adam(hyperparameters.learning_rate, clipnorm=longest)
+    adamw = keras.optimizers.AdamW(
+        hyperparameters.learning_rate, weight_decay=hyperparameters.weight_decay, clipnorm=longest
+    )
     adamw.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return adamw

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from batchemo.training.data.augment_spectrogram import FLOOR_MARGIN
 from batchemo.training.nets.layers import (
     BATCH_MEMORY,
-    Given,
     Model,
+    NetSpec,
     Tensor,
 )
 
@@ -34,36 +34,36 @@ class Conformer:
 SMALL = Conformer()
 
 
-def build_conformer(given: Given, size: Conformer = SMALL) -> Model:
-    """A fresh net for pictures of any length whose padding lies at `given.floor`."""
+def build_conformer(spec: NetSpec, size: Conformer = SMALL) -> Model:
+    """A fresh net for pictures of any length whose padding lies at `spec.floor`."""
     import keras
     from keras import layers, ops
 
-    if given.floor is None:
+    if spec.floor is None:
         raise ValueError("a conformer must be told what padding is made of")
-    pictures = keras.Input((None, given.shape[-1]), name="features")
+    pictures = keras.Input((None, spec.shape[-1]), name="features")
     loudest = ops.max(pictures, axis=-1, keepdims=True)
-    sound = ops.cast(loudest > given.floor + FLOOR_MARGIN, "float32")
+    sound = ops.cast(loudest > spec.floor + FLOOR_MARGIN, "float32")
     # Frozen, it only subtracts and divides; Keras's Normalization layer has no way to ONNX.
     normalise = layers.BatchNormalization(center=False, scale=False, epsilon=1e-6, trainable=False)
     x = ops.expand_dims(normalise(pictures), -1)
-    normalise.set_weights([given.mean, given.spread**2])
+    normalise.set_weights([spec.mean, spec.spread**2])
     first, second, third = size.channels
     x = layers.Conv2D(first, 5, strides=2, padding="same", use_bias=False)(x)
     x = layers.ReLU()(layers.BatchNormalization(momentum=BATCH_MEMORY)(x))
     x = _stage(x, second, (2, 2), _every(sound, 4))
     x = _stage(x, third, (1, 2), _every(sound, 4))
     x = layers.Reshape((-1, x.shape[2] * x.shape[3]))(x)
-    x = layers.Dropout(given.dropout)(layers.Dense(size.width)(x))
+    x = layers.Dropout(spec.dropout)(layers.Dense(size.width)(x))
     sound = _every(sound, 4)
     told = []
     for _ in range(size.blocks):
         # What lies below is told as well: on unseen speakers that was right more often.
         told.append(layers.LayerNormalization()(_statistics(x, _evenly(sound))))
-        x = _conformer_block(x, sound, size, given.dropout)
+        x = _conformer_block(x, sound, size, spec.dropout)
     told.append(_statistics(x, _attention_over_time(x, sound, size.width // 2)))
-    x = layers.Dropout(2 * given.dropout)(ops.concatenate(told, axis=-1))
-    return keras.Model(pictures, layers.Dense(given.labels, name="logits")(x))
+    x = layers.Dropout(2 * spec.dropout)(ops.concatenate(told, axis=-1))
+    return keras.Model(pictures, layers.Dense(spec.labels, name="logits")(x))
 
 
 def _every(sound: Tensor, stride: int) -> Tensor:

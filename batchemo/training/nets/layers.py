@@ -15,7 +15,7 @@ BATCH_MEMORY = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class NetSpec:
     """What a net is built for, and how much it is held back."""
 
     shape: tuple[int, ...]
@@ -29,16 +29,16 @@ class Given:
     """What the padding of pictures is made of, where a net tells it from sound."""
 
 
-def begin(given: Given) -> tuple[Tensor, Tensor]:
+def begin(spec: NetSpec) -> tuple[Tensor, Tensor]:
     """The input, and the input with each feature at mean 0 and spread 1."""
     import keras
     from keras import layers
 
-    features = keras.Input(given.shape, name="features")
+    features = keras.Input(spec.shape, name="features")
     # Frozen, it only subtracts and divides; Keras's Normalization layer has no way to ONNX.
     normalise = layers.BatchNormalization(
         center=False, scale=False, epsilon=1e-12, trainable=False, name="normalise"
     )
     normalised = normalise(features)
-    normalise.set_weights([given.mean, given.spread**2])
+    normalise.set_weights([spec.mean, spec.spread**2])
     return features, normalised

@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from batchemo.bundles import softmax
 from batchemo.common.arrays import Float32, Float64, Index
-from batchemo.training.data.dataset import Lessons
+from batchemo.training.data.dataset import Dataset
 
-CHOICES = frozenset({"abroad", "copies", "l2", "validation", "seed"})
-"""What of `Choices` it leaves open; the seed draws the speakers that are only watched."""
+CHOICES = frozenset({"other_corpora_share", "augmentations", "l2", "validation_share", "seed"})
+"""What of `Hyperparameters` it leaves open; the seed draws the speakers that are only watched."""
 
 L2S = (1.0, 0.3, 0.1, 0.03, 0.01)
 """The weights of the squared coefficients that are tried, from the strongest."""
@@ -42,7 +42,7 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Regression:
+class LogisticRegression:
     """What was learnt: logits are (vector - mean) / spread @ coefficients + bias."""
 
     mean: Float32
@@ -60,37 +60,39 @@ class Regression:
 
 
 def learn_regression(
-    lessons: Lessons, speakers: Sequence[str], *, l2s: Sequence[float] = L2S, foreign: float = 0.1
-) -> Regression:
+    dataset: Dataset, speakers: Sequence[str], *, l2s: Sequence[float] = L2S, foreign: float = 0.1
+) -> LogisticRegression:
     """Choose the l2 by speakers left out in turn, then learn from all; `speakers` of each item."""
-    rows = make_rows(lessons, foreign=foreign)
+    rows = make_rows(dataset, foreign=foreign)
     return fit_regression(rows, choose_l2(rows, speakers, l2s))
 
 
-def make_rows(lessons: Lessons, *, foreign: float = 0.1) -> Rows:
+def make_rows(dataset: Dataset, *, foreign: float = 0.1) -> Rows:
     """All windows of all items.
 
     In each corpus all classes count the same, in a class all items, in an item all windows. The
     corpora that are not home share `foreign` of the whole evenly, if there are any.
     """
-    counts = np.array([len(windows) for windows in lessons.windows])
+    counts = np.array([len(windows) for windows in dataset.windows])
     items = np.repeat(np.arange(len(counts)), counts)
-    here = np.zeros((lessons.corpora.max() + 1, lessons.classes))
-    np.add.at(here, (lessons.corpora, lessons.labels), 1)
+    here = np.zeros((dataset.corpora.max() + 1, dataset.classes))
+    np.add.at(here, (dataset.corpora, dataset.labels), 1)
     others = len(here) - 1
     shares = np.array([1 - foreign if others else 1.0, *[foreign / max(1, others)] * others])
     of_class = shares / (here > 0).sum(axis=1)
-    each = of_class[lessons.corpora] / here[lessons.corpora, lessons.labels] / counts
+    each = of_class[dataset.corpora] / here[dataset.corpora, dataset.labels] / counts
     return Rows(
-        np.concatenate(lessons.windows),
-        lessons.labels[items],
+        np.concatenate(dataset.windows),
+        dataset.labels[items],
         each[items],
-        (here > 0)[lessons.corpora[items]],
+        (here > 0)[dataset.corpora[items]],
         items,
     )
 
 
-def fit_regression(rows: Rows, l2: float, start: Regression | None = None) -> Regression:
+def fit_regression(
+    rows: Rows, l2: float, start: LogisticRegression | None = None
+) -> LogisticRegression:
     """The coefficients of the least mean cross-entropy plus l2/2 times their sum of squares.
 
     A start saves time and changes nothing else. Features that never vary get no coefficient.
@@ -121,7 +123,9 @@ def fit_regression(rows: Rows, l2: float, start: Regression | None = None) -> Re
         begin = np.vstack([start.coefficients, start.bias]).astype(np.float64)
     found = minimize(loss, begin.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": _STEPS})
     told = found.x.reshape(width + 1, classes).astype(np.float32)
-    return Regression(mean.astype(np.float32), spread.astype(np.float32), told[:-1], told[-1], l2)
+    return LogisticRegression(
+        mean.astype(np.float32), spread.astype(np.float32), told[:-1], told[-1], l2
+    )
 
 
 def choose_l2(rows: Rows, speakers: Sequence[str], l2s: Sequence[float] = L2S) -> float:
@@ -143,7 +147,7 @@ def choose_l2(rows: Rows, speakers: Sequence[str], l2s: Sequence[float] = L2S) -
     return l2s[int(surprise.argmin())]
 
 
-def _surprise(regression: Regression, rows: Rows) -> float:
+def _surprise(regression: LogisticRegression, rows: Rows) -> float:
     """The cross-entropy of rows, summed by their weights."""
     logits = np.where(rows.possible, regression.logits(rows.vectors), _IMPOSSIBLE)
     likely = softmax(logits)[np.arange(len(rows.labels)), rows.labels]

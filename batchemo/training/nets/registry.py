@@ -14,10 +14,10 @@ from batchemo.training.nets.baselines import (
     build_stats162,
 )
 from batchemo.training.nets.conformer import build_conformer
-from batchemo.training.nets.layers import Given, Model, begin
-from batchemo.training.nets.logistic import Regression
+from batchemo.training.nets.layers import Model, NetSpec, begin
+from batchemo.training.nets.logistic import LogisticRegression
 
-Builder: TypeAlias = Callable[[Given], Model]
+Builder: TypeAlias = Callable[[NetSpec], Model]
 
 NETS: Mapping[str, Builder] = {
     "cnn1d": build_cnn1d,
@@ -29,15 +29,15 @@ NETS: Mapping[str, Builder] = {
 }
 
 
-def net_of(regression: Regression) -> Model:
+def net_of(regression: LogisticRegression) -> Model:
     """A net of one layer that gives the logits of a regression."""
     import keras
     from keras import layers
 
     width, labels = regression.coefficients.shape
     mean, spread = regression.mean, regression.spread
-    given = Given(shape=(width,), mean=mean, spread=spread, labels=labels, dropout=0.0, l2=0.0)
-    features, x = begin(given)
+    spec = NetSpec(shape=(width,), mean=mean, spread=spread, labels=labels, dropout=0.0, l2=0.0)
+    features, x = begin(spec)
     logits = layers.Dense(labels, name="logits")
     model = keras.Model(features, logits(x))
     logits.set_weights([regression.coefficients, regression.bias])

@@ -131,7 +131,7 @@ def test_recordings_with_other_names_are_left_out_and_told(make_folder: Make) ->
     corpus = read_corpus([folder])
 
     assert [one.path.name for one in corpus.examples] == ["03-01-01-01-01-01-01.wav"]
-    assert [str(path.relative_to(folder)) for path in corpus.strangers] == [
+    assert [str(path.relative_to(folder)) for path in corpus.unrecognised] == [
         "02-01-01-01-01-01-01.wav",
         "extra/take1.wav",
     ]
@@ -201,7 +201,7 @@ def test_odd_bytes_in_names_do_no_harm(make_folder: Make) -> None:
     corpus = read_corpus([folder])
 
     assert [one.emotion for one in corpus.examples] == ["calm", "neutral"]
-    assert len(corpus.strangers) == 1
+    assert len(corpus.unrecognised) == 1
 
 
 @pytest.mark.corpora
@@ -215,4 +215,4 @@ def test_the_names_of_real_corpora_tell_what_their_manifest_does() -> None:
 
     assert named == read_corpus([folder], only=corpora)
     assert not named.failures
-    assert not named.strangers
+    assert not named.unrecognised

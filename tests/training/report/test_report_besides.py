@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_judgements import LABELS, about, judged, random_judgements
+from made_judgements import LABELS, about, predictions, random_judgements
 
 from batchemo.evaluation import evaluate
-from batchemo.evaluation.predictions import Judged
+from batchemo.evaluation.predictions import Prediction
 
 
 def test_before_calibration_is_told_where_all_of_it_is_known() -> None:
-    every = [judged("sad", "sad", uncalibrated=0.6, sure=0.9, name=f"{n}") for n in range(4)]
+    every = [predictions("sad", "sad", uncalibrated=0.6, sure=0.9, name=f"{n}") for n in range(4)]
 
     known = evaluate(every, LABELS, about=about()).figures
     some = evaluate([*every[1:], replace(every[0], uncalibrated=())], LABELS, about=about()).figures
@@ -26,12 +26,12 @@ def test_before_calibration_is_told_where_all_of_it_is_known() -> None:
     assert not {"ece_uncalibrated", "brier_uncalibrated"} & set(some)
 
 
-def biased(speaker: str, *, takes: int) -> list[Judged]:
+def biased(speaker: str, *, takes: int) -> list[Prediction]:
     """A voice that sounds happy to the net, whatever it expresses: all else is told as happy."""
     weights = {"sad": (0.3, 0.6, 0.1), "happy": (0.1, 0.8, 0.1), "angry": (0.1, 0.6, 0.3)}
     return [
         replace(
-            judged(emotion, "happy", speaker=speaker, name=f"{speaker}-{emotion}-{take}.wav"),
+            predictions(emotion, "happy", speaker=speaker, name=f"{speaker}-{emotion}-{take}.wav"),
             probabilities=weights[emotion],
         )
         for emotion in LABELS
@@ -74,12 +74,12 @@ def test_each_net_and_each_fold_is_adapted_by_its_own() -> None:
     ],
 )
 def test_nothing_is_grouped_where_it_would_tell_nothing(
-    every: list[Judged], protocol: str, why: str
+    every: list[Prediction], protocol: str, why: str
 ) -> None:
     assert evaluate(every, LABELS, about=about(protocol)).grouped is None, why
 
 
-def under(name: str, every: Iterable[Judged], emotion: str, told: str) -> list[Judged]:
+def under(name: str, every: Iterable[Prediction], emotion: str, told: str) -> list[Prediction]:
     """The same recordings under a condition, those of an emotion told as another."""
     sure = tuple(float(label == told) for label in LABELS)
     return [
@@ -102,12 +102,12 @@ def test_conditions_have_no_part_in_the_figures() -> None:
 
 def test_a_condition_is_compared_with_the_same_recordings_as_they_are() -> None:
     every = [
-        judged(emotion, emotion, speaker=speaker, name=f"{speaker}-{emotion}.wav")
+        predictions(emotion, emotion, speaker=speaker, name=f"{speaker}-{emotion}.wav")
         for emotion in LABELS
         for speaker in "abcd"
     ]
     # One that is told wrong as it is, and in noise is no speech any more.
-    lost = judged("angry", "sad", speaker="a", name="lost.wav")
+    lost = predictions("angry", "sad", speaker="a", name="lost.wav")
 
     found = evaluate([*every, lost, *under("noise0", every, "sad", "happy")], LABELS, about=about())
 
@@ -115,7 +115,7 @@ def test_a_condition_is_compared_with_the_same_recordings_as_they_are() -> None:
     assert found.figures["uar"].mean == pytest.approx((1 + 1 + 0.8) / 3, abs=1e-6)
     assert noise.uar.mean == pytest.approx(2 / 3, abs=1e-6)
     assert noise.change == pytest.approx(-1 / 3, abs=1e-6), "without the lost one all were right"
-    assert (noise.recordings, noise.unheard) == (12, 1)
+    assert (noise.recordings, noise.without_speech) == (12, 1)
     assert noise.change_spread_over_seeds is None
 
 
@@ -126,6 +126,6 @@ def test_conditions_stand_in_a_fixed_order_and_copies_are_none() -> None:
     found = evaluate([*every, *changed], LABELS, about=about())
 
     assert [one.name for one in found.conditions] == ["telephone", "music"]
-    assert found.judgements == 2 * len(every), "a copy to learn from is one of the recordings"
+    assert found.prediction_count == 2 * len(every), "a copy to learn from is one of the recordings"
     assert {one.change for one in found.conditions} == {0.0}
     assert found.conditions[0].change_spread_over_seeds == 0

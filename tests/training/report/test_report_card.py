@@ -5,28 +5,28 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from made_judgements import LABELS, about, an_evaluation, judged, random_judgements
+from made_judgements import LABELS, about, an_evaluation, predictions, random_judgements
 
 from batchemo.evaluation import (
-    About,
+    CorpusCounts,
     Evaluation,
-    Heard,
+    EvaluationInfo,
     evaluate,
     figures_for_card,
     key_of,
     pictures_for_card,
 )
-from batchemo.evaluation.predictions import Judged
+from batchemo.evaluation.predictions import Prediction
 
 
-def abroad(corpus: str = "emovo", language: str = "it") -> Evaluation:
+def other_corpora_share(corpus: str = "emovo", language: str = "it") -> Evaluation:
     """A finished model on a corpus that it did not learn from."""
-    what = About(
+    what = EvaluationInfo(
         subject="mfcc40",
         kind="bundle",
         protocol="speaker",
-        protocol_told="The finished model.",
-        corpora={corpus: Heard(72, 6)},
+        protocol_description="The finished model.",
+        corpora={corpus: CorpusCounts(72, 6)},
     )
     every = [
         replace(one, example=replace(one.example, language=language))
@@ -41,7 +41,7 @@ def whole() -> Evaluation:
     return evaluate([*every, *under("mp3", every[1:])], LABELS, about=about())
 
 
-def under(name: str, every: list[Judged]) -> list[Judged]:
+def under(name: str, every: list[Prediction]) -> list[Prediction]:
     return [replace(one, copy=name) for one in every]
 
 
@@ -52,9 +52,11 @@ def section(text: str, title: str) -> str:
 
 def test_recipes_are_called_by_protocol_and_finished_models_by_what_they_heard() -> None:
     assert key_of(an_evaluation("random")) == "random"
-    assert key_of(abroad()) == "speaker-emovo"
+    assert key_of(other_corpora_share()) == "speaker-emovo"
 
-    card = figures_for_card([abroad("urdu", "ur"), abroad(), an_evaluation()])
+    card = figures_for_card(
+        [other_corpora_share("urdu", "ur"), other_corpora_share(), an_evaluation()]
+    )
 
     assert list(card.figures) == ["speaker", "speaker-emovo", "speaker-urdu"]
     lines = card.table.splitlines()[2:]
@@ -115,7 +117,7 @@ def test_a_chapter_tells_everything_that_was_measured() -> None:
 
 
 def test_a_chapter_leaves_out_what_was_not_measured() -> None:
-    found = evaluate([judged("sad", "sad", speaker="")], LABELS, about=about())
+    found = evaluate([predictions("sad", "sad", speaker="")], LABELS, about=about())
 
     told = figures_for_card([found]).chapters
 
@@ -127,7 +129,7 @@ def test_a_chapter_leaves_out_what_was_not_measured() -> None:
 
 
 def test_the_headline_is_drawn_and_shown() -> None:
-    every = [abroad(), an_evaluation()]
+    every = [other_corpora_share(), an_evaluation()]
 
     pictures = pictures_for_card(every)
 
@@ -155,7 +157,7 @@ def test_bundle_json_gets_what_the_card_tells() -> None:
 def test_no_name_is_taken_for_markup() -> None:
     labels = ("a|b", "<img src=x>")
     every = [
-        judged(label, label, labels=labels, speaker=f"[x](y) {n}", gender="*")
+        predictions(label, label, labels=labels, speaker=f"[x](y) {n}", gender="*")
         for n, label in enumerate(labels)
     ]
 

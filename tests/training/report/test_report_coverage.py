@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_judgements import LABELS, about, an_evaluation, judged
+from made_judgements import LABELS, about, an_evaluation, predictions
 
 from batchemo.evaluation import evaluate
 from batchemo.evaluation.metrics import COVERAGES, accuracy_at, keep_most_confident
@@ -64,9 +64,9 @@ def test_an_evaluation_tells_the_same_at_80_and_50_percent_as_its_curve() -> Non
 
 def test_each_fold_keeps_its_own_surest() -> None:
     # The nets of two folds differ in how sure they are: that must not decide who is kept.
-    sure = [judged("sad", "sad", name=f"{n}.wav", sure=0.9) for n in range(2)]
-    unsure = [judged("sad", "happy", name="c.wav", fold="2", sure=0.5)]
-    unsure += [judged("sad", "sad", name="d.wav", fold="2", sure=0.6)]
+    sure = [predictions("sad", "sad", name=f"{n}.wav", sure=0.9) for n in range(2)]
+    unsure = [predictions("sad", "happy", name="c.wav", fold="2", sure=0.5)]
+    unsure += [predictions("sad", "sad", name="d.wav", fold="2", sure=0.6)]
 
     found = evaluate([*sure, *unsure], LABELS, about=about())
 

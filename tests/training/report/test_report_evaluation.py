@@ -7,18 +7,18 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_judgements import LABELS, about, an_evaluation, judged, random_judgements
+from made_judgements import LABELS, about, an_evaluation, predictions, random_judgements
 
 from batchemo.errors import UsageError
 from batchemo.evaluation import (
-    About,
+    CorpusCounts,
     Evaluation,
-    Heard,
+    EvaluationInfo,
     evaluate,
 )
 
 anything = st.builds(
-    judged,
+    predictions,
     st.sampled_from(LABELS),
     st.sampled_from(LABELS),
     speaker=st.text(max_size=3),
@@ -32,8 +32,8 @@ anything = st.builds(
 
 def test_a_figure_is_the_mean_over_seeds_of_the_mean_over_folds() -> None:
     # Fold 1 has three recordings and fold 2 one: pooled, the first seed's accuracy would be 3/4.
-    ones = [judged("sad", "sad", seed=s, name=f"{k}.wav") for s in (0, 1) for k in range(3)]
-    others = [judged("sad", told, seed=s, fold="2") for s, told in ((0, "happy"), (1, "sad"))]
+    ones = [predictions("sad", "sad", seed=s, name=f"{k}.wav") for s in (0, 1) for k in range(3)]
+    others = [predictions("sad", told, seed=s, fold="2") for s, told in ((0, "happy"), (1, "sad"))]
 
     found = evaluate(ones + others, LABELS, about=about())
 
@@ -49,7 +49,7 @@ def test_a_figure_is_the_mean_over_seeds_of_the_mean_over_folds() -> None:
 
 
 def test_one_seed_one_fold_and_two_speakers_have_no_spread_and_no_interval() -> None:
-    both = [judged("sad", "sad"), judged("happy", "sad", speaker="b")]
+    both = [predictions("sad", "sad"), predictions("happy", "sad", speaker="b")]
 
     uar = evaluate(both, LABELS, about=about()).figures["uar"]
 
@@ -58,10 +58,10 @@ def test_one_seed_one_fold_and_two_speakers_have_no_spread_and_no_interval() -> 
 
 
 def test_speakers_that_are_not_known_give_no_interval() -> None:
-    named = [judged("sad", "sad", speaker=name) for name in "abcd"]
+    named = [predictions("sad", "sad", speaker=name) for name in "abcd"]
 
     known = evaluate(named, LABELS, about=about())
-    unknown = evaluate([*named, judged("sad", "sad", speaker="")], LABELS, about=about())
+    unknown = evaluate([*named, predictions("sad", "sad", speaker="")], LABELS, about=about())
 
     assert known.figures["uar"].interval_over_speakers == (1, 1)
     assert unknown.figures["uar"].interval_over_speakers is None
@@ -69,17 +69,21 @@ def test_speakers_that_are_not_known_give_no_interval() -> None:
 
 
 def test_copies_and_seeds_of_a_recording_count_as_one_recording() -> None:
-    every = [judged("sad", "sad", seed=s, copy=c) for s in (0, 1) for c in ("original", "noise")]
+    every = [
+        predictions("sad", "sad", seed=s, copy=c) for s in (0, 1) for c in ("original", "noise")
+    ]
 
     found = evaluate(every, LABELS, about=about())
 
-    assert (found.recordings, found.judgements) == (1, 4)
+    assert (found.recordings, found.prediction_count) == (1, 4)
     assert found.classes[0].support == 2
     assert found.groups["gender"][0].recordings == 1
 
 
 def test_a_class_without_recordings_is_listed_without_figures() -> None:
-    found = evaluate([judged("sad", "angry"), judged("happy", "happy")], LABELS, about=about())
+    found = evaluate(
+        [predictions("sad", "angry"), predictions("happy", "happy")], LABELS, about=about()
+    )
 
     assert [of.recall for of in found.classes] == [0, 1, None]
     assert found.figures["uar"].mean == 0.5
@@ -88,8 +92,8 @@ def test_a_class_without_recordings_is_listed_without_figures() -> None:
 
 
 def test_groups_part_what_was_judged() -> None:
-    women = [judged("sad", "sad", speaker=name) for name in "ab"]
-    nobody = judged("happy", "sad", speaker="", gender="")
+    women = [predictions("sad", "sad", speaker=name) for name in "ab"]
+    nobody = predictions("happy", "sad", speaker="", gender="")
 
     groups = evaluate([*women, nobody], LABELS, about=about()).groups
 
@@ -122,7 +126,7 @@ def test_nothing_judged_is_refused() -> None:
 
 def test_an_emotion_that_is_no_label_is_refused() -> None:
     with pytest.raises(UsageError, match="bored: not among the labels sad, happy, angry"):
-        evaluate([judged("bored", "sad")], LABELS, about=about())
+        evaluate([predictions("bored", "sad")], LABELS, about=about())
 
 
 @settings(max_examples=25, deadline=None)
@@ -138,18 +142,18 @@ def test_any_evaluation_is_read_back_equal_and_keeps_its_bounds(every: list) -> 
 
 
 def test_all_that_it_is_about_is_read_back() -> None:
-    whole = About(
+    whole = EvaluationInfo(
         subject="x",
         kind="bundle",
         protocol="random",
-        protocol_told="",
-        corpora={"made": Heard(3, 2)},
+        protocol_description="",
+        corpora={"made": CorpusCounts(3, 2)},
         left_out={"too short": 1},
         notes=("one",),
         options={"copies": ("noise",), "rate": 1e-3, "folds": None},
     )
 
-    found = evaluate([judged("sad", "sad")], LABELS, about=whole)
+    found = evaluate([predictions("sad", "sad")], LABELS, about=whole)
 
     assert Evaluation.from_dict(found.to_dict()) == found
     assert found.about.options["copies"] == ["noise"]

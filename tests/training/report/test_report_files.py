@@ -13,7 +13,7 @@ from made_judgements import LABELS, about, an_evaluation, random_judgements
 from batchemo.errors import UsageError
 from batchemo.evaluation import evaluate, read_evaluation, write_evaluation
 
-FILES = {
+RECORDINGS = {
     "evaluation.json",
     "figures.csv",
     "classes.csv",
@@ -36,8 +36,8 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_all_files_are_there_and_nothing_else(tmp_path: Path) -> None:
     written = write_evaluation(tmp_path / "new" / "folder", an_evaluation())
 
-    assert {path.name for path in written} == FILES
-    assert {path.name for path in (tmp_path / "new" / "folder").iterdir()} == FILES
+    assert {path.name for path in written} == RECORDINGS
+    assert {path.name for path in (tmp_path / "new" / "folder").iterdir()} == RECORDINGS
 
 
 def test_equal_evaluations_give_equal_bytes(tmp_path: Path) -> None:

@@ -105,8 +105,8 @@ def test_two_speakers_are_too_few_for_an_interval() -> None:
 def test_the_calibration_error_by_chance_is_what_right_confidences_show(recordings: int) -> None:
     random = np.random.default_rng(0)
     confidence = random.uniform(0.2, 1.0, recordings)
-    trials = random.uniform(size=(400, recordings)) < confidence
+    splits = random.uniform(size=(400, recordings)) < confidence
 
-    shown = np.mean([metrics.calibration_error(confidence, right) for right in trials])
+    shown = np.mean([metrics.calibration_error(confidence, right) for right in splits])
 
     assert metrics.calibration_error_by_chance(confidence) == pytest.approx(shown, rel=0.1)

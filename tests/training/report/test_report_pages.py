@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from accuracy_page import accuracy_page
-from made_judgements import LABELS, about, an_evaluation, judged
+from made_judgements import LABELS, about, an_evaluation, predictions
 
 from batchemo.evaluation import evaluate, figures_for_card
 
@@ -73,7 +73,10 @@ def test_the_page_tells_how_it_was_made() -> None:
 def test_no_label_is_taken_for_markup() -> None:
     labels = ("a|b", "<img src=x>")
     found = evaluate(
-        [judged("a|b", "a|b", labels=labels), judged("<img src=x>", "a|b", labels=labels)],
+        [
+            predictions("a|b", "a|b", labels=labels),
+            predictions("<img src=x>", "a|b", labels=labels),
+        ],
         labels,
         about=about(),
     )
