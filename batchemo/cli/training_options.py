@@ -232,7 +232,8 @@ def learning_words(hyperparameters: Hyperparameters, standard: Hyperparameters) 
     """Write the choices that are not the standard ones as on a command line.
 
     >>> from batchemo.training.hyperparameters import Hyperparameters
-    >>> learning_words(Hyperparameters(seed=1, oversample=True), Hyperparameters(augmentations=("noise",)))
+    >>> standard = Hyperparameters(augmentations=("noise",))
+    >>> learning_words(Hyperparameters(seed=1, oversample=True), standard)
     ['--oversample', '--augmentations', 'none', '--seed', '1']
     """
     words = []

@@ -89,8 +89,8 @@ class Hyperparameters:
         watched = self.patience or self.plateau_patience or self.select_epoch != "last"
         if watched and not self.validation_share:
             raise UsageError(
-                "--validation-share is 0: with nothing to watch, choose the last epoch (--select-epoch last),"
-                " without --patience and --plateau-patience"
+                "--validation-share is 0: without validation recordings the last epoch is the result"
+                " (--select-epoch last), without --patience and --plateau-patience"
             )
 
     def _check_numbers(self) -> None:

@@ -24,7 +24,7 @@ import soxr
 from threadpoolctl import threadpool_limits
 
 from batchemo.audio import read_windows
-from batchemo.batch.chunk_store import Parts
+from batchemo.batch.chunk_store import ChunkStore
 from batchemo.batch.plan import FILES_A_CHUNK
 from batchemo.features import extract
 from batchemo.inference.loaded import LoadedModel, load_model
@@ -226,7 +226,7 @@ def _written(chunk: Sequence[RecordingResult], tools: LoadedModel, a_chunk: floa
 
     made = batch()
     with tempfile.TemporaryDirectory(dir=".") as folder:
-        parts = Parts(Path(folder))
+        parts = ChunkStore(Path(folder))
         whole = fastest(lambda: parts.write(0, made))
         content = next(Path(folder).iterdir()).read_bytes()
         plain = fastest(lambda: Path(folder, "plain").write_bytes(content))

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from signals import write_voice
 from speed import corpora as making
 from speed.contenders import EVERYTHING
 from speed.corpora import Corpora, Folder, gather, link, made, measured, part_of
+from voices import write_voice
 
 
 @pytest.fixture(scope="module")

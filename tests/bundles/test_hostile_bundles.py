@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import tiny_graph, tiny_info
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from signals import write_voice
+from tiny_bundle import tiny_graph, tiny_info
+from voices import write_voice
 
 from batchemo.bundles import Bundle, list_bundles, load_bundle, open_classifier
 from batchemo.bundles.schema import FORMAT, check_info

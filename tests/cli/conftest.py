@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from signals import write_voice
+from voices import write_voice
 
 from batchemo.bundles import Bundle
 from batchemo.cli.main import run

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from signals import write_voice
 from terminal import in_a_terminal
+from voices import write_voice
 
 import batchemo
 from batchemo.bundles import Bundle

@@ -13,7 +13,7 @@ from pathlib import Path
 from shutil import copytree
 
 import pytest
-from signals import write_voice
+from voices import write_voice
 
 from batchemo.bundles import Bundle
 

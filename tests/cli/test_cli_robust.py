@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from signals import write_voice
 from terminal import in_a_terminal
+from voices import write_voice
 
 from batchemo.batch.events import Report
 from batchemo.bundles import Bundle

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from made_corpus import make_actor, make_ravdess
-from signals import write_voice
+from voices import write_voice
 
 from batchemo.bundles import Bundle, find_bundle
 from batchemo.cli.main import run

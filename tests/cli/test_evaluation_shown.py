@@ -6,7 +6,7 @@ import io
 from dataclasses import replace
 
 import pytest
-from made_judgements import LABELS, about, an_evaluation, judged, random_judgements
+from made_predictions import LABELS, about, an_evaluation, predictions, random_judgements
 
 from batchemo.cli.output.evaluation_report import show_evaluation
 from batchemo.evaluation import Evaluation, evaluate
@@ -61,7 +61,7 @@ d                  1      1.000   1.000
 
 def test_a_small_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
     told = [("sad", "sad"), ("sad", "happy"), ("happy", "happy"), ("happy", "happy")]
-    every = [judged(*pair, speaker=name) for pair, name in zip(told, "abcd", strict=True)]
+    every = [predictions(*pair, speaker=name) for pair, name in zip(told, "abcd", strict=True)]
     what = replace(about("random"), left_out={"too short": 2}, notes=("a note",))
 
     text = shown(evaluate(every, LABELS, about=what), monkeypatch)
@@ -125,7 +125,7 @@ def test_many_speakers_are_cut_short_and_counted(monkeypatch: pytest.MonkeyPatch
 
 def test_names_move_no_cursor_and_are_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
     labels = ("\x1b[2J", "[red]b[/]")
-    every = [judged(label, label, labels=labels, speaker="[/]\n") for label in labels]
+    every = [predictions(label, label, labels=labels, speaker="[/]\n") for label in labels]
     what = replace(about(subject="[bold]x\x07"), notes=("\x1b]0;title\x07",))
 
     text = shown(evaluate(every, labels, about=what), monkeypatch)

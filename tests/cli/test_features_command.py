@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import soundfile
-from signals import voice, write_voice
 from threadpoolctl import threadpool_limits
+from voices import voice, write_voice
 
 from batchemo.cli.commands.features import command
-from batchemo.features import FEATURE_SETS, extract, get_recipe
+from batchemo.features import FEATURE_SETS, extract, get_feature_set
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_vectors_give_a_row_a_window_with_the_numbers_of_extract(features, voice
     rows = features("mfcc40", "--window", 2, "--hop", 1).to_pylist()
     heard = [row for row in rows if row["file"] == "bert/one.wav"]
     assert [(row["start"], row["end"]) for row in heard] == [(0.0, 2.0), (1.0, 3.0)]
-    recipe = get_recipe("mfcc40")
+    recipe = get_feature_set("mfcc40")
     samples, rate = soundfile.read(voices / "bert/one.wav", dtype="float32")
     assert rate != recipe.rate, "so that resampling is part of it"
     for row in heard:
@@ -42,7 +42,7 @@ def test_vectors_give_a_row_a_window_with_the_numbers_of_extract(features, voice
 
 
 def test_numbers_are_those_of_extract_bit_for_bit(batchemo, tmp_path):
-    recipe = get_recipe("stats162")
+    recipe = get_feature_set("stats162")
     path = write_voice(tmp_path / "in" / "a.wav", rate=recipe.rate)
     batchemo(*("features", path, "-o", tmp_path / "f.parquet", "--recipe", "stats162", "-j", 1))
     (row,) = pq.read_table(tmp_path / "f.parquet").to_pylist()
@@ -57,7 +57,7 @@ def test_frames_give_a_row_a_frame_in_order(features):
     rows = [row for row in table.to_pylist() if row["file"] == "anna/one.wav"]
     assert [row["frame"] for row in rows] == list(range(130))
     assert {(row["start"], row["status"]) for row in rows} == {(0.0, "ok")}
-    assert table.column_names[-62:] == list(get_recipe("frames62").names)
+    assert table.column_names[-62:] == list(get_feature_set("frames62").names)
 
 
 def test_a_recording_that_failed_is_one_row_with_its_reason_and_no_features(features):

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 from made_corpus import make_ravdess
-from made_judgements import about, random_judgements
-from signals import write_voice
+from made_predictions import about, random_judgements
 from terminal import in_a_terminal
+from voices import write_voice
 
 from batchemo.cli.main import run
 from batchemo.cli.training_options import learning_words, system_from
@@ -32,9 +32,9 @@ RowRange = Callable[..., Any]
 
 CHOICES = """
 --param n_mfcc=13 --window 2 --labels low,high --epochs 2 --batch-size 8 --seed 3
---learning-rate 0.002 --weight-decay 0.01 --clip-norm 2.0 --ema-decay 0.5 --loss focal --focal-gamma 1.5
---label-smoothing 0.2 --class-weights --oversample --augmentations noise --mixup 0.6 --dropout 0.1 --l2 0.001
---patience 5 --plateau-patience 2 --plateau-factor 0.3 --select-epoch last --validation-share 0.4
+--learning-rate 0.002 --weight-decay 0.01 --clip-norm 2.0 --ema-decay 0.5
+--loss focal --focal-gamma 1.5 --label-smoothing 0.2 --class-weights --oversample --augmentations noise
+--mixup 0.6 --dropout 0.1 --l2 0.001 --patience 5 --plateau-patience 2 --plateau-factor 0.3 --select-epoch last --validation-share 0.4
 """
 """Choices that go together for vectors, and none as the recipe has it."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from scanning import corpus, scan
+from scan_commands import corpus, scan
 
 __all__ = ["corpus", "figures", "scan"]
 

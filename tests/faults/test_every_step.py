@@ -9,7 +9,7 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
-from stepping import Trial
+from fault_steps import Trial
 
 from batchemo.bundles import Bundle
 

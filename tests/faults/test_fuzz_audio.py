@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from encoded_recordings import CONTAINERS, recording, seeds_of
 from fuzzing import EventHandler, fuzz
-from made_recordings import CONTAINERS, recording, seeds_of
 from mutants import mutant
 
 import batchemo

@@ -36,12 +36,12 @@ class Mutation:
         path.write_text(text.replace(self.piece, self.instead))
 
 
-STEPS = "tests/scan/test_scan_steps.py"
+STEPS = "tests/batch/test_scan_steps.py"
 POWER_CUT = f"{STEPS}::test_a_power_cut_costs_nothing_that_was_told_to_be_done"
 CUT_WHILE_NAMING, CUT_WHEN_DONE = f"{POWER_CUT}[naming]", f"{POWER_CUT}[done]"
-FAULTS = "tests/scan/test_scan_faults.py"
-LOCK = "tests/scan/test_scan_lock.py"
-DISPATCH = "tests/scan/test_scan_dispatch.py"
+FAULTS = "tests/batch/test_scan_faults.py"
+LOCK = "tests/common/test_locks.py"
+DISPATCH = "tests/workers/test_dispatcher.py"
 
 MUTATIONS = {
     "a table is named before it is synced": Mutation(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from scanning import COMMAND, Scan
+from scan_commands import COMMAND, Scan
 
 from batchemo.bundles import Bundle
 

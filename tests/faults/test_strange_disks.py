@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from scanning import COMMAND, Scan
+from scan_commands import COMMAND, Scan
 
 from batchemo.bundles import Bundle
 from batchemo.common.text import for_display, from_text

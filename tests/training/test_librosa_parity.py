@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import soundfile
-from conftest import tiny_info
-from signals import voice
+from tiny_bundle import tiny_info
+from voices import voice
 
 import batchemo
 from batchemo.bundles import Bundle, list_bundles, write_bundle

@@ -1,0 +1,187 @@
+"""The page in a real browser: a recording goes in, its result stands on the page."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from app_server import Served, serving, wav
+from tiny_bundle import LABELS, tiny_graph, tiny_info
+
+from batchemo.bundles import write_bundle
+from batchemo.features import get_feature_set
+
+selenium = pytest.importorskip("selenium", reason="needs selenium, of batchemo[test]")
+from selenium import webdriver  # noqa: E402
+from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
+from selenium.webdriver.chrome.service import Service  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+DRIVER = shutil.which("chromedriver")
+SWITCHES = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1000,1900",
+)
+MODELS = {
+    "default": "logmel64",
+    "cnn1d": "stats162",
+    "melattn": "logmel128",
+    "stats162": "stats162",
+    "frames62": "frames62",
+    "mfcc40": "mfcc40",
+}
+"""Nets of made weights on the features of all that are shipped."""
+HOSTILE = "<img src=x onerror=alert(1)>[x](javascript:alert(1)) **b** :red[r] $l$.wav"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver on the PATH"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    shelf = tmp_path_factory.mktemp("models")
+    models = []
+    for seed, (name, features) in enumerate(MODELS.items()):
+        recipe = get_feature_set(features)
+        frames = len(recipe.shape()) > 1
+        net = tiny_graph(len(recipe.names), 4, seed=seed, frames=frames)
+        info = tiny_info(name=name, recipe=recipe.to_dict(), window=recipe.window)
+        files = {"model.onnx": net, "README.md": b"# tiny\n"}
+        models.append(str(write_bundle(shelf / name, info, files).path))
+    with serving(tuple(models), tmp_path_factory.mktemp("server") / "scratch") as served:
+        yield served
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM or ""
+    for switch in (*SWITCHES, f"--user-data-dir={tmp_path / 'profile'}"):
+        options.add_argument(switch)
+    downloads = {"download.default_directory": str(tmp_path / "downloads")}
+    options.add_experimental_option("prefs", downloads)
+    browser = webdriver.Chrome(options=options, service=Service(DRIVER))
+    yield browser
+    browser.quit()
+
+
+def upload(browser: webdriver.Chrome, *paths: Path) -> None:
+    wait = WebDriverWait(browser, 60)
+    wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, "input[type=file]"))
+    browser.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys("\n".join(map(str, paths)))
+    wait.until(lambda b: "Table as CSV" in shown(b))
+    wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, "[data-testid=stVegaLiteChart] svg"))
+
+
+def shown(browser: webdriver.Chrome) -> str:
+    return browser.find_element(By.TAG_NAME, "body").text
+
+
+def test_an_uploaded_recording_gets_its_result_on_the_page(
+    served: Served, browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    path = tmp_path / "voice.wav"
+    path.write_bytes(wav(6))
+    browser.get(served.url)
+    upload(browser, path)
+
+    text = shown(browser)
+    assert "voice.wav" in text
+    assert "6.0 s" in text
+    assert any(label in text for label in ("neutral", "happy", "sad", "angry"))
+    assert len(browser.find_elements(By.CSS_SELECTOR, "[data-testid=stVegaLiteChart]")) == 3
+    player = browser.find_element(By.TAG_NAME, "audio")
+    WebDriverWait(browser, 20).until(lambda _: player.get_property("duration") == 6)
+    browser.save_screenshot(str(tmp_path / "page.png"))
+
+
+def test_a_name_is_shown_as_it_is_and_does_nothing(
+    served: Served, browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    paths = [tmp_path / HOSTILE, tmp_path / "other.wav"]
+    for path in paths:
+        path.write_bytes(wav())
+    browser.get(served.url)
+    upload(browser, *paths)
+
+    assert HOSTILE in shown(browser)
+    assert not browser.find_elements(By.CSS_SELECTOR, "img[src=x]")
+    assert not browser.find_elements(By.CSS_SELECTOR, "a[href^=javascript]")
+    links = [a.get_attribute("href") for a in browser.find_elements(By.TAG_NAME, "a")]
+    assert not any("alert" in (link or "") for link in links)
+
+
+def compare(browser: webdriver.Chrome) -> None:
+    browser.find_element(By.CSS_SELECTOR, "[data-testid=stCheckbox] label").click()
+    WebDriverWait(browser, 60).until(lambda b: "All models beside each other" in shown(b))
+
+
+def test_all_models_stand_side_by_side(
+    served: Served, browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    path = tmp_path / "voice.wav"
+    path.write_bytes(wav(2))
+    browser.get(served.url)
+    upload(browser, path)
+    compare(browser)
+    charts = "[data-testid=stVegaLiteChart]"
+    WebDriverWait(browser, 20).until(lambda b: len(b.find_elements(By.CSS_SELECTOR, charts)) == 3)
+    assert "agree" in shown(browser)
+
+
+def test_the_table_that_is_downloaded_holds_all_that_is_compared(
+    served: Served, browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    names = ["=cmd().wav", "other.wav"]
+    for seed, name in enumerate(names):
+        (tmp_path / name).write_bytes(wav(2, seed=seed))
+    browser.get(served.url)
+    upload(browser, *(tmp_path / name for name in names))
+    compare(browser)
+    table = tmp_path / "downloads" / "batchemo.csv"
+    wait = WebDriverWait(browser, 20, ignored_exceptions=[StaleElementReferenceException])
+    wait.until(lambda b: not b.find_elements(By.CSS_SELECTOR, "[data-stale=true]"))
+    button = "//button[contains(., 'Table as CSV')]"
+    wait.until(lambda b: b.find_element(By.XPATH, button).click() or True)
+    wait.until(lambda _: table.exists())
+
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["file"] for row in rows] == ["'=cmd().wav", "other.wav"]
+    for row in rows:
+        votes = [row[f"emotion_{model}"] for model in MODELS]
+        assert set(votes) <= set(LABELS)
+        agreed = votes.count(row["emotion"]) / len(votes)
+        assert float(row["agreement"]) == pytest.approx(agreed, abs=1e-6)
+        for model in MODELS:
+            assert sum(float(row[f"p_{label}_{model}"]) for label in LABELS) == pytest.approx(1)
+
+
+def test_the_browser_asks_nobody_but_the_page(
+    served: Served, browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    path = tmp_path / "voice.wav"
+    path.write_bytes(wav(2))
+    browser.get(served.url)
+    upload(browser, path)
+    asked = browser.execute_script(
+        "return performance.getEntriesByType('resource').map(entry => entry.name)"
+    )
+    assert asked
+    assert [url for url in asked if not url.startswith((served.url, "data:", "blob:"))] == []

@@ -1,0 +1,102 @@
+"""The page leads with speakers never heard, and no figure stands without its protocol."""
+
+from __future__ import annotations
+
+import json
+
+from accuracy_page import accuracy_page
+from made_predictions import LABELS, about, an_evaluation, predictions
+
+from batchemo.evaluation import evaluate, figures_for_card
+
+CLAIMS = {"cnn1d": "about 68 %", "mfcc40": "F1 > 80 %", "melattn": "83 %"}
+
+
+def page() -> str:
+    every = [
+        an_evaluation(protocol, subject, luck)
+        for luck, subject in enumerate(("mfcc40", "cnn1d"))
+        for protocol in ("leaky", "random", "speaker")
+    ]
+    return accuracy_page(every, CLAIMS, command="python benchmarks/measure.py")
+
+
+def row(text: str, start: str) -> list[str]:
+    [line] = [line for line in text.splitlines() if line.startswith(f"| {start} |")]
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_the_headline_is_the_speaker_column() -> None:
+    told = row(page(), "[`mfcc40`](#mfcc40)")
+    uar = an_evaluation().figures["uar"]
+    low, high = uar.interval_over_speakers or (0, 0)
+
+    assert "| system | `speaker` UAR | `speaker` accuracy | `random` UAR |" in page()
+    assert told[1] == (
+        f"**{uar.mean:.3f} ± {uar.spread_over_seeds:.3f} ({low:.2f} to {high:.2f})**"
+    )
+
+
+def test_claims_stand_beside_leaky_only() -> None:
+    head, tail = page().split("## Beside the claims")
+
+    assert "about 68 %" not in head
+    assert row(tail, "`cnn1d`")[-1] == "about 68 %"
+    assert row(tail, "`mfcc40`")[-1] == "F1 \\> 80 %"
+    assert "not a measure of accuracy on new speech" in tail
+
+
+def test_systems_come_in_the_order_of_the_claims_and_gaps_are_shown() -> None:
+    sections = [line for line in page().splitlines() if line.startswith("## ")]
+
+    assert sections[-3:] == ["## cnn1d", "## mfcc40", "## melattn"]
+    assert page().endswith("## melattn\n\nNot evaluated.\n")
+    assert row(page(), "[`melattn`](#melattn)")[1:] == ["—"] * 4
+
+
+def test_a_section_tells_recall_by_class_groups_and_how_much_was_heard() -> None:
+    section = page().split("## mfcc40\n")[1].split("## melattn")[0]
+    recall = an_evaluation().classes[0].recall
+
+    assert row(section, "recordings")[1:] == ["72", "72", "72"]
+    assert row(section, "seeds")[1:] == ["2", "2", "2"]
+    assert row(section, "sad")[1:] == [f"{recall:.3f}"] * 3
+    assert len(row(section, "gender: male")) == 4
+    assert "intensity" not in section, "all are of one intensity"
+
+
+def test_the_page_tells_how_it_was_made() -> None:
+    assert "Made by `python benchmarks/measure.py`." in page()
+    assert "- `leaky`: How leaky splits." in page()
+
+
+def test_no_label_is_taken_for_markup() -> None:
+    labels = ("a|b", "<img src=x>")
+    found = evaluate(
+        [
+            predictions("a|b", "a|b", labels=labels),
+            predictions("<img src=x>", "a|b", labels=labels),
+        ],
+        labels,
+        about=about(),
+    )
+
+    told = accuracy_page([found], {}, command="true")
+
+    assert "| a\\|b | 1.000 |" in told
+    assert "<img" not in told.replace("\\<", "")
+
+
+def test_a_card_has_the_figures_side_by_side_with_the_headline_first() -> None:
+    every = [an_evaluation(protocol) for protocol in ("leaky", "speaker", "random")]
+
+    card = figures_for_card(every)
+
+    lines = card.table.splitlines()
+    assert [line.split("`")[1] for line in lines[2:]] == ["speaker", "random", "leaky"]
+    assert "LEAKY" in lines[-1]
+    assert list(card.figures) == ["speaker", "random", "leaky"]
+    assert card.figures["speaker"]["uar"]["mean"] == every[1].figures["uar"].mean
+    assert set(card.figures["leaky"]["recall"]) == set(LABELS)
+    assert "not a measure" in card.figures["leaky"]["on"]
+    assert json.loads(json.dumps(card.figures)) == card.figures
