@@ -26,8 +26,8 @@ from batchemo.inference.settings import BATCH_SIZE, ModelSettings, PredictTask
 from batchemo.inference.task import lost_result, work
 from batchemo.sources import Recording, SourceOptions, open_sources
 from batchemo.tables.rows import RecordingResult
-from batchemo.workers.dispatcher import Dispatcher, FinishedChunk
-from batchemo.workers.executor import Chunk, ProcessExecutor
+from batchemo.workers.dispatcher import FinishedChunk, run_chunks
+from batchemo.workers.executor import Chunk
 
 MOST = 64
 LOOKED_AT = 4096
@@ -142,23 +142,21 @@ def measure(
 ) -> Measured:
     """Let workers hear the same recordings again and again, for so many seconds."""
     measured, clock = Measured(), _Clock(seconds)
-    with scratch_folder() as heartbeats:
-        dispatcher: Dispatcher[RecordingResult] = Dispatcher(
-            partial(ProcessExecutor, str(heartbeats)),
-            partial(work, PredictTask((settings,), TIMEOUT)),
-            lost_result,
-            workers=jobs,
-            timeout=TIMEOUT,
-            heartbeats=str(heartbeats),
-        )
-        with closing(dispatcher.run(clock.chunks(recordings))) as chunks:
-            for number, finished in enumerate(chunks):
-                # Before the first chunks are done, workers start and load their models.
-                if number < jobs:
-                    clock.start()
-                elif not (measured.recordings and clock.is_over):
-                    _add(measured, finished)
-                    measured.seconds = clock.elapsed
+    chunks = run_chunks(
+        clock.chunks(recordings),
+        partial(work, PredictTask((settings,), TIMEOUT)),
+        lost_result,
+        workers=jobs,
+        timeout=TIMEOUT,
+    )
+    with closing(chunks):
+        for number, finished in enumerate(chunks):
+            # Before the first chunks are done, workers start and load their models.
+            if number < jobs:
+                clock.start()
+            elif not (measured.recordings and clock.is_over):
+                _add(measured, finished)
+                measured.seconds = clock.elapsed
     return measured
 
 

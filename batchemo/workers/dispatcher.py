@@ -12,10 +12,12 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import BrokenExecutor, Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Generic
 
+from batchemo.common.locks import scratch_folder
 from batchemo.common.timing import StageSeconds
 from batchemo.errors import BatchemoError
 from batchemo.sources import Recording
@@ -24,6 +26,8 @@ from batchemo.workers.executor import (
     Chunk,
     ChunkResult,
     Executor,
+    ExecutorFactory,
+    ProcessExecutor,
     R,
     Work,
     signals_blocked,
@@ -48,6 +52,33 @@ class FinishedChunk(Generic[R]):
     stages: StageSeconds
 
 
+def run_chunks(
+    chunks: Iterator[Chunk],
+    work: Work[R],
+    lost: Callable[[Recording, str, str], R],
+    *,
+    workers: int,
+    timeout: float,
+    executor: ExecutorFactory | None = None,
+) -> Generator[FinishedChunk[R], None, None]:
+    """Yield every chunk when its work is done, in any order; close it to end the workers.
+
+    `lost` makes the row of a recording whose worker died or hung, given a reason and a detail.
+    `executor` opens an executor for a number of workers; by default, processes of this machine.
+    """
+    if executor is not None:
+        # Heartbeats are files on this machine: workers elsewhere have no way to leave any.
+        yield from Dispatcher(
+            executor, work, lost, workers=workers, timeout=timeout, heartbeats=None
+        ).run(chunks)
+        return
+    with scratch_folder() as folder:
+        start = partial(ProcessExecutor, str(folder))
+        yield from Dispatcher(
+            start, work, lost, workers=workers, timeout=timeout, heartbeats=str(folder)
+        ).run(chunks)
+
+
 @dataclass(frozen=True, slots=True)
 class _Piece:
     """Some recordings of a chunk, by their places in it."""
@@ -69,7 +100,7 @@ class Dispatcher(Generic[R]):
 
     def __init__(
         self,
-        start: Callable[[int], Executor],
+        start: ExecutorFactory,
         work: Work[R],
         failed: Callable[[Recording, str, str], R],
         *,

@@ -84,6 +84,36 @@ class Executor(Protocol):
         """Let go of the workers; with `kill`, at once."""
 
 
+ExecutorFactory = Callable[[int], Executor]
+"""Opens an executor with this number of workers."""
+
+
+class InlineExecutor:
+    """Works on a chunk in this process, at `submit`: for tests and for debugging.
+
+    The results are those of worker processes, byte for byte. A recording that crashes the decoder
+    ends the program, and one that hangs is not ended: for those, processes are needed.
+    """
+
+    alive = True
+
+    def __init__(self, workers: int = 1) -> None:
+        """Take any number of workers, as the other executors do; this process is the only one."""
+
+    def submit(self, work: Work[R], chunk: Sequence[Recording]) -> Future[ChunkResult[R]]:
+        """Do the work and return a finished future."""
+        from threadpoolctl import threadpool_limits
+
+        future = Future[ChunkResult[R]]()
+        # As in a worker process: a sum over several threads differs in the last bits.
+        with threadpool_limits(1, user_api="blas"):
+            future.set_result(work(chunk))
+        return future
+
+    def shutdown(self, *, kill: bool) -> None:
+        """Do nothing: no work is left."""
+
+
 def available_cpus() -> int:
     """Count the processors that this process may use: affinity and cgroup limits count."""
     from joblib.externals.loky import cpu_count
