@@ -1,4 +1,4 @@
-"""Recordings named in a table, whose other columns are carried into the result."""
+"""Recordings named in a table (CSV, TSV or Parquet) whose other columns go into the results."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import math
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,104 +14,34 @@ from batchemo.common.text import for_display, from_text
 from batchemo.errors import UsageError
 from batchemo.sources.filters import Rules
 from batchemo.sources.recording import Recording, Skipped, look_up, place
+from batchemo.tables.write import unescape_formulas
 
 if TYPE_CHECKING:
     import pyarrow
 
-
-_BOOLEANS = ({"true", "false"}, {"True", "False"})
-
-
-def typed(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
-    """Read a text column as int64, float64 or bool where each of its texts could be written back.
-
-    So "01", "+1" and "0.50" keep their column text; numbers with and without ".0" do not mix.
-
-    >>> import pyarrow
-    >>> [str(typed(pyarrow.chunked_array([texts])).type) for texts in (["1", None], ["01"])]
-    ['int64', 'string']
-    """
-    import pyarrow
-
-    texts = [text for text in column.unique().to_pylist() if text is not None]
-    if not texts:
-        return column
-    if any(set(texts) <= pair for pair in _BOOLEANS):
-        return _mapped(column, {text: text.lower() == "true" for text in texts}, pyarrow.bool_())
-    integers = _read(texts, int, (str,))
-    if integers and all(-(2**63) <= number < 2**63 for number in integers.values()):
-        return _mapped(column, integers, pyarrow.int64())
-    numbers = _read(texts, float, (repr, _without_point))
-    if numbers and all(map(math.isfinite, numbers.values())):
-        return _mapped(column, numbers, pyarrow.float64())
-    return column
-
-
-def unguarded(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
-    """Take off the mark that our own CSV has on cells which a spreadsheet might run.
-
-    The same as `tables.write.unguard`, again: sources know nothing of tables. A test holds the
-    two together.
-
-    >>> import pyarrow
-    >>> unguarded(pyarrow.chunked_array([["'=cmd()", "''tis", "plain"]])).to_pylist()
-    ['=cmd()', "'tis", 'plain']
-    """
-    import pyarrow.compute as pc
-
-    return pc.replace_substring_regex(column, r"^'(['=+\-@\t\r\n＝＋－＠])", r"\1")
-
-
-def _read(
-    texts: list[str], read: Callable[[str], Any], writers: tuple[Callable[[Any], str], ...]
-) -> dict[str, Any]:
-    """Read all the texts; nothing if some are no numbers or no one writer gives them all back."""
-    try:
-        values = {text: read(text) for text in texts}
-    except ValueError:
-        return {}
-    for write in writers:
-        if all(write(value) == text for text, value in values.items()):
-            return values
-    return {}
-
-
-def _without_point(number: float) -> str:
-    return repr(number).removesuffix(".0")
-
-
-def _mapped(
-    column: pyarrow.ChunkedArray, values: dict[str, Any], to: pyarrow.DataType
-) -> pyarrow.ChunkedArray:
-    import pyarrow
-
-    chunks = [
-        pyarrow.array([None if text is None else values[text] for text in chunk.to_pylist()], to)
-        for chunk in column.chunks
-    ]
-    return pyarrow.chunked_array(chunks, to)
-
-
 _PARQUET_MAGIC = b"PAR1"
-_ROWS_AT_ONCE = 4096
-_OF_OUR_OWN = {"root", "file", "status", "model"}
-"""Columns that tell a table of results."""
+_BATCH_ROWS = 4096
+_RESULT_COLUMNS = {"root", "file", "status", "model"}
+"""A table with all of these columns was written by batchemo."""
+_PATH_COLUMNS = ("file", "root")
+_BOOLEAN_SPELLINGS = ({"true", "false"}, {"True", "False"})
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A manifest that was read."""
+    """The content of a manifest."""
 
     title: str
-    names: pyarrow.Table
+    """Its path as printable text, for messages."""
+    paths: pyarrow.Table
     """The column `file`, and `root` if there is one, as text."""
     extras: pyarrow.Table
-    """All other columns, under the names that they have in the result."""
+    """All other columns, under the names that they have in the results."""
 
     def recordings(self, base: str, rules: Rules, skipped: Skipped) -> Iterator[Recording]:
-        """Yield a recording a row; a row that names none is told in the tally."""
+        """Yield a recording for each row; rows that name none are added to `skipped.rejected`."""
         row = -1
-        for batch in self.names.to_batches(max_chunksize=_ROWS_AT_ONCE):
+        for batch in self.paths.to_batches(max_chunksize=_BATCH_ROWS):
             for cells in batch.to_pylist():
                 row += 1
                 name, problem = from_text(cells["file"] or ""), ""
@@ -133,33 +64,91 @@ class Manifest:
 def read_manifest(path: str, reserved: frozenset[str] = frozenset()) -> Manifest:
     """Read a CSV, TSV or Parquet table with a column `file`.
 
-    Text of the form that `names.to_text` writes stands for the name that it was made of, so a
-    table of results is a manifest too. A column with a reserved name is carried as
-    `manifest_<name>`.
+    Names escaped as `common.text.to_text` does are unescaped, so a table of results is a manifest
+    too. A column whose name is in `reserved` is called `manifest_<name>` in the results.
     """
     title = for_display(path)
-    try:
-        table = _read_parquet(path, title) if _is_parquet(path) else _read_text(path, title)
-    except OSError as error:
-        raise UsageError(
-            f"The manifest {title} cannot be read: {error.strerror or error}."
-        ) from None
+    with _unreadable_as_usage_error(title):
+        table = _read_parquet(path, title) if _is_parquet(path) else _typed(read_table(path))
     columns = table.column_names
     if "file" not in columns:
         raise UsageError(
             f"The manifest {title} has no column `file`, which names the recordings. "
             f"Its columns are: {for_display(', '.join(columns)) or '(none)'}."
         )
-    twice = sorted({name for name in columns if columns.count(name) > 1})
-    if twice:
-        raise UsageError(f"The manifest {title} has more than one column {twice[0]!r}: rename one.")
-    names = table.select([name for name in ("file", "root") if name in columns])
-    extras = table.drop_columns(names.column_names).replace_schema_metadata(None)
+    duplicates = sorted({name for name in columns if columns.count(name) > 1})
+    if duplicates:
+        raise UsageError(
+            f"The manifest {title} has more than one column {duplicates[0]!r}: rename one."
+        )
+    paths = table.select([name for name in _PATH_COLUMNS if name in columns])
+    extras = table.drop_columns(paths.column_names).replace_schema_metadata(None)
     return Manifest(
         title=title,
-        names=_as_text(names, title),
-        extras=extras.rename_columns(_carried(extras.column_names, reserved)),
+        paths=_as_text(paths, title),
+        extras=extras.rename_columns(_result_names(extras.column_names, reserved)),
     )
+
+
+def read_table(path: str) -> pyarrow.Table:
+    r"""Read a CSV file, or a TSV file (`.tsv`, `.tab`), as columns of text; empty cells are null.
+
+    The file must be UTF-8, with or without a byte order mark. Raises `UsageError` for everything
+    that is wrong with it.
+
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "corpus.csv")
+    ...     _ = path.write_text("file,label\na.wav,calm\nb.wav,\n")
+    ...     read_table(str(path)).to_pydict()
+    {'file': ['a.wav', 'b.wav'], 'label': ['calm', None]}
+    """
+    import pyarrow
+    from pyarrow import csv as arrow_csv
+
+    title = for_display(path)
+    delimiter = "\t" if path.lower().endswith((".tsv", ".tab")) else ","
+    with _unreadable_as_usage_error(title), open(path, "rb") as stream:
+        # Arrow infers the type of a column that is not listed, so the header is read first.
+        header = _header(path, title, delimiter)
+        try:
+            table = arrow_csv.read_csv(
+                stream,
+                # With one thread, Arrow's messages name the row that is wrong.
+                read_options=arrow_csv.ReadOptions(use_threads=False),
+                parse_options=arrow_csv.ParseOptions(
+                    delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=True
+                ),
+                convert_options=arrow_csv.ConvertOptions(
+                    column_types=dict.fromkeys(header, pyarrow.string()),
+                    null_values=[""],
+                    strings_can_be_null=True,
+                    quoted_strings_can_be_null=True,
+                ),
+            )
+        except pyarrow.ArrowInvalid as error:
+            raise UsageError(
+                _not_utf8(title)
+                if "UTF8" in str(error)
+                else f"The manifest {title} is no proper table: {error}"
+            ) from None
+    columns, names = table.columns, table.column_names
+    # Only our own CSV escapes formulas; in a table of another program a leading quote is data.
+    if set(names) >= _RESULT_COLUMNS:
+        columns = [unescape_formulas(column) for column in columns]
+        names = unescape_formulas(pyarrow.chunked_array([names], pyarrow.string())).to_pylist()
+    return pyarrow.table(columns, names=names)
+
+
+@contextmanager
+def _unreadable_as_usage_error(title: str) -> Iterator[None]:
+    """Raise `UsageError` for a file that cannot be opened or read."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"The manifest {title} cannot be read: {error.strerror or error}."
+        ) from None
 
 
 def _is_parquet(path: str) -> bool:
@@ -178,46 +167,8 @@ def _read_parquet(path: str, title: str) -> pyarrow.Table:
             raise UsageError(f"The manifest {title} is a damaged Parquet file: {error}") from None
 
 
-def _read_text(path: str, title: str) -> pyarrow.Table:
-    import pyarrow
-    from pyarrow import csv as arrow_csv
-
-    delimiter = "\t" if path.lower().endswith((".tsv", ".tab")) else ","
-    header = _header(path, title, delimiter)
-    with open(path, "rb") as stream:
-        try:
-            table = arrow_csv.read_csv(
-                stream,
-                read_options=arrow_csv.ReadOptions(use_threads=False),
-                parse_options=arrow_csv.ParseOptions(
-                    delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=True
-                ),
-                convert_options=arrow_csv.ConvertOptions(
-                    column_types=dict.fromkeys(header, pyarrow.string()),
-                    null_values=[""],
-                    strings_can_be_null=True,
-                    quoted_strings_can_be_null=True,
-                ),
-            )
-        except pyarrow.ArrowInvalid as error:
-            raise UsageError(
-                _not_utf8(title)
-                if "UTF8" in str(error)
-                else f"The manifest {title} is no proper table: {error}"
-            ) from None
-    columns, titles = table.columns, table.column_names
-    if set(titles) >= _OF_OUR_OWN:
-        columns = [unguarded(column) for column in columns]
-        titles = unguarded(pyarrow.chunked_array([titles], pyarrow.string())).to_pylist()
-    keep = {"file", "root"}
-    columns = [
-        column if name in keep else typed(column)
-        for name, column in zip(titles, columns, strict=True)
-    ]
-    return pyarrow.table(columns, names=titles)
-
-
 def _header(path: str, title: str, delimiter: str) -> list[str]:
+    """Return the names of the columns: the first row that is not empty."""
     with open(path, encoding="utf-8-sig", newline="") as lines:
         try:
             return next((row for row in csv.reader(lines, delimiter=delimiter) if row), [])
@@ -234,25 +185,96 @@ def _not_utf8(title: str) -> str:
     )
 
 
-def _as_text(names: pyarrow.Table, title: str) -> pyarrow.Table:
+def _typed(table: pyarrow.Table) -> pyarrow.Table:
+    """Infer the types of all columns but those that hold paths."""
+    import pyarrow
+
+    columns = [
+        column if name in _PATH_COLUMNS else infer_type(column)
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    ]
+    return pyarrow.table(columns, names=table.column_names)
+
+
+def infer_type(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
+    """Convert a text column to int64, float64 or bool if converting back gives the same texts.
+
+    So "01", "+1" and "0.50" keep their column text, and so does a column that has numbers both
+    with and without ".0": no cell is ever changed beyond recognition.
+
+    >>> import pyarrow
+    >>> [str(infer_type(pyarrow.chunked_array([texts])).type) for texts in (["1", None], ["01"])]
+    ['int64', 'string']
+    """
+    import pyarrow
+
+    texts = [text for text in column.unique().to_pylist() if text is not None]
+    if not texts:
+        return column
+    if any(set(texts) <= spellings for spellings in _BOOLEAN_SPELLINGS):
+        return _replaced(column, {text: text.lower() == "true" for text in texts}, pyarrow.bool_())
+    integers = _parse_all(texts, int, (str,))
+    if integers and all(-(2**63) <= number < 2**63 for number in integers.values()):
+        return _replaced(column, integers, pyarrow.int64())
+    numbers = _parse_all(texts, float, (repr, _without_point))
+    if numbers and all(map(math.isfinite, numbers.values())):
+        return _replaced(column, numbers, pyarrow.float64())
+    return column
+
+
+def _parse_all(
+    texts: list[str], parse: Callable[[str], Any], formats: tuple[Callable[[Any], str], ...]
+) -> dict[str, Any]:
+    """Return the value of each text; empty if one is no number or no format gives all texts back.
+
+    Without the way back, a speaker "007" or a code "1e5" would come out of a scan as 7 and 100000.
+    """
+    try:
+        values = {text: parse(text) for text in texts}
+    except ValueError:
+        return {}
+    for format_value in formats:
+        if all(format_value(value) == text for text, value in values.items()):
+            return values
+    return {}
+
+
+def _without_point(number: float) -> str:
+    return repr(number).removesuffix(".0")
+
+
+def _replaced(
+    column: pyarrow.ChunkedArray, values: dict[str, Any], to: pyarrow.DataType
+) -> pyarrow.ChunkedArray:
+    import pyarrow
+
+    chunks = [
+        pyarrow.array([None if text is None else values[text] for text in chunk.to_pylist()], to)
+        for chunk in column.chunks
+    ]
+    return pyarrow.chunked_array(chunks, to)
+
+
+def _as_text(paths: pyarrow.Table, title: str) -> pyarrow.Table:
     import pyarrow
 
     try:
-        return names.cast(pyarrow.schema([(name, pyarrow.string()) for name in names.column_names]))
+        return paths.cast(pyarrow.schema([(name, pyarrow.string()) for name in paths.column_names]))
     except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError):
-        types = ", ".join(f"{field.name} is {field.type}" for field in names.schema)
+        types = ", ".join(f"{field.name} is {field.type}" for field in paths.schema)
         raise UsageError(
             f"The manifest {title} does not name recordings by text: {types}."
         ) from None
 
 
-def _carried(columns: list[str], reserved: frozenset[str]) -> list[str]:
-    taken = set(reserved) | {"file", "root"}
-    carried = []
+def _result_names(columns: list[str], reserved: frozenset[str]) -> list[str]:
+    """Return names that collide neither with columns of the results nor with each other."""
+    taken = set(reserved) | set(_PATH_COLUMNS)
+    names = []
     for number, column in enumerate(columns, 1):
         name = column or f"column_{number}"
         while name in taken or (name != column and name in columns):
             name = f"manifest_{name}"
         taken.add(name)
-        carried.append(name)
-    return carried
+        names.append(name)
+    return names

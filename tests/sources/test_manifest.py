@@ -10,7 +10,7 @@ from pyarrow import parquet
 from batchemo.common.text import to_text
 from batchemo.errors import UsageError
 from batchemo.sources import SourceOptions, open_sources
-from batchemo.tables.write import CsvWriter
+from batchemo.tables.write import CsvTableWriter
 
 
 @pytest.fixture
@@ -182,8 +182,7 @@ def test_a_manifest_whose_own_name_is_strange_is_read(manifest):
 RISKY = ["=sum(A1)", "+1 take", "-x", "@home", "'tis", "\tin", "\nx", "＝1", "plain", "it's"]
 
 
-def test_the_marks_of_our_own_csv_come_off_and_no_others(manifest, tmp_path):
-    """`unguarded` undoes `tables.write.guard`; the CSV of others is taken as it is."""
+def test_only_the_csv_that_batchemo_wrote_is_unescaped(manifest, tmp_path):
     rows = pa.table(
         {
             "root": [str(tmp_path)] * len(RISKY),
@@ -194,7 +193,7 @@ def test_the_marks_of_our_own_csv_come_off_and_no_others(manifest, tmp_path):
         }
     )
     path = tmp_path / "results.csv"
-    table = CsvWriter(path, rows.schema)
+    table = CsvTableWriter(path, rows.schema)
     table.write(rows)
     table.close()
     own = open_sources(SourceOptions(manifest=str(path)))

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchemo.sources.manifest import typed
+from batchemo.sources.manifest import infer_type
 
 
 def read(texts):
-    return typed(pa.chunked_array([pa.array(texts, pa.string())]))
+    return infer_type(pa.chunked_array([pa.array(texts, pa.string())]))
 
 
 @pytest.mark.parametrize(
