@@ -89,7 +89,7 @@ def main(seconds: float) -> None:
 
         def kernel(part: str = part) -> Floats:
             shared.known.clear()
-            return DESCRIPTORS[part].track(shared, MeanFeatures(parts=(part,)))
+            return DESCRIPTORS[part].track(shared, MeanFeatures(descriptors=(part,)))
 
         def theirs(reference: Callable[[Floats], Floats] = reference) -> Floats:
             return reference(y)

@@ -95,7 +95,7 @@ class Report:
     @property
     def failed(self) -> int:
         """Recordings in the table that could not be analysed."""
-        return self.summary.files("failed")
+        return self.summary.count_recordings("failed")
 
     @property
     def exit_code(self) -> int:

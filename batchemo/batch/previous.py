@@ -14,7 +14,7 @@ from batchemo.errors import UsageError
 from batchemo.inference.output_schema import OutputSchema, is_flat
 from batchemo.tables.columns import probability_columns, unadapted_columns
 from batchemo.tables.derived import column_matrix
-from batchemo.tables.read import Earlier, UnreadableTableError, open_table
+from batchemo.tables.read import TableFile, UnreadableTableError, open_table
 from batchemo.tables.rows import segment_lists
 from batchemo.tables.schema import chunk_schema
 
@@ -62,7 +62,7 @@ def open_previous(output: Path, segments: Path | None, shape: OutputSchema) -> P
         [_plain(table.schema.field(old)).with_name(new) for new, old in carried.items()]
     )
     schema = pa.schema([*own, *extras])
-    origins = carried | {name: name for name in own.names if name in table.own}
+    origins = carried | {name: name for name in own.names if name in table.scan_columns}
     if "unadapted" in table.optional:
         origins |= _before_adaptation(table, own)
     kept = None if segments is None else _matching_segments(table, segments)
@@ -71,7 +71,7 @@ def open_previous(output: Path, segments: Path | None, shape: OutputSchema) -> P
     return PreviousTable(schema, extras, _rows(table, origins, windows, schema), complete)
 
 
-def _before_adaptation(table: Earlier, own: pa.Schema) -> dict[str, str]:
+def _before_adaptation(table: TableFile, own: pa.Schema) -> dict[str, str]:
     """Name the columns that hold what the models said, before it was adapted to speakers."""
     kept = [name for name, _ in unadapted_columns(table.labels, table.models)]
     return {
@@ -81,10 +81,10 @@ def _before_adaptation(table: Earlier, own: pa.Schema) -> dict[str, str]:
     }
 
 
-def _carried(table: Earlier, taken: Collection[str]) -> dict[str, str]:
+def _carried(table: TableFile, taken: Collection[str]) -> dict[str, str]:
     """Name the columns beyond a scan's own, now and in the table: as a manifest's would be."""
     carried = {}
-    for name in table.extras:
+    for name in table.extra_columns:
         free = name
         while free in taken:
             free = f"manifest_{free}"
@@ -100,7 +100,7 @@ def _plain(field: pa.Field) -> pa.Field:
 
 
 def _rows(
-    table: Earlier, origins: Mapping[str, str], windows: _Windows | None, schema: pa.Schema
+    table: TableFile, origins: Mapping[str, str], windows: _Windows | None, schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
@@ -116,7 +116,7 @@ def _rows(
         yield pa.record_batch(columns, schema=schema)
 
 
-def _matching_segments(table: Earlier, path: Path) -> Earlier | None:
+def _matching_segments(table: TableFile, path: Path) -> TableFile | None:
     """Open the segments table if its rows are just the windows of the files table's rows."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -137,7 +137,7 @@ def _matching_segments(table: Earlier, path: Path) -> Earlier | None:
     return segments if next(found, None) is None else None
 
 
-def _joined(segments: Earlier) -> Iterator[str]:
+def _joined(segments: TableFile) -> Iterator[str]:
     import pyarrow.compute as pc
 
     for batch in segments.batches(["root", "file"]):
@@ -147,7 +147,7 @@ def _joined(segments: Earlier) -> Iterator[str]:
 class _Windows:
     """Deals the rows of a segments table out to the recordings that they belong to."""
 
-    def __init__(self, segments: Earlier, models: Sequence[str]) -> None:
+    def __init__(self, segments: TableFile, models: Sequence[str]) -> None:
         self._labels = segments.labels
         self._models = models
         self._batches = segments.batches()

@@ -25,7 +25,7 @@ from batchemo.inference.output_schema import OutputSchema
 from batchemo.inference.postprocess import PostProcessor, Rows
 from batchemo.tables.schema import summary_schema
 from batchemo.tables.summary import Summary
-from batchemo.tables.write import CsvWriter, open_writer, table_format
+from batchemo.tables.write import CsvTableWriter, open_writer, table_format
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -176,7 +176,7 @@ class OrderedCsv:
         self._stream, self._shape, self._plan, self._summary = stream, shape, plan, summary
         self._read = reader_of(parts, shape.part())
         self.postprocessor = PostProcessor(shape)
-        self._writer = CsvWriter(stream, shape.files())
+        self._writer = CsvTableWriter(stream, shape.files())
         self._done: set[int] = set()
         self._written = 0
 

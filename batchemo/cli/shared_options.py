@@ -296,7 +296,7 @@ def _parameter(text: str) -> tuple[str, str]:
 def _read(name: str, text: str, default: Any) -> Any:
     """Read a parameter's value as one of the kind that its default is.
 
-    >>> _read("n_mfcc", "20", 40), _read("parts", "mfcc,rms", ("mfcc",))
+    >>> _read("n_mfcc", "20", 40), _read("descriptors", "mfcc,rms", ("mfcc",))
     (20, ('mfcc', 'rms'))
     """
     if isinstance(default, tuple):

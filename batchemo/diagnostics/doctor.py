@@ -179,7 +179,7 @@ def _try_out(name: str) -> tuple[str, str | None, float]:
         began = time.perf_counter()
         found = run_scan(ScanOptions(sources, settings, jobs=1, timeout=TIME_LIMIT)).report
         spent = time.perf_counter() - began
-    reasons = ", ".join(found.summary.by_kind("failed"))
+    reasons = ", ".join(found.summary.by_outcome("failed"))
     return bundle.digest, reasons or None, spent
 
 

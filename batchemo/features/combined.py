@@ -14,9 +14,9 @@ from batchemo.features.logmel import SpeechLogMel
 _PICTURE = SpeechLogMel()
 _STATISTICS = Functionals()
 
-STATISTICS = len(_STATISTICS.names())
+N_STATISTICS = len(_STATISTICS.names())
 """How many numbers the first rows hold, one after the other; what is left of them is 0."""
-ROWS = -(-STATISTICS // _PICTURE.n_mels)
+STATISTICS_ROWS = -(-N_STATISTICS // _PICTURE.n_mels)
 """How many rows that takes; below them lies the picture."""
 
 
@@ -24,14 +24,14 @@ ROWS = -(-STATISTICS // _PICTURE.n_mels)
 class Combined:
     """The functionals in the first rows, `logmel64`'s picture below; both with their defaults."""
 
-    kind: ClassVar[str] = "joint"
+    kind: ClassVar[str] = "combined"
     version: ClassVar[int] = 100 * SpeechLogMel.version + Functionals.version
     """Another as soon as one of the two is another."""
 
     def shape(self, rate: int, window: float) -> tuple[int, ...]:
         """Rows of statistics and frames, padding included, and bands."""
         frames, bands = _PICTURE.shape(rate, window)
-        return ROWS + frames, bands
+        return STATISTICS_ROWS + frames, bands
 
     def names(self) -> tuple[str, ...]:
         """The bands."""
@@ -40,17 +40,17 @@ class Combined:
     def compute(self, samples: Float32, rate: int, window: float) -> Float32:
         """The statistics, then the picture, (rows, bands)."""
         statistics = _STATISTICS.compute(samples, rate, window)
-        both: Float32 = join(statistics[None], _PICTURE.compute(samples, rate, window)[None])[0]
+        both: Float32 = combine(statistics[None], _PICTURE.compute(samples, rate, window)[None])[0]
         return both
 
 
-def join(statistics: Float32, pictures: Float32) -> Float32:
+def combine(statistics: Float32, pictures: Float32) -> Float32:
     """The joint features of windows, of which both are known already.
 
     >>> join(np.ones((2, 267), np.float32), np.zeros((2, 301, 64), np.float32)).shape
     (2, 306, 64)
     """
     count, _, bands = pictures.shape
-    rows = np.zeros((count, ROWS * bands), np.float32)
-    rows[:, :STATISTICS] = statistics
-    return np.concatenate([rows.reshape(count, ROWS, bands), pictures], axis=1)
+    rows = np.zeros((count, STATISTICS_ROWS * bands), np.float32)
+    rows[:, :N_STATISTICS] = statistics
+    return np.concatenate([rows.reshape(count, STATISTICS_ROWS, bands), pictures], axis=1)

@@ -17,7 +17,7 @@ from batchemo.features.spectrum import DoubleSpectrum, Spectrum
 class _Descriptors:
     """Which features, in which order, and what they are computed with."""
 
-    parts: tuple[str, ...] = ("mfcc",)
+    descriptors: tuple[str, ...] = ("mfcc",)
     n_mfcc: int = 20
     n_mels: int = 128
     n_fft: int = 2048
@@ -26,10 +26,10 @@ class _Descriptors:
     """Seconds at the start of the window that are not looked at."""
 
     def __post_init__(self) -> None:
-        unknown = [part for part in self.parts if part not in tuple(DESCRIPTORS)]
+        unknown = [part for part in self.descriptors if part not in tuple(DESCRIPTORS)]
         if unknown:
             raise ValueError(f"unknown parts {unknown}; there are: {', '.join(DESCRIPTORS)}")
-        if not self.parts or len(set(self.parts)) < len(self.parts):
+        if not self.descriptors or len(set(self.descriptors)) < len(self.descriptors):
             raise ValueError("parts must name at least one feature, and none twice")
         if not 0 < self.n_mfcc <= self.n_mels:
             raise ValueError(f"n_mfcc={self.n_mfcc} must lie in 1 … n_mels={self.n_mels}")
@@ -39,7 +39,7 @@ class _Descriptors:
     def names(self) -> tuple[str, ...]:
         """The columns: a part of one column by its name, others numbered from 0."""
         columns: list[str] = []
-        for part in self.parts:
+        for part in self.descriptors:
             width = DESCRIPTORS[part].width(self)
             columns += [part] if width == 1 else [f"{part}_{column}" for column in range(width)]
         return tuple(columns)
@@ -48,12 +48,12 @@ class _Descriptors:
         """All the parts of one signal, (frames, columns)."""
         spectrum = DoubleSpectrum(samples, rate=rate, n_fft=self.n_fft, hop=self.hop)
         return np.concatenate(
-            [DESCRIPTORS[part].track(spectrum, self) for part in self.parts], axis=1
+            [DESCRIPTORS[part].track(spectrum, self) for part in self.descriptors], axis=1
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Frames(_Descriptors):
+class FrameFeatures(_Descriptors):
     """A fixed number of frames; a short signal is padded with digital silence beforehand."""
 
     kind: ClassVar[str] = "frames"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from batchemo.common.arrays import Bool, Float32, Float64
 from batchemo.features.spectrum import hann, read_only
 
-REFERENCE = 150.0
+REFERENCE_HZ = 150.0
 """The pitch in hertz from which semitones are counted: between men's voices and women's."""
 
 _CANDIDATES = 4
@@ -25,7 +25,7 @@ _FEW_STEPS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Frames:
+class PowerFrames:
     """Power spectra, frame by frame, and how they were made."""
 
     power: Float32
@@ -50,7 +50,7 @@ class PitchTrack:
     """How well the sound repeats after its period, 0 … 1; where not voiced, after any."""
 
 
-def track_pitch(frames: Frames, audible: Bool, low: float, high: float) -> PitchTrack:
+def track_pitch(frames: PowerFrames, audible: Bool, low: float, high: float) -> PitchTrack:
     """The voice between two pitches in hertz, in those frames that are audible."""
     pitch, strength = _candidates(frames, low, high)
     way = _likeliest_way(pitch, strength, audible)
@@ -59,7 +59,7 @@ def track_pitch(frames: Frames, audible: Bool, low: float, high: float) -> Pitch
     return PitchTrack(voiced, pitch[taken], strength[taken])
 
 
-def _candidates(frames: Frames, low: float, high: float) -> tuple[Float32, Float32]:
+def _candidates(frames: PowerFrames, low: float, high: float) -> tuple[Float32, Float32]:
     """The best few periods of each frame: pitch and strength, (frames, candidates).
 
     Peaks of the autocorrelation of the windowed frame over that of the window (Boersma, 1993).
@@ -80,7 +80,7 @@ def _candidates(frames: Frames, low: float, high: float) -> tuple[Float32, Float
     bend = np.minimum(before + after - 2 * peak, np.float32(-1e-6))
     shift = np.clip((before - after) / (2 * bend), -0.5, 0.5)
     strength = np.clip(peak - (before - after) * shift / 4, 0, 1)
-    pitch = 12 * np.log2(frames.rate / REFERENCE / (best[1] + shortest + shift))
+    pitch = 12 * np.log2(frames.rate / REFERENCE_HZ / (best[1] + shortest + shift))
     return pitch.astype(np.float32), np.where(merit > 0, strength, np.float32(0))
 
 

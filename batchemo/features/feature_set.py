@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 from batchemo.common.arrays import Float32
 from batchemo.errors import BatchemoError, BundleError, UsageError
 from batchemo.features.combined import Combined
-from batchemo.features.descriptors import Frames, MeanFeatures
+from batchemo.features.descriptors import FrameFeatures, MeanFeatures
 from batchemo.features.functionals import Functionals
 from batchemo.features.logmel import SpeechLogMel
 
@@ -36,7 +36,7 @@ class FeatureParams(Protocol):
 
 
 KINDS: dict[str, type[Any]] = {
-    kind.kind: kind for kind in (SpeechLogMel, Frames, MeanFeatures, Functionals, Combined)
+    kind.kind: kind for kind in (SpeechLogMel, FrameFeatures, MeanFeatures, Functionals, Combined)
 }
 _TYPES: dict[str, type] = {
     "name": str,
@@ -128,15 +128,15 @@ FEATURE_SETS: dict[str, FeatureSet] = {
     recipe.name: recipe
     for recipe in (
         FeatureSet("logmel64", 16000, 3.0, SpeechLogMel()),
-        FeatureSet("logmel128", 22050, 3.0, Frames(parts=("mel_db",))),
-        FeatureSet("mfcc40", 22050, 3.0, MeanFeatures(parts=("mfcc",), n_mfcc=40)),
+        FeatureSet("logmel128", 22050, 3.0, FrameFeatures(descriptors=("mel_db",))),
+        FeatureSet("mfcc40", 22050, 3.0, MeanFeatures(descriptors=("mfcc",), n_mfcc=40)),
         FeatureSet(
-            "stats162", 22050, 3.0, MeanFeatures(parts=("zcr", "chroma", "mfcc", "rms", "mel"))
+            "stats162", 22050, 3.0, MeanFeatures(descriptors=("zcr", "chroma", "mfcc", "rms", "mel"))
         ),
         # 3 s from 0.5 s on, as those who came before cut their recordings.
-        FeatureSet("frames62", 22050, 3.5, Frames(parts=_CLASSIC + _SINGLE, n_mfcc=13, offset=0.5)),
+        FeatureSet("frames62", 22050, 3.5, FrameFeatures(descriptors=_CLASSIC + _SINGLE, n_mfcc=13, offset=0.5)),
         FeatureSet("functionals", 16000, 3.0, Functionals()),
-        FeatureSet("joint", 16000, 3.0, Combined()),
+        FeatureSet("combined", 16000, 3.0, Combined()),
     )
 }
 

@@ -10,8 +10,8 @@ import numpy as np
 from batchemo.common.arrays import Bool, Float32
 from batchemo.features import prosody, statistics, timbre
 from batchemo.features.f0 import (
-    REFERENCE,
-    Frames,
+    REFERENCE_HZ,
+    PowerFrames,
     PitchTrack,
     track_pitch,
 )
@@ -102,7 +102,7 @@ class Functionals:
         ends = np.flatnonzero(level > threshold)[[0, -1]]
         span = slice(ends[0], ends[1] + 1)
 
-        frames = Frames(spectrum.power[span] * heard, rate, self.win_length)
+        frames = PowerFrames(spectrum.power[span] * heard, rate, self.win_length)
         audible = level[span] > threshold
         voice = track_pitch(frames, audible, self.lowest_pitch, self.highest_pitch)
         mel = mel_bands(spectrum.power[span], rate, self.n_mels, self.fmin, self.fmax)
@@ -118,7 +118,7 @@ class Functionals:
 class _Sound:
     """A window from its first audible frame to its last."""
 
-    frames: Frames
+    frames: PowerFrames
     audible: Bool
     level: Float32
     """In dB, 0 in the mean over the loudest quarter of the frames."""
@@ -132,7 +132,7 @@ def _harmonics(sound: _Sound) -> Float32:
     voiced = sound.voice.voiced
     if not voiced.any():
         return np.zeros(len(_VOICED) * timbre.HARMONICS, np.float32)
-    hertz = np.float32(REFERENCE) * np.exp2(sound.voice.pitch[voiced] / 12)
+    hertz = np.float32(REFERENCE_HZ) * np.exp2(sound.voice.pitch[voiced] / 12)
     bin_width = sound.frames.rate / sound.frames.n_fft
     heights = timbre.harmonics(sound.frames.power[voiced], hertz, bin_width)
     return np.concatenate(statistics.mean_and_spread(heights))

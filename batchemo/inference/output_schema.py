@@ -63,7 +63,7 @@ class OutputSchema:
     def windows(self) -> pa.Schema:
         """Give the segments table's schema."""
         dimensions = self.postprocess.dimensions
-        schema = segments_schema(self.labels, several=bool(self.models), dimensions=dimensions)
+        schema = segments_schema(self.labels, several_models=bool(self.models), dimensions=dimensions)
         return with_provenance(schema, self.provenance)
 
     def whole(self) -> pa.Schema:

@@ -18,7 +18,7 @@ from batchemo.inference.loaded import LoadedModel, cached_models, shared_windows
 from batchemo.inference.settings import PredictTask
 from batchemo.sources import Recording
 from batchemo.tables.derived import mean_probabilities
-from batchemo.tables.rows import RecordingResult, Windows
+from batchemo.tables.rows import RecordingResult, WindowResults
 from batchemo.workers import heartbeat
 from batchemo.workers.executor import ChunkResult
 from batchemo.workers.heartbeat import Touch
@@ -122,12 +122,12 @@ class PendingResult:
         )
 
 
-def _windows(sheets: Sequence[ModelOutput]) -> Windows:
+def _windows(sheets: Sequence[ModelOutput]) -> WindowResults:
     """Lay the models' windows end to end."""
     unheard = np.full_like(sheets[0].voiced[0], np.nan)
     counts = [len(sheet.starts) for sheet in sheets]
     probabilities = [unheard if p is None else p for sheet in sheets for p in sheet.probabilities]
-    return Windows(
+    return WindowResults(
         np.concatenate([sheet.starts for sheet in sheets]),
         np.concatenate([sheet.ends for sheet in sheets]),
         np.stack(probabilities),

@@ -181,7 +181,7 @@ def recordings_columns(
 
 
 def segments_columns(
-    labels: Sequence[str], *, several: bool = False, dimensions: bool = False
+    labels: Sequence[str], *, several_models: bool = False, dimensions: bool = False
 ) -> list[tuple[str, str]]:
     """Name the segments table's columns in order, each with what it is documented as."""
     columns = []
@@ -190,7 +190,7 @@ def segments_columns(
             columns += [(column, name) for column in probability_columns(labels)]
         else:
             columns.append((name, name))
-        if name == "file" and several:
+        if name == "file" and several_models:
             columns += [(model, model) for model in SEGMENT_MODEL]
     if dimensions:
         columns += [(dimension, dimension) for dimension in DIMENSIONS]

@@ -196,5 +196,5 @@ def segments_table(
     if models:
         hearers = pa.array(models, pa.string()).take(windows.field("model"))
         columns["model"] = hearers.dictionary_encode()
-    schema = segments_schema(labels, several=bool(models), dimensions=dimensions)
+    schema = segments_schema(labels, several_models=bool(models), dimensions=dimensions)
     return pa.table(columns).select(schema.names).cast(schema)

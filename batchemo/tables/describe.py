@@ -17,7 +17,7 @@ from batchemo.tables.columns import (
     recordings_columns,
     segments_columns,
 )
-from batchemo.tables.read import Earlier, open_table
+from batchemo.tables.read import TableFile, open_table
 from batchemo.tables.schema import FEATURES
 
 if TYPE_CHECKING:
@@ -56,14 +56,14 @@ def describe(path: str | Path) -> Description:
     return Description(table.path, kind, rows, models, table.run, columns)
 
 
-def _kind(table: Earlier) -> str:
+def _kind(table: TableFile) -> str:
     names = set(table.schema.names)
     if "speech" in names:
         return "features"
     return "files" if "status" in names else "segments"
 
 
-def _count(table: Earlier) -> tuple[int, dict[str, int]]:
+def _count(table: TableFile) -> tuple[int, dict[str, int]]:
     wanted = "model" if "model" in table.schema.names else "root"
     rows, models = 0, Counter[str]()
     for batch in table.batches([wanted]):
@@ -74,15 +74,15 @@ def _count(table: Earlier) -> tuple[int, dict[str, int]]:
     return rows, dict(models.most_common())
 
 
-def _meanings(table: Earlier, kind: str) -> dict[str, str]:
+def _meanings(table: TableFile, kind: str) -> dict[str, str]:
     """Give the meaning of each column of our own."""
     if kind == "features":
         return FEATURES
     if kind == "segments":
-        several = SEGMENT_MODEL.keys() <= set(table.schema.names)
+        several_models = SEGMENT_MODEL.keys() <= set(table.schema.names)
         known = SEGMENTS | SEGMENT_MODEL | OPTIONAL
         dimensions = "dimensions" in table.optional
-        columns = segments_columns(table.labels, several=several, dimensions=dimensions)
+        columns = segments_columns(table.labels, several_models=several_models, dimensions=dimensions)
     else:
         known = (SEVERAL_MODELS if table.models else RECORDINGS) | OPTIONAL
         columns = recordings_columns(table.labels, table.models, table.optional)

@@ -19,7 +19,7 @@ from batchemo.tables.write import (
     rechunk,
     table_format,
     unescape_formulas,
-    unguarded,
+    unescape_formula,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class UnreadableTableError(BatchemoError):
 
 
 @dataclass(frozen=True)
-class Earlier:
+class TableFile:
     """A table on disk: its columns, its labels, the run that made it (empty for CSV)."""
 
     path: Path
@@ -45,14 +45,14 @@ class Earlier:
     """What it also has, of "unadapted" and "dimensions"."""
 
     @property
-    def own(self) -> set[str]:
+    def scan_columns(self) -> set[str]:
         """The names of the columns that a scan gives a files table."""
         return {name for name, _ in recordings_columns(self.labels, self.models, self.optional)}
 
     @property
-    def extras(self) -> list[str]:
+    def extra_columns(self) -> list[str]:
         """The columns that came from a manifest."""
-        own = self.own
+        own = self.scan_columns
         return [name for name in self.schema.names if name not in own]
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
@@ -66,7 +66,7 @@ class Earlier:
                 yield _plain(batch)
 
 
-def open_table(path: str | Path) -> Earlier:
+def open_table(path: str | Path) -> TableFile:
     """Open a files or segments table for reading."""
     path = Path(path)
     if not path.is_file():
@@ -82,7 +82,7 @@ def open_table(path: str | Path) -> Earlier:
             f"{path}: this is no table of batchemo's: it has no root and file"
         )
     names = schema.names
-    return Earlier(path, schema, labels_of(names), run, models_of(names), optional_of(names))
+    return TableFile(path, schema, labels_of(names), run, models_of(names), optional_of(names))
 
 
 def open_bytes(path: Path) -> pa.NativeFile:
@@ -131,7 +131,7 @@ def _csv_header(path: Path) -> pa.Schema:
 
     with _damage_told(path, "CSV"), path.open(encoding="utf-8", newline="") as stream:
         try:
-            names = [unguarded(name) for name in next(csv.reader(stream), [])]
+            names = [unescape_formula(name) for name in next(csv.reader(stream), [])]
         except csv.Error as error:
             raise UnreadableTableError(f"{path}: this is no CSV ({error})") from error
     own = recordings_schema(labels_of(names), models=models_of(names), optional=optional_of(names))
@@ -174,6 +174,6 @@ def read_recordings_table(path: str | Path) -> pa.Table:
         with open_bytes(Path(path)) as file:
             return pq.read_table(file, page_checksum_verification=True)
     table = open_table(path)
-    extras = pa.schema([table.schema.field(name) for name in table.extras])
+    extras = pa.schema([table.schema.field(name) for name in table.extra_columns])
     schema = recordings_schema(table.labels, extras, models=table.models, optional=table.optional)
     return pa.concat_tables([schema.empty_table(), *rechunk(table.batches(), schema)])

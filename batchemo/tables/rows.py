@@ -22,7 +22,7 @@ FIRST_NS, LAST_NS = -(2**63) + 1, 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Windows:
+class WindowResults:
     """The windows of one recording; a window without speech has NaN for its probabilities."""
 
     starts: NDArray[np.float64]
@@ -31,7 +31,7 @@ class Windows:
     models: NDArray[np.int32] | None = None
     """Where several models heard: the place of the one whose window it is."""
 
-    def over_time(self) -> Iterator[tuple[int, float, float, Float32 | None]]:
+    def iter_windows(self) -> Iterator[tuple[int, float, float, Float32 | None]]:
         """Yield each window's model, start, end and probabilities; None for one without speech."""
         models = np.zeros(len(self.starts), np.int32) if self.models is None else self.models
         each = zip(models, self.starts, self.ends, self.probabilities, strict=True)
@@ -54,7 +54,7 @@ class RecordingResult:
     probabilities: Float32 | None = None
     model_probabilities: Float32 | None = None
     """Where several models heard: the probabilities of each, a row a model; above is their mean."""
-    windows: Windows | None = None
+    windows: WindowResults | None = None
     duration: float | None = None
     sample_rate: int | None = None
     channels: int | None = None

@@ -81,10 +81,10 @@ def recordings_schema(
 
 
 def segments_schema(
-    labels: Sequence[str], *, several: bool = False, dimensions: bool = False
+    labels: Sequence[str], *, several_models: bool = False, dimensions: bool = False
 ) -> pa.Schema:
     """Give the segments table's schema, with a column for the model where there are several."""
-    return _schema(segments_columns(labels, several=several, dimensions=dimensions))
+    return _schema(segments_columns(labels, several_models=several_models, dimensions=dimensions))
 
 
 def summary_schema() -> pa.Schema:

@@ -95,7 +95,7 @@ NO_GROUP = "(none)"
 class Count:
     """What was added up for one emotion or one reason."""
 
-    files: int = 0
+    recordings: int = 0
     seconds: float = 0.0
     confidence: float = 0.0
 
@@ -129,14 +129,14 @@ class Summary:
         )
         for row in counted.to_pylist():
             count = self.counts.setdefault((row["group"], row["status"], row["kind"]), Count())
-            count.files += row["kind_count"]
+            count.recordings += row["kind_count"]
             count.seconds += row["seconds_sum"]
             count.confidence += row["confidence_sum"]
 
-    def files(self, status: str | None = None, group: str | None = None) -> int:
+    def count_recordings(self, status: str | None = None, group: str | None = None) -> int:
         """Count recordings, of one status or one group where asked."""
         return sum(
-            count.files
+            count.recordings
             for (in_group, in_status, _), count in self.counts.items()
             if status in (None, in_status) and group in (None, in_group)
         )
@@ -146,13 +146,13 @@ class Summary:
         """The sound of all recordings whose length is known."""
         return sum(count.seconds for count in self.counts.values())
 
-    def by_kind(self, status: str) -> dict[str, Count]:
+    def by_outcome(self, status: str) -> dict[str, Count]:
         """Add up the groups: the emotions, or the reasons of failure, most frequent first."""
         totals: dict[str, Count] = {}
         for (_, in_status, kind), count in self.counts.items():
             if in_status == status:
                 total = totals.setdefault(kind, Count())
-                total.files += count.files
+                total.recordings += count.recordings
                 total.seconds += count.seconds
                 total.confidence += count.confidence
         return dict(sorted(totals.items(), key=lambda item: (-item[1].files, item[0])))
@@ -174,10 +174,10 @@ class Summary:
                 "status": status,
                 "emotion": kind if heard else None,
                 "reason": None if heard else kind,
-                "files": count.files,
-                "share": count.files / self.files(status, group),
+                "files": count.recordings,
+                "share": count.recordings / self.count_recordings(status, group),
                 "minutes": count.seconds / 60,
-                "mean_confidence": count.confidence / count.files if heard else None,
+                "mean_confidence": count.confidence / count.recordings if heard else None,
             }
 
 

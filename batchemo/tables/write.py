@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMATS = (".parquet", ".csv")
-ROWS_A_GROUP = 16_384
+ROWS_PER_GROUP = 16_384
 """Rows in one Parquet row group: a fixed number, so that the bytes do not tell how rows arrived."""
 
 METADATA_KEY = b"batchemo"
@@ -23,7 +23,7 @@ _RISKY = r"(['=+\-@\t\r\n＝＋－＠])"
 """What a spreadsheet may take for a formula at the start of a cell, and our own mark for it."""
 
 
-class Writer(Protocol):
+class TableWriter(Protocol):
     """What takes batches of one schema, in order."""
 
     def write(self, table: pa.Table) -> None:
@@ -56,12 +56,12 @@ def with_provenance(schema: pa.Schema, run: Mapping[str, Any]) -> pa.Schema:
     return schema.with_metadata({METADATA_KEY: provenance.encode()})
 
 
-def open_writer(sink: str | Path | IO[bytes], schema: pa.Schema, *, kind: str) -> Writer:
+def open_writer(sink: str | Path | IO[bytes], schema: pa.Schema, *, kind: str) -> TableWriter:
     """Open a writer of the format `kind`, an ending of `FORMATS`."""
-    return ArrowParquetWriter(sink, schema) if kind == ".parquet" else CsvWriter(sink, schema)
+    return ParquetTableWriter(sink, schema) if kind == ".parquet" else CsvTableWriter(sink, schema)
 
 
-class ArrowParquetWriter:
+class ParquetTableWriter:
     """Writes Parquet, one row group a call."""
 
     def __init__(self, sink: str | Path | IO[bytes], schema: pa.Schema) -> None:
@@ -72,7 +72,7 @@ class ArrowParquetWriter:
 
     def write(self, table: pa.Table) -> None:
         """Append the rows as one row group."""
-        self._writer.write_table(table, row_group_size=ROWS_A_GROUP)
+        self._writer.write_table(table, row_group_size=ROWS_PER_GROUP)
 
     def close(self) -> None:
         """Write the footer."""
@@ -83,7 +83,7 @@ class ArrowParquetWriter:
         self._writer.is_open = False
 
 
-class CsvWriter:
+class CsvTableWriter:
     """Writes CSV that reads back equal and that no spreadsheet takes for a formula."""
 
     def __init__(self, sink: str | Path | IO[bytes], schema: pa.Schema) -> None:
@@ -164,7 +164,7 @@ def unescape_formulas(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.Chunk
     return pc.replace_substring_regex(column, f"^'{_RISKY}", r"\1")
 
 
-def unguarded(text: str) -> str:
+def unescape_formula(text: str) -> str:
     """Undo `escape_formula`.
 
     >>> unguarded(guarded("-x")), unguarded("'tis")
@@ -174,7 +174,7 @@ def unguarded(text: str) -> str:
 
 
 def rechunk(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Cut a stream of batches anew into tables of `ROWS_A_GROUP` rows, cast to the schema.
+    """Cut a stream of batches anew into tables of `ROWS_PER_GROUP` rows, cast to the schema.
 
     A dictionary is built afresh for each table, in order of appearance: it too must not depend
     on how the rows arrived.
@@ -182,8 +182,8 @@ def rechunk(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa
     waiting: list[pa.RecordBatch] = []
     count = 0
     for batch in batches:
-        while count + batch.num_rows >= ROWS_A_GROUP:
-            head = ROWS_A_GROUP - count
+        while count + batch.num_rows >= ROWS_PER_GROUP:
+            head = ROWS_PER_GROUP - count
             yield _joined([*waiting, batch.slice(0, head)], schema)
             batch, waiting, count = batch.slice(head), [], 0
         if batch.num_rows:

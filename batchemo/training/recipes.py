@@ -36,7 +36,7 @@ class Recipe:
     @property
     def heard(self) -> FeatureSet:
         """What a scan computes for the finished net."""
-        return get_feature_set("joint") if self.beside else self.features
+        return get_feature_set("combined") if self.beside else self.features
 
     @property
     def windows(self) -> Windows:

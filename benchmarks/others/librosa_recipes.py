@@ -1,6 +1,6 @@
 """The recipes of our models as scripts compute them: by librosa, each feature from the samples.
 
-The four at 22,050 Hz are those that a test compares with ours. Of `functionals`, and so of `joint`,
+The four at 22,050 Hz are those that a test compares with ours. Of `functionals`, and so of `combined`,
 librosa has only a part: that part is computed, and zeros stand for the rest.
 """
 
@@ -128,7 +128,7 @@ def functionals(y: Floats) -> Floats:
     return np.concatenate([table.mean(axis=1), table.std(axis=1)]).astype(np.float32)
 
 
-def joint(y: Floats) -> Floats:
+def combined(y: Floats) -> Floats:
     """Both in the places where the net of the default model expects them."""
     rows = np.zeros(5 * 64, np.float32)
     numbers = functionals(y)
@@ -143,5 +143,5 @@ LIBROSA_RECIPES = {
     "stats162": LibrosaRecipe(CLASSIC, 3.0, stats162),
     "frames62": LibrosaRecipe(CLASSIC, 3.5, frames62),
     "functionals": LibrosaRecipe(SPEECH, 3.0, functionals),
-    "joint": LibrosaRecipe(SPEECH, 3.0, joint),
+    "combined": LibrosaRecipe(SPEECH, 3.0, combined),
 }

@@ -59,7 +59,7 @@ def contenders(jobs: int) -> list[Contender]:
     """All of them, on that many processes."""
     floor = Contender("floor", "(4) the floor", "floor", jobs=jobs, corpora=EVERY)
     loop = Contender(
-        *("loop", "(1) the loop, `default`", "loop", "default", "joint"),
+        *("loop", "(1) the loop, `default`", "loop", "default", "combined"),
         most=40,
         corpora=SOME,
         needs=("keras", "librosa"),

@@ -16,17 +16,17 @@ from batchemo.app.charts import (
 )
 from batchemo.app.results import ModelPrediction
 from batchemo.app.waveform import Waveform
-from batchemo.tables.rows import Windows
+from batchemo.tables.rows import WindowResults
 
 LABELS = ("neutral", "happy", "sad")
 JUDGEMENT = ModelPrediction(LABELS, np.array([0.2, 0.7, 0.1], np.float32))
 
 
-def windows(count: int, silent: tuple[int, ...] = ()) -> Windows:
+def windows(count: int, silent: tuple[int, ...] = ()) -> WindowResults:
     starts = np.arange(count) * 1.5
     shares = np.tile(np.array([0.5, 0.3, 0.2], np.float32), (count, 1))
     shares[list(silent)] = np.nan
-    return Windows(starts, starts + 3, shares)
+    return WindowResults(starts, starts + 3, shares)
 
 
 SPECS = {

@@ -13,7 +13,7 @@ from batchemo.audio.windows import WindowCutter
 from batchemo.features import FEATURE_SETS
 
 
-# Of the functionals alone librosa has only a part; `joint` has the places for all.
+# Of the functionals alone librosa has only a part; `combined` has the places for all.
 @pytest.mark.parametrize("name", sorted(LIBROSA_RECIPES.keys() - {"functionals"}))
 def test_features_have_the_shape_that_the_net_expects(name: str) -> None:
     recipe = LIBROSA_RECIPES[name]
@@ -25,7 +25,7 @@ def test_features_have_the_shape_that_the_net_expects(name: str) -> None:
 
 @pytest.mark.parametrize("seconds", [1.0, 3.0, 3.7, 9.1])
 def test_overlapping_windows_are_those_that_batchemo_hears(seconds: float) -> None:
-    recipe = LIBROSA_RECIPES["joint"]
+    recipe = LIBROSA_RECIPES["combined"]
     sound = np.arange(1, round(seconds * recipe.rate) + 1, dtype=np.float32)
     length = round(recipe.window * recipe.rate)
     cutter = WindowCutter(length, length // 2)
@@ -38,6 +38,6 @@ def test_overlapping_windows_are_those_that_batchemo_hears(seconds: float) -> No
 
 
 def test_windows_side_by_side_leave_out_the_end() -> None:
-    recipe = LIBROSA_RECIPES["joint"]
+    recipe = LIBROSA_RECIPES["combined"]
     assert len(list(recipe.windows(np.zeros(7 * recipe.rate, np.float32)))) == 2
     assert len(list(recipe.windows(np.zeros(recipe.rate, np.float32)))) == 1

@@ -87,7 +87,7 @@ def test_the_table_holds_the_recipe_and_show_reads_it_back(batchemo, features, t
 
 
 def test_parameters_change_the_columns(features):
-    table = features("mfcc40", "--param", "parts=rms,mfcc", "--param", "n_mfcc=2")
+    table = features("mfcc40", "--param", "descriptors=rms,mfcc", "--param", "n_mfcc=2")
     assert table.column_names[-3:] == ["rms", "mfcc_0", "mfcc_1"]
 
 
@@ -123,7 +123,7 @@ def test_an_output_that_exists_is_replaced_only_when_asked(batchemo, voices, tmp
         (("--recipe", "mfcc40", "--param", "n_mfcc=many"), "no whole number"),
         (("--recipe", "mfcc40", "--param", "colour=red"), "it has: parts"),
         (("--recipe", "mfcc40", "--window", "0"), "window of 0"),
-        (("--recipe", "joint"), "take logmel64 and functionals"),
+        (("--recipe", "combined"), "take logmel64 and functionals"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_any_work(batchemo, voices, tmp_path, options, told):

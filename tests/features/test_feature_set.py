@@ -28,7 +28,7 @@ SHAPES = {
     "stats162": (162,),
     "frames62": (130, 62),
     "functionals": (267,),
-    "joint": (306, 64),
+    "combined": (306, 64),
 }
 
 
@@ -40,15 +40,15 @@ def test_shape_and_names_are_what_the_models_were_built_for(recipe: FeatureSet) 
 
 def test_only_pictures_of_the_speech_grow_with_the_window() -> None:
     assert get_feature_set("logmel64").shape(1.5) == (151, 64)
-    assert get_feature_set("joint").shape(1.5) == (156, 64)
+    assert get_feature_set("combined").shape(1.5) == (156, 64)
     growing = [name for name, recipe in FEATURE_SETS.items() if not recipe.fixed_shape]
-    assert growing == ["logmel64", "joint"]
+    assert growing == ["logmel64", "combined"]
 
 
 def test_joint_features_are_the_statistics_and_then_the_picture() -> None:
     samples = voice(16000, 2.0)
 
-    joint = extract(get_feature_set("joint"), samples)
+    joint = extract(get_feature_set("combined"), samples)
 
     assert (joint[5:] == extract(get_feature_set("logmel64"), samples)).all()
     row = joint[:5].ravel()
@@ -114,7 +114,7 @@ def test_any_finite_samples_give_finite_features(recipe: FeatureSet, samples: Fl
 
 @pytest.mark.parametrize("part", DESCRIPTORS)
 def test_any_part_can_be_used_alone_however_short_the_signal(part: str) -> None:
-    recipe = get_feature_set("stats162", parts=(part,))
+    recipe = get_feature_set("stats162", descriptors=(part,))
     assert_sound(recipe, np.ones(1, dtype=np.float32), 1.0)
 
 
@@ -198,9 +198,9 @@ def broken(**changes: Any) -> dict[str, Any]:
         (broken(params=5), "params"),
         (broken(params=PARAMS | {"n_mfccs": 20}), "n_mfccs"),
         (broken(params=PARAMS | {"n_mfcc": "20"}), "n_mfcc"),
-        (broken(params=PARAMS | {"parts": ["mfcc", 7]}), "7"),
-        (broken(params=PARAMS | {"parts": [["mfcc"]]}), "parts"),
-        (broken(params={"parts": ["mfcc"]}), "lacks n_mfcc"),
+        (broken(params=PARAMS | {"descriptors": ["mfcc", 7]}), "7"),
+        (broken(params=PARAMS | {"descriptors": [["mfcc"]]}), "descriptors"),
+        (broken(params={"descriptors": ["mfcc"]}), "lacks n_mfcc"),
     ],
 )
 def test_a_recipe_that_is_not_quite_ours_is_refused(data: dict[str, Any], said: str) -> None:
@@ -215,9 +215,9 @@ def test_a_recipe_that_is_not_quite_ours_is_refused(data: dict[str, Any], said: 
         ("stats162", {"n_mfc": 20}, "n_mfcc"),
         ("stats162", {"n_mfcc": 20.5}, "type int"),
         ("stats162", {"n_mfcc": 0}, "n_mfcc"),
-        ("stats162", {"parts": ("mfcc", "smell")}, "smell"),
-        ("stats162", {"parts": ()}, "parts"),
-        ("stats162", {"parts": ("mfcc", "mfcc")}, "twice"),
+        ("stats162", {"descriptors": ("mfcc", "smell")}, "smell"),
+        ("stats162", {"descriptors": ()}, "descriptors"),
+        ("stats162", {"descriptors": ("mfcc", "mfcc")}, "twice"),
         ("frames62", {"frames": 0}, "frames"),
         ("frames62", {"offset": -1.0}, "offset"),
         ("frames62", {"hop": 0}, "hop"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from batchemo.errors import UsageError
 from batchemo.features import extract, get_feature_set
-from batchemo.features.f0 import REFERENCE, _totals
+from batchemo.features.f0 import REFERENCE_HZ, _totals
 
 RECIPE = get_feature_set("functionals")
 RATE = RECIPE.rate
@@ -37,7 +37,7 @@ def steady(hertz: float, seconds: float = 2.0) -> Floats:
 
 
 def semitones(hertz: float) -> float:
-    return float(12 * np.log2(hertz / REFERENCE))
+    return float(12 * np.log2(hertz / REFERENCE_HZ))
 
 
 @pytest.mark.parametrize("gain", [0.1, 0.01, 3.0])

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from batchemo.errors import BatchemoError, UsageError
 from batchemo.tables.derived import with_derived_columns
 from batchemo.tables.read import UnreadableTableError, open_table
-from batchemo.tables.rows import RecordingResult, Windows, to_batch
+from batchemo.tables.rows import RecordingResult, WindowResults, to_batch
 from batchemo.tables.schema import chunk_schema, recordings_schema
 from batchemo.tables.write import (
     METADATA_KEY,
-    ROWS_A_GROUP,
-    CsvWriter,
+    ROWS_PER_GROUP,
+    CsvTableWriter,
     open_writer,
     rechunk,
     table_format,
@@ -39,7 +39,7 @@ number = st.none() | st.floats(0, 1e6, width=32)
 def rows(draw: st.DrawFn) -> RecordingResult:
     failed = draw(st.booleans())
     p = draw(st.floats(0, 1, width=32))
-    windows = Windows(np.array([0.0]), np.array([1.5]), np.array([[p, 1 - p]], np.float32))
+    windows = WindowResults(np.array([0.0]), np.array([1.5]), np.array([[p, 1 - p]], np.float32))
     return RecordingResult(
         root=draw(text),
         file=draw(text),
@@ -108,13 +108,13 @@ def test_the_account_of_the_run_comes_back_from_parquet(tmp_path: Path) -> None:
 
 
 def test_row_groups_do_not_depend_on_how_the_rows_arrived() -> None:
-    count = ROWS_A_GROUP + 100
+    count = ROWS_PER_GROUP + 100
     schema = pa.schema([("n", pa.int64()), ("kind", pa.dictionary(pa.int32(), pa.string()))])
     table = pa.table({"n": range(count), "kind": pa.array(["ab"[i % 2] for i in range(count)])})
     one = list(rechunk(table.to_batches(), schema))
     many = list(rechunk(table.to_batches(max_chunksize=777), schema))
-    assert [t.num_rows for t in one] == [ROWS_A_GROUP, 100]
-    assert [t.num_rows for t in many] == [ROWS_A_GROUP, 100]
+    assert [t.num_rows for t in one] == [ROWS_PER_GROUP, 100]
+    assert [t.num_rows for t in many] == [ROWS_PER_GROUP, 100]
     assert all(a.equals(b) for a, b in zip(one, many, strict=True))
 
 
@@ -126,7 +126,7 @@ def test_no_cell_of_a_csv_starts_as_a_formula_does_its_title_neither(
 ) -> None:
     path = tmp_path / "results.csv"
     table = pa.table({"root": ["/"], "file": ["a.wav"], start: [start]})
-    writer = CsvWriter(path, table.schema)
+    writer = CsvTableWriter(path, table.schema)
     writer.write(table)
     writer.close()
     with path.open(newline="") as stream:
@@ -152,7 +152,7 @@ def test_a_name_without_a_known_ending_is_refused(name: str) -> None:
 
 def test_a_nested_column_of_a_manifest_is_refused_for_csv(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nested column tags"):
-        CsvWriter(tmp_path / "r.csv", pa.schema([("tags", pa.list_(pa.string()))]))
+        CsvTableWriter(tmp_path / "r.csv", pa.schema([("tags", pa.list_(pa.string()))]))
 
 
 def test_a_part_has_what_was_measured_and_the_windows_but_not_what_follows_from_it() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from batchemo.tables.columns import labels_of, models_of, recordings_columns, reserved_columns
 from batchemo.tables.derived import segments_table, with_derived_columns
 from batchemo.tables.read import open_table
-from batchemo.tables.rows import RecordingResult, Windows, to_batch
+from batchemo.tables.rows import RecordingResult, WindowResults, to_batch
 from batchemo.tables.schema import chunk_schema, recordings_schema, segments_schema
 from batchemo.tables.write import open_writer, rechunk
 
@@ -55,7 +55,7 @@ def heard(model_probabilities: list[list[float]]) -> RecordingResult:
     each = np.array(model_probabilities, np.float32)
     count = len(each)
     starts = np.arange(count, dtype=float)
-    windows = Windows(starts, starts + 1, each, np.arange(count, dtype=np.int32))
+    windows = WindowResults(starts, starts + 1, each, np.arange(count, dtype=np.int32))
     return RecordingResult(
         "/r", "f", probabilities=each.mean(axis=0), model_probabilities=each, windows=windows
     )

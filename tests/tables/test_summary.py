@@ -8,7 +8,7 @@ import pytest
 
 from batchemo.errors import UsageError
 from batchemo.tables.derived import segments_table, with_derived_columns
-from batchemo.tables.rows import RecordingResult, Windows, to_batch
+from batchemo.tables.rows import RecordingResult, WindowResults, to_batch
 from batchemo.tables.summary import Summary, check_group_by, summarise
 
 LABELS = ("happy", "sad")
@@ -17,7 +17,7 @@ NAN = float("nan")
 
 def heard(file: str, happy: float, *, seconds: float = 60.0, mtime_ns: int = 0) -> RecordingResult:
     probabilities = np.array([happy, 1 - happy], np.float32)
-    windows = Windows(
+    windows = WindowResults(
         np.array([0.0, 1.5]),
         np.array([3.0, 4.5]),
         np.array([probabilities, [NAN, NAN]], np.float32),

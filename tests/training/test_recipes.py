@@ -104,7 +104,7 @@ def test_default_has_the_control_beside_it_and_accurate_only_more_nets() -> None
     for name in ("features", "net", "choices", "floor", "windows", "beside"):
         assert getattr(accurate, name) == getattr(default, name)
     assert default.beside == "functionals"
-    assert default.heard == get_feature_set("joint")
+    assert default.heard == get_feature_set("combined")
 
 
 def test_what_stands_beside_a_system_hears_the_same_windows() -> None:

@@ -28,7 +28,7 @@ from batchemo.cli.shared_options import (
 from batchemo.common.text import for_display
 from batchemo.errors import UsageError
 
-_FOR_NETS = "joint"
+_FOR_NETS = "combined"
 
 EPILOG = """
 \b
@@ -39,7 +39,7 @@ Recipes:
   stats162    means of zero crossings, chroma, 20 MFCCs, RMS and 128 mels
   frames62    MFCCs with deltas, chroma, contrast, zero crossings, bandwidth, pitch, RMS, as frames
   functionals 267 statistics of level, voicing, cepstra, timbre, pitch and rhythm over a window
-  joint       logmel64 and functionals in one array, for nets alone: no table is made of it
+  combined    logmel64 and functionals in one array, for nets alone: no table is made of it
 
 \b
 Columns:

@@ -24,7 +24,7 @@ from batchemo.common.arrays import Float32
 from batchemo.inference.settings import NO_POSTPROCESSING, PostprocessSettings
 from batchemo.tables.columns import DIMENSIONS
 from batchemo.tables.derived import agreement, expected_dimensions, label_or_uncertain, top_two
-from batchemo.tables.rows import RecordingResult, Windows
+from batchemo.tables.rows import RecordingResult, WindowResults
 
 EPILOG = """
 \b
@@ -120,7 +120,7 @@ def _votes(row: RecordingResult, models: tuple[str, ...], judged: _Judged) -> di
     }
 
 
-def _windows(windows: Windows, models: tuple[str, ...], judged: _Judged) -> list[dict[str, Any]]:
+def _windows(windows: WindowResults, models: tuple[str, ...], judged: _Judged) -> list[dict[str, Any]]:
     return [
         {
             **({"model": models[place]} if models else {}),
@@ -128,7 +128,7 @@ def _windows(windows: Windows, models: tuple[str, ...], judged: _Judged) -> list
             "end": float(end),
             **judged(probabilities),
         }
-        for place, start, end, probabilities in windows.over_time()
+        for place, start, end, probabilities in windows.iter_windows()
     ]
 
 

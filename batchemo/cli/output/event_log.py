@@ -120,6 +120,6 @@ def _fields(event: Event) -> dict[str, Any]:
     return fields | {
         "exit_code": event.exit_code,
         "failed": event.failed,
-        "emotions": {k: c.files for k, c in event.summary.by_kind("ok").items()},
-        "reasons": {k: c.files for k, c in event.summary.by_kind("failed").items()},
+        "emotions": {k: c.recordings for k, c in event.summary.by_outcome("ok").items()},
+        "reasons": {k: c.recordings for k, c in event.summary.by_outcome("failed").items()},
     }

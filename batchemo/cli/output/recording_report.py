@@ -15,7 +15,7 @@ from batchemo.common.text import for_display
 from batchemo.inference.settings import NO_POSTPROCESSING, PostprocessSettings
 from batchemo.tables.columns import DIMENSIONS, UNCERTAIN
 from batchemo.tables.derived import expected_dimensions, label_or_uncertain
-from batchemo.tables.rows import RecordingResult, Windows
+from batchemo.tables.rows import RecordingResult, WindowResults
 
 NARROW_BAR = 12
 
@@ -105,10 +105,10 @@ def _facts(row: RecordingResult) -> str:
 
 
 def _show_windows(
-    windows: Windows, postprocessor: _Teller, models: Sequence[str], columns: int
+    windows: WindowResults, postprocessor: _Teller, models: Sequence[str], columns: int
 ) -> None:
     pad = len(position(max(windows.ends)))
-    for place, lines in groupby(windows.over_time(), key=lambda window: window[0]):
+    for place, lines in groupby(windows.iter_windows(), key=lambda window: window[0]):
         click.echo(f"\n  {models[place]}" if models else "")
         for _, start, end, probabilities in lines:
             time = f"  {position(start):>{pad}} – {position(end):>{pad}}"

@@ -90,7 +90,7 @@ def show_report(report: Report, warnings: list[str], stream: IO[str]) -> None:
     from rich.console import Console
 
     console = Console(file=stream, highlight=False)
-    known = report.summary.files()
+    known = report.summary.count_recordings()
     hours = report.summary.seconds / 3600
     console.print(f"[bold]{counted(known, 'recording')}[/], {hours:.2f} h of sound\n")
     show_summary(report.summary, console.file)
@@ -122,10 +122,10 @@ def show_summary(summary: Summary, stream: IO[str]) -> None:
             if of == group
         }
         if summary.group_by is not None:
-            total = summary.files(group=group)
+            total = summary.count_recordings(group=group)
             console.print(f"\n{for_display(group)}: {counted(total, 'recording')}", markup=False)
         for status in ("ok", "failed"):
-            if summary.files(status, group):
+            if summary.count_recordings(status, group):
                 console.print(_table(counts, status, bar_width(console.width)))
                 console.print()
 
@@ -139,7 +139,7 @@ def _table(counts: dict[tuple[str, str], Count], status: str, width: int) -> Tab
     heard = status == "ok"
     rows = [(kind, count) for (of, kind), count in counts.items() if of == status]
     rows.sort(key=lambda row: (-row[1].files, row[0]))
-    total = sum(count.files for _, count in rows)
+    total = sum(count.recordings for _, count in rows)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("emotion" if heard else "failed", no_wrap=True)
     for title in ("files", "share"):
@@ -150,12 +150,12 @@ def _table(counts: dict[tuple[str, str], Count], status: str, width: int) -> Tab
     if heard:
         table.add_column("confidence", justify="right")
     for kind, count in rows:
-        share = count.files / total
-        cells = [for_display(kind), f"{count.files:,}", f"{share:.1%}"]
+        share = count.recordings / total
+        cells = [for_display(kind), f"{count.recordings:,}", f"{share:.1%}"]
         if width:
             cells += [bar(share, width), f"{count.seconds / 60:,.1f}"]
         if heard:
-            cells.append(f"{count.confidence / count.files:.2f}")
+            cells.append(f"{count.confidence / count.recordings:.2f}")
         style = "" if heard else "yellow"
         table.add_row(*(Text(cell, style=style) for cell in cells))
     return table

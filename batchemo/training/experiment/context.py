@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from batchemo.common.arrays import Float32
 from batchemo.evaluation.conditions import CONDITIONS
-from batchemo.features.combined import join
+from batchemo.features.combined import combine
 from batchemo.training.data.dataset import Dataset, make_dataset
 from batchemo.training.data.feature_store import FeatureItem, find_main_corpus
 from batchemo.training.data.protocols import Split
@@ -75,7 +75,7 @@ class RunContext:
         if not self.beside:
             return own
         other = self.beside.heard(self.beside.places_of(self.some(places)))
-        return [join(*both) for both in zip(other, own, strict=True)]
+        return [combine(*both) for both in zip(other, own, strict=True)]
 
     def places_of(self, items: Sequence[FeatureItem]) -> tuple[int, ...]:
         """Where this room has the same recordings, changed in the same way or not at all."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from batchemo.features.combined import ROWS, STATISTICS
+from batchemo.features.combined import N_STATISTICS, STATISTICS_ROWS
 from batchemo.training.nets.baselines import (
     build_cnn1d,
     build_frames62,
@@ -65,7 +65,7 @@ def joined(pictures: Model, statistics: Model) -> Model:
 
     bands = pictures.inputs[0].shape[-1]
     features = keras.Input((None, bands), name="features")
-    row = ops.reshape(features[:, :ROWS], (-1, ROWS * bands))
+    row = ops.reshape(features[:, :STATISTICS_ROWS], (-1, STATISTICS_ROWS * bands))
     pictures.name, statistics.name = "pictures", "statistics"
-    said = [pictures(features[:, ROWS:]), statistics(row[:, :STATISTICS])]
+    said = [pictures(features[:, STATISTICS_ROWS:]), statistics(row[:, :N_STATISTICS])]
     return keras.Model(features, layers.Average(name="mean_of_both")(said))

@@ -10,7 +10,7 @@ from made_nets import BANDS, spec, tiny_conformer
 
 pytest.importorskip("tensorflow")
 
-from batchemo.features.combined import STATISTICS, join
+from batchemo.features.combined import N_STATISTICS, combine
 from batchemo.training.export.onnx import onnx_bytes
 from batchemo.training.fit.scoring import keras_graph
 from batchemo.training.nets.logistic import LogisticRegression
@@ -72,17 +72,17 @@ def test_a_single_net_is_itself() -> None:
 
 def test_joint_features_are_told_apart_and_both_nets_say_as_much() -> None:
     random = np.random.default_rng(0)
-    numbers = (random.normal(size=shape) for shape in ((STATISTICS, 3), (3,)))
+    numbers = (random.normal(size=shape) for shape in ((N_STATISTICS, 3), (3,)))
     coefficients, bias = (of.astype(np.float32) for of in numbers)
-    plain = (np.zeros(STATISTICS, np.float32), np.ones(STATISTICS, np.float32))
+    plain = (np.zeros(N_STATISTICS, np.float32), np.ones(N_STATISTICS, np.float32))
     statistics = net_of(LogisticRegression(*plain, coefficients, bias, l2=0.1))
     pictures = tiny_conformer(spec(bands=64))
-    rows = random.normal(size=(2, STATISTICS)).astype(np.float32)
+    rows = random.normal(size=(2, N_STATISTICS)).astype(np.float32)
     seen = random.normal(size=(2, 50, 64)).astype(np.float32)
     apart = [keras_graph(pictures)(seen), keras_graph(statistics)(rows)]
 
     both = joined(pictures, statistics)
 
-    said = keras_graph(both)(join(rows, seen))
+    said = keras_graph(both)(combine(rows, seen))
     np.testing.assert_allclose(said, np.mean(apart, axis=0), atol=1e-4)
-    assert onnx_bytes(both, [join(rows, seen)])
+    assert onnx_bytes(both, [combine(rows, seen)])
