@@ -13,7 +13,7 @@ from batchemo.evaluation.markdown import (
 )
 from batchemo.evaluation.results import (
     FIGURES,
-    ON,
+    PROTOCOL_SUBJECTS,
     Evaluation,
     Figure,
     GroupFigures,
@@ -65,7 +65,7 @@ def accuracy_page(
         f"Made by `{command}`.\n",
         table(head, rows) + "\n",
         "## Beside the claims\n",
-        f"`leaky`: {ON['leaky'].removeprefix('LEAKY: ')}.\n",
+        f"`leaky`: {PROTOCOL_SUBJECTS['leaky'].removeprefix('LEAKY: ')}.\n",
         table(["system", *map(_leaky, ("accuracy", "macro_f1", "uar")), "claimed"], leaky) + "\n",
         "## How it was measured\n",
         *_protocols(subjects.values()),
@@ -83,16 +83,16 @@ def _by_subject(
 ) -> dict[str, ByProtocol]:
     """The systems in the order of the claims, then others; each one's protocols in order."""
     every = list(evaluations)
-    names = [*claims, *(one.about.subject for one in every if one.about.subject not in claims)]
+    names = [*claims, *(one.info.subject for one in every if one.info.subject not in claims)]
     return {
-        name: _by_protocol([one for one in every if one.about.subject == name])
+        name: _by_protocol([one for one in every if one.info.subject == name])
         for name in dict.fromkeys(names)
     }
 
 
 def _by_protocol(evaluations: Iterable[Evaluation]) -> ByProtocol:
-    found = {one.about.protocol: one for one in evaluations}
-    order = [*ON, *(name for name in found if name not in ON)]
+    found = {one.info.protocol: one for one in evaluations}
+    order = [*PROTOCOL_SUBJECTS, *(name for name in found if name not in PROTOCOL_SUBJECTS)]
     return {name: found[name] for name in order if name in found}
 
 
@@ -106,9 +106,9 @@ def _cell(found: ByProtocol, protocol: str, kind: str) -> str:
 def _protocols(subjects: Iterable[ByProtocol]) -> Iterator[str]:
     """What each protocol does, once."""
     told = {
-        name: one.about.protocol_description for found in subjects for name, one in found.items()
+        name: one.info.protocol_description for found in subjects for name, one in found.items()
     }
-    for name in sorted(told, key=[*ON, *told].index):
+    for name in sorted(told, key=[*PROTOCOL_SUBJECTS, *told].index):
         yield f"- `{name}`: {plain(told[name])}"
     yield ""
 
@@ -132,7 +132,7 @@ def _section(name: str, found: ByProtocol) -> Iterator[str]:
     if rows:
         yield "Accuracy by group:\n"
         yield table(head, rows) + "\n"
-    notes = dict.fromkeys(note for one in found.values() for note in one.about.notes)
+    notes = dict.fromkeys(note for one in found.values() for note in one.info.notes)
     if notes:
         yield "\n".join(f"- {plain(note)}" for note in notes) + "\n"
 
@@ -144,7 +144,7 @@ def _figures(found: ByProtocol) -> Iterator[list[str]]:
     }
     for kind in _TWO:
         known[f"{FIGURES[kind]}, grouped by speaker"] = [
-            one.grouped.figures[kind] if one.grouped else None for one in found.values()
+            one.speaker_adapted.figures[kind] if one.speaker_adapted else None for one in found.values()
         ]
     for told, figures in known.items():
         if any(figures):

@@ -32,7 +32,7 @@ def main() -> None:
     )
     write_evaluation(options.output, evaluation)
     table = conditions_table(evaluation)
-    page = f"# {evaluation.about.title}\n\n{evaluation.about.protocol_description}\n\n{table}\n"
+    page = f"# {evaluation.info.title}\n\n{evaluation.info.protocol_description}\n\n{table}\n"
     (options.output / "robustness.md").write_text(page, encoding="utf-8")
     print(page)
 

@@ -22,10 +22,10 @@ _NAMED = 3
 
 corpus_options = together(
     click.option(
-        "--names",
+        "--layout",
         metavar="LAYOUT",
-        help="Read all file names as those of this corpus: ravdess, crema-d, tess, savee, emodb, "
-        "emovo or nemo; by default whichever fits.",
+        help="How file names are built, as in the corpus of this name: ravdess, crema-d, tess, "
+        "savee, emodb, emovo or nemo; by default whichever fits.",
     ),
     click.option(
         "--only",
@@ -50,7 +50,7 @@ corpus_options = together(
 
 def corpus_words(values: dict[str, Any]) -> list[str]:
     """Write the options of `corpus_options` as on a command line."""
-    words = ["--names", values["names"]] if values["names"] else []
+    words = ["--layout", values["layout"]] if values["layout"] else []
     for option, name in (("--only", "only"), ("--label", "rename")):
         words += [word for value in values[name] for word in (option, value)]
     return words + (["--labels", values["labels"]] if values["labels"] else [])
@@ -63,7 +63,7 @@ def corpus_from(paths: Sequence[str], values: dict[str, Any]) -> Corpus:
     rename = dict(_renamed(text) for text in values.pop("rename"))
     return read_corpus(
         [Path(path) for path in paths],
-        names=values.pop("names"),
+        layout=values.pop("layout"),
         only=tuple(values.pop("only")),
         rename=rename,
         labels=split_words((values.pop("labels") or "",)),

@@ -62,7 +62,7 @@ def _detect(folder: Path, files: list[str]) -> Layout:
         counts = ", ".join(f"{count} as in {name}" for name, count in fitting.items())
         raise UsageError(
             f"{title} holds recordings of several corpora: {counts}. Give the folder of each by "
-            f"itself, or say which to read with --names {next(iter(fitting))}."
+            f"itself, or choose the one to read with --layout {next(iter(fitting))}."
         )
     shown = ", ".join(f"{name} ({layout.shown})" for name, layout in LAYOUTS.items())
     raise UsageError(

@@ -19,7 +19,7 @@ from batchemo.errors import UsageError
 def read_corpus(
     paths: Sequence[Path],
     *,
-    names: str | None = None,
+    layout: str | None = None,
     only: Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
     labels: Sequence[str] = (),
@@ -27,13 +27,13 @@ def read_corpus(
     """Read and hear labelled recordings.
 
     Each path is a manifest, a folder with a `manifest.csv`, or a folder of recordings whose names
-    tell all: by the layout that fits, or by the one that `names` says. `only` chooses among the
+    tell all: by the layout that fits, or by the one that `layout` names. `only` chooses among the
     corpora. `rename` maps labels to others, or to "" to leave their recordings out. `labels`
     are the classes that may occur, in place of `KNOWN`.
     """
     vocabulary = Vocabulary(labels, rename)
-    layout = _layout(names)
-    parts = [_read(path, layout, only) for path in paths]
+    chosen_layout = _layout(layout)
+    parts = [_read(path, chosen_layout, only) for path in paths]
     examples = sorted((one for part in parts for one in part.examples), key=_place)
     _check_corpora(examples, only)
     heard = deduplicate(relabel(examples, vocabulary))

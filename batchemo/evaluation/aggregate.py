@@ -12,7 +12,7 @@ import numpy as np
 from batchemo.bundles.speaker_adaptation import adapt, log_probabilities
 from batchemo.common.arrays import Float64
 from batchemo.evaluation import metrics
-from batchemo.evaluation.conditions import CONDITIONS, TOLD
+from batchemo.evaluation.conditions import CONDITION_DESCRIPTIONS, CONDITIONS
 from batchemo.evaluation.metrics import (
     COVERAGES,
     CoveragePoint,
@@ -180,8 +180,8 @@ def apart(
     predictions: Sequence[Prediction],
 ) -> tuple[list[Prediction], dict[str, list[Prediction]]]:
     """What was judged as it is, and what under each condition."""
-    plain = [one for one in predictions if one.copy not in CONDITIONS]
-    found = {name: [one for one in predictions if one.copy == name] for name in CONDITIONS}
+    plain = [one for one in predictions if one.variant not in CONDITIONS]
+    found = {name: [one for one in predictions if one.variant == name] for name in CONDITIONS}
     return plain, {name: changed for name, changed in found.items() if changed}
 
 
@@ -197,7 +197,7 @@ def of_conditions(
         changes = np.subtract(after, before).tolist()
         yield ConditionFigures(
             name,
-            TOLD[name],
+            CONDITION_DESCRIPTIONS[name],
             under.recordings,
             every.recordings - under.recordings,
             **figures_of(under, _CONDITION_FIGURES),

@@ -39,7 +39,7 @@ from batchemo.evaluation.results import (
 
 
 def evaluate(
-    predictions: Sequence[Prediction], labels: Sequence[str], *, about: EvaluationInfo
+    predictions: Sequence[Prediction], labels: Sequence[str], *, info: EvaluationInfo
 ) -> Evaluation:
     """All figures of what was judged; each emotion is one of the labels.
 
@@ -51,10 +51,10 @@ def evaluate(
     examples = {one.example for one in plain}
     names = known_figures(every)
     return Evaluation(
-        about=replace(about, options=to_plain(about.options)),
+        info=replace(info, options=to_plain(info.options)),
         labels=tuple(labels),
         recordings=len(examples),
-        prediction_count=len(plain),
+        predictions=len(plain),
         speakers=len({example.speaker for example in examples if example.speaker}),
         figures=figures_of(every, names),
         seeds=tuple(
@@ -66,15 +66,15 @@ def evaluate(
         confusion=_confusion(every),
         reliability=_reliability(every),
         coverage=coverage_curve(every),
-        grouped=_grouped(every, about),
+        speaker_adapted=_grouped(every, info),
         conditions=tuple(of_conditions(every, changed)),
         groups={name: tuple(_groups(every, name)) for name in GROUPINGS},
     )
 
 
-def _grouped(every: PredictionSet, about: EvaluationInfo) -> SpeakerAdapted | None:
+def _grouped(every: PredictionSet, info: EvaluationInfo) -> SpeakerAdapted | None:
     """Where speakers are known from training, their voices are too: then it would tell nothing."""
-    return grouped_by_speaker(every) if about.protocol == "speaker" else None
+    return grouped_by_speaker(every) if info.protocol == "speaker" else None
 
 
 def _of_fold(name: str, own: PredictionSet) -> FoldFigures:

@@ -24,7 +24,7 @@ _PITCHES = 110 * 2 ** (np.arange(24) / 12)
 _CHORDS = ((0, 4, 7), (0, 3, 7))
 
 
-def over_the_telephone(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
+def telephone(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
     """What a fixed line leaves: 300 to 3400 Hz, 8000 samples a second, eight bits each (G.711)."""
     import soxr
     from scipy.signal import butter, sosfilt
@@ -34,10 +34,10 @@ def over_the_telephone(signal: Float32, rate: int, random: np.random.Generator) 
     narrow = soxr.resample(signal / loudest, rate, 8000)
     narrow = sosfilt(butter(4, (300, 3400), "bandpass", fs=8000, output="sos"), narrow)
     sent = _through_mu_law(np.clip(narrow, -1, 1)) * loudest
-    return as_long_as(signal, soxr.resample(sent, 8000, rate))
+    return fit_length(signal, soxr.resample(sent, 8000, rate))
 
 
-def in_noise(decibels: float) -> Variant:
+def pink_noise(decibels: float) -> SignalTransform:
     """Pink noise, flat below 100 Hz, at so many decibels under the speech."""
 
     def hear(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
@@ -49,13 +49,13 @@ def in_noise(decibels: float) -> Variant:
     return hear
 
 
-def from_afar(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
+def quieter(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
     """A tenth of the amplitude, in steps of 16 bits."""
     quiet: Float32 = (np.rint(signal * np.float32(3276.8)) / 32768).astype(np.float32)
     return quiet
 
 
-def as_mp3(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
+def mp3(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
     """Coded as MP3, in mono at 44.1 kHz, and decoded again."""
     import soundfile
     import soxr
@@ -70,10 +70,10 @@ def as_mp3(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
     soundfile.write(coded, played, _MP3_RATE, format="MP3")
     coded.seek(0)
     decoded, _ = soundfile.read(coded, dtype="float32")
-    return as_long_as(signal, soxr.resample(decoded, _MP3_RATE, rate))
+    return fit_length(signal, soxr.resample(decoded, _MP3_RATE, rate))
 
 
-def over_music(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
+def background_music(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
     """A bed of plucked chords, one a second, 10 dB under the speech."""
     time = np.arange(rate) / rate
     bed = []
@@ -88,16 +88,16 @@ def over_music(signal: Float32, rate: int, random: np.random.Generator) -> Float
     return _below(signal, np.concatenate(bed)[: len(signal)], rate, 10)
 
 
-def like_a_child(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
+def raised_voice(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
     """Pitch and formants six semitones up, at the same tempo."""
     import soxr
     from librosa.effects import time_stretch
 
     higher = soxr.resample(signal, rate * _CHILD, rate)
-    return as_long_as(signal, time_stretch(higher, rate=1 / _CHILD))
+    return fit_length(signal, time_stretch(higher, rate=1 / _CHILD))
 
 
-def in_a_hall(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
+def reverberation(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
     """Echoes with as much energy as what comes straight, 60 dB lower after 0.6 s."""
     from scipy.signal import fftconvolve
 
@@ -105,23 +105,23 @@ def in_a_hall(signal: Float32, rate: int, random: np.random.Generator) -> Float3
     echoes = random.standard_normal(len(time)) * 10 ** (-3 * time / _HALL_SECONDS)
     echoes /= np.linalg.norm(echoes)
     echoes[0] = 1.0
-    return as_long_as(signal, fftconvolve(signal, echoes))
+    return fit_length(signal, fftconvolve(signal, echoes))
 
 
-CONDITIONS: Mapping[str, Variant] = {
-    "telephone": over_the_telephone,
-    "noise20": in_noise(20),
-    "noise10": in_noise(10),
-    "noise0": in_noise(0),
-    "level": from_afar,
-    "mp3": as_mp3,
-    "music": over_music,
-    "child": like_a_child,
-    "reverb": in_a_hall,
+CONDITIONS: Mapping[str, SignalTransform] = {
+    "telephone": telephone,
+    "noise20": pink_noise(20),
+    "noise10": pink_noise(10),
+    "noise0": pink_noise(0),
+    "level": quieter,
+    "mp3": mp3,
+    "music": background_music,
+    "child": raised_voice,
+    "reverb": reverberation,
 }
 """How recordings are heard otherwise, by name."""
 
-TOLD: Mapping[str, str] = {
+CONDITION_DESCRIPTIONS: Mapping[str, str] = {
     "telephone": "telephone band (300 to 3400 Hz, 8 kHz, μ-law)",
     "noise20": "pink noise, 20 dB under the speech",
     "noise10": "pink noise, 10 dB under the speech",
@@ -166,14 +166,14 @@ def _through_mu_law(narrow: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return decoded
 
 
-Variant: TypeAlias = Callable[[Float32, int, np.random.Generator], Float32]
+SignalTransform: TypeAlias = Callable[[Float32, int, np.random.Generator], Float32]
 """(signal, rate, random) → the signal as it might have been recorded otherwise."""
 
 
-def as_long_as(signal: Float32, changed: npt.NDArray[np.floating]) -> Float32:
+def fit_length(signal: Float32, changed: npt.NDArray[np.floating]) -> Float32:
     """What was made of a signal, cut or padded to its length.
 
-    >>> as_long_as(np.zeros(3, np.float32), np.ones(2)).tolist()
+    >>> fit_length(np.zeros(3, np.float32), np.ones(2)).tolist()
     [1.0, 1.0, 0.0]
     """
     whole = np.zeros(len(signal), np.float32)

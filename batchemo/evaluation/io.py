@@ -36,10 +36,10 @@ def csv_bytes(table: Table, evaluation: Evaluation) -> bytes:
     fields = [(name, pa.string()) for name in words]
     fields += [(name, pa.float64()) for name in table.numbers.split()]
     schema = pa.schema(fields)
-    about = evaluation.about
+    info = evaluation.info
     rows = [
         [to_text(cell) if isinstance(cell, str) else cell for cell in row]
-        for row in ((about.subject, about.protocol, *row) for row in table.rows(evaluation))
+        for row in ((info.subject, info.protocol, *row) for row in table.rows(evaluation))
     ]
     sink = io.BytesIO()
     writer = open_writer(sink, schema, kind=".csv")
@@ -54,8 +54,8 @@ def _figures(evaluation: Evaluation) -> Iterator[RecordingResult]:
     """Those of recordings judged alone, and those of each speaker's judged together."""
     for name, figure in evaluation.figures.items():
         yield (name, "alone", *_figure(figure))
-    if evaluation.grouped:
-        for name, figure in evaluation.grouped.figures.items():
+    if evaluation.speaker_adapted:
+        for name, figure in evaluation.speaker_adapted.figures.items():
             yield (name, "by speaker", *_figure(figure))
 
 
@@ -92,7 +92,7 @@ def _conditions(evaluation: Evaluation) -> Iterator[RecordingResult]:
     for one in evaluation.conditions:
         means = (figure.mean for figure in (one.uar, one.accuracy, one.ece))
         changes = one.change, one.change_spread_over_seeds
-        yield (one.name, one.told, one.recordings, one.without_speech, *means, *changes)
+        yield (one.name, one.description, one.recordings, one.without_speech, *means, *changes)
 
 
 TABLES: Mapping[str, Table] = {

@@ -12,7 +12,7 @@ from batchemo.evaluation.plots import PICTURES
 from batchemo.evaluation.results import (
     FIGURES,
     GROUPINGS,
-    ON,
+    PROTOCOL_SUBJECTS,
     UNKNOWN,
     Evaluation,
     Figure,
@@ -111,7 +111,7 @@ def conditions_table(evaluation: Evaluation) -> str:
     for one in evaluation.conditions:
         change, figures = f"{100 * one.change:+.1f}", [one.uar, one.accuracy, one.ece]
         rows.append(
-            _condition(one.told, one.recordings, f"{one.without_speech:,}", change, figures)
+            _condition(one.description, one.recordings, f"{one.without_speech:,}", change, figures)
         )
     return table(["", "recordings", "unheard", "UAR", "points", "accuracy", "ECE"], rows)
 
@@ -203,7 +203,7 @@ def _coverage(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _grouped(evaluation: Evaluation) -> Iterator[str]:
-    grouped = evaluation.grouped
+    grouped = evaluation.speaker_adapted
     if grouped is None:
         return
     yield "### Grouped by speaker\n"
@@ -247,10 +247,10 @@ def key_of(evaluation: Evaluation) -> str:
 
     A recipe's is called by its protocol, a finished model's by its protocol and what it heard.
     """
-    about = evaluation.about
-    if about.kind == "recipe":
-        return about.protocol
-    return "-".join([about.protocol, *sorted(about.corpora)])
+    info = evaluation.info
+    if info.kind == "recipe":
+        return info.protocol
+    return "-".join([info.protocol, *sorted(info.corpora)])
 
 
 def figures_for_card(
@@ -262,12 +262,12 @@ def figures_for_card(
     """
     found = _in_order(evaluations)
     rows = [_row(one, _where(one)) for one in found.values()]
-    rows += [_row(one, f"beside it, `{one.about.subject}`, {_where(one)}") for one in beside]
+    rows += [_row(one, f"beside it, `{one.info.subject}`, {_where(one)}") for one in beside]
     head = ["protocol", *(FIGURES[kind] for kind in _IN_TABLE)]
     told = (
         _chapter(name, one)
         for name, one in found.items()
-        if name == _HEADLINE or one.about.kind == "bundle"
+        if name == _HEADLINE or one.info.kind == "bundle"
     )
     return CardFigures(
         table(head, rows) + "\n",
@@ -285,7 +285,10 @@ def pictures_for_card(evaluations: Sequence[Evaluation]) -> dict[str, bytes]:
 def _in_order(evaluations: Sequence[Evaluation]) -> Mapping[str, Evaluation]:
     """The protocols in their order, then the finished model on corpora by name."""
     found = {key_of(one): one for one in evaluations}
-    order = [*(name for name in ON if name in found), *sorted(set(found) - set(ON))]
+    order = [
+        *(name for name in PROTOCOL_SUBJECTS if name in found),
+        *sorted(set(found) - set(PROTOCOL_SUBJECTS)),
+    ]
     return {name: found[name] for name in order}
 
 
@@ -294,18 +297,18 @@ def _row(one: Evaluation, told: str) -> list[str]:
 
 
 def _where(one: Evaluation) -> str:
-    told = f"`{one.about.protocol}`: {_on(one)}"
-    return told if one.about.kind == "recipe" else f"{_finished(one)}, {told}"
+    told = f"`{one.info.protocol}`: {_on(one)}"
+    return told if one.info.kind == "recipe" else f"{_finished(one)}, {told}"
 
 
 def _on(one: Evaluation) -> str:
-    return plain(ON.get(one.about.protocol, one.about.protocol))
+    return plain(PROTOCOL_SUBJECTS.get(one.info.protocol, one.info.protocol))
 
 
 def _finished(one: Evaluation) -> str:
     """What a finished model heard, and in which language."""
     languages = [of.name for of in one.groups["language"] if of.name != UNKNOWN]
-    heard = " and ".join(sorted(one.about.corpora)) or "recordings"
+    heard = " and ".join(sorted(one.info.corpora)) or "recordings"
     told = f"{heard} (language: {', '.join(languages)})" if languages else heard
     return f"the finished model on {plain(told)}"
 
@@ -322,9 +325,9 @@ def _facts(one: Evaluation) -> dict[str, Any]:
     """What of an evaluation stands in bundle.json."""
     whole = one.to_dict()
     return {
-        "on": ON.get(one.about.protocol, one.about.protocol),
-        "protocol": one.about.protocol_description,
-        "corpora": whole["about"]["corpora"],
+        "tested_on": PROTOCOL_SUBJECTS.get(one.info.protocol, one.info.protocol),
+        "protocol": one.info.protocol_description,
+        "corpora": whole["info"]["corpora"],
         "classes": whole["labels"],
         "seeds": len(one.seeds),
         "recordings": one.recordings,
@@ -333,6 +336,6 @@ def _facts(one: Evaluation) -> dict[str, Any]:
         "recall": {of.label: of.recall for of in one.classes},
         "groups": whole["groups"],
         "coverage": whole["coverage"],
-        "grouped": whole["grouped"],
+        "speaker_adapted": whole["speaker_adapted"],
         "conditions": whole["conditions"],
     }

@@ -60,7 +60,7 @@ def _draw(
         figure = Figure(figsize=size, dpi=120, layout="constrained")
         axes = figure.subplots()
         draw(figure, axes, evaluation)
-        axes.set_title(_wrapped(evaluation.about.title), fontsize=10, parse_math=False)
+        axes.set_title(_wrapped(evaluation.info.title), fontsize=10, parse_math=False)
         figure.savefig(picture, format="png", metadata={"Software": None})
     return picture.getvalue()
 

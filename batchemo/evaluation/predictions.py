@@ -20,7 +20,7 @@ class Prediction:
     """What the net of one fold and seed said of a recording; probabilities over the labels."""
 
     example: Example
-    copy: str
+    variant: str
     fold: str
     seed: int
     probabilities: tuple[float, ...]

@@ -85,7 +85,7 @@ def _must(good: bool, where: str, what: str) -> None:
         raise UsageError(f"{where} must be {what}")
 
 
-FORMAT = 2
+FORMAT = 3
 
 FIGURES: Mapping[str, str] = {
     "uar": "UAR",
@@ -102,11 +102,11 @@ FIGURES: Mapping[str, str] = {
 """The figures as they are called, the headline first. Those before calibration may be unknown;
 ECE by chance is what confidences that are right would have on so few recordings."""
 
-ON: Mapping[str, str] = {
-    "speaker": "on speakers that it never heard",
-    "random": "on other recordings of speakers that it knows",
+PROTOCOL_SUBJECTS: Mapping[str, str] = {
+    "speaker": "on speakers that are not in its training data",
+    "random": "on other recordings of speakers in its training data",
     "leaky": (
-        "LEAKY: copies of the same recordings lie on both sides; "
+        "LEAKY: copies of the same recordings are in the training data and in the test data; "
         "not a measure of accuracy on new speech"
     ),
 }
@@ -145,10 +145,12 @@ class EvaluationInfo:
     def title(self) -> str:
         """The heading of whatever shows these figures; it always names the protocol.
 
-        >>> About(subject="mfcc40", kind="recipe", protocol="random", protocol_told="").title
-        'mfcc40, protocol random — on other recordings of speakers that it knows'
+        >>> EvaluationInfo(
+        ...     subject="mfcc40", kind="recipe", protocol="speaker", protocol_description=""
+        ... ).title
+        'mfcc40, protocol speaker — on speakers that are not in its training data'
         """
-        told = ON.get(self.protocol)
+        told = PROTOCOL_SUBJECTS.get(self.protocol)
         name = f"{self.subject}, protocol {self.protocol}"
         return name if told is None else f"{name} — {told}"
 
@@ -232,7 +234,7 @@ class SpeakerAdapted:
     def title(self) -> str:
         """The heading of these figures, which is their protocol.
 
-        >>> Grouped(16, 60, {}).title
+        >>> SpeakerAdapted(16, 60, {}).title
         'grouped by speaker (16 to 60 recordings each, no labels)'
         """
         many = f"{self.fewest}" if self.fewest == self.most else f"{self.fewest} to {self.most}"
@@ -244,7 +246,7 @@ class ConditionFigures:
     """The same recordings heard otherwise: on the telephone, in noise."""
 
     name: str
-    told: str
+    description: str
     """What was done to the sound."""
     recordings: int
     without_speech: int
@@ -261,11 +263,11 @@ class ConditionFigures:
 class Evaluation:
     """All that is reported of a recipe or bundle under one protocol."""
 
-    about: EvaluationInfo
+    info: EvaluationInfo
     labels: tuple[str, ...]
     recordings: int
     """Different recordings; what was judged of one, its copies or by other seeds, counts once."""
-    prediction_count: int
+    predictions: int
     speakers: int
     figures: Mapping[str, Figure]
     seeds: tuple[SeedFigures, ...]
@@ -275,7 +277,7 @@ class Evaluation:
     reliability: tuple[Bin, ...]
     coverage: tuple[CoveragePoint, ...]
     """What is right of the most confident answers, from all to few."""
-    grouped: SpeakerAdapted | None
+    speaker_adapted: SpeakerAdapted | None
     """None where speakers are not known, or were heard too rarely."""
     conditions: tuple[ConditionFigures, ...]
     """How the same recordings fare when they are heard otherwise, where that was tried."""
@@ -283,7 +285,7 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON can hold it."""
-        return {"format": FORMAT, "title": self.about.title, **to_plain(self)}
+        return {"format": FORMAT, "title": self.info.title, **to_plain(self)}
 
     @classmethod
     def from_dict(cls, told: Mapping[str, Any]) -> Evaluation:
@@ -295,6 +297,6 @@ class Evaluation:
                 " of batchemo wrote it; evaluate again, finished trainings are kept"
             )
         found = from_plain(cls, rest, "the evaluation")
-        if told.get("title") != found.about.title:
+        if told.get("title") != found.info.title:
             raise UsageError("the evaluation's title does not fit what it is about")
         return found

@@ -62,8 +62,8 @@ def evaluate(batchemo: RowRange, folder: Path) -> RowRange:
     ("protocol", "folds", "title"),
     [
         ("speaker", [f"speakers-{n}" for n in range(1, 5)], "speaker — on speakers that it never"),
-        ("random", ["random"], "random — on other recordings of speakers that it knows"),
-        ("leaky", ["leaky"], "leaky — LEAKY: copies of the same recordings lie on both sides"),
+        ("random", ["random"], "random — on other recordings of speakers in its training data"),
+        ("leaky", ["leaky"], "leaky — LEAKY: copies of the same recordings are in the training data"),
     ],
 )
 def test_a_recipe_is_trained_and_every_output_names_the_protocol(
@@ -75,9 +75,9 @@ def test_a_recipe_is_trained_and_every_output_names_the_protocol(
 
     assert ran.code == 0, ran.err
     told = json.loads(ran.out)
-    assert (told["about"]["kind"], told["about"]["protocol"]) == ("recipe", protocol)
+    assert (told["info"]["kind"], told["info"]["protocol"]) == ("recipe", protocol)
     assert [fold["fold"] for fold in told["folds"]] == folds
-    assert told["about"]["options"]["epochs"] == 2
+    assert told["info"]["options"]["epochs"] == 2
     assert told == read_evaluation(tmp_path / "figures").to_dict()
     for table in ("figures", "classes", "confusion", "groups"):
         rows = list(csv.DictReader((tmp_path / "figures" / f"{table}.csv").open()))
@@ -129,10 +129,10 @@ def test_a_model_is_tested_on_speakers_that_it_never_heard_and_nothing_is_kept(
     ran = batchemo("evaluate", trained, ravdess, unrecognised, "--json", "-j", 1)
     assert ran.code == 0
     told = json.loads(ran.out)
-    assert told["about"]["kind"] == "bundle"
+    assert told["info"]["kind"] == "bundle"
     assert told["labels"] == list(EMOTIONS)
     assert told["recordings"] == 16
-    assert told["about"]["left_out"] == {"the model learnt from this recording": 32}
+    assert told["info"]["left_out"] == {"the model learnt from this recording": 32}
     assert list(tmp_path.iterdir()) == []
 
 
@@ -143,7 +143,7 @@ def test_a_model_is_judged_on_some_classes_only(
     told = json.loads(ran.out)
     assert told["labels"] == ["happy", "sad"]
     assert told["recordings"] == 4
-    assert sum(told["about"]["left_out"].values()) == 12
+    assert sum(told["info"]["left_out"].values()) == 12
 
 
 def test_what_is_tested_is_heard_otherwise_too(
@@ -199,8 +199,8 @@ def test_recordings_that_cannot_be_heard_are_counted_and_told_by_the_exit_code(
     assert ran.code == 3
     assert "03-01-04-01-01-02-05.wav (not_audio" in ran.err
     told = json.loads(ran.out)
-    assert told["about"]["left_out"] == {"too_short": 1}
-    assert "Recordings that could not be decoded: 1." in told["about"]["notes"]
+    assert told["info"]["left_out"] == {"too_short": 1}
+    assert "Recordings that could not be decoded: 1." in told["info"]["notes"]
 
 
 @pytest.mark.parametrize(
@@ -268,4 +268,4 @@ def test_a_model_that_does_not_tell_what_it_learnt_from_is_tested_with_a_warning
     ran = evaluate(tiny_bundle.path, unrecognised, "--json")
     assert ran.code == 0, ran.err
     told = json.loads(ran.out)
-    assert any("does not tell which recordings" in note for note in told["about"]["notes"])
+    assert any("does not tell which recordings" in note for note in told["info"]["notes"])

@@ -6,7 +6,7 @@ import io
 from dataclasses import replace
 
 import pytest
-from made_predictions import LABELS, about, an_evaluation, predictions, random_judgements
+from made_predictions import LABELS, make_evaluation, make_info, make_prediction, random_predictions
 
 from batchemo.cli.output.evaluation_report import show_evaluation
 from batchemo.evaluation import Evaluation, evaluate
@@ -20,7 +20,7 @@ def shown(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch, columns: int 
 
 
 SMALL = """\
-mfcc40, protocol random — on other recordings of speakers that it knows
+mfcc40, protocol random — on other recordings of speakers in its training data
 How random splits.
 4 recordings of 4 speakers, 1 fold, 1 seed
 2 recordings left out: too short
@@ -61,16 +61,16 @@ d                  1      1.000   1.000
 
 def test_a_small_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
     told = [("sad", "sad"), ("sad", "happy"), ("happy", "happy"), ("happy", "happy")]
-    every = [predictions(*pair, speaker=name) for pair, name in zip(told, "abcd", strict=True)]
-    what = replace(about("random"), left_out={"too short": 2}, notes=("a note",))
+    every = [make_prediction(*pair, speaker=name) for pair, name in zip(told, "abcd", strict=True)]
+    what = replace(make_info("random"), left_out={"too short": 2}, notes=("a note",))
 
-    text = shown(evaluate(every, LABELS, about=what), monkeypatch)
+    text = shown(evaluate(every, LABELS, info=what), monkeypatch)
 
     assert [line.rstrip() for line in text.splitlines()] == SMALL.splitlines()
 
 
 def test_what_leaks_says_so_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = " ".join(shown(an_evaluation("leaky"), monkeypatch).split()[:12])
+    first = " ".join(shown(make_evaluation("leaky"), monkeypatch).split()[:12])
 
     assert first.startswith("mfcc40, protocol leaky — LEAKY: copies of the same")
 
@@ -88,9 +88,9 @@ def test_no_line_is_wider_than_the_terminal_and_no_figure_cut(
 
 def everything() -> Evaluation:
     """With figures before calibration, by speaker, and on the telephone."""
-    every = [replace(one, uncalibrated=one.probabilities) for one in random_judgements(takes=6)]
+    every = [replace(one, uncalibrated=one.probabilities) for one in random_predictions(takes=6)]
     return evaluate(
-        [*every, *(replace(one, copy="telephone") for one in every)], LABELS, about=about()
+        [*every, *(replace(one, variant="telephone") for one in every)], LABELS, info=make_info()
     )
 
 
@@ -109,14 +109,14 @@ def test_a_matrix_that_does_not_fit_gives_way_to_the_worst_confusions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     labels = tuple(f"feeling {letter}" for letter in "abcdefghijkl")
-    many = evaluate(random_judgements(labels=labels), labels, about=about())
+    many = evaluate(random_predictions(labels=labels), labels, info=make_info())
 
     assert "most frequent confusions" in shown(many, monkeypatch, 60)
     assert "most frequent confusions" not in shown(many, monkeypatch, 120)
 
 
 def test_many_speakers_are_cut_short_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    many = evaluate(random_judgements(speakers=30), LABELS, about=about())
+    many = evaluate(random_predictions(speakers=30), LABELS, info=make_info())
 
     text = shown(many, monkeypatch)
 
@@ -125,10 +125,10 @@ def test_many_speakers_are_cut_short_and_counted(monkeypatch: pytest.MonkeyPatch
 
 def test_names_move_no_cursor_and_are_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
     labels = ("\x1b[2J", "[red]b[/]")
-    every = [predictions(label, label, labels=labels, speaker="[/]\n") for label in labels]
-    what = replace(about(subject="[bold]x\x07"), notes=("\x1b]0;title\x07",))
+    every = [make_prediction(label, label, labels=labels, speaker="[/]\n") for label in labels]
+    what = replace(make_info(subject="[bold]x\x07"), notes=("\x1b]0;title\x07",))
 
-    text = shown(evaluate(every, labels, about=what), monkeypatch)
+    text = shown(evaluate(every, labels, info=what), monkeypatch)
 
     assert not set(text) & {"\x1b", "\x07"}
     assert "[red]b[/]" in text

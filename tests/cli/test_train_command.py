@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from made_corpus import make_ravdess
-from made_predictions import about, random_judgements
+from made_predictions import make_info, random_predictions
 from terminal import in_a_terminal
 from voices import write_voice
 
@@ -235,11 +235,11 @@ def test_a_model_is_replaced_only_when_asked_and_nothing_else_ever(
 ) -> None:
     out = tmp_path / "mine"
     shutil.copytree(trained, out)
-    evaluation = evaluate(random_judgements(), ("sad", "happy", "angry"), about=about("leaky"))
+    evaluation = evaluate(random_predictions(), ("sad", "happy", "angry"), info=make_info("leaky"))
     write_evaluation(tmp_path / "leaky", evaluation)
     words = (ravdess, "-o", out, "--epochs", 3, "--seed", 1)
     words += ("--figures", tmp_path / "leaky" / "evaluation.json")
-    other = evaluate(random_judgements(), ("sad", "happy", "angry"), about=about(subject="ours"))
+    other = evaluate(random_predictions(), ("sad", "happy", "angry"), info=make_info(subject="ours"))
     write_evaluation(tmp_path / "other", other)
     words += ("--beside", tmp_path / "other")
 
@@ -333,7 +333,7 @@ def test_figures_of_another_recipe_stay_off_the_card(
     train: RowRange, ravdess: Path, tmp_path: Path
 ) -> None:
     evaluation = evaluate(
-        random_judgements(), ("sad", "happy", "angry"), about=about(subject="cnn1d")
+        random_predictions(), ("sad", "happy", "angry"), info=make_info(subject="cnn1d")
     )
     write_evaluation(tmp_path / "figures", evaluation)
     ran = train(ravdess, "-o", tmp_path / "mine", "--figures", tmp_path / "figures")

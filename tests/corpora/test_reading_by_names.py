@@ -157,10 +157,10 @@ def test_a_broken_table_of_genders_is_named(make_folder: Make) -> None:
 def test_several_corpora_in_one_folder_must_be_told_apart(make_folder: Make) -> None:
     folder = make_folder("r/03-01-01-01-01-01-01.wav", "t/OAF_back_angry.wav", "t/YAF_dog_sad.wav")
 
-    with pytest.raises(UsageError, match=r"1 as in ravdess, 2 as in tess.*--names ravdess"):
+    with pytest.raises(UsageError, match=r"1 as in ravdess, 2 as in tess.*--layout ravdess"):
         read_corpus([folder])
 
-    assert {one.corpus for one in read_corpus([folder], names="tess").examples} == {"tess"}
+    assert {one.corpus for one in read_corpus([folder], layout="tess").examples} == {"tess"}
     both = read_corpus([folder / "t", folder / "r"])
     assert [one.corpus for one in both.examples] == ["ravdess", "tess", "tess"]
     assert {
@@ -177,9 +177,9 @@ def test_names_that_are_not_those_asked_for_are_refused(make_folder: Make) -> No
     folder = make_folder("OAF_back_angry.wav")
 
     with pytest.raises(UsageError, match=r"has a name as in ravdess.*first is OAF_back_angry"):
-        read_corpus([folder], names="ravdess")
+        read_corpus([folder], layout="ravdess")
     with pytest.raises(UsageError, match=r"'iemocap' are not known; known are ravdess, crema-d"):
-        read_corpus([folder], names="iemocap")
+        read_corpus([folder], layout="iemocap")
 
 
 def test_a_folder_without_recordings_is_refused(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_the_names_of_real_corpora_tell_what_their_manifest_does() -> None:
     folder = Path(os.environ["BATCHEMO_CORPORA"])
     corpora = ("ravdess", "nemo", "emovo")
 
-    named = read_corpus([folder / name for name in corpora], names=None)
+    named = read_corpus([folder / name for name in corpora], layout=None)
 
     assert named == read_corpus([folder], only=corpora)
     assert not named.failures

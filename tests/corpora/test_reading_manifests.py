@@ -50,7 +50,7 @@ def test_a_folders_manifest_is_found_and_wins_over_its_names(make_manifest: Make
     folder = make_manifest("file,label", "03-01-01-01-01-01-01.wav,angry").parent
 
     assert read_corpus([folder]).labels == ("angry",)
-    assert read_corpus([folder], names="ravdess").labels == ("neutral",)
+    assert read_corpus([folder], layout="ravdess").labels == ("neutral",)
 
 
 def test_a_table_may_be_separated_by_tabs(make_manifest: Make) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from made_predictions import LABELS, about, an_evaluation, predictions, random_judgements
+from made_predictions import LABELS, make_evaluation, make_info, make_prediction, random_predictions
 
 from batchemo.evaluation import (
     CorpusCounts,
@@ -30,19 +30,19 @@ def other_corpora_share(corpus: str = "emovo", language: str = "it") -> Evaluati
     )
     every = [
         replace(one, example=replace(one.example, language=language))
-        for one in random_judgements(seeds=1, luck=3)
+        for one in random_predictions(seeds=1, luck=3)
     ]
-    return evaluate(every, LABELS, about=what)
+    return evaluate(every, LABELS, info=what)
 
 
 def whole() -> Evaluation:
     """An evaluation with everything that there can be."""
-    every = [replace(one, uncalibrated=one.probabilities) for one in random_judgements(takes=6)]
-    return evaluate([*every, *under("mp3", every[1:])], LABELS, about=about())
+    every = [replace(one, uncalibrated=one.probabilities) for one in random_predictions(takes=6)]
+    return evaluate([*every, *under("mp3", every[1:])], LABELS, info=make_info())
 
 
 def under(name: str, every: list[Prediction]) -> list[Prediction]:
-    return [replace(one, copy=name) for one in every]
+    return [replace(one, variant=name) for one in every]
 
 
 def section(text: str, title: str) -> str:
@@ -51,40 +51,42 @@ def section(text: str, title: str) -> str:
 
 
 def test_recipes_are_called_by_protocol_and_finished_models_by_what_they_heard() -> None:
-    assert key_of(an_evaluation("random")) == "random"
+    assert key_of(make_evaluation("random")) == "random"
     assert key_of(other_corpora_share()) == "speaker-emovo"
 
     card = figures_for_card(
-        [other_corpora_share("urdu", "ur"), other_corpora_share(), an_evaluation()]
+        [other_corpora_share("urdu", "ur"), other_corpora_share(), make_evaluation()]
     )
 
     assert list(card.figures) == ["speaker", "speaker-emovo", "speaker-urdu"]
     lines = card.table.splitlines()[2:]
-    assert lines[0].startswith("| `speaker`: on speakers that it never heard |")
+    assert lines[0].startswith("| `speaker`: on speakers that are not in its training data |")
     assert lines[1].startswith("| the finished model on emovo (language: it), `speaker`: on")
     titles = [line for line in card.chapters.splitlines() if line.startswith("## ")]
     assert titles == [
-        "## On speakers that it never heard",
-        "## The finished model on emovo (language: it), on speakers that it never heard",
-        "## The finished model on urdu (language: ur), on speakers that it never heard",
+        "## On speakers that are not in its training data",
+        "## The finished model on emovo (language: it), on speakers that are not in its training data",
+        "## The finished model on urdu (language: ur), on speakers that are not in its training data",
     ]
 
 
 def test_random_and_leaky_have_a_line_and_no_chapter() -> None:
-    card = figures_for_card([an_evaluation("random"), an_evaluation("leaky")])
+    card = figures_for_card([make_evaluation("random"), make_evaluation("leaky")])
 
     assert len(card.table.splitlines()) == 4
     assert card.chapters == ""
-    assert pictures_for_card([an_evaluation("random")]) == {}
+    assert pictures_for_card([make_evaluation("random")]) == {}
 
 
 def test_other_subjects_stand_beside_it_in_the_table_and_nowhere_else() -> None:
-    control = an_evaluation(subject="functionals", luck=2)
+    control = make_evaluation(subject="functionals", luck=2)
 
-    card = figures_for_card([an_evaluation()], [control])
+    card = figures_for_card([make_evaluation()], [control])
 
     *_, last = card.table.splitlines()
-    assert last.startswith("| beside it, `functionals`, `speaker`: on speakers that it never heard")
+    assert last.startswith(
+        "| beside it, `functionals`, `speaker`: on speakers that are not in its training data"
+    )
     assert f"{control.figures['uar'].mean:.3f}" in last
     assert list(card.figures) == ["speaker"]
     assert card.chapters.count("\n### By class") == 1
@@ -117,7 +119,7 @@ def test_a_chapter_tells_everything_that_was_measured() -> None:
 
 
 def test_a_chapter_leaves_out_what_was_not_measured() -> None:
-    found = evaluate([predictions("sad", "sad", speaker="")], LABELS, about=about())
+    found = evaluate([make_prediction("sad", "sad", speaker="")], LABELS, info=make_info())
 
     told = figures_for_card([found]).chapters
 
@@ -129,7 +131,7 @@ def test_a_chapter_leaves_out_what_was_not_measured() -> None:
 
 
 def test_the_headline_is_drawn_and_shown() -> None:
-    every = [other_corpora_share(), an_evaluation()]
+    every = [other_corpora_share(), make_evaluation()]
 
     pictures = pictures_for_card(every)
 
@@ -148,8 +150,11 @@ def test_bundle_json_gets_what_the_card_tells() -> None:
     assert facts["uar"]["mean"] == found.figures["uar"].mean
     assert facts["accuracy_at_80"]["mean"] == found.figures["accuracy_at_80"].mean
     assert facts["ece_uncalibrated"]["mean"] == found.figures["ece_uncalibrated"].mean
-    assert found.grouped
-    assert facts["grouped"]["figures"]["uar"]["mean"] == found.grouped.figures["uar"].mean
+    assert found.speaker_adapted
+    assert (
+        facts["speaker_adapted"]["figures"]["uar"]["mean"]
+        == found.speaker_adapted.figures["uar"].mean
+    )
     assert facts["conditions"][0]["name"] == "mp3"
     assert facts["groups"]["gender"][0]["name"] == "female"
 
@@ -157,11 +162,11 @@ def test_bundle_json_gets_what_the_card_tells() -> None:
 def test_no_name_is_taken_for_markup() -> None:
     labels = ("a|b", "<img src=x>")
     every = [
-        predictions(label, label, labels=labels, speaker=f"[x](y) {n}", gender="*")
+        make_prediction(label, label, labels=labels, speaker=f"[x](y) {n}", gender="*")
         for n, label in enumerate(labels)
     ]
 
-    told = figures_for_card([evaluate(every, labels, about=about())]).chapters
+    told = figures_for_card([evaluate(every, labels, info=make_info())]).chapters
 
     assert "| a\\|b | 1 | 1.000 |" in told
     assert "<img" not in told.replace("\\<", "")

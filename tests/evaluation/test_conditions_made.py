@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from voices import voice
 
-from batchemo.evaluation.conditions import CONDITIONS, TOLD
+from batchemo.evaluation.conditions import CONDITION_DESCRIPTIONS, CONDITIONS
 from batchemo.training.data.augment_audio import AUGMENTATIONS
 
 RATE = 16000
@@ -55,7 +55,7 @@ def test_a_condition_keeps_the_length_and_depends_on_nothing_but_the_draw(
 
 
 def test_every_condition_is_told_and_none_is_learnt_from() -> None:
-    assert list(TOLD) == list(CONDITIONS)
+    assert list(CONDITION_DESCRIPTIONS) == list(CONDITIONS)
     assert not set(CONDITIONS) & set(AUGMENTATIONS)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_predictions import LABELS, about, an_evaluation, predictions
+from made_predictions import LABELS, make_evaluation, make_info, make_prediction
 
 from batchemo.evaluation import evaluate
 from batchemo.evaluation.metrics import COVERAGES, accuracy_at, keep_most_confident
@@ -53,7 +53,7 @@ def test_the_order_of_answers_does_not_matter(every: list, random: Random) -> No
 
 
 def test_an_evaluation_tells_the_same_at_80_and_50_percent_as_its_curve() -> None:
-    found = an_evaluation()
+    found = make_evaluation()
     curve = {kept.coverage: kept.accuracy for kept in found.coverage}
 
     assert tuple(curve) == COVERAGES
@@ -64,11 +64,11 @@ def test_an_evaluation_tells_the_same_at_80_and_50_percent_as_its_curve() -> Non
 
 def test_each_fold_keeps_its_own_surest() -> None:
     # The nets of two folds differ in how sure they are: that must not decide who is kept.
-    sure = [predictions("sad", "sad", name=f"{n}.wav", sure=0.9) for n in range(2)]
-    unsure = [predictions("sad", "happy", name="c.wav", fold="2", sure=0.5)]
-    unsure += [predictions("sad", "sad", name="d.wav", fold="2", sure=0.6)]
+    sure = [make_prediction("sad", "sad", name=f"{n}.wav", sure=0.9) for n in range(2)]
+    unsure = [make_prediction("sad", "happy", name="c.wav", fold="2", sure=0.5)]
+    unsure += [make_prediction("sad", "sad", name="d.wav", fold="2", sure=0.6)]
 
-    found = evaluate([*sure, *unsure], LABELS, about=about())
+    found = evaluate([*sure, *unsure], LABELS, info=make_info())
 
     assert found.figures["accuracy"].mean == 0.75
     assert found.figures["accuracy_at_50"].mean == 1

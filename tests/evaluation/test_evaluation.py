@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_predictions import LABELS, about, an_evaluation, predictions, random_judgements
+from made_predictions import LABELS, make_evaluation, make_info, make_prediction, random_predictions
 
 from batchemo.errors import UsageError
 from batchemo.evaluation import (
@@ -18,7 +18,7 @@ from batchemo.evaluation import (
 )
 
 anything = st.builds(
-    predictions,
+    make_prediction,
     st.sampled_from(LABELS),
     st.sampled_from(LABELS),
     speaker=st.text(max_size=3),
@@ -32,10 +32,14 @@ anything = st.builds(
 
 def test_a_figure_is_the_mean_over_seeds_of_the_mean_over_folds() -> None:
     # Fold 1 has three recordings and fold 2 one: pooled, the first seed's accuracy would be 3/4.
-    ones = [predictions("sad", "sad", seed=s, name=f"{k}.wav") for s in (0, 1) for k in range(3)]
-    others = [predictions("sad", told, seed=s, fold="2") for s, told in ((0, "happy"), (1, "sad"))]
+    ones = [
+        make_prediction("sad", "sad", seed=s, name=f"{k}.wav") for s in (0, 1) for k in range(3)
+    ]
+    others = [
+        make_prediction("sad", told, seed=s, fold="2") for s, told in ((0, "happy"), (1, "sad"))
+    ]
 
-    found = evaluate(ones + others, LABELS, about=about())
+    found = evaluate(ones + others, LABELS, info=make_info())
 
     accuracy = found.figures["accuracy"]
     assert [of.figures["accuracy"] for of in found.seeds] == [0.5, 1.0]
@@ -49,19 +53,21 @@ def test_a_figure_is_the_mean_over_seeds_of_the_mean_over_folds() -> None:
 
 
 def test_one_seed_one_fold_and_two_speakers_have_no_spread_and_no_interval() -> None:
-    both = [predictions("sad", "sad"), predictions("happy", "sad", speaker="b")]
+    both = [make_prediction("sad", "sad"), make_prediction("happy", "sad", speaker="b")]
 
-    uar = evaluate(both, LABELS, about=about()).figures["uar"]
+    uar = evaluate(both, LABELS, info=make_info()).figures["uar"]
 
     assert (uar.mean, uar.spread_over_seeds, uar.spread_over_folds) == (0.5, None, None)
     assert uar.interval_over_speakers is None
 
 
 def test_speakers_that_are_not_known_give_no_interval() -> None:
-    named = [predictions("sad", "sad", speaker=name) for name in "abcd"]
+    named = [make_prediction("sad", "sad", speaker=name) for name in "abcd"]
 
-    known = evaluate(named, LABELS, about=about())
-    unknown = evaluate([*named, predictions("sad", "sad", speaker="")], LABELS, about=about())
+    known = evaluate(named, LABELS, info=make_info())
+    unknown = evaluate(
+        [*named, make_prediction("sad", "sad", speaker="")], LABELS, info=make_info()
+    )
 
     assert known.figures["uar"].interval_over_speakers == (1, 1)
     assert unknown.figures["uar"].interval_over_speakers is None
@@ -70,19 +76,23 @@ def test_speakers_that_are_not_known_give_no_interval() -> None:
 
 def test_copies_and_seeds_of_a_recording_count_as_one_recording() -> None:
     every = [
-        predictions("sad", "sad", seed=s, copy=c) for s in (0, 1) for c in ("original", "noise")
+        make_prediction("sad", "sad", seed=s, variant=c)
+        for s in (0, 1)
+        for c in ("original", "noise")
     ]
 
-    found = evaluate(every, LABELS, about=about())
+    found = evaluate(every, LABELS, info=make_info())
 
-    assert (found.recordings, found.prediction_count) == (1, 4)
+    assert (found.recordings, found.predictions) == (1, 4)
     assert found.classes[0].support == 2
     assert found.groups["gender"][0].recordings == 1
 
 
 def test_a_class_without_recordings_is_listed_without_figures() -> None:
     found = evaluate(
-        [predictions("sad", "angry"), predictions("happy", "happy")], LABELS, about=about()
+        [make_prediction("sad", "angry"), make_prediction("happy", "happy")],
+        LABELS,
+        info=make_info(),
     )
 
     assert [of.recall for of in found.classes] == [0, 1, None]
@@ -92,10 +102,10 @@ def test_a_class_without_recordings_is_listed_without_figures() -> None:
 
 
 def test_groups_part_what_was_judged() -> None:
-    women = [predictions("sad", "sad", speaker=name) for name in "ab"]
-    nobody = predictions("happy", "sad", speaker="", gender="")
+    women = [make_prediction("sad", "sad", speaker=name) for name in "ab"]
+    nobody = make_prediction("happy", "sad", speaker="", gender="")
 
-    groups = evaluate([*women, nobody], LABELS, about=about()).groups
+    groups = evaluate([*women, nobody], LABELS, info=make_info()).groups
 
     assert [(of.name, of.recordings, of.accuracy) for of in groups["gender"]] == [
         ("(unknown)", 1, 0),
@@ -106,33 +116,35 @@ def test_groups_part_what_was_judged() -> None:
 
 
 def test_the_order_of_judgements_does_not_matter() -> None:
-    every = random_judgements()
+    every = random_predictions()
 
-    assert evaluate(every, LABELS, about=about()) == evaluate(every[::-1], LABELS, about=about())
+    assert evaluate(every, LABELS, info=make_info()) == evaluate(
+        every[::-1], LABELS, info=make_info()
+    )
 
 
 def test_what_leaks_says_so() -> None:
-    title = about("leaky").title
+    title = make_info("leaky").title
 
-    assert "LEAKY: copies of the same recordings lie on both sides" in title
+    assert "LEAKY: copies of the same recordings are in the training data" in title
     assert "not a measure of accuracy on new speech" in title
-    assert "LEAKY" not in about("speaker").title
+    assert "LEAKY" not in make_info("speaker").title
 
 
 def test_nothing_judged_is_refused() -> None:
     with pytest.raises(UsageError, match="no recording was judged"):
-        evaluate([], LABELS, about=about())
+        evaluate([], LABELS, info=make_info())
 
 
 def test_an_emotion_that_is_no_label_is_refused() -> None:
     with pytest.raises(UsageError, match="bored: not among the labels sad, happy, angry"):
-        evaluate([predictions("bored", "sad")], LABELS, about=about())
+        evaluate([make_prediction("bored", "sad")], LABELS, info=make_info())
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(anything, min_size=1, max_size=8))
 def test_any_evaluation_is_read_back_equal_and_keeps_its_bounds(every: list) -> None:
-    found = evaluate(every, LABELS, about=about())
+    found = evaluate(every, LABELS, info=make_info())
 
     assert Evaluation.from_dict(json.loads(json.dumps(found.to_dict()))) == found
     for name, figure in found.figures.items():
@@ -153,10 +165,10 @@ def test_all_that_it_is_about_is_read_back() -> None:
         options={"copies": ("noise",), "rate": 1e-3, "folds": None},
     )
 
-    found = evaluate([predictions("sad", "sad")], LABELS, about=whole)
+    found = evaluate([make_prediction("sad", "sad")], LABELS, info=whole)
 
     assert Evaluation.from_dict(found.to_dict()) == found
-    assert found.about.options["copies"] == ["noise"]
+    assert found.info.options["copies"] == ["noise"]
 
 
 @pytest.mark.parametrize(
@@ -167,19 +179,19 @@ def test_all_that_it_is_about_is_read_back() -> None:
         ({"recordings": True}, r"evaluation\.recordings must be of type int"),
         ({"labels": "sad"}, r"evaluation\.labels must be a list"),
         ({"groups": []}, r"evaluation\.groups must be an object"),
-        ({"about": None}, r"evaluation\.about must be an object"),
-        ({"format": 1}, "format is 1, not 2: another version of batchemo wrote it"),
+        ({"info": None}, r"evaluation\.info must be an object"),
+        ({"format": 1}, "format is 1, not 3: another version of batchemo wrote it"),
         ({"title": "better"}, "title does not fit"),
     ],
 )
 def test_what_does_not_fit_is_refused(change: dict, told: str) -> None:
     with pytest.raises(UsageError, match=told):
-        Evaluation.from_dict({**an_evaluation().to_dict(), **change})
+        Evaluation.from_dict({**make_evaluation().to_dict(), **change})
 
 
 def test_a_kind_that_does_not_exist_is_refused() -> None:
-    told = an_evaluation().to_dict()
-    told["about"]["kind"] = "guess"
+    told = make_evaluation().to_dict()
+    told["info"]["kind"] = "guess"
 
     with pytest.raises(UsageError, match=r"about\.kind must be one of recipe, bundle"):
         Evaluation.from_dict(told)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_predictions import LABELS, about, an_evaluation, random_judgements
+from made_predictions import LABELS, make_evaluation, make_info, random_predictions
 
 from batchemo.errors import UsageError
 from batchemo.evaluation import evaluate, read_evaluation, write_evaluation
@@ -34,28 +34,28 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def test_all_files_are_there_and_nothing_else(tmp_path: Path) -> None:
-    written = write_evaluation(tmp_path / "new" / "folder", an_evaluation())
+    written = write_evaluation(tmp_path / "new" / "folder", make_evaluation())
 
     assert {path.name for path in written} == RECORDINGS
     assert {path.name for path in (tmp_path / "new" / "folder").iterdir()} == RECORDINGS
 
 
 def test_equal_evaluations_give_equal_bytes(tmp_path: Path) -> None:
-    first = write_evaluation(tmp_path / "1", an_evaluation())
-    second = write_evaluation(tmp_path / "2", an_evaluation())
+    first = write_evaluation(tmp_path / "1", make_evaluation())
+    second = write_evaluation(tmp_path / "2", make_evaluation())
 
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes(), one.name
 
 
 def test_an_evaluation_is_read_back_equal(tmp_path: Path) -> None:
-    write_evaluation(tmp_path, an_evaluation())
+    write_evaluation(tmp_path, make_evaluation())
 
-    assert read_evaluation(tmp_path) == an_evaluation()
+    assert read_evaluation(tmp_path) == make_evaluation()
 
 
 def test_tables_hold_the_figures_and_the_protocol(tmp_path: Path) -> None:
-    found = an_evaluation("leaky")
+    found = make_evaluation("leaky")
     write_evaluation(tmp_path, found)
 
     for name in ("figures", "classes", "confusion", "coverage", "groups"):
@@ -74,16 +74,16 @@ def test_tables_hold_the_figures_and_the_protocol(tmp_path: Path) -> None:
 
 
 def test_tables_tell_what_was_judged_by_speaker_and_under_conditions(tmp_path: Path) -> None:
-    every = random_judgements(takes=6)
+    every = random_predictions(takes=6)
     found = evaluate(
-        [*every, *(replace(one, copy="telephone") for one in every)], LABELS, about=about()
+        [*every, *(replace(one, variant="telephone") for one in every)], LABELS, info=make_info()
     )
     write_evaluation(tmp_path, found)
 
     figures = rows(tmp_path / "figures.csv")
     grouped = {row["figure"]: float(row["mean"]) for row in figures if row["judged"] != "alone"}
-    assert found.grouped
-    assert grouped == {name: figure.mean for name, figure in found.grouped.figures.items()}
+    assert found.speaker_adapted
+    assert grouped == {name: figure.mean for name, figure in found.speaker_adapted.figures.items()}
     [telephone] = rows(tmp_path / "conditions.csv")
     assert telephone["condition"] == "telephone"
     assert "3400 Hz" in telephone["told"]
@@ -92,7 +92,7 @@ def test_tables_tell_what_was_judged_by_speaker_and_under_conditions(tmp_path: P
 
 @pytest.mark.parametrize("name", ["confusion.png", "reliability.png", "coverage.png"])
 def test_pictures_are_png_of_a_size_to_look_at(tmp_path: Path, name: str) -> None:
-    write_evaluation(tmp_path, an_evaluation())
+    write_evaluation(tmp_path, make_evaluation())
     content = (tmp_path / name).read_bytes()
 
     assert content.startswith(b"\x89PNG\r\n\x1a\n")
@@ -102,15 +102,15 @@ def test_pictures_are_png_of_a_size_to_look_at(tmp_path: Path, name: str) -> Non
 
 
 def test_the_protocol_is_drawn_into_the_pictures(tmp_path: Path) -> None:
-    write_evaluation(tmp_path / "1", an_evaluation("speaker"))
-    write_evaluation(tmp_path / "2", an_evaluation("random"))
+    write_evaluation(tmp_path / "1", make_evaluation("speaker"))
+    write_evaluation(tmp_path / "2", make_evaluation("random"))
 
     for name in ("confusion.png", "reliability.png", "coverage.png"):
         assert (tmp_path / "1" / name).read_bytes() != (tmp_path / "2" / name).read_bytes()
 
 
 def test_hostile_labels_are_kept_apart_and_never_run(tmp_path: Path) -> None:
-    found = evaluate(random_judgements(labels=HOSTILE), HOSTILE, about=about(subject="@sum"))
+    found = evaluate(random_predictions(labels=HOSTILE), HOSTILE, info=make_info(subject="@sum"))
 
     write_evaluation(tmp_path, found)
 
@@ -121,10 +121,10 @@ def test_hostile_labels_are_kept_apart_and_never_run(tmp_path: Path) -> None:
 
 
 def test_an_older_evaluation_is_replaced(tmp_path: Path) -> None:
-    write_evaluation(tmp_path, an_evaluation(luck=1))
-    write_evaluation(tmp_path, an_evaluation())
+    write_evaluation(tmp_path, make_evaluation(luck=1))
+    write_evaluation(tmp_path, make_evaluation())
 
-    assert read_evaluation(tmp_path) == an_evaluation()
+    assert read_evaluation(tmp_path) == make_evaluation()
 
 
 @pytest.mark.parametrize(

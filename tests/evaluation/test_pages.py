@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from accuracy_page import accuracy_page
-from made_predictions import LABELS, about, an_evaluation, predictions
+from made_predictions import LABELS, make_evaluation, make_info, make_prediction
 
 from batchemo.evaluation import evaluate, figures_for_card
 
@@ -14,7 +14,7 @@ CLAIMS = {"cnn1d": "about 68 %", "mfcc40": "F1 > 80 %", "melattn": "83 %"}
 
 def page() -> str:
     every = [
-        an_evaluation(protocol, subject, luck)
+        make_evaluation(protocol, subject, luck)
         for luck, subject in enumerate(("mfcc40", "cnn1d"))
         for protocol in ("leaky", "random", "speaker")
     ]
@@ -28,7 +28,7 @@ def row(text: str, start: str) -> list[str]:
 
 def test_the_headline_is_the_speaker_column() -> None:
     told = row(page(), "[`mfcc40`](#mfcc40)")
-    uar = an_evaluation().figures["uar"]
+    uar = make_evaluation().figures["uar"]
     low, high = uar.interval_over_speakers or (0, 0)
 
     assert "| system | `speaker` UAR | `speaker` accuracy | `random` UAR |" in page()
@@ -56,7 +56,7 @@ def test_systems_come_in_the_order_of_the_claims_and_gaps_are_shown() -> None:
 
 def test_a_section_tells_recall_by_class_groups_and_how_much_was_heard() -> None:
     section = page().split("## mfcc40\n")[1].split("## melattn")[0]
-    recall = an_evaluation().classes[0].recall
+    recall = make_evaluation().classes[0].recall
 
     assert row(section, "recordings")[1:] == ["72", "72", "72"]
     assert row(section, "seeds")[1:] == ["2", "2", "2"]
@@ -74,11 +74,11 @@ def test_no_label_is_taken_for_markup() -> None:
     labels = ("a|b", "<img src=x>")
     found = evaluate(
         [
-            predictions("a|b", "a|b", labels=labels),
-            predictions("<img src=x>", "a|b", labels=labels),
+            make_prediction("a|b", "a|b", labels=labels),
+            make_prediction("<img src=x>", "a|b", labels=labels),
         ],
         labels,
-        about=about(),
+        info=make_info(),
     )
 
     told = accuracy_page([found], {}, command="true")
@@ -88,7 +88,7 @@ def test_no_label_is_taken_for_markup() -> None:
 
 
 def test_a_card_has_the_figures_side_by_side_with_the_headline_first() -> None:
-    every = [an_evaluation(protocol) for protocol in ("leaky", "speaker", "random")]
+    every = [make_evaluation(protocol) for protocol in ("leaky", "speaker", "random")]
 
     card = figures_for_card(every)
 
@@ -98,5 +98,5 @@ def test_a_card_has_the_figures_side_by_side_with_the_headline_first() -> None:
     assert list(card.figures) == ["speaker", "random", "leaky"]
     assert card.figures["speaker"]["uar"]["mean"] == every[1].figures["uar"].mean
     assert set(card.figures["leaky"]["recall"]) == set(LABELS)
-    assert "not a measure" in card.figures["leaky"]["on"]
+    assert "not a measure" in card.figures["leaky"]["tested_on"]
     assert json.loads(json.dumps(card.figures)) == card.figures

@@ -14,7 +14,7 @@ from batchemo.evaluation.predictions import Prediction
 LABELS = ("sad", "happy", "angry")
 
 
-def about(protocol: str = "speaker", subject: str = "mfcc40") -> EvaluationInfo:
+def make_info(protocol: str = "speaker", subject: str = "mfcc40") -> EvaluationInfo:
     return EvaluationInfo(
         subject=subject,
         kind="recipe",
@@ -23,7 +23,7 @@ def about(protocol: str = "speaker", subject: str = "mfcc40") -> EvaluationInfo:
     )
 
 
-def predictions(
+def make_prediction(
     emotion: str,
     told: str,
     *,
@@ -33,7 +33,7 @@ def predictions(
     sure: float = 1.0,
     labels: Sequence[str] = LABELS,
     name: str = "",
-    copy: str = "original",
+    variant: str = "original",
     gender: str = "female",
     uncalibrated: float | None = None,
 ) -> Prediction:
@@ -41,7 +41,7 @@ def predictions(
     path = Path(name or f"{speaker}-{emotion}.wav")
     example = Example(path, "made", speaker, gender, emotion, "normal")
     before = () if uncalibrated is None else _shares(told, uncalibrated, labels)
-    return Prediction(example, copy, fold, seed, _shares(told, sure, labels), before)
+    return Prediction(example, variant, fold, seed, _shares(told, sure, labels), before)
 
 
 def _shares(told: str, sure: float, labels: Sequence[str]) -> tuple[float, ...]:
@@ -49,7 +49,7 @@ def _shares(told: str, sure: float, labels: Sequence[str]) -> tuple[float, ...]:
     return tuple(sure if label == told else rest for label in labels)
 
 
-def random_judgements(
+def random_predictions(
     *,
     seeds: int = 2,
     speakers: int = 6,
@@ -60,7 +60,7 @@ def random_judgements(
     """Every speaker expresses every emotion so often; two in three are told right."""
     random = np.random.default_rng(luck)
     return [
-        predictions(
+        make_prediction(
             emotion,
             emotion if random.random() < 2 / 3 else str(random.choice(labels)),
             speaker=f"actor-{speaker}",
@@ -78,5 +78,7 @@ def random_judgements(
     ]
 
 
-def an_evaluation(protocol: str = "speaker", subject: str = "mfcc40", luck: int = 0) -> Evaluation:
-    return evaluate(random_judgements(luck=luck), LABELS, about=about(protocol, subject))
+def make_evaluation(
+    protocol: str = "speaker", subject: str = "mfcc40", luck: int = 0
+) -> Evaluation:
+    return evaluate(random_predictions(luck=luck), LABELS, info=make_info(protocol, subject))

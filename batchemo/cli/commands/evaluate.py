@@ -314,7 +314,7 @@ def _cache(work: Path | None) -> Iterator[Path]:
 def _some_failed(corpus: Corpus, evaluation: Evaluation) -> bool:
     from batchemo.audio import REASONS
 
-    return bool(corpus.failures) or not REASONS.keys().isdisjoint(evaluation.about.left_out)
+    return bool(corpus.failures) or not REASONS.keys().isdisjoint(evaluation.info.left_out)
 
 
 def _deliver(evaluation: Evaluation, run: _Run) -> None:

@@ -186,7 +186,7 @@ def _evaluations(files: Sequence[Path], name: str) -> tuple[Evaluation, ...]:
     found = {file: read_evaluation(file) for file in files}
     keys = set()
     for file, evaluation in found.items():
-        subject, key, shown = evaluation.about.subject, key_of(evaluation), for_display(str(file))
+        subject, key, shown = evaluation.info.subject, key_of(evaluation), for_display(str(file))
         if subject != name:
             raise UsageError(
                 f"--figures {shown}: is about {subject}, not {name}; --beside puts it on the card"

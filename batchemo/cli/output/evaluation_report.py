@@ -37,9 +37,9 @@ def show_evaluation(evaluation: Evaluation, stream: IO[str]) -> None:
     from rich.console import Console
 
     console = Console(file=stream, highlight=False)
-    about = evaluation.about
-    console.print(for_display(about.title), markup=False, style="bold")
-    console.print(for_display(about.protocol_description), markup=False)
+    info = evaluation.info
+    console.print(for_display(info.title), markup=False, style="bold")
+    console.print(for_display(info.protocol_description), markup=False)
     console.print(_measured(evaluation))
     for line in _remarks(evaluation):
         console.print(for_display(line), markup=False)
@@ -57,10 +57,10 @@ def _measured(evaluation: Evaluation) -> str:
 
 
 def _remarks(evaluation: Evaluation) -> Iterator[str]:
-    about = evaluation.about
-    for reason, count in about.left_out.items():
+    info = evaluation.info
+    for reason, count in info.left_out.items():
         yield f"{counted(count, 'recording')} left out: {reason}"
-    yield from about.notes
+    yield from info.notes
 
 
 def _tables(evaluation: Evaluation, console: Console) -> Iterator[tuple[str, Table]]:
@@ -77,8 +77,8 @@ def _tables(evaluation: Evaluation, console: Console) -> Iterator[tuple[str, Tab
     for grouping, groups in evaluation.groups.items():
         if len(groups) > 1:
             yield "", _groups(grouping, groups)
-    if evaluation.grouped:
-        yield evaluation.grouped.title, _figures(evaluation.grouped.figures, narrow)
+    if evaluation.speaker_adapted:
+        yield evaluation.speaker_adapted.title, _figures(evaluation.speaker_adapted.figures, narrow)
     if evaluation.conditions:
         yield "the same recordings heard otherwise", _conditions(evaluation, narrow)
 

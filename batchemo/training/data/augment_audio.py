@@ -8,7 +8,7 @@ import numpy as np
 
 from batchemo.common.arrays import Float32, Float64
 from batchemo.errors import UsageError
-from batchemo.evaluation.conditions import CONDITIONS, Variant, as_long_as
+from batchemo.evaluation.conditions import CONDITIONS, SignalTransform, fit_length
 
 _LINE_RATE = 8000
 
@@ -47,7 +47,7 @@ def over_a_line(signal: Float32, rate: int, random: np.random.Generator) -> Floa
     # Nothing is left of a signal that is shorter than one sample of the line.
     narrow = soxr.resample(np.pad(heard, (0, rate // 100)), rate, _LINE_RATE)
     steep = butter(random.integers(2, 6), [low, high], "bandpass", fs=_LINE_RATE, output="sos")
-    return as_long_as(signal, soxr.resample(sosfilt(steep, narrow), _LINE_RATE, rate))
+    return fit_length(signal, soxr.resample(sosfilt(steep, narrow), _LINE_RATE, rate))
 
 
 def in_noise(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
@@ -118,7 +118,7 @@ def stretch_and_shift(signal: Float32, rate: int, random: np.random.Generator) -
     return shift_pitch(stretch_time(signal, rate, random), rate, random)
 
 
-def faster(factor: float) -> Variant:
+def faster(factor: float) -> SignalTransform:
     """The recording played faster, or slower below 1: tempo and pitch change together.
 
     >>> faster(2.0)(np.zeros(1000, np.float32), 16000, np.random.default_rng(0)).shape
@@ -134,7 +134,7 @@ def faster(factor: float) -> Variant:
     return play
 
 
-def with_speed(elsewhere: Variant) -> Variant:
+def with_speed(elsewhere: SignalTransform) -> SignalTransform:
     """The recording somewhat faster or slower, and then as it might have been made elsewhere."""
 
     def play(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
@@ -143,7 +143,7 @@ def with_speed(elsewhere: Variant) -> Variant:
     return play
 
 
-AUGMENTATIONS: Mapping[str, Variant] = {
+AUGMENTATIONS: Mapping[str, SignalTransform] = {
     "noise": add_noise,
     "pitch": shift_pitch,
     "stretch": stretch_time,

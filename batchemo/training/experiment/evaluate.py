@@ -128,7 +128,7 @@ def evaluate_system(
             *notes,
             "Every recording was there twice, as in copies of RAVDESS that are shared.",
         )
-    about = EvaluationInfo(
+    info = EvaluationInfo(
         subject=experiment.system.name,
         kind="recipe",
         protocol=experiment.protocol,
@@ -138,7 +138,7 @@ def evaluate_system(
         notes=notes,
         options={**exam_options(experiment), TEMPERATURE: sitting.temperature},
     )
-    return evaluate(predictions, experiment.labels, about=about)
+    return evaluate(predictions, experiment.labels, info=info)
 
 
 def evaluate_bundle(
@@ -186,7 +186,7 @@ def evaluate_bundle(
             "The bundle does not tell which recordings it learnt from: some of these may be among"
             " them.",
         )
-    about = EvaluationInfo(
+    info = EvaluationInfo(
         subject=bundle.name,
         kind="bundle",
         protocol=protocol,
@@ -196,7 +196,7 @@ def evaluate_bundle(
         notes=notes,
         options={"model": f"{bundle.name}@{bundle.digest[:12]}", "classes": list(classes)},
     )
-    return evaluate(predictions, wanted, about=about)
+    return evaluate(predictions, wanted, info=info)
 
 
 def corpus_notes(corpus: Corpus) -> tuple[str, ...]:

@@ -175,9 +175,9 @@ def _temperature(trained: TrainedModel, delivery: PackageOptions) -> float:
     if trained.temperature is not None:
         return trained.temperature
     for evaluation in delivery.evaluations:
-        about = evaluation.about
-        told = about.options.get(TEMPERATURE)
-        if about.kind == "recipe" and about.protocol == "speaker" and isinstance(told, float):
+        info = evaluation.info
+        told = info.options.get(TEMPERATURE)
+        if info.kind == "recipe" and info.protocol == "speaker" and isinstance(told, float):
             return told
     return AS_IT_IS
 

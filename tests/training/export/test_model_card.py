@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from made_predictions import an_evaluation
+from made_predictions import make_evaluation
 
 from batchemo.evaluation import figures_for_card
 from batchemo.training.export.model_card import write_system_card
@@ -13,7 +13,7 @@ from batchemo.training.export.model_card import write_system_card
 CHOSEN = {"number": 4, "validation_uar": 0.5, "validation_accuracy": 0.6}
 
 
-def info(**training: Any) -> dict[str, Any]:
+def make_info(**training: Any) -> dict[str, Any]:
     return {
         "name": "mine",
         "description": "A net.",
@@ -32,7 +32,7 @@ def info(**training: Any) -> dict[str, Any]:
 
 
 def card(**training: Any) -> str:
-    return write_system_card(info(**training), figures_for_card([an_evaluation()]))
+    return write_system_card(make_info(**training), figures_for_card([make_evaluation()]))
 
 
 def test_it_says_what_it_is_and_what_it_is_not() -> None:
@@ -53,7 +53,7 @@ def test_figures_stand_with_their_protocol_before_the_use_and_in_full_after_it()
     assert titles == [
         "## How well it does",
         "## What the output is, and what it is not",
-        "## On speakers that it never heard",
+        "## On speakers that are not in its training data",
         "## Limits",
         "## How it was trained",
         "## Licence",
@@ -62,7 +62,7 @@ def test_figures_stand_with_their_protocol_before_the_use_and_in_full_after_it()
 
 
 def test_without_figures_it_says_so_and_how_to_get_some() -> None:
-    told = write_system_card(info(), figures_for_card([]))
+    told = write_system_card(make_info(), figures_for_card([]))
 
     assert "It was not evaluated: `batchemo evaluate` gives its figures" in told
     assert "UAR" not in told

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from made_items import LABELS, made_example, made_items
-from made_predictions import about, random_judgements
+from made_predictions import make_info, random_predictions
 
 from batchemo.bundles import load_bundle
 from batchemo.evaluation import Evaluation, evaluate
@@ -51,8 +51,8 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunContext, Split,
 
 def told(temperature: float | None, protocol: str = "speaker", kind: str = "recipe") -> Evaluation:
     """An evaluation that found this temperature."""
-    of = replace(about(protocol), kind=kind, options={TEMPERATURE: temperature})
-    return evaluate(random_judgements(seeds=1, takes=1, labels=LABELS), LABELS, about=of)
+    of = replace(make_info(protocol), kind=kind, options={TEMPERATURE: temperature})
+    return evaluate(random_predictions(seeds=1, takes=1, labels=LABELS), LABELS, info=of)
 
 
 def shipped_temperature(

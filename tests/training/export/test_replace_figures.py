@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from made_predictions import an_evaluation
+from made_predictions import make_evaluation
 
 from batchemo.bundles import Bundle, find_bundle, load_bundle
 from batchemo.evaluation import figures_for_card
@@ -22,7 +22,7 @@ def mine(tmp_path: Path) -> Bundle:
 
 
 def test_card_and_figures_change_and_nothing_else(mine: Bundle) -> None:
-    found = an_evaluation()
+    found = make_evaluation()
 
     changed = replace_figures(mine, [found])
 
@@ -40,11 +40,11 @@ def test_card_and_figures_change_and_nothing_else(mine: Bundle) -> None:
 
 
 def test_the_same_figures_make_the_same_bundle(mine: Bundle) -> None:
-    evaluations = [an_evaluation(), an_evaluation("random")]
+    evaluations = [make_evaluation(), make_evaluation("random")]
 
-    once = replace_figures(mine, evaluations, [an_evaluation(subject="functionals")])
-    again = replace_figures(once, evaluations, [an_evaluation(subject="functionals")])
+    once = replace_figures(mine, evaluations, [make_evaluation(subject="functionals")])
+    again = replace_figures(once, evaluations, [make_evaluation(subject="functionals")])
 
     assert again.digest == once.digest
     assert "beside it, `functionals`" in again.card
-    assert "on speakers that it never heard" in again.card
+    assert "on speakers that are not in its training data" in again.card
