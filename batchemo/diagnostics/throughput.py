@@ -22,8 +22,8 @@ from batchemo.diagnostics.doctor import write_made_voice
 from batchemo.errors import BatchemoError, UsageError
 from batchemo.features import extract
 from batchemo.inference.loaded import LoadedModel, load_model
-from batchemo.inference.settings import BATCH_SIZE, ModelSettings, PredictTask
-from batchemo.inference.task import lost_result, work
+from batchemo.inference.predict_task import PredictTask, lost_result, predict_chunk
+from batchemo.inference.settings import BATCH_SIZE, ModelSettings
 from batchemo.sources import Recording, SourceOptions, open_sources
 from batchemo.tables.rows import RecordingResult
 from batchemo.workers.dispatcher import FinishedChunk, run_chunks
@@ -115,7 +115,7 @@ def _items(tools: LoadedModel, recordings: Sequence[Recording]) -> Iterator[Floa
             with read_windows(recording.path, tools.window_config) as heard:
                 for window in heard:
                     if window.speech:
-                        yield extract(tools.recipe, window.samples, tools.window_config.window)
+                        yield extract(tools.feature_set, window.samples, tools.window_config.window)
         except Failure:
             continue
 
@@ -144,7 +144,7 @@ def measure(
     measured, clock = Measured(), _Clock(seconds)
     chunks = run_chunks(
         clock.chunks(recordings),
-        partial(work, PredictTask((settings,), TIMEOUT)),
+        partial(predict_chunk, PredictTask((settings,), TIMEOUT)),
         lost_result,
         workers=jobs,
         timeout=TIMEOUT,

@@ -1,12 +1,18 @@
-"""Features gathered by workers: small facts go to the parent, the numbers into files beside them.
+"""The computation of features of a chunk: from recordings to files of numbers.
 
-The features of a long recording are too many to send or to hold: they are written as they come,
-as raw float32, and read back piece by piece. All that is heavy is imported in the worker alone.
+The features of a long recording are too many to send to the parent or to hold in memory: the
+worker writes them to a file as they are computed, and returns only the path and the times of the
+windows. The files lie in the folder of the task:
+
+    <random name>.features    float32, in the machine's byte order: windows × frames × features
+
+The parent reads such a file piece by piece, and removes it. It imports this module without what is
+needed to decode audio.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -14,42 +20,43 @@ from typing import IO, TYPE_CHECKING
 from uuid import uuid4
 
 from batchemo.common.text import to_text
-from batchemo.common.timing import StageSeconds
+from batchemo.common.timing import StageSeconds, add_seconds
 from batchemo.sources import Recording
 from batchemo.workers import heartbeat
 from batchemo.workers.executor import ChunkResult
 
 if TYPE_CHECKING:
-    from batchemo.audio import Failure, Window, WindowConfig
+    from batchemo.audio import Window, WindowConfig
     from batchemo.features import FeatureSet
 
-ENDING = ".features"
+SPILL_SUFFIX = ".features"
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureTask:
-    """What to do with every chunk."""
+    """What to do with every chunk, the same for the whole run."""
 
-    recipe: FeatureSet
+    feature_set: FeatureSet
     window_config: WindowConfig
     folder: str
-    """Where the files of numbers go."""
+    """Where the files of features go."""
     timeout: float = 0.0
+    """Seconds for a recording; 0 for no limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingFeatures:
-    """The windows of a recording and the file that holds their features, or why there are none."""
+    """The windows of a recording and the file of their features, or why there are none."""
 
     root: str
     file: str
     row: int | None
-    """The row of the manifest that named the recording, if one did."""
+    """The index of the manifest's row that names the recording, if one does."""
     reason: str | None = None
     detail: str | None = None
     duration: float | None = None
     windows: tuple[tuple[float, float, bool], ...] = ()
-    """Start, end, and whether it sounds like speech."""
+    """Start, end, and whether there is speech."""
     path: str | None = None
 
     def discard(self) -> None:
@@ -58,105 +65,106 @@ class RecordingFeatures:
             Path(self.path).unlink()
 
 
-def gather(task: FeatureTask, recordings: Sequence[Recording]) -> ChunkResult[RecordingFeatures]:
-    """Compute the features of a chunk, in a worker."""
+def compute_features(
+    task: FeatureTask, recordings: Sequence[Recording]
+) -> ChunkResult[RecordingFeatures]:
+    """Compute the features of a chunk of recordings, in a worker."""
     stages: StageSeconds = {}
-    found = []
+    results = []
     for recording in recordings:
         with (
             heartbeat.monitored(recording, task.timeout) as touch,
-            _SpillWriter(task, stages) as basket,
+            _SpillWriter(task, stages) as writer,
         ):
-            found.append(_harvest(recording, task, basket, stages, touch))
-        if basket.broken is not None:
-            return ChunkResult(fatal=f"{task.folder}: {basket.broken.strerror}")
-    return ChunkResult(tuple(found), stages)
+            results.append(_recording_features(recording, task, writer, stages, touch))
+        if writer.error is not None:
+            return ChunkResult(fatal=f"{task.folder}: {writer.error.strerror}")
+    return ChunkResult(tuple(results), stages)
 
 
-@dataclass(slots=True)
-class _SpillWriter:
-    """The features of one recording, on their way into a file."""
-
-    task: FeatureTask
-    stages: StageSeconds
-    windows: list[tuple[float, float, bool]] = field(default_factory=list)
-    broken: OSError | None = None
-    """The file could not be written: that is no fault of the recording."""
-    path: Path = field(init=False)
-    _stream: IO[bytes] = field(init=False)
-
-    def __enter__(self) -> _SpillWriter:
-        self.path = Path(self.task.folder, uuid4().hex + ENDING)
-        self._stream = self.path.open("wb")
-        return self
-
-    def take(self, window: Window) -> None:
-        from batchemo.common.timing import add_seconds
-        from batchemo.features import extract
-
-        began = perf_counter()
-        array = extract(self.task.recipe, window.samples, self.task.window_config.window)
-        add_seconds(self.stages, "features", perf_counter() - began)
-        try:
-            self._stream.write(array.tobytes())
-        except OSError as error:
-            self.broken = error
-            raise
-        self.windows.append((window.start, window.end, window.speech))
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            self._stream.close()
-        except OSError as error:
-            self.broken = error
+def lost_result(recording: Recording, reason: str, detail: str) -> RecordingFeatures:
+    """Return the failed result of a recording whose features could not be computed."""
+    root, file = to_text(recording.root), to_text(recording.file)
+    return RecordingFeatures(root, file, recording.row, reason, detail)
 
 
-def _harvest(
+def in_chunk_order(
+    chunks: Iterable[tuple[int, tuple[RecordingFeatures, ...]]],
+) -> Iterator[RecordingFeatures]:
+    """Yield the results of chunks in the order of their numbers, which begin at 0.
+
+    >>> first, second = RecordingFeatures("/", "a", None), RecordingFeatures("/", "b", None)
+    >>> [result.file for result in in_chunk_order([(1, (second,)), (0, (first,))])]
+    ['a', 'b']
+    """
+    waiting: dict[int, tuple[RecordingFeatures, ...]] = {}
+    next_number = 0
+    for number, results in chunks:
+        waiting[number] = results
+        while next_number in waiting:
+            yield from waiting.pop(next_number)
+            next_number += 1
+
+
+def _recording_features(
     recording: Recording,
     task: FeatureTask,
-    basket: _SpillWriter,
+    writer: _SpillWriter,
     stages: StageSeconds,
     touch: heartbeat.Touch,
 ) -> RecordingFeatures:
-    from batchemo.inference.predict import hear
+    from batchemo.inference.predict import read_recording
 
-    info, failure = hear(recording, [task.window_config], basket.take, stages=stages, touch=touch)
+    info, failure = read_recording(
+        recording, [task.window_config], writer.add, stages=stages, touch=touch
+    )
     if failure is not None:
-        basket.path.unlink()
-        return _failed(recording, failure)
+        writer.path.unlink()
+        return lost_result(recording, failure.reason, failure.detail)
     return RecordingFeatures(
         to_text(recording.root),
         to_text(recording.file),
         recording.row,
         duration=info.duration,
-        windows=tuple(basket.windows),
-        path=str(basket.path),
+        windows=tuple(writer.windows),
+        path=str(writer.path),
     )
 
 
-def _failed(recording: Recording, failure: Failure) -> RecordingFeatures:
-    return lost_result(recording, failure.reason, failure.detail)
+@dataclass(slots=True)
+class _SpillWriter:
+    """Computes the features of one recording and writes them to a file."""
 
+    task: FeatureTask
+    stages: StageSeconds
+    windows: list[tuple[float, float, bool]] = field(default_factory=list)
+    error: OSError | None = None
+    """Why the file could not be written. It ends the run: the recording is not at fault."""
+    path: Path = field(init=False)
+    _stream: IO[bytes] = field(init=False)
 
-def lost_result(recording: Recording, reason: str, detail: str) -> RecordingFeatures:
-    """Make the harvest of a recording that gives none."""
-    root, file = to_text(recording.root), to_text(recording.file)
-    return RecordingFeatures(root, file, recording.row, reason, detail)
+    def __enter__(self) -> _SpillWriter:
+        self.path = Path(self.task.folder, uuid4().hex + SPILL_SUFFIX)
+        self._stream = self.path.open("wb")
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._stream.close()
+        except OSError as error:
+            self.error = error
 
-def in_order(
-    chunks: Iterator[tuple[int, tuple[RecordingFeatures, ...]]],
-) -> Iterator[RecordingFeatures]:
-    """Put finished chunks, numbered from 0, in order.
+    def add(self, window: Window) -> None:
+        """Compute the features of a window and append them to the file."""
+        from batchemo.features import extract
 
-    >>> one, two = Harvest("/", "a", None), Harvest("/", "b", None)
-    >>> [harvest.file for harvest in in_order(iter([(1, (two,)), (0, (one,))]))]
-    ['a', 'b']
-    """
-    waiting: dict[int, tuple[RecordingFeatures, ...]] = {}
-    following = 0
-    for number, harvests in chunks:
-        waiting[number] = harvests
-        while following in waiting:
-            yield from waiting.pop(following)
-            following += 1
+        began = perf_counter()
+        array = extract(self.task.feature_set, window.samples, self.task.window_config.window)
+        add_seconds(self.stages, "features", perf_counter() - began)
+        try:
+            self._stream.write(array.tobytes())
+        except OSError as error:
+            # `read_recording` makes a failed row of any error; `self.error` is what is acted on.
+            self.error = error
+            raise
+        self.windows.append((window.start, window.end, window.speech))

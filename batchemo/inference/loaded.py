@@ -1,4 +1,4 @@
-"""What a worker needs to run models: loaded once, and sorted so that shared work is done once."""
+"""The models of a run, loaded in a worker, and the windows and features that they share."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model and all that follows from it."""
+    """A model that is ready to run, with its features and windows as the settings ask for."""
 
     bundle: Bundle
-    recipe: FeatureSet
+    feature_set: FeatureSet
     classifier: Classifier
     window_config: WindowConfig
     batch_size: int
 
-    def order_of(self, labels: Sequence[str]) -> list[int]:
-        """Tell where the probabilities of these labels stand in what the model gives."""
+    def label_indices(self, labels: Sequence[str]) -> list[int]:
+        """Return the index of each of these labels in the model's own order."""
         return [self.bundle.labels.index(label) for label in labels]
 
 
@@ -35,32 +35,45 @@ def load_model(settings: ModelSettings) -> LoadedModel:
     from batchemo.bundles import load_bundle, open_classifier
 
     bundle = load_bundle(settings.model)
-    recipe = FeatureSet.from_dict(bundle.recipe)
+    feature_set = FeatureSet.from_dict(bundle.recipe)
     window = settings.window or bundle.window
+    # A window that is shorter than the model's hop would leave gaps between windows.
     hop = settings.hop or min(bundle.hop, window)
-    classifier = open_classifier(bundle, backend=settings.backend, batch_size=settings.batch_size)
-    window_config = WindowConfig(rate=recipe.rate, window=window, hop=hop, channel=settings.channel)
-    return LoadedModel(bundle, recipe, classifier, window_config, settings.batch_size)
+    return LoadedModel(
+        bundle=bundle,
+        feature_set=feature_set,
+        classifier=open_classifier(
+            bundle, backend=settings.backend, batch_size=settings.batch_size
+        ),
+        window_config=WindowConfig(
+            rate=feature_set.rate, window=window, hop=hop, channel=settings.channel
+        ),
+        batch_size=settings.batch_size,
+    )
 
 
+# A worker process lasts for one run, which has one tuple of settings; one more is kept so that
+# code in one process may compare two runs without loading models at every chunk.
 @lru_cache(maxsize=2)
 def cached_models(settings: tuple[ModelSettings, ...]) -> tuple[LoadedModel, ...]:
-    """Load the models of a run, or give them as they were loaded for the chunk before."""
+    """Load the models of a run, or return those that were loaded for the chunk before."""
     return tuple(map(load_model, settings))
 
 
 @dataclass(frozen=True, slots=True)
 class SharedWindows:
-    """Windows that some models want, and the features of them, each with its models' places."""
+    """Windows that several models share, and the feature sets that are computed of them."""
 
     window_config: WindowConfig
-    recipes: dict[FeatureSet, list[int]]
+    models_by_feature_set: dict[FeatureSet, list[int]]
+    """The indices of the models that take a feature set."""
 
 
-def shared_windows(several: Sequence[LoadedModel]) -> list[SharedWindows]:
-    """Bring together what models share: windows are cut once, features of them computed once."""
-    wishes: dict[WindowConfig, SharedWindows] = {}
-    for place, tools in enumerate(several):
-        wish = wishes.setdefault(tools.window_config, SharedWindows(tools.window_config, {}))
-        wish.recipes.setdefault(tools.recipe, []).append(place)
-    return list(wishes.values())
+def shared_windows(models: Sequence[LoadedModel]) -> list[SharedWindows]:
+    """Group models by their windows and feature sets, so that each is computed once."""
+    groups: dict[WindowConfig, SharedWindows] = {}
+    for index, model in enumerate(models):
+        config = model.window_config
+        group = groups.setdefault(config, SharedWindows(config, {}))
+        group.models_by_feature_set.setdefault(model.feature_set, []).append(index)
+    return list(groups.values())

@@ -1,4 +1,4 @@
-"""The models of a run: one, or several that hear the same recordings in one pass."""
+"""The models of a run: one, or several that analyse the same recordings in one pass."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelSet:
-    """Models that can hear together, and each one's settings."""
+    """Verified models with the same labels, and the settings of each."""
 
     bundles: tuple[Bundle, ...]
     settings: tuple[ModelSettings, ...]
@@ -39,15 +39,15 @@ class ModelSet:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What several models are called in the tables; a single one needs no name there."""
+        """The names of several models, for their columns; empty for one, which has none."""
         return tuple(bundle.name for bundle in self.bundles) if len(self.bundles) > 1 else ()
 
     @property
     def model(self) -> str:
-        """What stands in the files table's column `model`: rows that share it are comparable."""
+        """The value of the column `model`: rows that share it can be compared."""
         return " + ".join(map(model_id, self.bundles, self.settings))
 
-    def shape(
+    def output_schema(
         self,
         postprocess: PostprocessSettings,
         sources: SourceOptions,
@@ -55,55 +55,63 @@ class ModelSet:
         *,
         segments: bool = False,
     ) -> OutputSchema:
-        """Give the shape of the tables; refuse an interpretation that these labels cannot have."""
+        """Return the columns of the tables; refuse settings that do not go with these labels."""
         postprocess.check_labels(self.bundles[0].name, self.labels)
-        provenance = run_provenance(self.bundles, self.settings, sources, postprocess)
         return OutputSchema(
-            self.labels, manifest, segments, provenance, None, self.names, postprocess
+            self.labels,
+            manifest,
+            segments,
+            run_provenance(self.bundles, self.settings, sources, postprocess),
+            models=self.names,
+            postprocess=postprocess,
         )
 
 
 def load_model_set(settings: Sequence[ModelSettings]) -> ModelSet:
-    """Load and verify all models, and refuse those that cannot hear together."""
+    """Load and verify all models, and refuse those that cannot share a table."""
     if not settings:
         raise UsageError("no model is named: name one, or leave --model out for the default one")
     bundles = tuple(load_bundle(each.model) for each in settings)
     for bundle, each in zip(bundles, settings, strict=True):
         check_windows(bundle, each)
-    for one, other in combinations(bundles, 2):
-        _check_pair(one, other)
+    for first, second in combinations(bundles, 2):
+        _check_pair(first, second)
     model_set = ModelSet(bundles, tuple(map(without_defaults, bundles, settings)))
     _check_columns(model_set)
     return model_set
 
 
-def _check_pair(one: Bundle, other: Bundle) -> None:
-    if one.digest == other.digest:
-        raise UsageError(f"--model {one.name}: this model is named twice; once is enough")
-    if one.name == other.name:
+def _check_pair(first: Bundle, second: Bundle) -> None:
+    if first.digest == second.digest:
+        raise UsageError(f"--model {first.name}: this model is named twice; once is enough")
+    if first.name == second.name:
         raise UsageError(
-            f"two models are called {one.name}: {one.path} and {other.path}. Columns are named "
-            "after models: give one of them another name, in its bundle.json"
+            f"two models are called {first.name}: {first.path} and {second.path}. Columns are "
+            "named after models: give one of them another name, in its bundle.json"
         )
-    if set(one.labels) != set(other.labels):
-        differ = filter(None, (_beyond(one, other), _beyond(other, one)))
+    if set(first.labels) != set(second.labels):
+        differences = filter(None, (_additional(first, second), _additional(second, first)))
         raise UsageError(
-            f"models that hear together need the same labels, and {', '.join(differ)}. Scan with "
+            f"models in one scan need the same labels, and {', '.join(differences)}. Scan with "
             "each of them alone"
         )
 
 
-def _beyond(one: Bundle, other: Bundle) -> str:
-    more = [label for label in one.labels if label not in other.labels]
-    return f"{one.name} has {', '.join(more)} where {other.name} has not" if more else ""
+def _additional(first: Bundle, second: Bundle) -> str:
+    labels = [label for label in first.labels if label not in second.labels]
+    return f"{first.name} has {', '.join(labels)} where {second.name} has not" if labels else ""
 
 
 def _check_columns(model_set: ModelSet) -> None:
-    """Refuse names that would give two columns one name, as model b and the labels a and a_b do."""
+    """Refuse names that would give two columns one name.
+
+    A model `b` with the label `a` and a model with the label `a_b` both have a column `p_a_b`.
+    """
     counts = Counter(name for name, _ in recordings_columns(model_set.labels, model_set.names))
-    twice = [name for name, count in counts.items() if count > 1]
-    if twice:
+    duplicates = [name for name, count in counts.items() if count > 1]
+    if duplicates:
         raise UsageError(
-            f"with the models {', '.join(model_set.names)} two columns would be called {twice[0]}: "
-            "give a model another name, in its bundle.json, or scan with each of them alone"
+            f"with the models {', '.join(model_set.names)} two columns would be called "
+            f"{duplicates[0]}: give a model another name, in its bundle.json, or scan with each of "
+            "them alone"
         )

@@ -1,4 +1,4 @@
-"""The columns of a run's tables: the model's, the manifest's, and those of an earlier table."""
+"""The columns of a run's tables: ours, the manifest's, and those of the previous table."""
 
 from __future__ import annotations
 
@@ -18,63 +18,69 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OutputSchema:
-    """What is known of the tables before their rows are."""
+    """The columns of the tables of a run, known before any row is."""
 
     labels: tuple[str, ...]
     manifest: pa.Table | None
     segments: bool
+    """Whether rows carry their windows, for a segments table."""
     provenance: dict[str, Any]
-    """How the run was made, for the metadata."""
-    kept: pa.Schema | None = None
-    """Columns that only the earlier table has."""
+    """How the run was made, for the metadata of the tables."""
+    previous_columns: pa.Schema | None = None
+    """Columns that only the previous table has; its rows keep them in an update."""
     models: tuple[str, ...] = ()
-    """The names of several models; a single one has no columns of its own."""
+    """The names of several models; a single model has no columns of its own."""
     postprocess: PostprocessSettings = NO_POSTPROCESSING
 
     @property
     def reserved(self) -> frozenset[str]:
-        """The names of our own columns."""
+        """The names of our own columns; a manifest's column of such a name is renamed."""
         return reserved_columns(self.labels, self.models, self.postprocess.optional)
 
     @property
     def extras(self) -> list[pa.Field]:
         """The columns after our own."""
         manifest = [] if self.manifest is None else list(self.manifest.schema)
-        return manifest + ([] if self.kept is None else list(self.kept))
+        return manifest + ([] if self.previous_columns is None else list(self.previous_columns))
 
-    def part(self) -> pa.Schema:
-        """Give the schema of a part."""
+    def chunk_schema(self) -> pa.Schema:
+        """Return the schema of a file of the chunk store."""
         return chunk_schema(self.labels, segments=self.segments, models=self.models)
 
-    def raw(self) -> pa.Schema:
-        """Give the schema of the rows of parts with the columns after our own."""
+    def rows_with_extras_schema(self) -> pa.Schema:
+        """Return the schema of rows from the chunk store followed by the columns of `extras`."""
         import pyarrow as pa
 
-        return pa.schema([*self.part(), *self.extras])
+        return pa.schema([*self.chunk_schema(), *self.extras])
 
-    def files(self) -> pa.Schema:
-        """Give the files table's schema."""
+    def recordings_schema(self) -> pa.Schema:
+        """Return the schema of the recordings table."""
         import pyarrow as pa
 
         extras, optional = pa.schema(self.extras), self.postprocess.optional
         schema = recordings_schema(self.labels, extras, models=self.models, optional=optional)
         return with_provenance(schema, self.provenance)
 
-    def windows(self) -> pa.Schema:
-        """Give the segments table's schema."""
+    def recordings_with_segments_schema(self) -> pa.Schema:
+        """Return the schema of recordings rows that still carry their windows, if they do.
+
+        The segments table is written from the same rows as the recordings table, which then drops
+        this last column.
+        """
+        schema = self.recordings_schema()
+        return schema.append(self.chunk_schema().field("segments")) if self.segments else schema
+
+    def segments_schema(self) -> pa.Schema:
+        """Return the schema of the segments table."""
         dimensions = self.postprocess.dimensions
-        schema = segments_schema(self.labels, several_models=bool(self.models), dimensions=dimensions)
+        several_models = bool(self.models)
+        schema = segments_schema(self.labels, several_models=several_models, dimensions=dimensions)
         return with_provenance(schema, self.provenance)
 
-    def whole(self) -> pa.Schema:
-        """Give the schema of a files table whose rows still carry their windows."""
-        schema = self.files()
-        return schema.append(self.part().field("segments")) if self.segments else schema
-
     def check(self, group_by: str | None, output: Path | None) -> None:
-        """Refuse what the tables could not hold in the end, before any work is done."""
+        """Refuse columns that could not be written or grouped by, before any work is done."""
         if output is None or table_format(output) == ".csv":
-            csv_schema(self.files())
+            csv_schema(self.recordings_schema())
         for field in self.extras:
             if field.name == group_by and not is_flat(field.type):
                 raise UsageError(f"cannot group by {group_by}: the column holds {field.type}")
@@ -83,7 +89,7 @@ class OutputSchema:
 
 
 def is_flat(kind: pa.DataType) -> bool:
-    """Tell whether a column of this type holds plain values: no lists, structs or bytes."""
+    """Return whether a column of this type holds plain values: no lists, structs or bytes."""
     import pyarrow as pa
 
     binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)

@@ -1,4 +1,8 @@
-"""From what models predict to rows of the tables: speaker adaptation, derived columns."""
+"""From the rows that workers return to the rows of the tables.
+
+Two steps: the models' probabilities are adapted to each speaker, where that is asked for, and the
+derived columns (label, confidence, margin, agreement, dimensions) are appended.
+"""
 
 from __future__ import annotations
 
@@ -29,146 +33,150 @@ from batchemo.tables.write import conform, rechunk
 if TYPE_CHECKING:
     import pyarrow as pa
 
+RowSource = Callable[[], Iterable["pa.RecordBatch"]]
+"""Returns the rows from the chunk store with the columns of `OutputSchema.extras`; every call
+starts from the first row again."""
 
-Name = tuple[str, str, str]
-"""The model, the root where the name comes from a path, and the speaker's name.
+SpeakerKey = tuple[str, str, str]
+"""The model, the root where the speaker is a part of the path, and the speaker's name.
 
-Rows of another model lean otherwise, and folders of one name below two roots are two speakers.
+Each model has its own bias towards a speaker, so rows of different models are never averaged; and
+folders of one name below two roots are two speakers.
 """
 
 
-class SpeakerAdapter:
-    """What the models tend to say of each speaker; `by` is what names a row's speaker."""
-
-    def __init__(self, by: str, labels: Sequence[str], models: Sequence[str]) -> None:
-        self._by = by
-        self._together = probability_columns(labels)
-        of_models = [model_probability_columns(labels, model) for model in models]
-        self._each = of_models or [self._together]
-        raw = [*self._together, *(name for names in of_models for name in names)]
-        kept = [name for name, _ in unadapted_columns(labels, models)]
-        self._kept = dict(zip(kept, raw, strict=True))
-        self._speakers = SpeakerMeans()
-        self._nameless = 0
-
-    def learn(self, table: pa.Table) -> None:
-        """Take note of raw rows."""
-        model_probabilities = self._opinions(table)
-        names = self._names(table, model_probabilities)
-        unnamed = np.array([name is None for name in names], bool)
-        self._nameless += int((unnamed & ~_unknown(model_probabilities)).sum())
-        self._speakers.add(names, _logs(model_probabilities))
-
-    def warnings(self) -> list[str]:
-        """Say what the user should know of the rows."""
-        if not self._nameless:
-            return []
-        have = "recording has" if self._nameless == 1 else "recordings have"
-        return [
-            f"{self._nameless:,} {have} no speaker by --speaker {self._by}: what the models say of "
-            "them is not adapted"
-        ]
-
-    def adapted(self, table: pa.Table) -> Float32:
-        """Give each raw row's probabilities (rows, models, labels), NaN where it has none.
-
-        A row without a speaker stays what it was, to the last bit.
-        """
-        model_probabilities = self._opinions(table)
-        names = self._names(table, model_probabilities)
-        named = np.array([name is not None for name in names], bool)
-        adapted = self._speakers.adapt(names, _logs(model_probabilities)).astype(np.float32)
-        found: Float32 = np.where(named[:, None, None], adapted, model_probabilities)
-        return found
-
-    def adapt(self, table: pa.Table) -> pa.Table:
-        """Give raw rows adapted, and with the probabilities that they had before."""
-        import pyarrow as pa
-
-        model_probabilities = self.adapted(table)
-        # A row that other models left has a verdict of theirs and no opinions.
-        unheard = _unknown(model_probabilities)[:, None]
-        together = np.where(
-            unheard, column_matrix(table, self._together), mean_probabilities(model_probabilities)
-        )
-        columns = {name: table[name] for name in table.column_names}
-        columns |= {kept: table[name] for kept, name in self._kept.items()}
-        for place, names in enumerate(self._each):
-            columns |= matrix_columns(model_probabilities[:, place], names)
-        return pa.table(columns | matrix_columns(together, self._together))
-
-    def _opinions(self, table: pa.Table) -> Float32:
-        return np.stack([column_matrix(table, names) for names in self._each], axis=1)
-
-    def _names(self, table: pa.Table, model_probabilities: Float32) -> list[Name | None]:
-        """Name each row's speaker; None where nobody is named or nothing was heard."""
-        speakers = group_names(table, self._by).to_pylist()
-        models = table["model"].to_pylist()
-        of_path = self._by not in table.column_names
-        roots = table["root"].to_pylist() if of_path else [""] * len(models)
-        rows = zip(models, roots, speakers, _unknown(model_probabilities), strict=True)
-        return [
-            (model, root, speaker) if speaker and not unheard else None
-            for model, root, speaker, unheard in rows
-        ]
-
-
-def _unknown(model_probabilities: Float32) -> NDArray[np.bool_]:
-    return np.asarray(np.isnan(model_probabilities).any(axis=(1, 2)), np.bool_)
-
-
-def _logs(model_probabilities: Float32) -> NDArray[np.float64]:
-    return log_probabilities(np.nan_to_num(model_probabilities, nan=1.0))
-
-
-Rows = Callable[[], Iterable["pa.RecordBatch"]]
-"""Gives the same raw rows as often as it is asked."""
-
-
 class PostProcessor:
-    """Tells rows as the interpretation of a shape wants them told."""
+    """Turns rows from the chunk store into rows of the recordings and the segments table."""
 
-    def __init__(self, shape: OutputSchema) -> None:
-        self.shape = shape
+    def __init__(self, schema: OutputSchema) -> None:
+        self.schema = schema
         self._adapter: SpeakerAdapter | None = None
-        if shape.postprocess.speaker is not None:
-            self._adapter = SpeakerAdapter(shape.postprocess.speaker, shape.labels, shape.models)
+        if schema.postprocess.speaker is not None:
+            self._adapter = SpeakerAdapter(schema.postprocess.speaker, schema.labels, schema.models)
 
-    def tables(self, rows: Rows) -> Iterator[pa.Table]:
-        """Yield the rows of the files table, in pieces that do not tell how they arrived.
+    def tables(self, rows: RowSource) -> Iterator[pa.Table]:
+        """Yield the rows of the recordings table, in pieces whose size is always the same.
 
-        Where they are adapted to speakers they are gone through twice, and never held.
+        The pieces do not depend on the size of the chunks, or the bytes of a Parquet file would.
+        Adapting to speakers needs two passes over the rows: they are read twice and never held.
         """
         import pyarrow as pa
 
         if self._adapter is not None:
             for batch in rows():
-                self._adapter.learn(pa.Table.from_batches([batch]))
-        for raw in rechunk(rows(), self.shape.raw()):
-            yield conform(self._told(raw), self.shape.whole())
+                self._adapter.update(pa.Table.from_batches([batch]))
+        for piece in rechunk(rows(), self.schema.rows_with_extras_schema()):
+            table = piece if self._adapter is None else self._adapter.adapt(piece)
+            settings = self.schema.postprocess
+            derived = with_derived_columns(
+                table,
+                self.schema.labels,
+                self.schema.models,
+                min_confidence=settings.min_confidence,
+                dimensions=settings.dimensions,
+            )
+            yield conform(derived, self.schema.recordings_with_segments_schema())
 
-    def _told(self, raw: pa.Table) -> pa.Table:
-        shape, how = self.shape, self.shape.postprocess
-        adapted = raw if self._adapter is None else self._adapter.adapt(raw)
-        return with_derived_columns(
-            adapted,
-            shape.labels,
-            shape.models,
-            min_confidence=how.min_confidence,
-            dimensions=how.dimensions,
-        )
-
-    def windows(self, table: pa.Table) -> pa.Table:
-        """Give the rows of the segments table; a window is told as it was heard."""
-        shape, how = self.shape, self.shape.postprocess
+    def segments(self, table: pa.Table) -> pa.Table:
+        """Return the rows of the segments table; windows are never adapted to a speaker."""
+        settings = self.schema.postprocess
         return segments_table(
             table,
-            shape.labels,
-            shape.models,
-            min_confidence=how.min_confidence,
-            dimensions=how.dimensions,
+            self.schema.labels,
+            self.schema.models,
+            min_confidence=settings.min_confidence,
+            dimensions=settings.dimensions,
         )
 
     def warnings(self) -> list[str]:
-        """Say what the user should know of how it went."""
+        """Return messages for the user, once all tables have been yielded."""
         return [] if self._adapter is None else self._adapter.warnings()
+
+
+class SpeakerAdapter:
+    """Removes each model's bias towards a speaker; `by` is what names the speaker of a row.
+
+    First `update` with all rows, then `adapt` them.
+    """
+
+    def __init__(self, by: str, labels: Sequence[str], models: Sequence[str]) -> None:
+        self._by = by
+        self._joint_columns = probability_columns(labels)
+        of_models = [model_probability_columns(labels, model) for model in models]
+        self._model_columns = of_models or [self._joint_columns]
+        raw = [*self._joint_columns, *(name for names in of_models for name in names)]
+        unadapted = [name for name, _ in unadapted_columns(labels, models)]
+        self._raw_by_unadapted = dict(zip(unadapted, raw, strict=True))
+        self._means = SpeakerMeans()
+        self._without_speaker = 0
+
+    def update(self, table: pa.Table) -> None:
+        """Add rows to the means of their speakers."""
+        probabilities = self._model_probabilities(table)
+        keys = self._speaker_keys(table, probabilities)
+        unnamed = np.array([key is None for key in keys], bool)
+        self._without_speaker += int((unnamed & ~_missing(probabilities)).sum())
+        self._means.add(keys, _logs(probabilities))
+
+    def warnings(self) -> list[str]:
+        """Return messages for the user about the rows of all updates."""
+        if not self._without_speaker:
+            return []
+        have = "recording has" if self._without_speaker == 1 else "recordings have"
+        return [
+            f"{self._without_speaker:,} {have} no speaker by --speaker {self._by}: what the models "
+            "predict for them is not adapted"
+        ]
+
+    def adapted_probabilities(self, table: pa.Table) -> Float32:
+        """Return each row's adapted probabilities (rows, models, labels), NaN where it has none.
+
+        A row without a speaker keeps its probabilities, to the last bit.
+        """
+        probabilities = self._model_probabilities(table)
+        keys = self._speaker_keys(table, probabilities)
+        named = np.array([key is not None for key in keys], bool)
+        adapted = self._means.adapt(keys, _logs(probabilities)).astype(np.float32)
+        # `adapt` goes through logarithms, which would change the last bits of the other rows too.
+        result: Float32 = np.where(named[:, None, None], adapted, probabilities)
+        return result
+
+    def adapt(self, table: pa.Table) -> pa.Table:
+        """Return the rows adapted, with the probabilities from before in columns of their own."""
+        import pyarrow as pa
+
+        adapted = self.adapted_probabilities(table)
+        # A row kept from a run with other models has joint probabilities but none of our models'.
+        missing = _missing(adapted)[:, None]
+        joint = np.where(
+            missing, column_matrix(table, self._joint_columns), mean_probabilities(adapted)
+        )
+        columns = {name: table[name] for name in table.column_names}
+        columns |= {name: table[raw] for name, raw in self._raw_by_unadapted.items()}
+        for index, names in enumerate(self._model_columns):
+            columns |= matrix_columns(adapted[:, index], names)
+        return pa.table(columns | matrix_columns(joint, self._joint_columns))
+
+    def _model_probabilities(self, table: pa.Table) -> Float32:
+        return np.stack([column_matrix(table, names) for names in self._model_columns], axis=1)
+
+    def _speaker_keys(self, table: pa.Table, probabilities: Float32) -> list[SpeakerKey | None]:
+        """Return each row's speaker; None where none is named or there are no probabilities."""
+        speakers = group_names(table, self._by).to_pylist()
+        models = table["model"].to_pylist()
+        is_part_of_path = self._by not in table.column_names
+        roots = table["root"].to_pylist() if is_part_of_path else [""] * len(models)
+        rows = zip(models, roots, speakers, _missing(probabilities), strict=True)
+        return [
+            (model, root, speaker) if speaker and not missing else None
+            for model, root, speaker, missing in rows
+        ]
+
+
+def _missing(probabilities: Float32) -> NDArray[np.bool_]:
+    return np.asarray(np.isnan(probabilities).any(axis=(1, 2)), np.bool_)
+
+
+def _logs(probabilities: Float32) -> NDArray[np.float64]:
+    # Rows without probabilities have no speaker key and are ignored; 1.0 keeps their logs finite.
+    return log_probabilities(np.nan_to_num(probabilities, nan=1.0))

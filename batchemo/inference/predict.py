@@ -1,4 +1,11 @@
-"""The work of a worker on one chunk: read each recording, fill batches, hand back results."""
+"""The work of a worker on a chunk: read recordings, fill batches across them, return rows.
+
+    recording ─► windows ─► features ─► a batch for each model ─► probabilities of windows ─► rows
+
+A recording is decoded once for all models. Batches are filled across recordings, so a row is
+complete only when the last batch with one of its windows has run: until then the recording is a
+`PendingResult` with a `ModelOutput` for each model.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +19,8 @@ from batchemo.audio import AudioInfo, Failure, Window, WindowConfig, read_window
 from batchemo.common.arrays import Float32
 from batchemo.common.text import to_text
 from batchemo.common.timing import StageSeconds, add_seconds
-from batchemo.errors import BatchemoError
 from batchemo.features import extract
-from batchemo.inference.loaded import LoadedModel, cached_models, shared_windows
-from batchemo.inference.settings import PredictTask
+from batchemo.inference.loaded import LoadedModel, shared_windows
 from batchemo.sources import Recording
 from batchemo.tables.derived import mean_probabilities
 from batchemo.tables.rows import RecordingResult, WindowResults
@@ -24,33 +29,64 @@ from batchemo.workers.executor import ChunkResult
 from batchemo.workers.heartbeat import Touch
 
 
-def hear(
+def predict_with(
+    models: Sequence[LoadedModel], timeout: float, recordings: Sequence[Recording]
+) -> ChunkResult[RecordingResult]:
+    """Analyse a chunk of recordings with models that are loaded already."""
+    batcher = _Batcher(models)
+    pending = []
+    for recording in recordings:
+        with heartbeat.monitored(recording, timeout) as touch:
+            pending.append(batcher.process(recording, touch))
+    # The last, partly filled batches run under the last recording's time limit: a worker that
+    # hangs can be ended only while it has named a recording.
+    with heartbeat.monitored(recordings[-1], timeout):
+        batcher.flush()
+    if batcher.failure is not None and len(recordings) > 1:
+        # Windows of several recordings shared the batch that failed: running each recording alone
+        # shows which of them it was.
+        results = [predict_with(models, timeout, [recording]) for recording in recordings]
+        return ChunkResult(tuple(row for result in results for row in result.rows), batcher.stages)
+    for result in pending:
+        result.failure = result.failure or batcher.failure
+    return ChunkResult(tuple(result.row() for result in pending), batcher.stages)
+
+
+def read_recording(
     recording: Recording,
-    several: Sequence[WindowConfig],
-    take: Callable[[Window], None],
+    configs: Sequence[WindowConfig],
+    process: Callable[[Window], None],
     *,
     stages: StageSeconds,
     touch: Touch,
 ) -> tuple[AudioInfo, Failure | None]:
-    """Hand every window to `take`; tell what was learned, and why the windows do not count."""
-    window_config = read_windows(recording.path, *several)
+    """Pass every window to `process`; return the recording's properties and why it failed.
+
+    Where there is a failure, the windows that were processed before it do not count.
+    """
+    reader = read_windows(recording.path, *configs)
     failure = None
     try:
-        with window_config as heard:
-            for window in heard:
+        with reader as windows:
+            for window in windows:
                 touch(window.start)
-                take(window)
-    except Failure as why:
-        failure = why
-    except Exception as error:  # One recording must never hurt the others, whatever is in it.
-        failure = unexpected(error)
-    for stage, seconds in window_config.seconds.items():
+                process(window)
+    except Failure as error:
+        failure = error
+    except Exception as error:
+        # Whatever a recording holds, it must not cost the others in the chunk their rows.
+        failure = unexpected_failure(error)
+    for stage, seconds in reader.seconds.items():
         add_seconds(stages, stage, seconds)
-    return window_config.info, failure
+    return reader.info, failure
 
 
-def unexpected(error: Exception) -> Failure:
-    """Make a failure of an error that no recording should cause."""
+def unexpected_failure(error: Exception) -> Failure:
+    """Return the failure for an error that no recording should cause.
+
+    >>> unexpected_failure(ValueError("no such shape")).reason
+    'internal_error'
+    """
     if isinstance(error, MemoryError):
         return Failure("out_of_memory", "there was not enough memory to analyse it")
     return Failure("internal_error", f"{type(error).__name__}: {error}")
@@ -58,59 +94,61 @@ def unexpected(error: Exception) -> Failure:
 
 @dataclass(slots=True)
 class ModelOutput:
-    """What one model finds: its windows, and their probabilities as soon as they are known."""
+    """The windows of a recording for one model, and their probabilities once they are known."""
 
     starts: list[float] = field(default_factory=list)
     ends: list[float] = field(default_factory=list)
     probabilities: list[Float32 | None] = field(default_factory=list)
+    """None for a window that is without speech, or whose batch has not run yet."""
 
-    def begin(self, start: float, end: float) -> None:
-        """Note a window; without speech it stays without probabilities."""
+    def add_window(self, start: float, end: float) -> None:
+        """Append a window without probabilities."""
         self.starts.append(start)
         self.ends.append(end)
         self.probabilities.append(None)
 
     @property
-    def voiced(self) -> list[Float32]:
+    def with_speech(self) -> list[Float32]:
         """The probabilities of the windows with speech."""
         return [p for p in self.probabilities if p is not None]
 
-    def opinion(self) -> Float32:
-        """What the model says of the whole recording."""
-        # In double precision: thousands of windows must not add up to a rounding error.
-        return mean_probabilities(np.stack(self.voiced))
+    def mean(self) -> Float32:
+        """Return the model's probabilities for the whole recording."""
+        # It averages in double precision: a recording may have thousands of windows.
+        return mean_probabilities(np.stack(self.with_speech))
 
 
 @dataclass(slots=True)
 class PendingResult:
-    """A recording, with a sheet for each model."""
+    """A recording whose windows are in batches that may not have run yet."""
 
     recording: Recording
-    sheets: Sequence[ModelOutput]
+    outputs: Sequence[ModelOutput]
+    """One for each model."""
     info: AudioInfo = field(default_factory=AudioInfo)
     failure: Failure | None = None
 
     def row(self) -> RecordingResult:
-        """Make the row, when every batch with a window of this recording has been run."""
+        """Return the row; every batch with a window of this recording must have run."""
         failure = self.failure
-        if failure is None and not all(sheet.voiced for sheet in self.sheets):
+        if failure is None and not all(output.with_speech for output in self.outputs):
             failure = Failure("no_speech", "no window of it holds anything like speech")
-        model_probabilities = (
-            None if failure else np.stack([sheet.opinion() for sheet in self.sheets])
-        )
+        probabilities = model_probabilities = windows = None
+        if failure is None:
+            model_probabilities = np.stack([output.mean() for output in self.outputs])
+            probabilities = mean_probabilities(model_probabilities)
+            windows = _window_results(self.outputs)
+        if len(self.outputs) == 1:
+            model_probabilities = None
         info = self.info
         return RecordingResult(
             root=to_text(self.recording.root),
             file=to_text(self.recording.file),
             reason=failure.reason if failure else None,
             detail=failure.detail if failure else None,
-            probabilities=None
-            if model_probabilities is None
-            else mean_probabilities(model_probabilities),
-            model_probabilities=None
-            if model_probabilities is None or len(model_probabilities) == 1
-            else model_probabilities,
-            windows=None if failure else _windows(self.sheets),
+            probabilities=probabilities,
+            model_probabilities=model_probabilities,
+            windows=windows,
             duration=info.duration,
             sample_rate=info.sample_rate,
             channels=info.channels,
@@ -122,124 +160,94 @@ class PendingResult:
         )
 
 
-def _windows(sheets: Sequence[ModelOutput]) -> WindowResults:
-    """Lay the models' windows end to end."""
-    unheard = np.full_like(sheets[0].voiced[0], np.nan)
-    counts = [len(sheet.starts) for sheet in sheets]
-    probabilities = [unheard if p is None else p for sheet in sheets for p in sheet.probabilities]
+def _window_results(outputs: Sequence[ModelOutput]) -> WindowResults:
+    """Concatenate the windows of all models."""
+    missing = np.full_like(outputs[0].with_speech[0], np.nan)
+    counts = [len(output.starts) for output in outputs]
+    probabilities = [missing if p is None else p for out in outputs for p in out.probabilities]
     return WindowResults(
-        np.concatenate([sheet.starts for sheet in sheets]),
-        np.concatenate([sheet.ends for sheet in sheets]),
+        np.concatenate([output.starts for output in outputs]),
+        np.concatenate([output.ends for output in outputs]),
         np.stack(probabilities),
-        np.repeat(np.arange(len(sheets), dtype=np.int32), counts) if len(sheets) > 1 else None,
+        np.repeat(np.arange(len(outputs), dtype=np.int32), counts) if len(outputs) > 1 else None,
     )
 
 
-def predict_chunk(
-    task: PredictTask, recordings: Sequence[Recording]
-) -> ChunkResult[RecordingResult]:
-    """Analyse a chunk of recordings."""
-    try:
-        several = cached_models(task.settings)
-    except BatchemoError as error:
-        return ChunkResult(fatal=str(error))
-    except MemoryError:
-        return ChunkResult(
-            fatal="there is not enough memory to load a model: try fewer workers (-j)"
-        )
-    return predict_with(several, task.timeout, recordings)
-
-
-def predict_with(
-    several: Sequence[LoadedModel], timeout: float, recordings: Sequence[Recording]
-) -> ChunkResult[RecordingResult]:
-    """Analyse a chunk of recordings with models that are loaded already."""
-    desk = _Batcher(several)
-    drafts = []
-    for recording in recordings:
-        with heartbeat.monitored(recording, timeout) as touch:
-            drafts.append(desk.hear(recording, touch))
-    with heartbeat.monitored(recordings[-1], timeout):
-        desk.finish()
-    if desk.trouble is not None and len(recordings) > 1:
-        # Their windows shared batches: whose the trouble was only shows when each is alone.
-        alone = [predict_with(several, timeout, [recording]) for recording in recordings]
-        return ChunkResult(tuple(row for done in alone for row in done.rows), desk.stages)
-    for draft in drafts:
-        draft.failure = draft.failure or desk.trouble
-    return ChunkResult(tuple(draft.row() for draft in drafts), desk.stages)
-
-
 class _Batcher:
-    """Where recordings pass all models: decoded once, with a batch for each model."""
+    """Reads recordings once for all models and fills a batch for each model."""
 
-    def __init__(self, several: Sequence[LoadedModel]) -> None:
+    def __init__(self, models: Sequence[LoadedModel]) -> None:
         self.stages: StageSeconds = {}
-        self._wishes = shared_windows(several)
-        labels = several[0].bundle.labels
-        self._batches = [_ModelBatch(tools, labels, self.stages) for tools in several]
+        self._shared = shared_windows(models)
+        labels = models[0].bundle.labels
+        self._batches = [_ModelBatch(model, labels, self.stages) for model in models]
 
-    def hear(self, recording: Recording, touch: heartbeat.Touch) -> PendingResult:
-        draft = PendingResult(recording, [ModelOutput() for _ in self._batches])
-        draft.info, draft.failure = hear(
+    def process(self, recording: Recording, touch: Touch) -> PendingResult:
+        """Read a recording and put its windows into the batches."""
+        result = PendingResult(recording, [ModelOutput() for _ in self._batches])
+        result.info, result.failure = read_recording(
             recording,
-            [wish.window_config for wish in self._wishes],
-            lambda window: self._take(window, draft.sheets),
+            [shared.window_config for shared in self._shared],
+            lambda window: self._add(window, result.outputs),
             stages=self.stages,
             touch=touch,
         )
-        return draft
+        return result
 
-    def _take(self, window: Window, sheets: Sequence[ModelOutput]) -> None:
-        wish = self._wishes[window.of]
-        for recipe, places in wish.recipes.items():
-            for place in places:
-                sheets[place].begin(window.start, window.end)
-            if not window.speech:
-                continue
-            began = perf_counter()
-            item = extract(recipe, window.samples, wish.window_config.window)
-            add_seconds(self.stages, "features", perf_counter() - began)
-            for place in places:
-                self._batches[place].add(item, sheets[place])
-
-    def finish(self) -> None:
+    def flush(self) -> None:
+        """Run what is left in the batches."""
         for batch in self._batches:
             batch.flush()
 
     @property
-    def trouble(self) -> Failure | None:
-        """What went wrong with a batch, whoever's windows were in it."""
-        return next((batch.trouble for batch in self._batches if batch.trouble), None)
+    def failure(self) -> Failure | None:
+        """Why a batch failed, whichever recordings its windows are of."""
+        return next((batch.failure for batch in self._batches if batch.failure), None)
+
+    def _add(self, window: Window, outputs: Sequence[ModelOutput]) -> None:
+        shared = self._shared[window.of]
+        for feature_set, models in shared.models_by_feature_set.items():
+            for model in models:
+                outputs[model].add_window(window.start, window.end)
+            if not window.speech:
+                continue
+            began = perf_counter()
+            features = extract(feature_set, window.samples, shared.window_config.window)
+            add_seconds(self.stages, "features", perf_counter() - began)
+            for model in models:
+                self._batches[model].add(features, outputs[model])
 
 
 class _ModelBatch:
-    """Collects a model's windows across recordings and runs them when its net's batch is full."""
+    """Collects a model's windows across recordings and runs them when the batch is full."""
 
-    def __init__(self, tools: LoadedModel, labels: Sequence[str], stages: StageSeconds) -> None:
-        self._tools, self._stages = tools, stages
-        self._order = tools.order_of(labels)
-        self._items: list[Float32] = []
-        self._owners: list[tuple[ModelOutput, int]] = []
-        self.trouble: Failure | None = None
+    def __init__(self, model: LoadedModel, labels: Sequence[str], stages: StageSeconds) -> None:
+        self._model, self._stages = model, stages
+        self._label_indices = model.label_indices(labels)
+        self._features: list[Float32] = []
+        self._targets: list[tuple[ModelOutput, int]] = []
+        """Where the probabilities of each window go: the output, and the index in it."""
+        self.failure: Failure | None = None
 
-    def add(self, item: Float32, sheet: ModelOutput) -> None:
-        """Take the features of the sheet's last window."""
-        self._items.append(item)
-        self._owners.append((sheet, len(sheet.probabilities) - 1))
-        if len(self._items) == self._tools.batch_size:
+    def add(self, features: Float32, output: ModelOutput) -> None:
+        """Add the features of the last window of `output`."""
+        self._features.append(features)
+        self._targets.append((output, len(output.probabilities) - 1))
+        if len(self._features) == self._model.batch_size:
             self.flush()
 
     def flush(self) -> None:
-        if not self._items:
+        """Run the windows that were collected."""
+        if not self._features:
             return
         began = perf_counter()
         try:
-            results = self._tools.classifier.run(np.stack(self._items))[:, self._order]
-        except Exception as error:  # Want of memory has many names in the runtimes.
-            self.trouble = unexpected(error)
+            results = self._model.classifier.run(np.stack(self._features))[:, self._label_indices]
+        except Exception as error:
+            # Not only MemoryError: each runtime raises errors of its own when memory runs out.
+            self.failure = unexpected_failure(error)
         else:
-            for (sheet, index), result in zip(self._owners, results, strict=True):
-                sheet.probabilities[index] = result
-        self._items, self._owners = [], []
+            for (output, index), result in zip(self._targets, results, strict=True):
+                output.probabilities[index] = result
+        self._features, self._targets = [], []
         add_seconds(self._stages, "model", perf_counter() - began)

@@ -1,4 +1,8 @@
-"""How a run names its model and tells, in the table itself, what it was made with."""
+"""How a run names its models, and what its tables record of how they were made.
+
+Only what can change a row is recorded: no time of day, no number of workers. Two runs on the same
+recordings with the same provenance give the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -14,22 +18,29 @@ from batchemo.errors import UsageError
 from batchemo.inference.settings import ModelSettings, PostprocessSettings
 from batchemo.sources import SourceOptions
 
-DIGEST_SHOWN = 12
-SHORTEST_HOP = 0.02
+DIGEST_LENGTH = 12
+"""Hexadecimal digits of the digest in the column `model`: no two models of a user share 48 bits."""
+
+MIN_HOP = 0.02
+"""Seconds: the shortest that `batchemo.audio` cuts windows at."""
 
 
 def model_id(bundle: Bundle, settings: ModelSettings) -> str:
-    """Name the model, the start of its digest and the settings that are not its defaults.
+    """Return the model's name, the start of its digest and the settings that are not its defaults.
 
-    Rows of the same name are computed in the same way: this is what `--update` goes by.
+    Rows with the same identifier are computed in the same way: `--update` keeps those and computes
+    the others again.
     """
-    words = [f"{bundle.name}@{bundle.digest[:DIGEST_SHOWN]}"]
+    words = [f"{bundle.name}@{bundle.digest[:DIGEST_LENGTH]}"]
     words += [f"{name}={value}" for name, value in settings.differences().items()]
     return " ".join(words)
 
 
 def without_defaults(bundle: Bundle, settings: ModelSettings) -> ModelSettings:
-    """Leave out what is the model's own default: who says it asks for nothing else."""
+    """Return the settings with None for a window or hop that is the model's own.
+
+    So that naming the default on the command line gives the same `model_id` as leaving it out.
+    """
     window = None if settings.window == bundle.window else settings.window
     hop = None if settings.hop == bundle.hop and window is None else settings.hop
     return replace(settings, window=window, hop=hop)
@@ -44,10 +55,9 @@ def check_windows(bundle: Bundle, settings: ModelSettings) -> None:
             f"--window {window:g}: the model {bundle.name} takes windows of {shortest:g} to "
             f"{longest:g} s"
         )
-    if settings.hop is not None and not SHORTEST_HOP <= hop <= window:
+    if settings.hop is not None and not MIN_HOP <= hop <= window:
         raise UsageError(
-            f"--hop {hop:g}: a hop takes from {SHORTEST_HOP:g} s to the length of a window, "
-            f"{window:g} s"
+            f"--hop {hop:g}: a hop takes from {MIN_HOP:g} s to the length of a window, {window:g} s"
         )
 
 
@@ -57,48 +67,29 @@ def run_provenance(
     sources: SourceOptions,
     postprocess: PostprocessSettings,
 ) -> dict[str, Any]:
-    """Tell what can change the rows, and nothing else: no time, no number of workers.
+    """Return all that can change the rows of a run.
 
-    Of models that heard together, the labels are in the order of the table.
+    With several models, `labels` of the run is the order of the table, and each model has its own.
     """
-    run = _account_of_run(settings[0], sources, postprocess)
-    if len(bundles) == 1:
-        return {**run, **_account_of_model(bundles[0], settings[0])}
-    return {
-        **run,
-        "labels": list(bundles[0].labels),
-        "models": list(map(_account_of_model, bundles, settings)),
-    }
-
-
-def _account_of_model(bundle: Bundle, settings: ModelSettings) -> dict[str, Any]:
-    return {
-        "model": bundle.name,
-        "digest": bundle.digest,
-        "labels": list(bundle.labels),
-        "features": dict(bundle.recipe),
-        "window": settings.window or bundle.window,
-        "hop": settings.hop or bundle.hop,
-    }
-
-
-def _account_of_run(
-    settings: ModelSettings, sources: SourceOptions, postprocess: PostprocessSettings
-) -> dict[str, Any]:
-    return {
+    run = {
         "batchemo": __version__,
         "options": {
-            "channel": settings.channel,
-            "backend": settings.backend,
-            "batch_size": settings.batch_size,
+            # These are the same for all models of a run.
+            "channel": settings[0].channel,
+            "backend": settings[0].backend,
+            "batch_size": settings[0].batch_size,
             **postprocess.differences(),
         },
         "sources": source_provenance(sources),
     }
+    models = [_model_provenance(*model) for model in zip(bundles, settings, strict=True)]
+    if len(models) == 1:
+        return {**run, **models[0]}
+    return {**run, "labels": list(bundles[0].labels), "models": models}
 
 
 def source_provenance(sources: SourceOptions) -> dict[str, Any]:
-    """Tell where the recordings came from."""
+    """Return where the recordings came from."""
     return {
         "paths": [to_text(os.path.normpath(path)) for path in sources.paths],
         "files_from": sources.files_from and to_text(sources.files_from),
@@ -106,4 +97,15 @@ def source_provenance(sources: SourceOptions) -> dict[str, Any]:
         "include": list(map(to_text, sources.include)),
         "exclude": list(map(to_text, sources.exclude)),
         "extensions": list(sources.extensions),
+    }
+
+
+def _model_provenance(bundle: Bundle, settings: ModelSettings) -> dict[str, Any]:
+    return {
+        "model": bundle.name,
+        "digest": bundle.digest,
+        "labels": list(bundle.labels),
+        "features": dict(bundle.recipe),
+        "window": settings.window or bundle.window,
+        "hop": settings.hop or bundle.hop,
     }

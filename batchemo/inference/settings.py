@@ -1,4 +1,4 @@
-"""How a model is run, and what is made of its probabilities."""
+"""How a model is run, and how its probabilities are turned into labels and dimensions."""
 
 from __future__ import annotations
 
@@ -11,84 +11,21 @@ from batchemo.errors import UsageError
 from batchemo.tables.columns import UNCERTAIN
 from batchemo.tables.summary import is_path_part
 
+BATCH_SIZE = 16
+"""Windows that go through the net together.
+
+On a CPU larger batches gain little. Every batch is padded to its full size, so that a row never
+depends on its neighbours; with a larger size, short runs would mostly compute padding.
+"""
+
+TIMEOUT = 300.0
+"""Seconds for a recording, or for each started hour of it."""
+
 ROOT = "root"
 
 
-@dataclass(frozen=True, slots=True)
-class PostprocessSettings:
-    """What is made of the probabilities that the models give."""
-
-    min_confidence: float = 0.0
-    """Below it, `uncertain` stands for the label."""
-    dimensions: bool = False
-    """Whether coordinates are estimated."""
-    speaker: str | None = None
-    """What names the speaker of a recording, where predictions are adapted to speakers."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.min_confidence <= 1:
-            raise UsageError(
-                f"the lowest confidence is {self.min_confidence:g}: it must lie between 0 and 1"
-            )
-
-    @property
-    def optional(self) -> tuple[str, ...]:
-        """What the files table also has."""
-        asked = {"unadapted": self.speaker is not None, "dimensions": self.dimensions}
-        return tuple(name for name, wanted in asked.items() if wanted)
-
-    def differences(self) -> dict[str, Any]:
-        """Give what is not the default, by name."""
-        names = ("min_confidence", "dimensions", "speaker")
-        return {
-            n: getattr(self, n) for n in names if getattr(self, n) != getattr(NO_POSTPROCESSING, n)
-        }
-
-    def check_labels(self, model: str, labels: Sequence[str]) -> None:
-        """Refuse labels that cannot be told as is asked for.
-
-        >>> Interpretation(dimensions=True).check_labels("mine", ["happy", "smug"])
-        Traceback (most recent call last):
-        batchemo.errors.UsageError: --dimensions: there are no coordinates for smug, ...
-        """
-        from batchemo.tables.derived import COORDINATES
-
-        strange = [label for label in labels if label not in COORDINATES]
-        if self.dimensions and strange:
-            raise UsageError(
-                f"--dimensions: there are no coordinates for {', '.join(strange)}, which the model "
-                f"{model} knows; there are for {', '.join(COORDINATES)}. Leave --dimensions out"
-            )
-        if self.min_confidence and UNCERTAIN in labels:
-            raise UsageError(
-                f"--min-confidence: the model {model} has a label of its own called {UNCERTAIN}"
-            )
-
-    def check_speaker(self, columns: Iterable[str]) -> None:
-        """Refuse what names no speaker, where these are the columns beyond a scan's own."""
-        speaker, columns = self.speaker, list(columns)
-        if speaker is None or speaker in (ROOT, *columns) or is_path_part(speaker):
-            return
-        there = ", ".join(columns) or "there are none"
-        raise UsageError(
-            f"--speaker {speaker}: this is no column of the manifest ({there}), nor folder, "
-            "part:N, root or regex:PATTERN"
-        )
-
-
-NO_POSTPROCESSING = PostprocessSettings()
-"""Nothing but what the models say."""
-
-
-BATCH_SIZE = 16
-"""Windows that go through the net together: enough to be fast, few enough to be cheap to pad."""
-
-
-TIMEOUT = 300.0
-
-
 def check_channel(channel: str) -> None:
-    """Refuse what is neither mix nor a channel's number.
+    """Refuse anything but mix or the number of a channel.
 
     >>> check_channel("left")
     Traceback (most recent call last):
@@ -100,11 +37,14 @@ def check_channel(channel: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """A model, and how it is to hear; None is the model's own default."""
+    """A model, and how to run it; None is the model's own default."""
 
     model: str = "default"
+    """The name of a shipped model, or the folder of a bundle."""
     window: float | None = None
+    """Seconds."""
     hop: float | None = None
+    """Seconds from the start of one window to the start of the next."""
     channel: str = "mix"
     backend: Literal["onnx", "tensorflow"] = "onnx"
     batch_size: int = BATCH_SIZE
@@ -118,16 +58,88 @@ class ModelSettings:
         check_channel(self.channel)
 
     def differences(self) -> dict[str, str | float | int]:
-        """Give the settings that are not the defaults, by name; `model` is told elsewhere."""
-        standard = ModelSettings()
+        """Return the settings that are not the defaults, by name, without the model itself.
+
+        >>> ModelSettings("fast", hop=1.5).differences()
+        {'hop': 1.5}
+        """
         names = ("window", "hop", "channel", "backend", "batch_size")
-        return {n: getattr(self, n) for n in names if getattr(self, n) != getattr(standard, n)}
+        return _differences(self, ModelSettings(), names)
 
 
 @dataclass(frozen=True, slots=True)
-class PredictTask:
-    """What to do with every chunk, the same for the whole run."""
+class PostprocessSettings:
+    """How the probabilities of the models are turned into the columns of the tables."""
 
-    settings: tuple[ModelSettings, ...]
-    """Those of each model."""
-    timeout: float = 0.0
+    min_confidence: float = 0.0
+    """Below this confidence the label is `uncertain`."""
+    dimensions: bool = False
+    """Whether to estimate valence, arousal and dominance."""
+    speaker: str | None = None
+    """What names the speaker of a recording, to adapt predictions to speakers."""
+
+    def __post_init__(self) -> None:
+        # Written so that NaN is refused too.
+        if not 0 <= self.min_confidence <= 1:
+            raise UsageError(
+                f"the lowest confidence is {self.min_confidence:g}: it must lie between 0 and 1"
+            )
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """The optional groups of columns that the recordings table has."""
+        wanted = {"unadapted": self.speaker is not None, "dimensions": self.dimensions}
+        return tuple(name for name, is_wanted in wanted.items() if is_wanted)
+
+    def differences(self) -> dict[str, Any]:
+        """Return the settings that are not the defaults, by name.
+
+        >>> PostprocessSettings(dimensions=True).differences()
+        {'dimensions': True}
+        """
+        names = ("min_confidence", "dimensions", "speaker")
+        return _differences(self, PostprocessSettings(), names)
+
+    def check_labels(self, model: str, labels: Sequence[str]) -> None:
+        """Refuse settings that do not go together with the labels of a model.
+
+        >>> PostprocessSettings(dimensions=True).check_labels("mine", ["happy", "smug"])
+        Traceback (most recent call last):
+        batchemo.errors.UsageError: --dimensions: there are no coordinates for smug, ...
+        """
+        from batchemo.tables.derived import COORDINATES
+
+        unknown = [label for label in labels if label not in COORDINATES]
+        if self.dimensions and unknown:
+            raise UsageError(
+                f"--dimensions: there are no coordinates for {', '.join(unknown)}, which the model "
+                f"{model} knows; there are for {', '.join(COORDINATES)}. Leave --dimensions out"
+            )
+        if self.min_confidence and UNCERTAIN in labels:
+            raise UsageError(
+                f"--min-confidence: the model {model} has a label of its own called {UNCERTAIN}"
+            )
+
+    def check_speaker(self, columns: Iterable[str]) -> None:
+        """Refuse a `speaker` that is neither one of these columns nor a part of a path.
+
+        `columns` are those of the manifest and of the previous table: a column of ours, such as
+        the emotion, names no speaker.
+        """
+        speaker, columns = self.speaker, list(columns)
+        if speaker is None or speaker in (ROOT, *columns) or is_path_part(speaker):
+            return
+        available = ", ".join(columns) or "there are none"
+        raise UsageError(
+            f"--speaker {speaker}: this is no column of the manifest ({available}), nor folder, "
+            "part:N, root or regex:PATTERN"
+        )
+
+
+NO_POSTPROCESSING = PostprocessSettings()
+"""The most probable label, whatever its probability; no dimensions, no speakers."""
+
+
+def _differences(settings: object, defaults: object, names: Sequence[str]) -> dict[str, Any]:
+    values = {name: getattr(settings, name) for name in names}
+    return {name: value for name, value in values.items() if value != getattr(defaults, name)}

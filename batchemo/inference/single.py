@@ -1,4 +1,4 @@
-"""Single recordings, analysed in this process one after another, exactly as a scan would."""
+"""Single recordings, analysed in this process one after another, with the results of a scan."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from batchemo.common.text import for_display
 from batchemo.errors import UsageError
 from batchemo.inference.loaded import LoadedModel, load_model
 from batchemo.inference.model_set import ModelSet, load_model_set
-from batchemo.inference.output_schema import OutputSchema
 from batchemo.inference.postprocess import PostProcessor, SpeakerAdapter
 from batchemo.inference.predict import predict_with
 from batchemo.inference.settings import NO_POSTPROCESSING, ModelSettings, PostprocessSettings
@@ -25,16 +24,29 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+def open_predictor(
+    paths: Iterable[str | os.PathLike[str]],
+    *settings: ModelSettings,
+    postprocess: PostprocessSettings = NO_POSTPROCESSING,
+) -> Predictor:
+    """Check the paths and load the models, before anything is analysed."""
+    recordings = tuple(_recording(os.fspath(path)) for path in paths)
+    model_set = load_model_set(settings)
+    postprocess.check_labels(model_set.bundles[0].name, model_set.labels)
+    postprocess.check_speaker([])
+    return Predictor(recordings, model_set, tuple(map(load_model, settings)), postprocess)
+
+
 @dataclass(frozen=True, slots=True)
 class Predictor:
-    """Recordings, and the models to look at them with."""
+    """Recordings, and the loaded models to analyse them with."""
 
     recordings: tuple[Recording, ...]
     model_set: ModelSet
-    tools: tuple[LoadedModel, ...]
+    loaded: tuple[LoadedModel, ...]
     postprocess: PostprocessSettings
     warnings: list[str] = field(default_factory=list)
-    """What the user should know, once all is analysed."""
+    """Messages for the user, complete once all recordings are analysed."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -43,75 +55,65 @@ class Predictor:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The names of several models; none where there is one."""
+        """The names of several models; empty for one."""
         return self.model_set.names
 
     @property
     def model(self) -> str:
-        """What stands in the column `model`."""
+        """The value of the column `model`."""
         return self.model_set.model
 
     def rows(self) -> Iterator[RecordingResult]:
-        """Analyse one recording after another; where they are adapted to speakers, all at first."""
-        if self.postprocess.speaker is None:
-            return self._heard()
-        return self._adapted(list(self._heard()), self.postprocess.speaker)
+        """Analyse one recording after another.
 
-    def _adapted(self, rows: list[RecordingResult], speaker: str) -> Iterator[RecordingResult]:
+        Adapted to speakers, the first row comes when all recordings are analysed: every one of
+        them counts for its speaker.
+        """
+        if self.postprocess.speaker is None:
+            return self._unadapted_rows()
+        return self._adapted_rows(list(self._unadapted_rows()), self.postprocess.speaker)
+
+    def table(self, *, segments: bool = False) -> pa.Table:
+        """Analyse all recordings and return the recordings table, or the segments table."""
         import pyarrow as pa
 
-        labels, models = self.labels, self.models
-        batch = to_batch(rows, labels=labels, model=self.model, segments=False, models=models)
-        table, voices = pa.Table.from_batches([batch]), SpeakerAdapter(speaker, labels, models)
-        voices.learn(table)
-        self.warnings.extend(voices.warnings())
-        return map(_with_opinions, rows, voices.adapted(table))
+        sources = SourceOptions(paths=tuple(recording.path for recording in self.recordings))
+        schema = self.model_set.output_schema(self.postprocess, sources, segments=segments)
+        postprocessor = PostProcessor(schema)
+        batches = [self._batch([row], segments=segments) for row in self._unadapted_rows()]
+        tables = list(postprocessor.tables(lambda: batches))
+        self.warnings.extend(postprocessor.warnings())
+        wanted = schema.segments_schema() if segments else schema.recordings_schema()
+        if segments:
+            tables = [postprocessor.segments(table).cast(wanted) for table in tables]
+        return pa.concat_tables([wanted.empty_table(), *tables])
 
-    def _heard(self) -> Iterator[RecordingResult]:
-        """Analyse with one thread, as in a worker: sums of several have other last bits."""
+    def _unadapted_rows(self) -> Iterator[RecordingResult]:
         from threadpoolctl import threadpool_limits
 
         for recording in self.recordings:
+            # As in a worker process: a sum over several threads differs in the last bits.
             with threadpool_limits(1, user_api="blas"):
-                done = predict_with(self.tools, 0.0, [recording])
-            yield from done.rows
+                result = predict_with(self.loaded, 0.0, [recording])
+            yield from result.rows
 
-    def table(self, *, segments: bool = False) -> pa.Table:
-        """Analyse all and give the files table, or the segments table."""
+    def _adapted_rows(self, rows: list[RecordingResult], speaker: str) -> Iterator[RecordingResult]:
         import pyarrow as pa
 
-        postprocessor, models = PostProcessor(self._shape(segments=segments)), self.models
-        batches = [
-            to_batch([row], labels=self.labels, model=self.model, segments=segments, models=models)
-            for row in self._heard()
-        ]
-        shape, tables = postprocessor.shape, list(postprocessor.tables(lambda: batches))
-        self.warnings.extend(postprocessor.warnings())
-        if segments:
-            tables = [postprocessor.windows(table).cast(shape.windows()) for table in tables]
-        empty = (shape.windows() if segments else shape.files()).empty_table()
-        return pa.concat_tables([empty, *tables])
+        table = pa.Table.from_batches([self._batch(rows, segments=False)])
+        adapter = SpeakerAdapter(speaker, self.labels, self.models)
+        adapter.update(table)
+        self.warnings.extend(adapter.warnings())
+        return map(_with_probabilities, rows, adapter.adapted_probabilities(table))
 
-    def _shape(self, *, segments: bool = False) -> OutputSchema:
-        sources = SourceOptions(paths=tuple(recording.path for recording in self.recordings))
-        return self.model_set.shape(self.postprocess, sources, segments=segments)
+    def _batch(self, rows: list[RecordingResult], *, segments: bool) -> pa.RecordBatch:
+        return to_batch(
+            rows, labels=self.labels, model=self.model, segments=segments, models=self.models
+        )
 
 
-def open_predictor(
-    paths: Iterable[str | os.PathLike[str]],
-    *settings: ModelSettings,
-    postprocess: PostprocessSettings = NO_POSTPROCESSING,
-) -> Predictor:
-    """Check the names and load the models, before anything is analysed."""
-    recordings = tuple(_recording(os.fspath(path)) for path in paths)
-    model_set = load_model_set(settings)
-    postprocess.check_labels(model_set.bundles[0].name, model_set.labels)
-    postprocess.check_speaker([])
-    return Predictor(recordings, model_set, tuple(map(load_model, settings)), postprocess)
-
-
-def _with_opinions(row: RecordingResult, adapted: Float32) -> RecordingResult:
-    """Give the row with the probabilities that each model has for it."""
+def _with_probabilities(row: RecordingResult, adapted: Float32) -> RecordingResult:
+    """Return the row with these probabilities (models, labels) in place of its own."""
     if row.probabilities is None:
         return row
     model_probabilities = None if row.model_probabilities is None else adapted

@@ -101,8 +101,8 @@ def bench_of(tools: LoadedModel, recordings: Sequence[Recording]) -> Bench:
             for window in heard:
                 windows += window.speech
                 if window.speech and len(items) < max(BATCHES):
-                    items.append(extract(tools.recipe, window.samples, tools.window_config.window))
-    resampled = [soxr.resample(sound, rate, tools.recipe.rate) for sound, rate in sounds]
+                    items.append(extract(tools.feature_set, window.samples, tools.window_config.window))
+    resampled = [soxr.resample(sound, rate, tools.feature_set.rate) for sound, rate in sounds]
     return Bench(recordings, sounds, resampled, windows, np.stack(items))
 
 
@@ -175,7 +175,7 @@ def _read(bench: Bench) -> None:
 
 def _resample(bench: Bench, tools: LoadedModel) -> None:
     for sound, rate in bench.sounds:
-        soxr.resample(sound, rate, tools.recipe.rate)
+        soxr.resample(sound, rate, tools.feature_set.rate)
 
 
 def _look(bench: Bench) -> None:

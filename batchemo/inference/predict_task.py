@@ -1,0 +1,61 @@
+"""The work on a chunk as the parent hands it to workers: models to run, rows to return.
+
+The parent imports this module; what loads audio libraries and ONNX Runtime is imported by the
+worker alone, inside the functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from batchemo.common.text import to_text
+from batchemo.errors import BatchemoError
+from batchemo.inference.settings import ModelSettings
+from batchemo.sources import Recording
+from batchemo.tables.rows import RecordingResult
+from batchemo.workers.executor import ChunkResult
+
+
+@dataclass(frozen=True, slots=True)
+class PredictTask:
+    """What to do with every chunk, the same for the whole run."""
+
+    settings: tuple[ModelSettings, ...]
+    """One for each model."""
+    timeout: float = 0.0
+    """Seconds for a recording; 0 for no limit."""
+
+
+def predict_chunk(
+    task: PredictTask, recordings: Sequence[Recording]
+) -> ChunkResult[RecordingResult]:
+    """Analyse a chunk of recordings; in a worker, the models stay loaded for the next chunk."""
+    from batchemo.inference.loaded import cached_models
+    from batchemo.inference.predict import predict_with
+
+    try:
+        models = cached_models(task.settings)
+    except BatchemoError as error:
+        return ChunkResult(fatal=str(error))
+    except MemoryError:
+        return ChunkResult(
+            fatal="there is not enough memory to load a model: try fewer workers (-j)"
+        )
+    return predict_with(models, task.timeout, recordings)
+
+
+def lost_result(recording: Recording, reason: str, detail: str) -> RecordingResult:
+    """Return the failed row of a recording whose worker died or hung.
+
+    >>> lost_result(Recording("/data", "a.wav", 44, 0), "timeout", "not done after 300 s").file
+    'a.wav'
+    """
+    return RecordingResult(
+        root=to_text(recording.root),
+        file=to_text(recording.file),
+        reason=reason,
+        detail=detail,
+        size=recording.size,
+        mtime_ns=recording.mtime_ns,
+    )
