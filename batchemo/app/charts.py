@@ -1,4 +1,4 @@
-"""The page's charts as Vega-Lite specifications: plain data, with no name of a visitor's in it."""
+"""The charts of the page as Vega-Lite specifications: plain data, without names from visitors."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from batchemo.app.results import ModelPrediction
 from batchemo.app.waveform import Waveform
-from batchemo.tables.rows import Windows
+from batchemo.common.arrays import Float32
+from batchemo.tables.rows import WindowResults
 
 Spec = dict[str, Any]
 
-COLOURS = {
+LABEL_COLOURS = {
     "neutral": "#9aa0a6",
     "calm": "#5bb8a6",
     "happy": "#f2b134",
@@ -24,61 +25,66 @@ COLOURS = {
     "disgust": "#7f9a3c",
     "surprised": "#f0803c",
 }
-"""One label has one colour, whatever the model."""
-SPARE_COLOURS = ("#17a2b8", "#b07aa1", "#9c755f", "#59a14f", "#ff9da7", "#2f4b7c")
-WAVE = "#5b7fa6"
-STEPS = 240
-"""Steps over time that are drawn at most; of more windows, neighbours are joined."""
+"""The colours of well-known labels, the same for every model."""
+OTHER_COLOURS = ("#17a2b8", "#b07aa1", "#9c755f", "#59a14f", "#ff9da7", "#2f4b7c")
+WAVEFORM_COLOUR = "#5b7fa6"
+MAX_STEPS = 240
+"""Steps of the chart over time: an hour has 2,400 windows, too many to send and to see."""
 
 
 def colours_of(labels: Sequence[str]) -> list[str]:
-    """Give each label its colour.
+    """Return a colour for each label.
 
     >>> colours_of(["sad", "bored", "tired"])
     ['#4c78a8', '#17a2b8', '#b07aa1']
     """
-    spare = [label for label in labels if label not in COLOURS]
-    drawn = {label: SPARE_COLOURS[i % len(SPARE_COLOURS)] for i, label in enumerate(spare)}
-    return [COLOURS.get(label) or drawn[label] for label in labels]
+    others = [label for label in labels if label not in LABEL_COLOURS]
+    colours = {label: OTHER_COLOURS[i % len(OTHER_COLOURS)] for i, label in enumerate(others)}
+    return [LABEL_COLOURS.get(label) or colours[label] for label in labels]
 
 
 def waveform_chart(waveform: Waveform) -> Spec:
-    """Draw the outline over time."""
-    drawn = zip(waveform.lows, waveform.highs, strict=True)
+    """Return an area from the minimum to the maximum of each bin, over time."""
+    bins = zip(waveform.minima, waveform.maxima, strict=True)
     values = [
-        {"at": round((place + 0.5) * waveform.seconds, 4), "low": float(low), "high": float(high)}
-        for place, (low, high) in enumerate(drawn)
+        {"at": round((i + 0.5) * waveform.bin_seconds, 4), "low": float(low), "high": float(high)}
+        for i, (low, high) in enumerate(bins)
     ]
-    end = len(values) * waveform.seconds
+    end = len(values) * waveform.bin_seconds
     return {
         "data": {"values": values},
         "height": 120,
-        "mark": {"type": "area", "color": WAVE, "line": {"color": WAVE, "strokeWidth": 0.5}},
+        "mark": {
+            "type": "area",
+            "color": WAVEFORM_COLOUR,
+            # Without a line, bins of silence would have no height and not be visible.
+            "line": {"color": WAVEFORM_COLOUR, "strokeWidth": 0.5},
+        },
         "encoding": {
-            "x": _time("at", end),
+            "x": _time_axis("at", end),
             "y": {"field": "low", "type": "quantitative", "axis": None},
             "y2": {"field": "high"},
         },
     }
 
 
-def classes(judgement: ModelPrediction) -> Spec:
-    """Draw a bar for each class, the likeliest on top."""
-    values = [{"label": label, "p": share} for label, share in judgement.ranked]
-    order = [label for label, _ in judgement.ranked]
-    label = {"field": "label", "type": "nominal", "sort": order}
-    share = {"field": "p", "type": "quantitative", "scale": {"domain": [0, 1]}, "axis": None}
+def class_chart(prediction: ModelPrediction) -> Spec:
+    """Return a bar for the probability of each class, the most probable one on top."""
+    values = [{"label": label, "p": p} for label, p in prediction.ranked]
+    order = [label for label, _ in prediction.ranked]
+    y = {"field": "label", "type": "nominal", "sort": order}
+    x = {"field": "p", "type": "quantitative", "scale": {"domain": [0, 1]}, "axis": None}
     return {
         "data": {"values": values},
         "height": {"step": 24},
         "encoding": {
-            "y": {**label, "axis": {"title": None, "ticks": False, "domain": False}},
-            "x": share,
+            "y": {**y, "axis": {"title": None, "ticks": False, "domain": False}},
+            "x": x,
         },
         "layer": [
             {
                 "mark": {"type": "bar", "height": 14, "cornerRadiusEnd": 3},
-                "encoding": {"color": {**_coloured(judgement.labels), "legend": None}},
+                "encoding": {"color": {**_label_colour(prediction.labels), "legend": None}},
             },
             {
                 "mark": {"type": "text", "align": "left", "dx": 5},
@@ -88,12 +94,13 @@ def classes(judgement: ModelPrediction) -> Spec:
     }
 
 
-def over_time(windows: Windows, labels: Sequence[str]) -> Spec:
-    """Draw the shares of all classes over time, one upon another; without speech, a gap.
+def time_chart(windows: WindowResults, labels: Sequence[str]) -> Spec:
+    """Return the probabilities of all classes over time, stacked; a step without speech is a gap.
 
-    It stands between the waveform, whose axis it shares, and the bars that tell its colours.
+    It has no axis and no legend: the page shows it between the waveform, which has the same time
+    axis, and the bars, which have the same colours.
     """
-    edges, probabilities = joined(*steps_of(windows))
+    edges, probabilities = merge_steps(*window_steps(windows))
     tops = np.cumsum(probabilities, axis=1)
     values = [
         {
@@ -113,7 +120,7 @@ def over_time(windows: Windows, labels: Sequence[str]) -> Spec:
         "height": 100,
         "mark": {"type": "rect"},
         "encoding": {
-            "x": {**_time("from", float(edges[-1])), "axis": None},
+            "x": {**_time_axis("from", float(edges[-1])), "axis": None},
             "x2": {"field": "to"},
             "y": {
                 "field": "low",
@@ -122,7 +129,7 @@ def over_time(windows: Windows, labels: Sequence[str]) -> Spec:
                 "scale": {"domain": [0, 1]},
             },
             "y2": {"field": "high"},
-            "color": {**_coloured(labels), "legend": None},
+            "color": {**_label_colour(labels), "legend": None},
             "tooltip": [
                 {"field": "label", "type": "nominal"},
                 {"field": "p", "type": "quantitative", "format": ".0%", "title": "probability"},
@@ -132,16 +139,16 @@ def over_time(windows: Windows, labels: Sequence[str]) -> Spec:
     }
 
 
-def comparison(judgements: Mapping[str, ModelPrediction]) -> Spec:
-    """Draw a row for each model and a column for each label: the darker, the likelier."""
-    labels = list(dict.fromkeys(label for each in judgements.values() for label in each.labels))
+def comparison_chart(predictions: Mapping[str, ModelPrediction]) -> Spec:
+    """Return a heat map of probabilities, with a row for each model and a column for each label."""
+    labels = list(dict.fromkeys(label for p in predictions.values() for label in p.labels))
     values = [
-        {"model": model, "label": label, "p": share}
-        for model, judgement in judgements.items()
-        for label, share in judgement.ranked
+        {"model": title, "label": label, "p": p}
+        for title, prediction in predictions.items()
+        for label, p in prediction.ranked
     ]
-    share = {"field": "p", "type": "quantitative"}
-    white = {"condition": {"test": "datum.p > 0.5", "value": "white"}, "value": "#31333f"}
+    p = {"field": "p", "type": "quantitative"}
+    text_colour = {"condition": {"test": "datum.p > 0.5", "value": "white"}, "value": "#31333f"}
     return {
         "data": {"values": values},
         "height": {"step": 34},
@@ -160,7 +167,7 @@ def comparison(judgements: Mapping[str, ModelPrediction]) -> Spec:
                 "mark": {"type": "rect", "cornerRadius": 3},
                 "encoding": {
                     "color": {
-                        **share,
+                        **p,
                         "scale": {"domain": [0, 1], "range": ["#eef2f7", "#2f5f95"]},
                         "legend": None,
                     }
@@ -168,52 +175,55 @@ def comparison(judgements: Mapping[str, ModelPrediction]) -> Spec:
             },
             {
                 "mark": {"type": "text"},
-                "encoding": {"text": {**share, "format": ".0%"}, "color": white},
+                "encoding": {"text": {**p, "format": ".0%"}, "color": text_colour},
             },
         ],
     }
 
 
-def steps_of(windows: Windows) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Cut time half-way between the middles of neighbouring windows, which overlap.
+def window_steps(windows: WindowResults) -> tuple[NDArray[np.float64], Float32]:
+    """Return the edges and the probabilities of one step for each window.
 
-    >>> found = Windows(np.array([0.0, 1.0]), np.array([2.0, 3.0]), np.ones((2, 1), np.float32))
-    >>> steps_of(found)[0].tolist()
+    WindowResults overlap, so each edge is half-way between the centres of two neighbouring windows.
+
+    >>> windows = WindowResults(np.array([0.0, 1.0]), np.array([2.0, 3.0]), np.ones((2, 1), np.float32))
+    >>> window_steps(windows)[0].tolist()
     [0.0, 1.5, 3.0]
     """
-    middles = (windows.starts + windows.ends) / 2
-    between = (middles[1:] + middles[:-1]) / 2
+    centres = (windows.starts + windows.ends) / 2
+    between = (centres[1:] + centres[:-1]) / 2
     edges = np.concatenate([windows.starts[:1], between, windows.ends[-1:]])
     return edges, windows.probabilities
 
 
-def joined(
-    edges: NDArray[np.float64], probabilities: NDArray[np.float32], most: int = STEPS
-) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Join neighbouring steps until there are few enough; a step without speech has no vote.
+def merge_steps(
+    edges: NDArray[np.float64], probabilities: Float32, max_steps: int = MAX_STEPS
+) -> tuple[NDArray[np.float64], Float32]:
+    """Average neighbouring steps until there are at most `max_steps`, leaving out those with NaN.
 
-    >>> edges, shares = joined(np.arange(5.0), np.array([[1], [0], [np.nan], [1]]), most=2)
-    >>> edges.tolist(), shares.tolist()
+    >>> edges, means = merge_steps(np.arange(5.0), np.array([[1], [0], [np.nan], [1]]), max_steps=2)
+    >>> edges.tolist(), means.tolist()
     ([0.0, 2.0, 4.0], [[0.5], [1.0]])
     """
     count = len(probabilities)
-    if count <= most:
+    if count <= max_steps:
         return edges, probabilities
-    firsts = np.linspace(0, count, most + 1).astype(int)[:-1]
-    spoken = ~np.isnan(probabilities).any(axis=1, keepdims=True)
-    sums = np.add.reduceat(np.where(spoken, probabilities, 0), firsts)
-    votes = np.add.reduceat(spoken.astype(np.float32), firsts)
-    means = np.divide(sums, votes, out=np.full_like(sums, np.nan), where=votes > 0)
+    firsts = np.linspace(0, count, max_steps + 1).astype(int)[:-1]
+    speech = ~np.isnan(probabilities).any(axis=1, keepdims=True)
+    sums = np.add.reduceat(np.where(speech, probabilities, 0), firsts)
+    counts = np.add.reduceat(speech.astype(np.float32), firsts)
+    # A merged step without any speech stays NaN, which is a gap in the chart.
+    means = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
     return np.append(edges[firsts], edges[-1]), means
 
 
-def _time(field: str, end: float) -> Spec:
-    """Give the axis that all charts over time share, so that they stand above each other."""
+def _time_axis(field: str, end: float) -> Spec:
+    """Return the x axis of all charts over time: the same scale, so that they are aligned."""
     axis = {"title": None, "grid": False, "tickCount": 8, "labelExpr": "datum.label + ' s'"}
     scale = {"domain": [0, round(end, 3)], "nice": False}
     return {"field": field, "type": "quantitative", "axis": axis, "scale": scale}
 
 
-def _coloured(labels: Sequence[str]) -> Spec:
+def _label_colour(labels: Sequence[str]) -> Spec:
     scale = {"domain": list(labels), "range": colours_of(labels)}
     return {"field": "label", "type": "nominal", "scale": scale}

@@ -1,4 +1,4 @@
-"""What the page offers and what it allows."""
+"""The options of the page: the models on offer, and the limits of what a visitor may request."""
 
 from __future__ import annotations
 
@@ -9,26 +9,24 @@ from batchemo.errors import UsageError
 from batchemo.inference.settings import NO_POSTPROCESSING, PostprocessSettings
 
 HOST, PORT = "localhost", 8501
-MEGABYTE = 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class AppOptions:
-    """The models to choose from, and the limits of what a visitor may ask for."""
+    """The models on offer, and the limits of what a visitor may request."""
 
     models: tuple[str, ...]
     max_upload_mb: int = 200
-    """Megabytes of one recording."""
+    """Maximum size of one recording, in megabytes."""
     max_files: int = 20
-    """Recordings that one visitor may have analysed together."""
+    """Maximum number of recordings that one visitor can have analysed together."""
     max_duration: float = 3600.0
-    """Seconds of one recording."""
+    """Maximum length of one recording, in seconds."""
     timeout: float = 120.0
-    """Seconds that the analysis of one recording may take, by one model."""
+    """Seconds that the analysis of one recording by one model may take."""
     jobs: int = 0
-    """Recordings analysed at the same time, each in a process; 0 is one a processor."""
+    """Recordings analysed at the same time, each in its own process; 0 is one per processor."""
     postprocess: PostprocessSettings = NO_POSTPROCESSING
-    """How probabilities are to be read."""
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -37,22 +35,22 @@ class AppOptions:
             if getattr(self, name) <= 0:
                 raise UsageError(f"--{name.replace('_', '-')} must be more than 0")
 
-    def to_word(self) -> str:
-        """Write all of it as the one word that the page is started with."""
+    def to_argument(self) -> str:
+        """Encode all options as the one argument that the page's script is started with."""
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_word(cls, word: str) -> AppOptions:
-        """Read what `to_word` wrote.
+    def from_argument(cls, argument: str) -> AppOptions:
+        """Decode the result of `to_argument`.
 
-        >>> options = AppOptions(("default",), max_files=5, interpretation=Interpretation(0.5))
-        >>> AppOptions.from_word(options.to_word()) == options
+        >>> options = AppOptions(("default",), max_files=5, postprocess=PostprocessSettings(0.5))
+        >>> AppOptions.from_argument(options.to_argument()) == options
         True
         """
-        values = json.loads(word)
-        read = PostprocessSettings(**values["interpretation"])
-        return cls(**{**values, "models": tuple(values["models"]), "interpretation": read})
+        values = json.loads(argument)
+        values["models"] = tuple(values["models"])
+        values["postprocess"] = PostprocessSettings(**values["postprocess"])
+        return cls(**values)
 
 
-STANDARD = AppOptions(("default",))
-"""What holds where nothing else is asked for."""
+DEFAULT_OPTIONS = AppOptions(("default",))

@@ -1,4 +1,4 @@
-"""What a worker does for the page: one recording through some models, and its outline."""
+"""The work that a worker process does for the page: one recording through one or more models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from batchemo.app.waveform import Waveform, read_waveform
 from batchemo.errors import BatchemoError, BundleError
-from batchemo.inference import task
+from batchemo.inference import predict_task
 from batchemo.inference.settings import ModelSettings
 from batchemo.sources import Recording
 from batchemo.tables.rows import RecordingResult
@@ -19,17 +19,16 @@ from batchemo.workers.executor import ChunkResult
 if TYPE_CHECKING:
     from batchemo.inference.loaded import LoadedModel
 
-_HEARD_TO_THE_END = {None, "silent", "no_speech", "too_short"}
-"""The reasons that say nothing against reading the recording once more."""
+_DECODED_TO_THE_END = {None, "silent", "no_speech", "too_short"}
+"""The reasons after which it is safe to decode the recording once more, for its waveform."""
 
-
-CHANGED = "a model was changed or damaged since the page was started: start the page again"
-"""What a visitor is told; no folder of the server's is."""
+MODEL_CHANGED = "a model was changed or damaged since the page was started: start the page again"
+"""The message for visitors. It replaces the original error, which names folders of the server."""
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
-    """A model as it was when the page was started."""
+class ModelReference:
+    """A model on disk, and its digest when the page was started."""
 
     path: str
     digest: str
@@ -37,52 +36,55 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to do with a recording."""
+    """The models to run on a recording, and its limits."""
 
-    models: tuple[Model, ...]
+    models: tuple[ModelReference, ...]
     max_duration: float
     timeout: float
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What came of a recording: a row for each model of the job, in their order."""
+class JobResult:
+    """The result for one recording: a row for each model of the job, in the job's order."""
 
     rows: tuple[RecordingResult, ...]
     waveform: Waveform | None = None
 
 
-def work(job: Job, recordings: Sequence[Recording]) -> ChunkResult[Heard]:
-    """Hear the recordings, in a worker."""
+def run_job(job: Job, recordings: Sequence[Recording]) -> ChunkResult[JobResult]:
+    """Analyse the recordings, in a worker process."""
     try:
-        return ChunkResult(tuple(_hear(job, recording) for recording in recordings))
+        return ChunkResult(tuple(_analyse(job, recording) for recording in recordings))
     except BatchemoError:
-        return ChunkResult(fatal=CHANGED)
+        return ChunkResult(fatal=MODEL_CHANGED)
 
 
-def lost_result(job: Job, recording: Recording, reason: str, detail: str) -> Heard:
-    """Tell of a recording that no worker came back from."""
-    return Heard((task.lost_result(recording, reason, detail),) * len(job.models))
+def lost_job_result(job: Job, recording: Recording, reason: str, detail: str) -> JobResult:
+    """Return the result for a recording whose worker died or was stopped."""
+    return JobResult((predict_task.lost_result(recording, reason, detail),) * len(job.models))
 
 
-def _hear(job: Job, recording: Recording) -> Heard:
+def _analyse(job: Job, recording: Recording) -> JobResult:
+    # Imported here, so that the server's own process never loads ONNX Runtime.
     from batchemo.inference.predict import predict_with
 
     rows: list[RecordingResult] = []
-    for model in job.models:
-        tools = _tools_at_hand(model, job.max_duration)
-        rows += predict_with([tools], job.timeout, [recording]).rows
-    if not all(row.reason in _HEARD_TO_THE_END for row in rows):
-        return Heard(tuple(rows))
+    # One model after another, as `timeout` is for each of them.
+    for reference in job.models:
+        model = _cached_model(reference, job.max_duration)
+        rows += predict_with([model], job.timeout, [recording]).rows
+    if not all(row.reason in _DECODED_TO_THE_END for row in rows):
+        return JobResult(tuple(rows))
     with heartbeat.monitored(recording, job.timeout):
-        return Heard(tuple(rows), read_waveform(recording.path))
+        return JobResult(tuple(rows), read_waveform(recording.path))
 
 
+# Eight models are shipped; a worker keeps all of them loaded.
 @lru_cache(maxsize=8)
-def _tools_at_hand(model: Model, max_duration: float) -> LoadedModel:
+def _cached_model(reference: ModelReference, max_duration: float) -> LoadedModel:
     from batchemo.inference.loaded import load_model
 
-    tools = load_model(ModelSettings(model=model.path))
-    if tools.bundle.digest != model.digest:
-        raise BundleError(CHANGED)
-    return replace(tools, window_config=replace(tools.window_config, max_duration=max_duration))
+    model = load_model(ModelSettings(model=reference.path))
+    if model.bundle.digest != reference.digest:
+        raise BundleError(MODEL_CHANGED)
+    return replace(model, window_config=replace(model.window_config, max_duration=max_duration))

@@ -1,4 +1,4 @@
-"""From the bytes that a visitor sent to what the page shows of them; knows no widgets."""
+"""From the bytes of an upload to what the page shows of it. Knows nothing of widgets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from batchemo.app.config import AppOptions
-from batchemo.app.job import Job, Model
+from batchemo.app.job import Job, ModelReference
 from batchemo.app.waveform import Waveform
 from batchemo.app.worker_pool import WorkerPool
 from batchemo.audio import REASONS
@@ -29,72 +29,45 @@ from batchemo.inference.postprocess import PostProcessor
 from batchemo.inference.settings import NO_POSTPROCESSING, PostprocessSettings
 from batchemo.sources import Recording, SourceOptions
 from batchemo.tables.derived import label_or_uncertain, mean_probabilities
-from batchemo.tables.rows import RecordingResult, Windows, to_batch
+from batchemo.tables.rows import RecordingResult, WindowResults, to_batch
 from batchemo.tables.write import open_writer
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-
-def join_models(rows: Sequence[RecordingResult], bundles: Sequence[Bundle]) -> RecordingResult:
-    """Give the row of all models, labels in the first one's order; it fails where one does."""
-    if len(rows) == 1:
-        return rows[0]
-    model_probabilities, windows = [], []
-    for row, bundle in zip(rows, bundles, strict=True):
-        if row.probabilities is None or row.windows is None:
-            why, found = row.reason, row.detail
-            return replace(rows[0], reason=why, detail=found, probabilities=None, windows=None)
-        order = [bundle.labels.index(label) for label in bundles[0].labels]
-        model_probabilities.append(row.probabilities[order])
-        windows.append(replace(row.windows, probabilities=row.windows.probabilities[:, order]))
-    stacked = np.stack(model_probabilities)
-    mean, joined = mean_probabilities(stacked), _end_to_end(windows)
-    return replace(rows[0], probabilities=mean, model_probabilities=stacked, windows=joined)
-
-
-def _end_to_end(windows: Sequence[Windows]) -> Windows:
-    return Windows(
-        np.concatenate([each.starts for each in windows]),
-        np.concatenate([each.ends for each in windows]),
-        np.concatenate([each.probabilities for each in windows]),
-        np.repeat(np.arange(len(windows), dtype=np.int32), [len(w.starts) for w in windows]),
-    )
-
-
 ROOT = "upload"
-"""What stands in the tables' column `root`: no folder of the server's is told to a visitor."""
-
+"""The value of the tables' column `root`: visitors must not see the server's folders."""
 
 FILE = "recording"
-"""The name of every temporary file; the decoder goes by contents alone."""
+"""The name of every temporary file: a visitor's file name could lead out of the folder. It needs no
+extension, as the decoder goes by the content alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A recording that a visitor sent."""
+    """A recording that a visitor uploaded or spoke."""
 
     key: str
-    """Unlike that of any other recording, also of one with the same name or contents."""
+    """Unique, also among uploads with the same name or content."""
     name: str
     content: bytes
 
 
 @dataclass(frozen=True)
 class RecordingView:
-    """What is known of one recording: a row for each model, by the model's digest."""
+    """The results of one recording: a row for each model, by the model's digest."""
 
     rows: Mapping[str, RecordingResult]
     waveform: Waveform | None = None
 
-    def joined(self, other: RecordingView) -> RecordingView:
-        """Add what other models found in the same recording."""
+    def merged(self, other: RecordingView) -> RecordingView:
+        """Return a view with the rows of both, which come from different models."""
         return RecordingView({**self.rows, **other.rows}, self.waveform or other.waveform)
 
 
 @dataclass(frozen=True)
 class ModelPrediction:
-    """What one model says of a recording it could hear."""
+    """The prediction of one model for a recording."""
 
     labels: tuple[str, ...]
     probabilities: Float32
@@ -102,81 +75,81 @@ class ModelPrediction:
 
     @cached_property
     def ranked(self) -> list[tuple[str, float]]:
-        """The labels with their probabilities, the likeliest first."""
+        """The labels with their probabilities, the most probable one first."""
         pairs = zip(self.labels, map(float, self.probabilities), strict=True)
         return sorted(pairs, key=lambda pair: -pair[1])
 
     @property
     def label(self) -> str:
-        """The likeliest label, or that it is uncertain, as the tables tell it."""
-        return str(
-            label_or_uncertain(self.probabilities[None], self.labels, self.min_confidence)[0]
-        )
+        """The label, or `uncertain` if its probability is too low, exactly as in the tables."""
+        found = label_or_uncertain(self.probabilities[None], self.labels, self.min_confidence)
+        return str(found[0])
 
     @property
-    def likeliest(self) -> str:
-        """The likeliest label, however uncertain."""
+    def top_label(self) -> str:
+        """The most probable label, whatever its probability."""
         return self.ranked[0][0]
 
     @property
     def confidence(self) -> float:
-        """The probability of that label."""
+        """The probability of the most probable label."""
         return float(self.probabilities.max())
 
 
 def analyse_upload(
-    sent: Upload, bundles: Sequence[Bundle], pool: WorkerPool, options: AppOptions
+    upload: Upload, bundles: Sequence[Bundle], pool: WorkerPool, options: AppOptions
 ) -> RecordingView:
-    """Have a recording analysed by a worker; what is wrong with it is told by its rows.
+    """Analyse an upload in a worker process. Failures of the recording are in the view's rows.
 
-    It lies in a temporary folder only while a worker reads it, under a name of ours: neither a
-    crash nor a name can leave anything behind or write anywhere else.
+    The recording is on disk only while the worker reads it, in a temporary folder that is removed
+    also when the analysis fails.
     """
-    models = tuple(Model(os.fspath(bundle.path), bundle.digest) for bundle in bundles)
+    models = tuple(ModelReference(os.fspath(bundle.path), bundle.digest) for bundle in bundles)
     job = Job(models, options.max_duration, options.timeout)
     try:
         with (
             pool.borrow() as worker,
             tempfile.TemporaryDirectory(prefix="batchemo-app-") as folder,
         ):
-            Path(folder, FILE).write_bytes(sent.content)
-            heard = worker.hear(job, Recording(folder, FILE, len(sent.content), None))
+            Path(folder, FILE).write_bytes(upload.content)
+            result = worker.run(job, Recording(folder, FILE, len(upload.content), None))
     except OSError as error:
         raise BatchemoError(f"the server could not take the recording: {error.strerror}") from error
-    rows = (_anonymous(row, sent.name, folder) for row in heard.rows)
+    rows = (_anonymous(row, upload.name, folder) for row in result.rows)
     return RecordingView(
-        {model.digest: row for model, row in zip(models, rows, strict=True)}, heard.waveform
+        {model.digest: row for model, row in zip(models, rows, strict=True)}, result.waveform
     )
 
 
 def _anonymous(row: RecordingResult, name: str, folder: str) -> RecordingResult:
-    """Give a row the visitor's own name, and take away all that tells of the server."""
+    """Return the row under the visitor's file name, without anything that describes the server."""
     detail = None if row.detail is None else row.detail.replace(folder, ROOT)
     file = to_text(name)
     return dataclasses.replace(row, root=ROOT, file=file, detail=detail, mtime_ns=None)
 
 
-def judgement(
-    row: RecordingResult, bundle: Bundle, how: PostprocessSettings = NO_POSTPROCESSING
+def model_prediction(
+    row: RecordingResult, bundle: Bundle, postprocess: PostprocessSettings = NO_POSTPROCESSING
 ) -> ModelPrediction | None:
-    """Give what the model says of the recording; None where it failed."""
+    """Return the model's prediction for a recording; None if the analysis failed."""
     if row.probabilities is None:
         return None
-    return ModelPrediction(bundle.labels, row.probabilities, how.min_confidence)
+    return ModelPrediction(bundle.labels, row.probabilities, postprocess.min_confidence)
 
 
-def describe_failure(row: RecordingResult) -> str:
-    """Say why a recording failed: the reason's sentence, and what was found.
+def model_predictions(
+    view: RecordingView,
+    bundles: Sequence[Bundle],
+    postprocess: PostprocessSettings = NO_POSTPROCESSING,
+) -> dict[str, ModelPrediction]:
+    """Return the predictions of all models that did not fail, by the model's title."""
+    predictions = [model_prediction(view.rows[b.digest], b, postprocess) for b in bundles]
+    pairs = zip(model_titles(bundles), predictions, strict=True)
+    return {title: prediction for title, prediction in pairs if prediction is not None}
 
-    >>> complaint(Row("upload", "a.wav", reason="empty", detail="0 bytes"))
-    'The file has no bytes at all. (0 bytes)'
-    """
-    sentence = REASONS[row.reason or "internal_error"]
-    return f"{sentence} ({for_display(row.detail)})" if row.detail else sentence
 
-
-def titles(bundles: Sequence[Bundle]) -> list[str]:
-    """Give the models' names; those that share one are told apart by their digests."""
+def model_titles(bundles: Sequence[Bundle]) -> list[str]:
+    """Return the names of the models, with a part of the digest where a name is not unique."""
     counts = Counter(bundle.name for bundle in bundles)
     return [
         bundle.name if counts[bundle.name] == 1 else f"{bundle.name} {bundle.digest[:6]}"
@@ -184,66 +157,107 @@ def titles(bundles: Sequence[Bundle]) -> list[str]:
     ]
 
 
-def predictions_of(
-    look: RecordingView, bundles: Sequence[Bundle], how: PostprocessSettings = NO_POSTPROCESSING
-) -> dict[str, ModelPrediction]:
-    """Give what each model that could hear the recording says of it, by the model's title."""
-    found = [judgement(look.rows[bundle.digest], bundle, how) for bundle in bundles]
-    return {title: each for title, each in zip(titles(bundles), found, strict=True) if each}
+def count_agreeing(predictions: Sequence[ModelPrediction]) -> int:
+    """Count the models that predict the most frequent label.
 
-
-def count_agreeing(judgements: Sequence[ModelPrediction]) -> int:
-    """Count the models whose likeliest label is that of most of them.
-
-    >>> import numpy as np
-    >>> happy, sad = (Judgement(("happy", "sad"), np.array(p)) for p in ([0.9, 0.1], [0.2, 0.8]))
-    >>> agreeing([happy, sad, happy])
+    >>> labels = ("happy", "sad")
+    >>> happy = ModelPrediction(labels, np.array([0.9, 0.1], np.float32))
+    >>> sad = ModelPrediction(labels, np.array([0.2, 0.8], np.float32))
+    >>> count_agreeing([happy, sad, happy])
     2
     """
-    votes = Counter(judgement.likeliest for judgement in judgements)
-    return max(votes.values(), default=0)
+    counts = Counter(prediction.top_label for prediction in predictions)
+    return max(counts.values(), default=0)
 
 
-def files_table(
+def describe_failure(row: RecordingResult) -> str:
+    """Say why the analysis of a recording failed: the sentence of its reason, and the detail.
+
+    >>> describe_failure(RecordingResult("upload", "a.wav", reason="empty", detail="0 bytes"))
+    'The file has no bytes at all. (0 bytes)'
+    """
+    sentence = REASONS[row.reason or "internal_error"]
+    return f"{sentence} ({for_display(row.detail)})" if row.detail else sentence
+
+
+def recordings_table(
     views: Sequence[RecordingView],
     model_set: ModelSet,
-    how: PostprocessSettings = NO_POSTPROCESSING,
+    postprocess: PostprocessSettings = NO_POSTPROCESSING,
 ) -> pa.Table:
-    """Give the files table of a scan with these models."""
+    """Return the recordings table that a scan with these models would write."""
     import pyarrow as pa
 
-    labels, models = model_set.labels, model_set.names
-    postprocessor = PostProcessor(model_set.shape(how, SourceOptions()))
-    digests = [bundle.digest for bundle in model_set.bundles]
-    rows = [join_models([look.rows[each] for each in digests], model_set.bundles) for look in views]
+    labels, models, bundles = model_set.labels, model_set.names, model_set.bundles
+    postprocessor = PostProcessor(model_set.output_schema(postprocess, SourceOptions()))
+    rows = [combine_models([view.rows[b.digest] for b in bundles], bundles) for view in views]
     batch = to_batch(rows, labels=labels, model=model_set.model, segments=False, models=models)
-    return pa.concat_tables(
-        [postprocessor.shape.files().empty_table(), *postprocessor.tables(lambda: [batch])]
+    # Without a row there is no batch; the empty table keeps the schema.
+    empty = postprocessor.schema.recordings_schema().empty_table()
+    return pa.concat_tables([empty, *postprocessor.tables(lambda: [batch])])
+
+
+def combine_models(rows: Sequence[RecordingResult], bundles: Sequence[Bundle]) -> RecordingResult:
+    """Combine the rows of several models for one recording, as a scan with all of them would.
+
+    The labels are in the order of the first model. If one model fails, the combined row fails.
+    """
+    if len(rows) == 1:
+        return rows[0]
+    probabilities, windows = [], []
+    for row, bundle in zip(rows, bundles, strict=True):
+        if row.probabilities is None or row.windows is None:
+            reason, detail = row.reason, row.detail
+            return replace(rows[0], reason=reason, detail=detail, probabilities=None, windows=None)
+        order = [bundle.labels.index(label) for label in bundles[0].labels]
+        probabilities.append(row.probabilities[order])
+        windows.append(replace(row.windows, probabilities=row.windows.probabilities[:, order]))
+    stacked = np.stack(probabilities)
+    return replace(
+        rows[0],
+        probabilities=mean_probabilities(stacked),
+        model_probabilities=stacked,
+        windows=_concatenate(windows),
     )
 
 
-def written(table: pa.Table, kind: str) -> bytes:
-    """Give the bytes of a table's file, `kind` being `.csv` or `.parquet`."""
+def _concatenate(windows: Sequence[WindowResults]) -> WindowResults:
+    return WindowResults(
+        np.concatenate([w.starts for w in windows]),
+        np.concatenate([w.ends for w in windows]),
+        np.concatenate([w.probabilities for w in windows]),
+        np.repeat(np.arange(len(windows), dtype=np.int32), [len(w.starts) for w in windows]),
+    )
+
+
+def table_bytes(table: pa.Table, extension: str) -> bytes:
+    """Return the content of a table's file; the extension is `.csv` or `.parquet`."""
     sink = io.BytesIO()
-    writer = open_writer(sink, table.schema, kind=kind)
+    writer = open_writer(sink, table.schema, kind=extension)
     writer.write(table)
     writer.close()
     return sink.getvalue()
 
 
-_PLAYED = {b"RIFF": "audio/wav", b"fLaC": "audio/flac", b"OggS": "audio/ogg", b"ID3": "audio/mpeg"}
+_MEDIA_TYPES = {
+    b"RIFF": "audio/wav",
+    b"fLaC": "audio/flac",
+    b"OggS": "audio/ogg",
+    b"ID3": "audio/mpeg",
+}
 
 
 def media_type(head: bytes) -> str | None:
-    """Tell what a browser may play this as, by its first bytes; None for what it cannot.
+    """Return the media type for the browser's player, by the first bytes; None if it has none.
 
-    What the visitor's browser called it is never believed: it could have said text/html.
+    The type that the browser sent with the upload is ignored: it could be text/html.
 
     >>> media_type(b"fLaC..."), media_type(b"<html>")
     ('audio/flac', None)
     """
-    for start, kind in _PLAYED.items():
-        if head.startswith(start):
+    for magic, kind in _MEDIA_TYPES.items():
+        if head.startswith(magic):
             return kind
-    frame = len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2
-    return "audio/mpeg" if frame else None
+    # An MPEG frame without tags: eleven sync bits, then layer III of any MPEG version.
+    is_frame = len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2
+    return "audio/mpeg" if is_frame else None

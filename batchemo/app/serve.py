@@ -1,4 +1,4 @@
-"""Starts the server of the page, with the settings that keep it private."""
+"""Starts the Streamlit server of the page, with settings that keep it private."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ PAGE = Path(__file__).with_name("page.py")
 
 
 def check_address(host: str, port: int) -> None:
-    """Refuse an address that cannot be listened at, before anything is started."""
+    """Raise `UsageError` if the server cannot listen at an address, before anything is started."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:
+            # As Streamlit does, or a server that just ended would keep its port for a minute.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
@@ -28,17 +29,17 @@ def check_address(host: str, port: int) -> None:
 
 
 def serve(options: AppOptions, *, host: str, port: int, browser: bool) -> None:
-    """Serve the page until a signal ends it."""
+    """Serve the page until a signal ends the server."""
     from streamlit.web.cli import main
 
     settings = streamlit_settings(options, host=host, port=port, browser=browser)
     flags = [f"--{name}={value}" for name, value in settings.items()]
-    words = ["run", *flags, str(PAGE), "--", options.to_word()]
-    # ONNX Runtime would write down an identifier of the machine and call home.
+    arguments = ["run", *flags, str(PAGE), "--", options.to_argument()]
+    # ONNX Runtime stores an identifier of the machine and reports its use to its maker.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     pool = shared_pool(options.jobs)
     try:
-        main(words, prog_name="streamlit", standalone_mode=False)
+        main(arguments, prog_name="streamlit", standalone_mode=False)
     finally:
         pool.close()
 
@@ -46,8 +47,9 @@ def serve(options: AppOptions, *, host: str, port: int, browser: bool) -> None:
 def streamlit_settings(
     options: AppOptions, *, host: str, port: int, browser: bool
 ) -> dict[str, str]:
-    """Give Streamlit's settings; as flags they win over any config.toml that lies about."""
-    shown = "localhost" if host in ("0.0.0.0", "::", "") else host
+    """Return Streamlit's settings; as flags they win over any `config.toml` of the user."""
+    # These mean "all addresses", which no browser can open.
+    browser_host = "localhost" if host in ("0.0.0.0", "::", "") else host
     return {
         "server.address": host,
         "server.port": str(port),
@@ -56,11 +58,13 @@ def streamlit_settings(
         "server.enableXsrfProtection": "true",
         "server.enableCORS": "true",
         "server.enableStaticServing": "false",
+        # A watcher would look through every imported package for changes.
         "server.fileWatcherType": "none",
         "server.showEmailPrompt": "false",
-        # Told its address, Streamlit asks no service on the net what it might be.
-        "browser.serverAddress": shown,
+        # If it is not set, Streamlit asks a web service for the external address.
+        "browser.serverAddress": browser_host,
         "browser.gatherUsageStats": "false",
+        # Tracebacks would show visitors the paths of the server.
         "client.showErrorDetails": "none",
         "client.toolbarMode": "minimal",
         "global.developmentMode": "false",

@@ -1,4 +1,4 @@
-"""The outline of a waveform: the lowest and the highest sample of each short stretch."""
+"""The waveform of a recording, reduced to what can be drawn: a minimum and a maximum per bin."""
 
 from __future__ import annotations
 
@@ -10,69 +10,80 @@ from batchemo.audio.decode import Decoder, mix
 from batchemo.audio.file import open_audio
 from batchemo.common.arrays import Float32
 
-MOST = 1_000
-"""Stretches that an outline has at most; more cannot be seen."""
-_FIRST_STRETCH = 64
+MAX_BINS = 1_000
+"""The chart is less than a thousand pixels wide: more bins would not be visible."""
+_FIRST_BIN_SAMPLES = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Waveform:
-    """What is drawn of a waveform."""
+    """The lowest and the highest sample of each bin of a recording."""
 
-    seconds: float
-    """The length of one stretch; the last may be shorter."""
-    lows: Float32
-    highs: Float32
+    bin_seconds: float
+    """The length of one bin; the last one may be shorter."""
+    minima: Float32
+    maxima: Float32
 
 
 def read_waveform(path: str) -> Waveform:
-    """Read a recording from end to end for its outline, in bounded memory.
+    """Decode a recording from end to end and return its waveform, in bounded memory.
 
-    The recording must have been heard already: what is wrong with it raises `Failure`.
+    Raises `Failure` for a recording that cannot be decoded: call it after a successful analysis.
     """
     with open_audio(path) as file:
         decoder = Decoder(file)
         try:
-            pen = _Pen()
+            accumulator = WaveformAccumulator()
             for frames in decoder.blocks():
-                pen.hear(mix(frames))
+                accumulator.update(mix(frames))
         finally:
             decoder.close()
-    return pen.waveform(decoder.sample_rate)
+    return accumulator.waveform(decoder.sample_rate)
 
 
-class _Pen:
-    """Draws stretches of samples; when there are too many, it joins them two by two."""
+class WaveformAccumulator:
+    """Accumulates the minima and maxima of a stream of samples.
+
+    The length of the stream is unknown until its end, because headers cannot be trusted. So bins
+    start small, and whenever there are too many, neighbours are merged in pairs.
+    """
 
     def __init__(self) -> None:
-        self._stretch = _FIRST_STRETCH
-        self._rest = np.zeros(0, np.float32)
-        self._lows = np.zeros(0, np.float32)
-        self._highs = np.zeros(0, np.float32)
+        self._bin_samples = _FIRST_BIN_SAMPLES
+        self._remainder = np.zeros(0, np.float32)
+        self._minima = np.zeros(0, np.float32)
+        self._maxima = np.zeros(0, np.float32)
 
-    def hear(self, samples: Float32) -> None:
-        samples = np.concatenate([self._rest, samples])
-        whole = len(samples) - len(samples) % self._stretch
-        self._draw(samples[:whole].reshape(-1, self._stretch))
-        self._rest = samples[whole:].copy()
-        while len(self._lows) > 2 * MOST:
-            self._join()
+    def update(self, samples: Float32) -> None:
+        """Add the next samples of the recording."""
+        samples = np.concatenate([self._remainder, samples])
+        complete = len(samples) - len(samples) % self._bin_samples
+        self._append(samples[:complete].reshape(-1, self._bin_samples))
+        # A copy, since a view would keep the whole block alive.
+        self._remainder = samples[complete:].copy()
+        while len(self._minima) > 2 * MAX_BINS:
+            self._merge_pairs()
 
-    def waveform(self, rate: int) -> Waveform:
-        while len(self._lows) > MOST:
-            self._join()
-        if len(self._rest):
-            self._draw(self._rest[None])
-            self._rest = self._rest[:0]
-        return Waveform(self._stretch / rate, self._lows, self._highs)
+    def waveform(self, sample_rate: int) -> Waveform:
+        """Return the waveform of all samples; call it once, at the end."""
+        while len(self._minima) > MAX_BINS:
+            self._merge_pairs()
+        if len(self._remainder):
+            self._append(self._remainder[None])
+            self._remainder = self._remainder[:0]
+        return Waveform(self._bin_samples / sample_rate, self._minima, self._maxima)
 
-    def _draw(self, stretches: Float32) -> None:
-        self._lows = np.concatenate([self._lows, stretches.min(axis=1)])
-        self._highs = np.concatenate([self._highs, stretches.max(axis=1)])
+    def _append(self, bins: Float32) -> None:
+        self._minima = np.concatenate([self._minima, bins.min(axis=1)])
+        self._maxima = np.concatenate([self._maxima, bins.max(axis=1)])
 
-    def _join(self) -> None:
-        """Double the stretch. An odd one at the end stays as it is: what it shifts is not seen."""
-        self._stretch *= 2
-        firsts = np.arange(0, len(self._lows), 2)
-        self._lows = np.minimum.reduceat(self._lows, firsts)
-        self._highs = np.maximum.reduceat(self._highs, firsts)
+    def _merge_pairs(self) -> None:
+        """Double the bin length.
+
+        Of an odd number of bins the last one counts as a whole bin, so that later samples are drawn
+        up to half a bin too late. Over all merges this is less than one bin, which is not visible.
+        """
+        self._bin_samples *= 2
+        firsts = np.arange(0, len(self._minima), 2)
+        self._minima = np.minimum.reduceat(self._minima, firsts)
+        self._maxima = np.maximum.reduceat(self._maxima, firsts)

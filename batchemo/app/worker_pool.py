@@ -1,7 +1,7 @@
-"""The workers of the page: processes that are kept warm, each lent to one visitor at a time.
+"""The worker processes of the page, kept alive between recordings and lent to one visitor each.
 
-A recording is never decoded in the server's own process: a decoder that crashes, hangs or grows
-takes a worker with it, and neither the page nor what others are having analysed.
+A recording is never decoded in the server's own process: a decoder that crashes, hangs or takes too
+much memory costs its worker, but neither the page nor the recordings of other visitors.
 """
 
 from __future__ import annotations
@@ -13,99 +13,42 @@ from contextlib import contextmanager
 from functools import lru_cache, partial
 from queue import Empty, LifoQueue
 
-from batchemo.app.job import (
-    Heard,
-    Job,
-    lost_result,
-    work,
-)
+from batchemo.app.job import Job, JobResult, lost_job_result, run_job
 from batchemo.errors import BatchemoError
 from batchemo.sources import Recording
 from batchemo.workers.dispatcher import Dispatcher
 from batchemo.workers.executor import (
     Chunk,
     ChunkResult,
+    Executor,
+    ExecutorFactory,
     ProcessExecutor,
     R,
     Work,
     available_cpus,
 )
 
-PATIENCE = 600.0
+BORROW_TIMEOUT = 600.0
 """Seconds that a visitor waits for a free worker."""
 
 CLOSED = "the page is being closed"
 
 
-class Worker:
-    """A worker process, started at its first recording and again after a death.
-
-    To the dispatcher it is an executor that survives being let go of.
-    """
-
-    def __init__(self) -> None:
-        self._crumbs = tempfile.TemporaryDirectory(prefix="batchemo-app-worker-")
-        self._processes: ProcessExecutor | None = None
-        self._closed = False
-
-    def hear(self, job: Job, recording: Recording) -> Heard:
-        """Have a recording heard; when it kills its worker or takes too long, its rows say so."""
-        dispatcher = Dispatcher(
-            lambda workers: self,
-            partial(work, job),
-            partial(lost_result, job),
-            workers=1,
-            timeout=job.timeout,
-            heartbeats=self._crumbs.name,
-        )
-        try:
-            (finished,) = dispatcher.run(iter([Chunk(0, (recording,))]))
-        except RuntimeError:  # What a pool raises that is closed under work; it has many names.
-            if self._closed:
-                raise BatchemoError(CLOSED) from None
-            raise
-        return finished.rows[0]
-
-    def submit(self, work: Work[R], chunk: Sequence[Recording]) -> Future[ChunkResult[R]]:
-        """Begin to work on a chunk."""
-        if self._closed:
-            raise BatchemoError(CLOSED)
-        if self._processes is None:
-            self._processes = ProcessExecutor(self._crumbs.name, 1)
-        return self._processes.submit(work, chunk)
-
-    @property
-    def alive(self) -> bool:
-        """Whether a recording that was handed over will come back, well or not."""
-        return self._processes is None or self._processes.alive
-
-    def shutdown(self, *, kill: bool) -> None:
-        """Keep the worker for the next recording; with `kill`, end it."""
-        if kill and self._processes is not None:
-            self._processes.shutdown(kill=True)
-            self._processes = None
-
-    def close(self) -> None:
-        """End the worker for good, also in the midst of its work."""
-        self._closed = True
-        self.shutdown(kill=True)
-
-
 class WorkerPool:
-    """All the workers there are."""
+    """A fixed number of workers. `executor` replaces their processes, in tests."""
 
-    def __init__(self, jobs: int = 0) -> None:
-        self._desks = [Worker() for _ in range(jobs or available_cpus())]
-        # Last in, first out: a worker that was never needed is never started.
+    def __init__(self, jobs: int = 0, executor: ExecutorFactory | None = None) -> None:
+        self._workers = [Worker(executor) for _ in range(jobs or available_cpus())]
+        # Last in, first out: workers that are not needed at the same time are never started.
         self._free: LifoQueue[Worker] = LifoQueue()
-        for worker in self._desks:
+        for worker in self._workers:
             self._free.put(worker)
 
     @contextmanager
     def borrow(self) -> Iterator[Worker]:
         """Lend a free worker, or wait for one."""
         try:
-            worker = self._free.get(timeout=PATIENCE)
+            worker = self._free.get(timeout=BORROW_TIMEOUT)
         except Empty:
             raise BatchemoError("too many recordings are waiting: try again later") from None
         try:
@@ -115,16 +58,78 @@ class WorkerPool:
 
     @property
     def free(self) -> int:
-        """How many workers nobody is waiting for."""
+        """The number of workers that are not borrowed."""
         return self._free.qsize()
 
     def close(self) -> None:
         """End all workers."""
-        for worker in self._desks:
+        for worker in self._workers:
             worker.close()
 
 
 @lru_cache(maxsize=1)
 def shared_pool(jobs: int) -> WorkerPool:
-    """Give the desks of this server, the same for all its visitors."""
+    """Return the pool of this server, the same for all its visitors."""
     return WorkerPool(jobs)
+
+
+class Worker:
+    """A worker process that is started for its first recording, and again after it died.
+
+    To the dispatcher it is an executor. A dispatcher lives for one recording and shuts its executor
+    down at the end; `shutdown` without `kill` therefore keeps the process, as starting one and
+    loading a model takes most of a second.
+    """
+
+    def __init__(self, executor: ExecutorFactory | None = None) -> None:
+        self._executor: Executor | None = None
+        self._closed = False
+        if executor is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="batchemo-app-worker-")
+            self._heartbeats: str | None = self._folder.name
+            self._open: ExecutorFactory = partial(ProcessExecutor, self._folder.name)
+        else:
+            self._heartbeats, self._open = None, executor
+
+    def run(self, job: Job, recording: Recording) -> JobResult:
+        """Analyse a recording; if it kills its worker or takes too long, its rows say so."""
+        dispatcher = Dispatcher(
+            lambda workers: self,
+            partial(run_job, job),
+            partial(lost_job_result, job),
+            workers=1,
+            timeout=job.timeout,
+            heartbeats=self._heartbeats,
+        )
+        try:
+            (finished,) = dispatcher.run(iter([Chunk(0, (recording,))]))
+        except RuntimeError:
+            # loky raises several subclasses of it when a pool is closed while it works.
+            if self._closed:
+                raise BatchemoError(CLOSED) from None
+            raise
+        return finished.rows[0]
+
+    def submit(self, work: Work[R], chunk: Sequence[Recording]) -> Future[ChunkResult[R]]:
+        """Start the work on a chunk."""
+        if self._closed:
+            raise BatchemoError(CLOSED)
+        if self._executor is None:
+            self._executor = self._open(1)
+        return self._executor.submit(work, chunk)
+
+    @property
+    def alive(self) -> bool:
+        """Whether submitted work can still finish, with or without success."""
+        return self._executor is None or self._executor.alive
+
+    def shutdown(self, *, kill: bool) -> None:
+        """Keep the process for the next recording; with `kill`, end it."""
+        if kill and self._executor is not None:
+            self._executor.shutdown(kill=True)
+            self._executor = None
+
+    def close(self) -> None:
+        """End the process for good, even while it works."""
+        self._closed = True
+        self.shutdown(kill=True)

@@ -1,4 +1,4 @@
-"""The page in a real browser: a recording goes in, its result stands on the page."""
+"""The page in a real browser."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from app_server import Served, serving, wav
+from app_server import RunningServer, running_server, wav_bytes
 from tiny_bundle import LABELS, tiny_graph, tiny_info
 
 from batchemo.bundles import write_bundle
@@ -23,7 +23,7 @@ from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 DRIVER = shutil.which("chromedriver")
-SWITCHES = (
+BROWSER_OPTIONS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -42,11 +42,12 @@ MODELS = {
     "frames62": "frames62",
     "mfcc40": "mfcc40",
 }
-"""Nets of made weights on the features of all that are shipped."""
-HOSTILE = "<img src=x onerror=alert(1)>[x](javascript:alert(1)) **b** :red[r] $l$.wav"
+"""Models with the feature sets of the shipped ones, and random weights."""
+HOSTILE_NAME = "<img src=x onerror=alert(1)>[x](javascript:alert(1)) **b** :red[r] $l$.wav"
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.process,
     pytest.mark.skipif(
         not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver on the PATH"
     ),
@@ -54,26 +55,26 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    shelf = tmp_path_factory.mktemp("models")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    folder = tmp_path_factory.mktemp("models")
     models = []
     for seed, (name, features) in enumerate(MODELS.items()):
-        recipe = get_feature_set(features)
-        frames = len(recipe.shape()) > 1
-        net = tiny_graph(len(recipe.names), 4, seed=seed, frames=frames)
-        info = tiny_info(name=name, recipe=recipe.to_dict(), window=recipe.window)
-        files = {"model.onnx": net, "README.md": b"# tiny\n"}
-        models.append(str(write_bundle(shelf / name, info, files).path))
-    with serving(tuple(models), tmp_path_factory.mktemp("server") / "scratch") as served:
-        yield served
+        feature_set = get_feature_set(features)
+        frames = len(feature_set.shape()) > 1
+        graph = tiny_graph(len(feature_set.names), 4, seed=seed, frames=frames)
+        info = tiny_info(name=name, features=feature_set.to_dict(), window=feature_set.window)
+        files = {"model.onnx": graph, "README.md": b"# tiny\n"}
+        models.append(str(write_bundle(folder / name, info, files).path))
+    with running_server(tuple(models), tmp_path_factory.mktemp("server") / "temporary") as server:
+        yield server
 
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM or ""
-    for switch in (*SWITCHES, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(switch)
+    for option in (*BROWSER_OPTIONS, f"--user-data-dir={tmp_path / 'profile'}"):
+        options.add_argument(option)
     downloads = {"download.default_directory": str(tmp_path / "downloads")}
     options.add_experimental_option("prefs", downloads)
     browser = webdriver.Chrome(options=options, service=Service(DRIVER))
@@ -85,23 +86,23 @@ def upload(browser: webdriver.Chrome, *paths: Path) -> None:
     wait = WebDriverWait(browser, 60)
     wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, "input[type=file]"))
     browser.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys("\n".join(map(str, paths)))
-    wait.until(lambda b: "Table as CSV" in shown(b))
+    wait.until(lambda b: "Table as CSV" in page_text(b))
     wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, "[data-testid=stVegaLiteChart] svg"))
 
 
-def shown(browser: webdriver.Chrome) -> str:
+def page_text(browser: webdriver.Chrome) -> str:
     return browser.find_element(By.TAG_NAME, "body").text
 
 
 def test_an_uploaded_recording_gets_its_result_on_the_page(
-    served: Served, browser: webdriver.Chrome, tmp_path: Path
+    server: RunningServer, browser: webdriver.Chrome, tmp_path: Path
 ) -> None:
     path = tmp_path / "voice.wav"
-    path.write_bytes(wav(6))
-    browser.get(served.url)
+    path.write_bytes(wav_bytes(6))
+    browser.get(server.url)
     upload(browser, path)
 
-    text = shown(browser)
+    text = page_text(browser)
     assert "voice.wav" in text
     assert "6.0 s" in text
     assert any(label in text for label in ("neutral", "happy", "sad", "angry"))
@@ -111,16 +112,16 @@ def test_an_uploaded_recording_gets_its_result_on_the_page(
     browser.save_screenshot(str(tmp_path / "page.png"))
 
 
-def test_a_name_is_shown_as_it_is_and_does_nothing(
-    served: Served, browser: webdriver.Chrome, tmp_path: Path
+def test_a_file_name_is_shown_as_plain_text(
+    server: RunningServer, browser: webdriver.Chrome, tmp_path: Path
 ) -> None:
-    paths = [tmp_path / HOSTILE, tmp_path / "other.wav"]
+    paths = [tmp_path / HOSTILE_NAME, tmp_path / "other.wav"]
     for path in paths:
-        path.write_bytes(wav())
-    browser.get(served.url)
+        path.write_bytes(wav_bytes())
+    browser.get(server.url)
     upload(browser, *paths)
 
-    assert HOSTILE in shown(browser)
+    assert HOSTILE_NAME in page_text(browser)
     assert not browser.find_elements(By.CSS_SELECTOR, "img[src=x]")
     assert not browser.find_elements(By.CSS_SELECTOR, "a[href^=javascript]")
     links = [a.get_attribute("href") for a in browser.find_elements(By.TAG_NAME, "a")]
@@ -129,29 +130,29 @@ def test_a_name_is_shown_as_it_is_and_does_nothing(
 
 def compare(browser: webdriver.Chrome) -> None:
     browser.find_element(By.CSS_SELECTOR, "[data-testid=stCheckbox] label").click()
-    WebDriverWait(browser, 60).until(lambda b: "All models beside each other" in shown(b))
+    WebDriverWait(browser, 60).until(lambda b: "All models side by side" in page_text(b))
 
 
-def test_all_models_stand_side_by_side(
-    served: Served, browser: webdriver.Chrome, tmp_path: Path
+def test_all_models_can_be_compared(
+    server: RunningServer, browser: webdriver.Chrome, tmp_path: Path
 ) -> None:
     path = tmp_path / "voice.wav"
-    path.write_bytes(wav(2))
-    browser.get(served.url)
+    path.write_bytes(wav_bytes(2))
+    browser.get(server.url)
     upload(browser, path)
     compare(browser)
     charts = "[data-testid=stVegaLiteChart]"
     WebDriverWait(browser, 20).until(lambda b: len(b.find_elements(By.CSS_SELECTOR, charts)) == 3)
-    assert "agree" in shown(browser)
+    assert "agree" in page_text(browser)
 
 
-def test_the_table_that_is_downloaded_holds_all_that_is_compared(
-    served: Served, browser: webdriver.Chrome, tmp_path: Path
+def test_the_downloaded_table_holds_all_compared_models(
+    server: RunningServer, browser: webdriver.Chrome, tmp_path: Path
 ) -> None:
     names = ["=cmd().wav", "other.wav"]
     for seed, name in enumerate(names):
-        (tmp_path / name).write_bytes(wav(2, seed=seed))
-    browser.get(served.url)
+        (tmp_path / name).write_bytes(wav_bytes(2, seed=seed))
+    browser.get(server.url)
     upload(browser, *(tmp_path / name for name in names))
     compare(browser)
     table = tmp_path / "downloads" / "batchemo.csv"
@@ -165,23 +166,23 @@ def test_the_table_that_is_downloaded_holds_all_that_is_compared(
         rows = list(csv.DictReader(file))
     assert [row["file"] for row in rows] == ["'=cmd().wav", "other.wav"]
     for row in rows:
-        votes = [row[f"emotion_{model}"] for model in MODELS]
-        assert set(votes) <= set(LABELS)
-        agreed = votes.count(row["emotion"]) / len(votes)
-        assert float(row["agreement"]) == pytest.approx(agreed, abs=1e-6)
+        labels = [row[f"emotion_{model}"] for model in MODELS]
+        assert set(labels) <= set(LABELS)
+        agreement = labels.count(row["emotion"]) / len(labels)
+        assert float(row["agreement"]) == pytest.approx(agreement, abs=1e-6)
         for model in MODELS:
             assert sum(float(row[f"p_{label}_{model}"]) for label in LABELS) == pytest.approx(1)
 
 
-def test_the_browser_asks_nobody_but_the_page(
-    served: Served, browser: webdriver.Chrome, tmp_path: Path
+def test_the_browser_loads_nothing_from_other_servers(
+    server: RunningServer, browser: webdriver.Chrome, tmp_path: Path
 ) -> None:
     path = tmp_path / "voice.wav"
-    path.write_bytes(wav(2))
-    browser.get(served.url)
+    path.write_bytes(wav_bytes(2))
+    browser.get(server.url)
     upload(browser, path)
-    asked = browser.execute_script(
+    urls = browser.execute_script(
         "return performance.getEntriesByType('resource').map(entry => entry.name)"
     )
-    assert asked
-    assert [url for url in asked if not url.startswith((served.url, "data:", "blob:"))] == []
+    assert urls
+    assert [url for url in urls if not url.startswith((server.url, "data:", "blob:"))] == []

@@ -3,16 +3,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from app_server import wav
+from app_server import wav_bytes
 from streamlit.testing.v1 import AppTest
 
 from batchemo.app import page
 from batchemo.app.config import AppOptions
-from batchemo.app.worker_pool import shared_pool
 from batchemo.audio import REASONS
 from batchemo.inference.settings import PostprocessSettings
 
-NAMES = [
+HOSTILE_NAMES = [
     "</script><script>alert(1)</script>.wav",
     "[x](javascript:alert(1)).wav",
     "**bold**.wav",
@@ -22,24 +21,18 @@ NAMES = [
     "www.example.com",
     "# heading",
 ]
-READ_AS_MARKDOWN = ("title", "header", "subheader", "markdown", "caption", "warning", "error")
-WIDGETS = ("selectbox", "toggle", "tabs", "metric", "file_uploader")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _workers():
-    yield
-    shared_pool(1).close()
-    shared_pool.cache_clear()
+RENDERED_AS_MARKDOWN = ("title", "header", "subheader", "markdown", "caption", "warning", "error")
+WIDGETS_WITH_LABELS = ("selectbox", "toggle", "tabs", "metric", "file_uploader")
 
 
 @pytest.fixture
-def opened(monkeypatch, options):
-    """Opens the page as a new visitor: `opened(max_files=2)`."""
+def open_page(monkeypatch, options, pool):
+    """Open the page as a new visitor: `open_page(max_files=2)`."""
+    monkeypatch.setattr("batchemo.app.worker_pool.shared_pool", lambda jobs: pool)
 
     def open_page(**changes) -> AppTest:
-        asked: AppOptions = replace(options, **changes)
-        monkeypatch.setattr(sys, "argv", ["page.py", asked.to_word()])
+        changed: AppOptions = replace(options, **changes)
+        monkeypatch.setattr(sys, "argv", ["page.py", changed.to_argument()])
         app = AppTest.from_file(str(Path(page.__file__)), default_timeout=30)
         return app.run()
 
@@ -47,14 +40,13 @@ def opened(monkeypatch, options):
 
 
 def upload(app: AppTest, *files: tuple[str, bytes]) -> AppTest:
-    sent = [(name, content, "audio/wav") for name, content in files]
-    app.file_uploader[0].set_value(sent)
+    app.file_uploader[0].set_value([(name, content, "audio/wav") for name, content in files])
     app.run()
     assert not app.exception
     return app
 
 
-def charts(app: AppTest) -> int:
+def count_charts(app: AppTest) -> int:
     return len(app.get("vega_lite_chart"))
 
 
@@ -62,43 +54,50 @@ def texts(app: AppTest) -> list[str]:
     return [text.value for text in app.text]
 
 
-def test_the_empty_page_says_what_it_is_and_what_it_is_not(opened):
-    app = opened()
-    said = " ".join(caption.value for caption in app.caption)
-    assert "not what a person feels" in said
-    assert "Article 5(1)(f)" in said
+def captions(app: AppTest) -> list[str]:
+    return [caption.value for caption in app.caption]
+
+
+def metrics(app: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def test_the_empty_page_says_what_the_result_is_and_is_not(open_page):
+    app = open_page()
+    text = " ".join(captions(app))
+    assert "not what a person feels" in text
+    assert "Article 5(1)(f)" in text
     assert not app.metric
-    assert not app.selectbox, "one model is no choice"
+    assert not app.selectbox, "with one model there is no choice"
 
 
-def test_a_recording_is_shown_with_label_confidence_and_bars(opened, tiny_bundle):
-    app = upload(opened(), ("one.wav", wav()))
-    metrics = {metric.label: metric.value for metric in app.metric}
-    assert metrics["Sounds"] in tiny_bundle.labels
-    assert metrics["Confidence"].endswith("%")
-    assert metrics["Length"] == "1.5 s"
+def test_a_recording_is_shown_with_label_confidence_and_bars(open_page, tiny_bundle):
+    app = upload(open_page(), ("one.wav", wav_bytes()))
+    assert metrics(app)["Sounds"] in tiny_bundle.labels
+    assert metrics(app)["Confidence"].endswith("%")
+    assert metrics(app)["Length"] == "1.5 s"
     assert texts(app) == ["one.wav"]
-    assert charts(app) == 2, "the waveform and the bars"
+    assert count_charts(app) == 2, "the waveform and the bars"
     assert len(app.get("audio")) == 1
     assert len(app.get("download_button")) == 2
 
 
-def test_what_is_not_confident_is_shown_as_uncertain(opened, make_bundle):
-    mild = {"method": "temperature", "temperature": 200.0}
-    model = str(make_bundle(name="unsure", calibration=mild).path)
-    page = opened(models=(model,), postprocess=PostprocessSettings(0.9))
-    app = upload(page, ("one.wav", wav()), ("2.wav", wav(2)))
-    metrics = {metric.label: metric.value for metric in app.metric}
-    assert metrics["Sounds"] == "uncertain"
+def test_below_the_minimum_confidence_the_label_is_uncertain(open_page, make_bundle):
+    flat = {"method": "temperature", "temperature": 200.0}
+    model = str(make_bundle(name="unsure", calibration=flat).path)
+    app = open_page(models=(model,), postprocess=PostprocessSettings(0.9))
+    upload(app, ("one.wav", wav_bytes()), ("2.wav", wav_bytes(2)))
+    assert metrics(app)["Sounds"] == "uncertain"
     assert set(app.dataframe[0].value["sounds"]) == {"uncertain"}
 
 
-def test_a_long_recording_is_shown_over_time(opened):
-    assert charts(upload(opened(), ("long.wav", wav(6)))) == 3
+def test_a_long_recording_is_shown_over_time(open_page):
+    assert count_charts(upload(open_page(), ("long.wav", wav_bytes(6)))) == 3
 
 
-def test_of_many_recordings_all_are_listed_and_one_is_shown_closely(opened):
-    app = upload(opened(), ("a.wav", wav()), ("b.wav", wav(seed=2)), ("bad.wav", b"no"))
+def test_many_recordings_are_listed_and_one_is_shown_in_detail(open_page):
+    files = ("a.wav", wav_bytes()), ("b.wav", wav_bytes(seed=2)), ("bad.wav", b"no")
+    app = upload(open_page(), *files)
     (table,) = (frame.value for frame in app.dataframe)
     assert table["recording"].tolist() == ["a.wav", "b.wav", "bad.wav"]
     assert table["problem"].tolist() == ["", "", REASONS["not_audio"]]
@@ -108,102 +107,106 @@ def test_of_many_recordings_all_are_listed_and_one_is_shown_closely(opened):
     assert texts(app) == ["b.wav"]
 
 
-def test_a_bad_recording_is_told_in_words_and_has_no_chart(opened):
-    app = upload(opened(), ("bad.wav", b"<html>"))
+def test_a_failed_recording_has_a_description_and_no_chart(open_page):
+    app = upload(open_page(), ("bad.wav", b"<html>"))
     assert app.warning[0].value == "This recording could not be analysed."
     assert texts(app)[1].startswith(REASONS["not_audio"])
-    assert charts(app) == 0
-    assert not app.get("audio"), "what is no sound is not served as one"
+    assert count_charts(app) == 0
+    assert not app.get("audio"), "what is not audio is not served as audio"
 
 
-def test_models_can_be_chosen_and_compared(opened, make_bundle):
+def test_models_can_be_chosen_and_compared(open_page, make_bundle):
     bundles = [make_bundle(name=f"tiny{seed}", seed=seed) for seed in (1, 2)]
-    app = upload(opened(models=tuple(str(bundle.path) for bundle in bundles)), ("a.wav", wav()))
-    first = app.metric[1].value
+    app = open_page(models=tuple(str(bundle.path) for bundle in bundles))
+    upload(app, ("a.wav", wav_bytes()))
+    first = metrics(app)["Confidence"]
     app.selectbox[0].select("tiny2").run()
-    second = app.metric[1].value
-    assert charts(app) == 2
+    second = metrics(app)["Confidence"]
+    assert count_charts(app) == 2
+
     app.toggle[0].set_value(True).run()
-    assert charts(app) == 3
-    said = [caption.value for caption in app.caption]
+    assert count_charts(app) == 3
     (table,) = (frame.value for frame in app.dataframe)
     assert table["model"].tolist() == ["tiny1", "tiny2"]
     assert f"{table['confidence'][1]:.0%}" == second
     same = table["sounds"][0] == table["sounds"][1]
-    agreed = "All of them agree." if same else "No two of them agree."
-    assert f"All models beside each other. {agreed}" in said
-    assert app.metric[1].value == second
+    agreement = "All of them agree." if same else "No two of them agree."
+    assert f"All models side by side. {agreement}" in captions(app)
+
+    assert metrics(app)["Confidence"] == second
     app.selectbox[0].select("tiny1").run()
-    assert app.metric[1].value == first
+    assert metrics(app)["Confidence"] == first
 
 
-def test_of_many_recordings_it_is_told_how_many_models_agree(opened, make_bundle):
+def test_for_many_recordings_the_number_of_agreeing_models_is_listed(open_page, make_bundle):
     bundles = [make_bundle(name=f"tiny{seed}", seed=seed) for seed in (1, 2, 3)]
-    app = opened(models=tuple(str(bundle.path) for bundle in bundles))
-    upload(app, ("a.wav", wav()), ("b.wav", wav(seed=2)), ("bad.wav", b"no"))
+    app = open_page(models=tuple(str(bundle.path) for bundle in bundles))
+    upload(app, ("a.wav", wav_bytes()), ("b.wav", wav_bytes(seed=2)), ("bad.wav", b"no"))
     app.toggle[0].set_value(True).run()
     table = app.dataframe[0].value
     for _, row in table[:2].iterrows():
-        said = [row[f"tiny{seed}"] for seed in (1, 2, 3)]
-        assert row["agree"] == f"{max(map(said.count, said))} of 3"
+        labels = [row[f"tiny{seed}"] for seed in (1, 2, 3)]
+        assert row["agree"] == f"{max(map(labels.count, labels))} of 3"
     assert table["agree"][2] == table["tiny3"][2] == ""
 
 
-def test_models_with_other_labels_have_no_table_in_common_and_the_page_says_so(opened, make_bundle):
+def test_models_with_different_labels_get_the_table_of_the_chosen_one(open_page, make_bundle):
     bundles = [make_bundle(), make_bundle(name="two", labels=["calm", "angry"])]
-    app = upload(opened(models=tuple(str(bundle.path) for bundle in bundles)), ("a.wav", wav()))
-    assert not any("in common" in caption.value for caption in app.caption)
+    app = open_page(models=tuple(str(bundle.path) for bundle in bundles))
+    upload(app, ("a.wav", wav_bytes()))
+    assert not any("one table" in caption for caption in captions(app))
     app.toggle[0].set_value(True).run()
     assert not app.exception
-    assert any("no table in common" in caption.value for caption in app.caption)
+    assert any("do not fit in one table" in caption for caption in captions(app))
     assert len(app.get("download_button")) == 2
 
 
-def test_a_recording_is_analysed_once_however_often_the_page_runs(opened, monkeypatch):
-    asked = []
-    real = page.analyse_upload
+def test_a_recording_is_analysed_once_however_often_the_page_runs(open_page, monkeypatch):
+    calls = []
+    analyse_upload = page.analyse_upload
     monkeypatch.setattr(
-        "batchemo.app.results.look_at", lambda *words: asked.append(words) or real(*words)
+        "batchemo.app.results.analyse_upload",
+        lambda *arguments: calls.append(arguments) or analyse_upload(*arguments),
     )
-    app = upload(opened(), ("a.wav", wav()))
+    app = upload(open_page(), ("a.wav", wav_bytes()))
     app.run()
     app.run()
-    assert len(asked) == 1
+    assert len(calls) == 1
 
 
-def test_what_was_taken_away_is_forgotten(opened):
-    app = upload(opened(), ("a.wav", wav()), ("b.wav", wav(seed=2)))
-    assert len(app.session_state["looks"]) == 2
-    app.file_uploader[0].set_value([("c.wav", wav(seed=3), "audio/wav")]).run()
-    assert len(app.session_state["looks"]) == 1
+def test_results_of_removed_recordings_are_dropped(open_page):
+    app = upload(open_page(), ("a.wav", wav_bytes()), ("b.wav", wav_bytes(seed=2)))
+    assert len(app.session_state["views"]) == 2
+    app.file_uploader[0].set_value([("c.wav", wav_bytes(seed=3), "audio/wav")]).run()
+    assert len(app.session_state["views"]) == 1
 
 
-def test_more_recordings_than_allowed_are_not_analysed(opened):
-    app = upload(opened(max_files=2), *((f"{i}.wav", wav()) for i in range(4)))
+def test_more_recordings_than_allowed_are_not_analysed(open_page):
+    app = upload(open_page(max_files=2), *((f"{i}.wav", wav_bytes()) for i in range(4)))
     assert "first 2 of 4" in app.warning[0].value
     assert len(app.dataframe[0].value) == 2
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_name_is_only_ever_plain_text(opened, name):
-    app = upload(opened(), (name, wav()), (name, b"bad"))
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_a_file_name_is_only_shown_as_plain_text(open_page, name):
+    app = upload(open_page(), (name, wav_bytes()), (name, b"bad"))
     app.selectbox[0].select_index(1).run()
     assert texts(app)[0] == name
     assert app.dataframe[0].value["recording"].tolist() == [name, name]
-    for kind in READ_AS_MARKDOWN:
+    for kind in RENDERED_AS_MARKDOWN:
         assert not any(name in element.value for element in getattr(app, kind))
-    for kind in WIDGETS:
+    for kind in WIDGETS_WITH_LABELS:
         assert not any(name in element.label for element in getattr(app, kind))
 
 
-def test_nothing_on_the_page_may_be_html():
+def test_the_page_never_allows_html():
     for module in Path(page.__file__).parent.glob("*.py"):
         assert "unsafe_allow" not in module.read_text(encoding="utf-8")
 
 
-def test_a_model_that_vanished_is_told_in_words(opened, tiny_bundle):
+def test_a_model_that_vanished_is_an_error_in_plain_words(open_page, tiny_bundle):
     (tiny_bundle.path / "model.onnx").unlink()
-    app = opened()
+    app = open_page()
     assert "start the page again" in app.error[0].value
     assert str(tiny_bundle.path) not in str(app)
     assert not app.exception

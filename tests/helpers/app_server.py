@@ -1,4 +1,4 @@
-"""Recordings as bytes, and the page served by a process of its own."""
+"""Tools for tests of the page: recordings as bytes, and a server in its own process."""
 
 from __future__ import annotations
 
@@ -25,54 +25,61 @@ from batchemo.app.results import Upload
 COMMAND = [sys.executable, "-c", "from batchemo.cli import main; main()", "app"]
 
 
-def wav(seconds: float = 1.5, *, seed: int = 0, silence: float = 0.0, rate: int = 16000) -> bytes:
-    """Make a recording of a made voice, with silence after it."""
+def wav_bytes(
+    seconds: float = 1.5, *, seed: int = 0, silence: float = 0.0, rate: int = 16000
+) -> bytes:
+    """Return a WAV file of a synthetic voice, followed by seconds of silence."""
     sink = io.BytesIO()
-    spoken = voice(seconds, rate, seed=seed) if seconds else np.zeros(0)
-    sound = np.concatenate([spoken, np.zeros(int(silence * rate))])
-    soundfile.write(sink, sound, rate, format="WAV", subtype="PCM_16")
+    speech = voice(seconds, rate, seed=seed) if seconds else np.zeros(0)
+    signal = np.concatenate([speech, np.zeros(int(silence * rate))])
+    soundfile.write(sink, signal, rate, format="WAV", subtype="PCM_16")
     return sink.getvalue()
 
 
-def sent(content: bytes, name: str = "voice.wav") -> Upload:
+def upload_of(content: bytes, name: str = "voice.wav") -> Upload:
+    """Return an upload of this content."""
     return Upload(name, name, content)
 
 
 @dataclass(frozen=True)
-class Served:
-    """A page that is being served by a process of its own."""
+class RunningServer:
+    """A server of the page in its own process."""
 
     url: str
     port: int
     process: subprocess.Popen[str]
-    scratch: Path
-    """Where the server's temporary files are."""
+    temporary_folder: Path
+    """The server's TMPDIR."""
 
 
 @contextmanager
-def serving(models: tuple[str, ...], scratch: Path, *more: str) -> Iterator[Served]:
-    """Serve the page with these models as the command does, on a free port."""
-    scratch.mkdir()
+def running_server(
+    models: tuple[str, ...], temporary_folder: Path, *options: str
+) -> Iterator[RunningServer]:
+    """Run `batchemo app` with these models on a free port, and end it at the end."""
+    temporary_folder.mkdir()
     port = free_port()
-    words = [word for model in models for word in ("--model", model)]
+    model_options = [word for model in models for word in ("--model", model)]
     process = subprocess.Popen(
-        [*COMMAND, "--no-browser", "--port", str(port), *words, *more],
+        [*COMMAND, "--no-browser", "--port", str(port), *model_options, *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**clean_environment(), "TMPDIR": str(scratch), "HOME": str(scratch)},
+        env=server_environment(temporary_folder),
     )
-    served = Served(f"http://localhost:{port}", port, process, scratch)
+    server = RunningServer(f"http://localhost:{port}", port, process, temporary_folder)
     try:
-        wait_until(lambda: answers(served), 30)
-        yield served
+        wait_until(lambda: is_ready(server), 30)
+        yield server
     finally:
         process.terminate()
         process.communicate(timeout=20)
 
 
-def clean_environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("STREAMLIT")}
+def server_environment(temporary_folder: Path) -> dict[str, str]:
+    """Return this environment without settings of Streamlit, which would win over the page's."""
+    inherited = {name: v for name, v in os.environ.items() if not name.startswith("STREAMLIT")}
+    return {**inherited, "TMPDIR": str(temporary_folder), "HOME": str(temporary_folder)}
 
 
 def free_port() -> int:
@@ -82,18 +89,18 @@ def free_port() -> int:
         return port
 
 
-def answers(served: Served) -> bool:
-    if served.process.poll() is not None:
-        pytest.fail(f"the page ended: {served.process.communicate()[0]}")
+def is_ready(server: RunningServer) -> bool:
+    if server.process.poll() is not None:
+        pytest.fail(f"the server ended: {server.process.communicate()[0]}")
     try:
-        with urlopen(f"{served.url}/_stcore/health", timeout=2) as answer:
-            return bool(answer.status == 200)
+        with urlopen(f"{server.url}/_stcore/health", timeout=2) as response:
+            return bool(response.status == 200)
     except (URLError, ConnectionError):
         return False
 
 
-def wait_until(true: Callable[[], bool], seconds: float) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float) -> None:
     end = time.monotonic() + seconds
-    while not true():
+    while not condition():
         assert time.monotonic() < end, f"not within {seconds} s"
         time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""A visitor of the page without a browser: speaks the protocol that Streamlit's own page speaks."""
+"""A visitor of the page without a browser: a client of the protocol of Streamlit's own page."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 
 
 @dataclass
 class Page:
-    """What a run of the page showed."""
+    """What one run of the page shows."""
 
     session: str = ""
     texts: list[str] = field(default_factory=list)
@@ -27,7 +27,12 @@ class Page:
 
 
 class Visitor:
-    """One browser's connection: `with Visitor(url) as visitor: visitor.send("a.wav", content)`."""
+    """The connection of one browser.
+
+    with Visitor(url) as visitor:
+        visitor.open()
+        page = visitor.send("a.wav", content)
+    """
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -50,16 +55,16 @@ class Visitor:
         self._connection.__exit__(None, None, None)
 
     def open(self) -> Page:
-        """See the page for the first time."""
-        self._ask(rerun_script={})
+        """Return the page as it is shown first."""
+        self._send(rerun_script={})
         self.page = self._read()
         return self.page
 
     def send(self, name: str, content: bytes, *, spoken: bool = False) -> Page:
-        """Upload a recording, or speak it, and see what the page says of it."""
+        """Upload a recording, or send it as `spoken`, and return the page with its result."""
         upload = self.upload_urls(name)
-        answer = self.put(upload["upload_url"], name, content)
-        assert answer.status_code == 204, answer.text
+        response = self.put(upload["upload_url"], name, content)
+        assert response.status_code == 204, response.text
         info = {"file_id": upload["file_id"], "name": name, "size": len(content)}
         state = {
             "id": self.page.microphone if spoken else self.page.uploader,
@@ -67,13 +72,13 @@ class Visitor:
                 "uploaded_file_info": [{**info, "file_urls": upload}],
             },
         }
-        self._ask(rerun_script={"widget_states": {"widgets": [state]}})
+        self._send(rerun_script={"widget_states": {"widgets": [state]}})
         return self._read()
 
     def upload_urls(self, name: str) -> dict[str, str]:
-        """Ask where a file is to be put."""
+        """Request the addresses for the upload of a file."""
         request = {"request_id": "1", "file_names": [name], "session_id": self.page.session}
-        self._ask(file_urls_request=request)
+        self._send(file_urls_request=request)
         while True:
             message = self._receive()
             if message.WhichOneof("type") == "file_urls_response":
@@ -83,25 +88,25 @@ class Visitor:
                 }
 
     def put(self, address: str, name: str, content: bytes, *, token: bool = True) -> Any:
-        """Put a file where the server said."""
+        """Upload a file to such an address; without `token`, as a page of another site would."""
         headers = {"X-Xsrftoken": self._token} if token else {}
         files = {"file": (name, content)}
         return self._http.put(self._url + address, files=files, headers=headers, timeout=30)
 
     def get(self, address: str) -> Any:
-        """Fetch what lies at an address of the server's."""
+        """Request an address of the server."""
         return self._http.get(self._url + address, timeout=30)
 
-    def _ask(self, **words: Any) -> None:
-        self._socket.send(BackMsg(**words).SerializeToString())
+    def _send(self, **fields: Any) -> None:
+        self._socket.send(BackMsg(**fields).SerializeToString())
 
     def _receive(self) -> ForwardMsg:
         message = ForwardMsg()
-        message.ParseFromString(self._socket.recv(PATIENCE))  # type: ignore[arg-type]
+        message.ParseFromString(self._socket.recv(TIMEOUT))  # type: ignore[arg-type]
         return message
 
     def _read(self) -> Page:
-        """Read one run of the page to its end."""
+        """Receive one run of the page to its end."""
         page = Page()
         while True:
             message = self._receive()
@@ -109,12 +114,12 @@ class Visitor:
             if kind == "new_session":
                 page.session = message.new_session.initialize.session_id
             elif kind == "delta":
-                _note(page, message.delta.new_element)
+                _add_element(page, message.delta.new_element)
             elif kind == "script_finished":
                 return page
 
 
-def _note(page: Page, element: Any) -> None:
+def _add_element(page: Page, element: Any) -> None:
     kind = element.WhichOneof("type")
     if kind == "text":
         page.texts.append(element.text.body)
