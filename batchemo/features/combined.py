@@ -1,4 +1,12 @@
-"""A picture of the speech and the statistics of the window in one array: for nets that use both."""
+"""The log-mel spectrogram and the statistics of a window in one array, for nets that use both.
+
+The statistics fill the first rows, the spectrogram the rows below:
+
+    rows 0 … 4    the 267 numbers of `functionals`, row after row, then zeros
+    rows 5 …      `logmel64`, a row a frame
+
+One array, because a model takes one input, and because both are then cached and batched as one.
+"""
 
 from __future__ import annotations
 
@@ -11,46 +19,47 @@ from batchemo.common.arrays import Float32
 from batchemo.features.functionals import Functionals
 from batchemo.features.logmel import SpeechLogMel
 
-_PICTURE = SpeechLogMel()
-_STATISTICS = Functionals()
+_LOGMEL = SpeechLogMel()
+_FUNCTIONALS = Functionals()
 
-N_STATISTICS = len(_STATISTICS.names())
-"""How many numbers the first rows hold, one after the other; what is left of them is 0."""
-STATISTICS_ROWS = -(-N_STATISTICS // _PICTURE.n_mels)
-"""How many rows that takes; below them lies the picture."""
+N_STATISTICS = len(_FUNCTIONALS.names())
+"""How many of the numbers in the first rows are statistics; the rest are 0."""
+STATISTICS_ROWS = -(-N_STATISTICS // _LOGMEL.n_mels)
+"""How many rows the statistics take."""
 
 
 @dataclass(frozen=True, slots=True)
 class Combined:
-    """The functionals in the first rows, `logmel64`'s picture below; both with their defaults."""
+    """`functionals` in the first rows, `logmel64` below; both with their default parameters."""
 
     kind: ClassVar[str] = "combined"
+    # Changes whenever the version of either of the two changes.
     version: ClassVar[int] = 100 * SpeechLogMel.version + Functionals.version
-    """Another as soon as one of the two is another."""
 
     def shape(self, rate: int, window: float) -> tuple[int, ...]:
-        """Rows of statistics and frames, padding included, and bands."""
-        frames, bands = _PICTURE.shape(rate, window)
+        """Return (rows of statistics + frames with padding, bands)."""
+        frames, bands = _LOGMEL.shape(rate, window)
         return STATISTICS_ROWS + frames, bands
 
     def names(self) -> tuple[str, ...]:
-        """The bands."""
-        return _PICTURE.names()
+        """Return the names of the mel bands."""
+        return _LOGMEL.names()
 
     def compute(self, samples: Float32, rate: int, window: float) -> Float32:
-        """The statistics, then the picture, (rows, bands)."""
-        statistics = _STATISTICS.compute(samples, rate, window)
-        both: Float32 = combine(statistics[None], _PICTURE.compute(samples, rate, window)[None])[0]
-        return both
+        """Return the statistics and the spectrogram below them, (rows, bands)."""
+        statistics = _FUNCTIONALS.compute(samples, rate, window)
+        spectrogram = _LOGMEL.compute(samples, rate, window)
+        features: Float32 = combine(statistics[None], spectrogram[None])[0]
+        return features
 
 
-def combine(statistics: Float32, pictures: Float32) -> Float32:
-    """The joint features of windows, of which both are known already.
+def combine(statistics: Float32, spectrograms: Float32) -> Float32:
+    """Return the combined features of several windows, given both of their parts.
 
-    >>> join(np.ones((2, 267), np.float32), np.zeros((2, 301, 64), np.float32)).shape
+    >>> combine(np.ones((2, 267), np.float32), np.zeros((2, 301, 64), np.float32)).shape
     (2, 306, 64)
     """
-    count, _, bands = pictures.shape
+    count, _, bands = spectrograms.shape
     rows = np.zeros((count, STATISTICS_ROWS * bands), np.float32)
     rows[:, :N_STATISTICS] = statistics
-    return np.concatenate([rows.reshape(count, STATISTICS_ROWS, bands), pictures], axis=1)
+    return np.concatenate([rows.reshape(count, STATISTICS_ROWS, bands), spectrograms], axis=1)

@@ -1,4 +1,4 @@
-"""The classic features by name, side by side as frames or as their means over time."""
+"""The classic features by name, concatenated as frames or averaged over time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from batchemo.features.spectrum import DoubleSpectrum, Spectrum
 
 @dataclass(frozen=True, slots=True)
 class _Descriptors:
-    """Which features, in which order, and what they are computed with."""
+    """Which features, in which order, and the parameters that they are computed with."""
 
     descriptors: tuple[str, ...] = ("mfcc",)
     n_mfcc: int = 20
@@ -23,32 +23,33 @@ class _Descriptors:
     n_fft: int = 2048
     hop: int = 512
     offset: float = 0.0
-    """Seconds at the start of the window that are not looked at."""
+    """Seconds at the start of the window that are skipped."""
 
     def __post_init__(self) -> None:
-        unknown = [part for part in self.descriptors if part not in tuple(DESCRIPTORS)]
+        # A tuple, because `name in dict` fails on what cannot be hashed, such as a list from JSON.
+        unknown = [name for name in self.descriptors if name not in tuple(DESCRIPTORS)]
         if unknown:
-            raise ValueError(f"unknown parts {unknown}; there are: {', '.join(DESCRIPTORS)}")
+            raise ValueError(f"unknown descriptors {unknown}; there are: {', '.join(DESCRIPTORS)}")
         if not self.descriptors or len(set(self.descriptors)) < len(self.descriptors):
-            raise ValueError("parts must name at least one feature, and none twice")
+            raise ValueError("descriptors must name at least one feature, and none twice")
         if not 0 < self.n_mfcc <= self.n_mels:
             raise ValueError(f"n_mfcc={self.n_mfcc} must lie in 1 … n_mels={self.n_mels}")
         if not (self.n_fft > 1 and self.n_fft % 2 == 0 and self.hop > 0 and self.offset >= 0):
             raise ValueError("n_fft must be even, hop above 0, offset no less than 0")
 
     def names(self) -> tuple[str, ...]:
-        """The columns: a part of one column by its name, others numbered from 0."""
+        """Return the column names; features of several columns are numbered from 0."""
         columns: list[str] = []
-        for part in self.descriptors:
-            width = DESCRIPTORS[part].width(self)
-            columns += [part] if width == 1 else [f"{part}_{column}" for column in range(width)]
+        for name in self.descriptors:
+            width = DESCRIPTORS[name].width(self)
+            columns += [name] if width == 1 else [f"{name}_{column}" for column in range(width)]
         return tuple(columns)
 
-    def _beside(self, samples: Float32, rate: int) -> Float32:
-        """All the parts of one signal, (frames, columns)."""
+    def _tracks(self, samples: Float32, rate: int) -> Float32:
+        """Return all descriptors of a signal, frame by frame, (frames, columns)."""
         spectrum = DoubleSpectrum(samples, rate=rate, n_fft=self.n_fft, hop=self.hop)
         return np.concatenate(
-            [DESCRIPTORS[part].track(spectrum, self) for part in self.descriptors], axis=1
+            [DESCRIPTORS[name].track(spectrum, self) for name in self.descriptors], axis=1
         )
 
 
@@ -62,46 +63,48 @@ class FrameFeatures(_Descriptors):
     frames: int = 130
 
     def __post_init__(self) -> None:
+        # `super()` without arguments fails in a dataclass with slots, which is another class.
         _Descriptors.__post_init__(self)
         if self.frames < 1:
             raise ValueError(f"frames={self.frames} must be at least 1")
 
     def shape(self, rate: int, window: float) -> tuple[int, ...]:
-        """Frames and columns, the same for every window."""
+        """Return (frames, columns), the same for every window."""
         return self.frames, len(self.names())
 
     def compute(self, samples: Float32, rate: int, window: float) -> Float32:
-        """The first frames of the window, (frames, columns)."""
+        """Return the first frames of the window, (frames, columns)."""
         skipped = round(self.offset * rate)
-        wanted = max(round(window * rate) - skipped, (self.frames - 1) * self.hop)
-        heard = samples[skipped:]
-        padded = np.zeros(wanted, dtype=np.float32)
-        padded[: len(heard)] = heard
-        return np.ascontiguousarray(self._beside(padded, rate)[: self.frames])
+        # At least as long as all frames need, also where the window is shorter.
+        length = max(round(window * rate) - skipped, (self.frames - 1) * self.hop)
+        signal = samples[skipped:]
+        padded = np.zeros(length, dtype=np.float32)
+        padded[: len(signal)] = signal
+        return np.ascontiguousarray(self._tracks(padded, rate)[: self.frames])
 
 
 @dataclass(frozen=True, slots=True)
 class MeanFeatures(_Descriptors):
-    """The mean of each column over the frames that there are: nothing is padded."""
+    """The mean of each column over all frames of the signal, without any padding."""
 
     kind: ClassVar[str] = "means"
     version: ClassVar[int] = 1
 
     def shape(self, rate: int, window: float) -> tuple[int, ...]:
-        """The columns."""
+        """Return (columns,)."""
         return (len(self.names()),)
 
     def compute(self, samples: Float32, rate: int, window: float) -> Float32:
-        """The means, (columns,); of digital silence, if the signal ends before the offset."""
-        heard = samples[round(self.offset * rate) :]
-        if not len(heard):
-            heard = np.zeros(1, dtype=np.float32)
-        means: Float32 = self._beside(heard, rate).mean(axis=0)
+        """Return the means, (columns,); of digital silence if the signal ends before the offset."""
+        signal = samples[round(self.offset * rate) :]
+        if not len(signal):
+            signal = np.zeros(1, dtype=np.float32)
+        means: Float32 = self._tracks(signal, rate).mean(axis=0)
         return means
 
 
 class Descriptor(NamedTuple):
-    """A feature: how many columns it has, and its track over the frames."""
+    """A feature: its number of columns, and the kernel that computes it frame by frame."""
 
     width: Callable[[_Descriptors], int]
     track: Callable[[Spectrum, _Descriptors], Float32]
@@ -109,28 +112,28 @@ class Descriptor(NamedTuple):
 
 DESCRIPTORS: dict[str, Descriptor] = {
     "mfcc": Descriptor(
-        lambda told: told.n_mfcc,
-        lambda spectrum, told: mel.mfcc(spectrum, told.n_mfcc, told.n_mels),
+        lambda params: params.n_mfcc,
+        lambda spectrum, params: mel.mfcc(spectrum, params.n_mfcc, params.n_mels),
     ),
     "mfcc_delta": Descriptor(
-        lambda told: told.n_mfcc,
-        lambda spectrum, told: mel.mfcc_delta(spectrum, 1, told.n_mfcc, told.n_mels),
+        lambda params: params.n_mfcc,
+        lambda spectrum, params: mel.mfcc_delta(spectrum, 1, params.n_mfcc, params.n_mels),
     ),
     "mfcc_delta2": Descriptor(
-        lambda told: told.n_mfcc,
-        lambda spectrum, told: mel.mfcc_delta(spectrum, 2, told.n_mfcc, told.n_mels),
+        lambda params: params.n_mfcc,
+        lambda spectrum, params: mel.mfcc_delta(spectrum, 2, params.n_mfcc, params.n_mels),
     ),
     "mel": Descriptor(
-        lambda told: told.n_mels,
-        lambda spectrum, told: mel.mel_power(spectrum, told.n_mels),
+        lambda params: params.n_mels,
+        lambda spectrum, params: mel.mel_power(spectrum, params.n_mels),
     ),
     "mel_db": Descriptor(
-        lambda told: told.n_mels,
-        lambda spectrum, told: mel.mel_decibels(spectrum, told.n_mels),
+        lambda params: params.n_mels,
+        lambda spectrum, params: mel.mel_decibels(spectrum, params.n_mels),
     ),
-    "chroma": Descriptor(lambda _: pitch.CLASSES, lambda spectrum, _: pitch.chroma(spectrum)),
+    "chroma": Descriptor(lambda _: pitch.PITCH_CLASSES, lambda spectrum, _: pitch.chroma(spectrum)),
     "contrast": Descriptor(
-        lambda _: spectral.BANDS, lambda spectrum, _: spectral.contrast(spectrum)
+        lambda _: spectral.CONTRAST_BANDS, lambda spectrum, _: spectral.contrast(spectrum)
     ),
     "bandwidth": Descriptor(lambda _: 1, lambda spectrum, _: spectral.bandwidth(spectrum)),
     "zcr": Descriptor(lambda _: 1, lambda spectrum, _: spectral.zero_crossing_rate(spectrum)),

@@ -1,4 +1,4 @@
-"""The recipe: which features a model takes, as data that a bundle can hold."""
+"""Feature sets by name: which features a model takes, as data that a bundle can hold."""
 
 from __future__ import annotations
 
@@ -16,29 +16,31 @@ from batchemo.features.logmel import SpeechLogMel
 
 
 class FeatureParams(Protocol):
-    """What one kind of recipe can be told, and the code that does it: a frozen dataclass.
+    """The parameters of one kind of feature set and the code that computes it.
 
-    Every field has a default, an int, a float, a str or a tuple of str, so that it survives JSON.
+    A frozen dataclass. Every field has a default and is an int, a float, a str or a tuple of str,
+    so that it survives JSON.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
     kind: ClassVar[str]
     version: ClassVar[int]
+    """Increased whenever the values that `compute` returns change."""
 
     def shape(self, rate: int, window: float) -> tuple[int, ...]:
-        """The shape of what `compute` returns for a window of that many seconds."""
+        """Return the shape of the result of `compute` for a window of that many seconds."""
 
     def names(self) -> tuple[str, ...]:
-        """What the numbers along the last axis are called."""
+        """Return the names of the values along the last axis."""
 
     def compute(self, samples: Float32, rate: int, window: float) -> Float32:
-        """The features of samples no longer than the window."""
+        """Return the features of samples no longer than the window."""
 
 
 KINDS: dict[str, type[Any]] = {
     kind.kind: kind for kind in (SpeechLogMel, FrameFeatures, MeanFeatures, Functionals, Combined)
 }
-_TYPES: dict[str, type] = {
+_FIELDS: dict[str, type] = {
     "name": str,
     "kind": str,
     "version": int,
@@ -46,48 +48,52 @@ _TYPES: dict[str, type] = {
     "window": float,
     "params": dict,
 }
-"""What a recipe is as a dictionary."""
+"""The fields of a feature set as a dictionary, and their types."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureSet:
-    """A named way from samples to an array of numbers.
+    """A named way to turn the samples of a window into an array of numbers.
 
-    >>> recipe = get_recipe("logmel64")
-    >>> recipe.rate, recipe.shape(), recipe.names[:2]
+    >>> feature_set = get_feature_set("logmel64")
+    >>> feature_set.rate, feature_set.shape(), feature_set.names[:2]
     (16000, (301, 64), ('mel_0', 'mel_1'))
-    >>> Recipe.from_dict(recipe.to_dict()) == recipe
+    >>> FeatureSet.from_dict(feature_set.to_dict()) == feature_set
     True
     """
 
     name: str
     rate: int
-    """Samples a second that `extract` expects."""
+    """The sample rate that `extract` expects."""
     window: float
-    """Seconds that it takes where nobody says otherwise."""
+    """The default length of a window in seconds."""
     params: FeatureParams
 
     @property
     def version(self) -> int:
-        """Counts the changes of the numbers that this kind of recipe gives."""
+        """The version of the values that this kind of feature set returns."""
         return self.params.version
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the numbers along the last axis are called."""
+        """The names of the values along the last axis."""
         return self.params.names()
 
     def shape(self, window: float | None = None) -> tuple[int, ...]:
-        """The shape of the features of one window of that many seconds."""
+        """Return the shape of the features of one window of that many seconds."""
         return self.params.shape(self.rate, self.window if window is None else window)
 
     @property
     def fixed_shape(self) -> bool:
-        """Whether the shape is the same for every window."""
+        """Whether the shape is the same for windows of any length."""
         return self.shape(1.0) == self.shape(2.0)
 
     def to_dict(self) -> dict[str, Any]:
-        """The recipe as JSON can hold it, complete: later defaults change nothing in it."""
+        """Return the feature set as JSON can hold it.
+
+        All parameters are written, defaults too: a default that changes later does not change
+        the features of models that exist.
+        """
         return {
             "name": self.name,
             "kind": self.params.kind,
@@ -99,42 +105,48 @@ class FeatureSet:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> FeatureSet:
-        """The recipe that a bundle holds; a BundleError if this batchemo cannot compute it."""
-        _complete("the bundle's recipe", data, _TYPES)
-        told = _typed("the bundle's recipe", data, _TYPES, BundleError)
-        kind = KINDS.get(told["kind"])
+        """Read the feature set of a bundle; BundleError if this batchemo cannot compute it."""
+        what = "the bundle's feature set"
+        _require_fields(what, data, _FIELDS)
+        values = _checked_types(what, data, _FIELDS, BundleError)
+        kind = KINDS.get(values["kind"])
         if kind is None:
             raise BundleError(
-                f"the bundle's recipe is of the kind {told['kind']!r}, which this batchemo does"
-                f" not know; it knows: {', '.join(KINDS)}"
+                f"{what} is of the kind {values['kind']!r}, which this batchemo does not know; it"
+                f" knows: {', '.join(KINDS)}"
             )
-        if told["version"] != kind.version:
+        # Other values than the model was trained on would give wrong predictions without an error.
+        if values["version"] != kind.version:
             raise BundleError(
-                f"the bundle's recipe {told['name']!r} is version {told['version']} of"
-                f" {kind.kind!r}, this batchemo computes version {kind.version}:"
-                " train the model again, or use the batchemo that made it"
+                f"{what} {values['name']!r} is version {values['version']} of {kind.kind!r}, this"
+                f" batchemo computes version {kind.version}: train the model again, or use the"
+                " batchemo that made it"
             )
-        _complete("the bundle's recipe", told["params"], (field.name for field in fields(kind)))
-        params = _changed(kind(), told["params"], BundleError)
-        if not (told["rate"] > 0 and 0 < told["window"] < math.inf):
-            raise BundleError("the bundle's recipe needs a rate and a window above 0")
-        return cls(told["name"], told["rate"], told["window"], params)
+        _require_fields(what, values["params"], (field.name for field in fields(kind)))
+        params = _replace_params(kind(), values["params"], BundleError)
+        if not (values["rate"] > 0 and 0 < values["window"] < math.inf):
+            raise BundleError(f"{what} needs a rate and a window above 0")
+        return cls(values["name"], values["rate"], values["window"], params)
 
 
-_CLASSIC = ("mfcc", "mfcc_delta", "mfcc_delta2", "chroma", "contrast")
-_SINGLE = ("zcr", "bandwidth", "pitch", "rms")
+_STATS162 = ("zcr", "chroma", "mfcc", "rms", "mel")
+_FRAMES62 = (
+    *("mfcc", "mfcc_delta", "mfcc_delta2", "chroma", "contrast"),
+    *("zcr", "bandwidth", "pitch", "rms"),
+)
 
 FEATURE_SETS: dict[str, FeatureSet] = {
-    recipe.name: recipe
-    for recipe in (
+    feature_set.name: feature_set
+    for feature_set in (
         FeatureSet("logmel64", 16000, 3.0, SpeechLogMel()),
         FeatureSet("logmel128", 22050, 3.0, FrameFeatures(descriptors=("mel_db",))),
         FeatureSet("mfcc40", 22050, 3.0, MeanFeatures(descriptors=("mfcc",), n_mfcc=40)),
+        FeatureSet("stats162", 22050, 3.0, MeanFeatures(descriptors=_STATS162)),
+        # 3 s from 0.5 s on: how earlier projects cut the recordings of RAVDESS, which begin with
+        # about half a second of silence.
         FeatureSet(
-            "stats162", 22050, 3.0, MeanFeatures(descriptors=("zcr", "chroma", "mfcc", "rms", "mel"))
+            "frames62", 22050, 3.5, FrameFeatures(descriptors=_FRAMES62, n_mfcc=13, offset=0.5)
         ),
-        # 3 s from 0.5 s on, as those who came before cut their recordings.
-        FeatureSet("frames62", 22050, 3.5, FrameFeatures(descriptors=_CLASSIC + _SINGLE, n_mfcc=13, offset=0.5)),
         FeatureSet("functionals", 16000, 3.0, Functionals()),
         FeatureSet("combined", 16000, 3.0, Combined()),
     )
@@ -142,54 +154,67 @@ FEATURE_SETS: dict[str, FeatureSet] = {
 
 
 def get_feature_set(name: str, **params: Any) -> FeatureSet:
-    """The recipe of that name, with some parameters set otherwise; UsageError if there is none."""
-    if name not in FEATURE_SETS:
-        raise UsageError(f"no recipe is called {name!r}; there are: {', '.join(FEATURE_SETS)}")
-    recipe = FEATURE_SETS[name]
-    return replace(recipe, params=_changed(recipe.params, params, UsageError))
+    """Return the feature set of that name, with other values for some of its parameters.
 
+    UsageError if there is none of that name, or no such parameter.
 
-def extract(recipe: FeatureSet, samples: Float32, window: float | None = None) -> Float32:
-    """The features of one window of mono samples at the recipe's rate.
-
-    Always float32 and of `recipe.shape(window)`: what is shorter than the window is padded as the
-    recipe says, what goes beyond it is not looked at. Equal samples give equal bytes.
+    >>> get_feature_set("mfcc40", n_mfcc=20).shape()
+    (20,)
     """
-    window = recipe.window if window is None else window
-    return recipe.params.compute(samples[: round(window * recipe.rate)], recipe.rate, window)
+    if name not in FEATURE_SETS:
+        raise UsageError(f"no feature set is called {name!r}; there are: {', '.join(FEATURE_SETS)}")
+    feature_set = FEATURE_SETS[name]
+    return replace(feature_set, params=_replace_params(feature_set.params, params, UsageError))
 
 
-def _changed(
-    params: FeatureParams, told: Mapping[str, Any], error: type[BatchemoError]
+def extract(feature_set: FeatureSet, samples: Float32, window: float | None = None) -> Float32:
+    """Return the features of one window of mono samples at the feature set's rate.
+
+    Always float32 and of `feature_set.shape(window)`: a shorter signal is padded as the feature
+    set defines, what lies beyond the window is ignored. Equal samples give equal bytes.
+
+    >>> import numpy as np
+    >>> silence = np.zeros(16000, np.float32)
+    >>> extract(get_feature_set("logmel64"), silence, window=1.0).shape
+    (101, 64)
+    """
+    window = feature_set.window if window is None else window
+    rate = feature_set.rate
+    return feature_set.params.compute(samples[: round(window * rate)], rate, window)
+
+
+def _replace_params(
+    params: FeatureParams, changes: Mapping[str, Any], error: type[BatchemoError]
 ) -> FeatureParams:
-    """The parameters changed as told, if all that is told makes sense."""
-    what = f"a recipe of the kind {params.kind!r}"
+    """Return the parameters with some of them changed; `error` if they cannot be."""
+    what = f"a feature set of the kind {params.kind!r}"
     types = {field.name: type(getattr(params, field.name)) for field in fields(params)}
     try:
-        return replace(params, **_typed(what, told, types, error))
-    except ValueError as why:
-        raise error(f"{what} cannot be computed so: {why}") from None
+        return replace(params, **_checked_types(what, changes, types, error))
+    except ValueError as reason:
+        raise error(f"{what} cannot be computed so: {reason}") from None
 
 
-def _typed(
-    what: str, told: Mapping[str, Any], types: Mapping[str, type], error: type[BatchemoError]
+def _checked_types(
+    what: str, values: Mapping[str, Any], types: Mapping[str, type], error: type[BatchemoError]
 ) -> dict[str, Any]:
-    """What was told, each value of its type; JSON's lists become tuples, whole numbers floats."""
-    typed = {}
-    for name, value in told.items():
+    """Return the values if each has its type; JSON's lists become tuples, integers floats."""
+    checked = {}
+    for name, value in values.items():
         if name not in types:
             raise error(f"{what} has no {name!r}; it has: {', '.join(types)}")
         if types[name] is tuple and type(value) is list:
             value = tuple(value)
         if types[name] is float and type(value) is int:
             value = float(value)
+        # Not isinstance: True is an int for it.
         if type(value) is not types[name]:
             raise error(f"{what}: {name}={value!r} is not of type {types[name].__name__}")
-        typed[name] = value
-    return typed
+        checked[name] = value
+    return checked
 
 
-def _complete(what: str, told: Mapping[str, Any], names: Iterable[str]) -> None:
-    lacking = [name for name in names if name not in told]
-    if lacking:
-        raise BundleError(f"{what} lacks {', '.join(lacking)}")
+def _require_fields(what: str, values: Mapping[str, Any], names: Iterable[str]) -> None:
+    missing = [name for name in names if name not in values]
+    if missing:
+        raise BundleError(f"{what} lacks {', '.join(missing)}")

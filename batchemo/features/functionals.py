@@ -1,4 +1,4 @@
-"""Statistics over a window of what speech is like from moment to moment: one vector."""
+"""Statistics over a window of level, voicing, timbre and prosody: one vector of 267 numbers."""
 
 from __future__ import annotations
 
@@ -9,29 +9,27 @@ import numpy as np
 
 from batchemo.common.arrays import Bool, Float32
 from batchemo.features import prosody, statistics, timbre
-from batchemo.features.f0 import (
-    REFERENCE_HZ,
-    PowerFrames,
-    PitchTrack,
-    track_pitch,
-)
-from batchemo.features.mel import cosines, decibels, mel_bands
-from batchemo.features.spectrum import LOUDEST, Spectrum
+from batchemo.features.f0 import REFERENCE_HZ, PitchTrack, PowerFrames, track_pitch
+from batchemo.features.mel import dct_matrix, decibels, mel_bands
+from batchemo.features.spectrum import MAX_AMPLITUDE, Spectrum
 
-_VOICED = ("mean", "spread")
-_PEAK = 0.1
-"""Seconds that set what is audible: longer than a click."""
+_HARMONIC_STATISTICS = ("mean", "spread")
+_PEAK_SECONDS = 0.1
+"""How much of the loudest signal sets what is audible: longer than a click."""
 _LOUD_SHARE = 0.25
-_FAINTEST = -60.0
-# Less than this part of a signal's offset is nothing but the rounding of its subtraction.
+"""The share of the frames, the loudest, whose mean level is 0 dB."""
+_MIN_LEVEL_DB = -60.0
+# A signal that varies by less than this part of its constant offset is the rounding error of
+# subtracting that offset in single precision, not sound.
 _ROUNDING = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
 class Functionals:
-    """Statistics of level, voicing, cepstra and timbre, of harmonics, melody and rhythm.
+    """Statistics of level, voicing, cepstra and timbre, of harmonics, intonation and rhythm.
 
-    Over the frames within `sound_db` of the loudest 0.1 s; nothing tells how loud the window is.
+    Over the frames within `sound_db` of the loudest 0.1 s. The values do not depend on how loud
+    the window is.
     """
 
     kind: ClassVar[str] = "functionals"
@@ -59,56 +57,57 @@ class Functionals:
             raise ValueError("lowest_pitch must lie above 0 and below highest_pitch")
 
     def shape(self, rate: int, window: float) -> tuple[int, ...]:
-        """The columns."""
+        """Return (columns,)."""
         return (len(self.names()),)
 
     def names(self) -> tuple[str, ...]:
-        """The columns: a track and a statistic of it; then melody and rhythm."""
-        tracks = ("level", "voicing", *self._cepstra(), *timbre.NAMES)
-        heights = tuple(f"harmonic_{number}" for number in range(1, timbre.HARMONICS + 1))
+        """Return the column names: a track and a statistic of it; then intonation and rhythm."""
+        cepstra = (f"cepstrum_{number}" for number in range(1, self.n_cepstra + 1))
+        tracks = ("level", "voicing", *cepstra, *timbre.NAMES)
+        harmonics = tuple(f"harmonic_{number}" for number in range(1, timbre.N_HARMONICS + 1))
         return (
             *(f"{track}_{name}" for name in (*statistics.NAMES, "voiced") for track in tracks),
-            *(f"{track}_{name}" for name in _VOICED for track in heights),
+            *(f"{track}_{name}" for name in _HARMONIC_STATISTICS for track in harmonics),
             *prosody.INTONATION_NAMES,
             *prosody.RHYTHM_NAMES,
         )
 
     def compute(self, samples: Float32, rate: int, window: float) -> Float32:
-        """The vector, (columns,); all 0 where there is no sound at all."""
-        full_scale = _at_full_scale(samples)
-        if full_scale is None:
+        """Return the vector, (columns,); all 0 where there is no sound."""
+        normalised = _normalise(samples)
+        if normalised is None:
             return np.zeros(self.shape(rate, window), np.float32)
-        sound = self._sound(full_scale, rate)
-        where = sound.voice.voiced if sound.voice.voiced.any() else sound.audible
+        sound = self._analyse(normalised, rate)
+        # Without a voice, as in whispering, the audible frames stand for the voiced ones.
+        voiced = sound.voice.voiced if sound.voice.voiced.any() else sound.audible
         columns = [
             statistics.statistics(sound.tracks, sound.audible).ravel(),
-            sound.tracks[where].mean(axis=0),
-            _harmonics(sound),
+            sound.tracks[voiced].mean(axis=0),
+            _harmonic_statistics(sound),
             prosody.intonation(sound.voice, sound.level),
             prosody.rhythm(sound.voice.voiced, sound.level, rate / self.hop),
         ]
         return np.concatenate(columns).astype(np.float32)
 
-    def _cepstra(self) -> tuple[str, ...]:
-        return tuple(f"cepstrum_{number}" for number in range(1, self.n_cepstra + 1))
-
-    def _sound(self, samples: Float32, rate: int) -> _Sound:
+    def _analyse(self, samples: Float32, rate: int) -> _Sound:
         spectrum = Spectrum(
             samples, rate=rate, n_fft=self.n_fft, hop=self.hop, win_length=self.win_length
         )
-        heard = (spectrum.frequencies >= self.fmin).astype(np.float32)
-        level = decibels(spectrum.power @ heard, range_db=None)
-        threshold = _loudest(level, round(_PEAK * rate / self.hop)) - self.sound_db
-        ends = np.flatnonzero(level > threshold)[[0, -1]]
-        span = slice(ends[0], ends[1] + 1)
+        # Bins below fmin hold hum and the rest of an offset: they must not make a frame audible.
+        in_band = (spectrum.frequencies >= self.fmin).astype(np.float32)
+        level = decibels(spectrum.power @ in_band, range_db=None)
+        threshold = _mean_of_loudest(level, round(_PEAK_SECONDS * rate / self.hop)) - self.sound_db
+        first, last = np.flatnonzero(level > threshold)[[0, -1]]
+        span = slice(first, last + 1)
 
-        frames = PowerFrames(spectrum.power[span] * heard, rate, self.win_length)
+        frames = PowerFrames(spectrum.power[span] * in_band, rate, self.win_length)
         audible = level[span] > threshold
         voice = track_pitch(frames, audible, self.lowest_pitch, self.highest_pitch)
         mel = mel_bands(spectrum.power[span], rate, self.n_mels, self.fmin, self.fmax)
-        cepstra = decibels(mel) @ cosines(self.n_mels, self.n_cepstra + 1)[:, 1:]
-        loudest = _loudest(level[span], round(_LOUD_SHARE * len(audible)))
-        level = np.maximum(level[span] - loudest, _FAINTEST)
+        # The cepstrum of order 0 is the level, which is a track already.
+        cepstra = decibels(mel) @ dct_matrix(self.n_mels, self.n_cepstra + 1)[:, 1:]
+        loudest = _mean_of_loudest(level[span], round(_LOUD_SHARE * len(audible)))
+        level = np.maximum(level[span] - loudest, _MIN_LEVEL_DB)
         single = np.stack([level, voice.strength], axis=1)
         tracks = np.concatenate([single, cepstra, timbre.timbre(frames.power, rate)], axis=1)
         return _Sound(frames, audible, level, voice, tracks)
@@ -121,34 +120,34 @@ class _Sound:
     frames: PowerFrames
     audible: Bool
     level: Float32
-    """In dB, 0 in the mean over the loudest quarter of the frames."""
+    """In dB, with mean 0 over the loudest quarter of the frames."""
     voice: PitchTrack
     tracks: Float32
-    """All that is told of every audible frame, (frames, tracks)."""
+    """Level, voicing, cepstra and timbre of each frame, (frames, tracks)."""
 
 
-def _harmonics(sound: _Sound) -> Float32:
-    """The mean and the spread of each harmonic over the frames with a voice; 0 without any."""
+def _harmonic_statistics(sound: _Sound) -> Float32:
+    """Return mean and spread of each harmonic over the voiced frames; 0 without any."""
     voiced = sound.voice.voiced
     if not voiced.any():
-        return np.zeros(len(_VOICED) * timbre.HARMONICS, np.float32)
+        return np.zeros(len(_HARMONIC_STATISTICS) * timbre.N_HARMONICS, np.float32)
     hertz = np.float32(REFERENCE_HZ) * np.exp2(sound.voice.pitch[voiced] / 12)
     bin_width = sound.frames.rate / sound.frames.n_fft
-    heights = timbre.harmonics(sound.frames.power[voiced], hertz, bin_width)
-    return np.concatenate(statistics.mean_and_spread(heights))
+    levels = timbre.harmonics(sound.frames.power[voiced], hertz, bin_width)
+    return np.concatenate(statistics.mean_and_spread(levels))
 
 
-def _at_full_scale(samples: Float32) -> Float32 | None:
-    """The samples without their offset, the largest 1; nothing if they are all the same."""
-    held = np.clip(samples, -LOUDEST, LOUDEST, dtype=np.float32)
-    centred: Float32 = held - held.mean()
+def _normalise(samples: Float32) -> Float32 | None:
+    """Return the samples without their offset, scaled to a maximum of 1; None if all are equal."""
+    clipped = np.clip(samples, -MAX_AMPLITUDE, MAX_AMPLITUDE, dtype=np.float32)
+    centred: Float32 = clipped - clipped.mean()
     peak = float(np.abs(centred).max())
-    if peak <= _ROUNDING * float(np.abs(held).max()):
+    if peak <= _ROUNDING * float(np.abs(clipped).max()):
         return None
     centred /= np.float32(peak)
     return centred
 
 
-def _loudest(level: Float32, frames: int) -> float:
-    """The mean level of that many frames, at least one: the loudest."""
+def _mean_of_loudest(level: Float32, frames: int) -> float:
+    """Return the mean level of the loudest frames, of one at least."""
     return float(np.sort(level)[-max(1, frames) :].mean())

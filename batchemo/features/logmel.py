@@ -1,4 +1,4 @@
-"""The log-mel picture of the speech in a window, freed of silence around it and of its level."""
+"""The log-mel spectrogram of the speech in a window, without surrounding silence or loudness."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from batchemo.common.arrays import Float32
-from batchemo.features.mel import FAINTEST, decibels, mel_bands
+from batchemo.features.mel import MIN_POWER, decibels, mel_bands
 from batchemo.features.spectrum import Spectrum
 
 
@@ -16,10 +16,10 @@ from batchemo.features.spectrum import Spectrum
 class SpeechLogMel:
     """Log-mels of the speech in a window, from its first loud frame to its last, then padding.
 
-    Loud is what lies within `trim_db` of the window's loudest frame, heard from `fmin` to `fmax`.
-    One number a window sets the level: 0 dB is the mean over the loudest quarter of the frames,
-    each frame counted by its strongest band. Then floor_db … 0 is scaled to -2 … 2. Padding and
-    digital silence lie at the floor.
+    A frame is loud within `trim_db` of the window's loudest frame, by its energy from `fmin` to
+    `fmax`. One number for each window sets the level: 0 dB is the mean over the loudest quarter
+    of the frames, each frame counted by its strongest band. Then floor_db … 0 is scaled to
+    -2 … 2. Padding and digital silence lie at the floor.
     """
 
     kind: ClassVar[str] = "speech-log-mel"
@@ -45,39 +45,46 @@ class SpeechLogMel:
             raise ValueError("trim_db must lie above 0, floor_db below, margin no less than 0")
 
     def shape(self, rate: int, window: float) -> tuple[int, ...]:
-        """Frames, padding included, and bands."""
+        """Return (frames with padding, bands)."""
         return round(window * rate / self.hop) + 1, self.n_mels
 
     def names(self) -> tuple[str, ...]:
-        """The bands."""
+        """Return the names of the mel bands."""
         return tuple(f"mel_{band}" for band in range(self.n_mels))
 
     def compute(self, samples: Float32, rate: int, window: float) -> Float32:
-        """The picture, (frames, n_mels)."""
+        """Return the log-mel spectrogram, (frames, n_mels)."""
         spectrum = Spectrum(
             samples, rate=rate, n_fft=self.n_fft, hop=self.hop, win_length=self.win_length
         )
-        loud = spectrum.power[self._loud(spectrum)]
-        mel = mel_bands(loud, rate, self.n_mels, self.fmin, self.fmax)
-        picture = np.full(self.shape(rate, window), self.floor_db, dtype=np.float32)
-        if mel.max() > FAINTEST:
-            heard = _levelled(decibels(mel, range_db=None))[: len(picture)]
-            np.maximum(heard, self.floor_db, out=picture[: len(heard)])
+        speech = spectrum.power[self._speech(spectrum)]
+        mel = mel_bands(speech, rate, self.n_mels, self.fmin, self.fmax)
+        logmel = np.full(self.shape(rate, window), self.floor_db, dtype=np.float32)
+        # Without any band above the minimum, normalising would lift silence to 0 dB.
+        if mel.max() > MIN_POWER:
+            # `range_db=None`: the floor is relative to the normalised level, not to the maximum.
+            level = _normalise_level(decibels(mel, range_db=None))[: len(logmel)]
+            np.maximum(level, self.floor_db, out=logmel[: len(level)])
         middle = self.floor_db / 2
-        return (picture - middle) / (-middle / 2)
+        return (logmel - middle) / (-middle / 2)
 
-    def _loud(self, spectrum: Spectrum) -> slice:
-        """The frames from the first loud one to the last, margins included."""
-        heard = (spectrum.frequencies >= self.fmin) & (spectrum.frequencies <= self.fmax)
-        energy = spectrum.power @ heard.astype(np.float32)
+    def _speech(self, spectrum: Spectrum) -> slice:
+        """Return the frames from the first loud one to the last, margins included."""
+        # Only the bins that the filters cover: a constant offset or hum below `fmin` would make
+        # every frame loud, and nothing would be trimmed.
+        in_band = (spectrum.frequencies >= self.fmin) & (spectrum.frequencies <= self.fmax)
+        energy = spectrum.power @ in_band.astype(np.float32)
         loud = np.flatnonzero(energy >= energy.max() * 10 ** (-self.trim_db / 10))
         margin = round(self.margin * spectrum.rate / self.hop)
         return slice(max(0, loud[0] - margin), loud[-1] + margin + 1)
 
 
-def _levelled(level: Float32) -> Float32:
-    """Decibels that are 0 in the mean over the loudest quarter of the frames' maxima."""
+def _normalise_level(level: Float32) -> Float32:
+    """Shift decibels so that the loudest quarter of the frames' maxima has the mean 0.
+
+    A mean over many frames, because a click or a single shouted vowel sets the maximum alone.
+    """
     loudest_first = np.sort(level.max(axis=1))[::-1]
     quarter = (len(loudest_first) + 3) // 4
-    shifted: Float32 = level - loudest_first[:quarter].mean()
-    return shifted
+    normalised: Float32 = level - loudest_first[:quarter].mean()
+    return normalised

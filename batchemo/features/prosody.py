@@ -6,9 +6,8 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from batchemo.common.arrays import Bool, Float32
+from batchemo.common.arrays import Bool, Float32, Float64, Index
 from batchemo.features.f0 import PitchTrack
 from batchemo.features.statistics import (
     PERCENTILES,
@@ -45,46 +44,72 @@ INTONATION_NAMES = (
     "phrase_last_over_mean",
 )
 
-_FEWEST = 5
-"""Frames that it takes to tell a melody, or to be a phrase."""
-_LEAP = 3.0
-"""Semitones from frame to frame beyond which no voice glides: the pitch was mistaken."""
-_LEAST_SPREAD = 0.1
+_MODULATION_EDGES = (0.5, 1, 2, 3, 4, 6, 8, 12, 16, 25)
+"""In hertz: the bands of the level's modulation, from phrases and words to syllables and sounds."""
+
+RHYTHM_NAMES = (
+    "voiced_share",
+    "voiced_mean",
+    "voiced_spread",
+    "voiced_longest",
+    "voiced_rate",
+    "gap_mean",
+    "gap_spread",
+    "peak_rate",
+    "peak_mean",
+    "peak_spread",
+    "peak_unevenness",
+    "loud_share",
+    *(f"waves_{low:g}_{high:g}" for low, high in pairwise(_MODULATION_EDGES)),
+)
+
+_MIN_FRAMES = 5
+"""Voiced frames below which there is no intonation, and below which a stretch is no phrase."""
+_MAX_GLIDE = 3.0
+"""Semitones from frame to frame: no voice glides faster, so that more is an octave error."""
+_MIN_SPREAD = 0.1
+"""Semitones; the skew of a monotone voice would be a quotient of rounding errors."""
+_LOUD_DB, _PEAK_DB = -25.0, -20.0
+"""Levels above which a frame is loud, and above which a peak may be a syllable."""
+_SYLLABLE_SECONDS = 0.13
+"""Width of the smoothing before peaks are counted: shorter than a syllable and its pause."""
+_MIN_MODULATION = 1e-3
+"""Power added before the logarithm: a constant level has no modulation."""
 
 
 def intonation(voice: PitchTrack, level: Float32) -> Float32:
-    """`INTONATION_NAMES` in semitones, 0 without a voice; glides are from frame to frame."""
-    if np.count_nonzero(voice.voiced) < _FEWEST:
+    """Return `INTONATION_NAMES` in semitones, all 0 without a voice; glides are frame to frame."""
+    if np.count_nonzero(voice.voiced) < _MIN_FRAMES:
         return np.zeros(len(INTONATION_NAMES), np.float32)
-    told = [*_pitch(voice, level), *_glides(voice), *_phrases(voice)]
-    return np.array(told, np.float32)
+    values = [*_pitch_statistics(voice, level), *_glide_statistics(voice), *_phrases(voice)]
+    return np.array(values, np.float32)
 
 
-def _pitch(voice: PitchTrack, level: Float32) -> list[float]:
-    """How high, how far apart, to which side; rising or falling; higher where louder."""
+def _pitch_statistics(voice: PitchTrack, level: Float32) -> list[float]:
+    """Return location, spread, skew and trend of the pitch, and how it depends on the level."""
     pitch, loudness = voice.pitch[voice.voiced], level[voice.voiced]
-    heights = percentiles(pitch)
+    quantiles = percentiles(pitch)
     mean, spread = mean_and_spread(pitch)
     centred = pitch - mean
     energy = 10 ** (loudness / 10)
     return [
         mean,
         spread,
-        *heights,
-        heights[4] - heights[0],
-        heights[3] - heights[1],
-        (centred**3).sum() / len(pitch) / max(spread, _LEAST_SPREAD) ** 3,
+        *quantiles,
+        quantiles[4] - quantiles[0],
+        quantiles[3] - quantiles[1],
+        (centred**3).sum() / len(pitch) / max(spread, _MIN_SPREAD) ** 3,
         float(trend(voice.pitch, voice.voiced)),
         energy @ centred / energy.sum(),
         centred @ (loudness - loudness.mean()) / len(pitch),
     ]
 
 
-def _glides(voice: PitchTrack) -> list[float]:
-    """How the pitch moves from frame to frame within a voice."""
+def _glide_statistics(voice: PitchTrack) -> list[float]:
+    """Return how the pitch moves from one voiced frame to the next."""
     both = voice.voiced[1:] & voice.voiced[:-1]
     glide = (voice.pitch[1:] - voice.pitch[:-1])[both]
-    glide = glide[np.abs(glide) < _LEAP]
+    glide = glide[np.abs(glide) < _MAX_GLIDE]
     if len(glide) < 2:
         glide = np.zeros(2, np.float32)
     rising, falling = glide[glide > 0], glide[glide < 0]
@@ -101,9 +126,9 @@ def _glides(voice: PitchTrack) -> list[float]:
 
 
 def _phrases(voice: PitchTrack) -> list[float]:
-    """How the pitch runs within stretches of voice, and from the first to the last."""
+    """Return how the pitch runs within voiced stretches, and from the first to the last."""
     stretches = [voice.pitch[begin:end] for begin, end in runs(voice.voiced).tolist()]
-    phrases = [stretch for stretch in stretches if len(stretch) >= _FEWEST]
+    phrases = [stretch for stretch in stretches if len(stretch) >= _MIN_FRAMES]
     if not phrases:
         return [0.0] * 7
     ranges = [float(phrase.max() - phrase.min()) for phrase in phrases]
@@ -119,47 +144,22 @@ def _phrases(voice: PitchTrack) -> list[float]:
 
 
 def _slope(track: Float32) -> float:
-    """How much a line through a track rises from frame to frame."""
+    """Return the slope of a line fitted to a track, per frame."""
     frames = len(track)
     times = np.arange((1 - frames) / 2, frames / 2)
+    # The divisor is the sum of the squares of `times`, in closed form.
     return float(times @ track) / (frames * (frames**2 - 1) / 12)
 
 
-_WAVES = (0.5, 1, 2, 3, 4, 6, 8, 12, 16, 25)
-"""In hertz, between which the level's waves are measured: phrases, words, syllables, sounds."""
-
-RHYTHM_NAMES = (
-    "voiced_share",
-    "voiced_mean",
-    "voiced_spread",
-    "voiced_longest",
-    "voiced_rate",
-    "gap_mean",
-    "gap_spread",
-    "peak_rate",
-    "peak_mean",
-    "peak_spread",
-    "peak_unevenness",
-    "loud_share",
-    *(f"waves_{low:g}_{high:g}" for low, high in pairwise(_WAVES)),
-)
-
-_LOUD, _HIGH = -25.0, -20.0
-"""In dB: above the one, a frame is loud; above the other, a peak may be a syllable."""
-_SYLLABLE = 0.13
-"""Seconds over which the level is smoothed before its peaks are counted."""
-_FAINT = 1e-3
-
-
 def rhythm(voiced: Bool, level: Float32, frame_rate: float) -> Float32:
-    """`RHYTHM_NAMES` of the frames of a window: seconds, how often a second, dB."""
-    told = [*_stretches(voiced, frame_rate), *_peaks(level, frame_rate)]
-    told.append(np.count_nonzero(level > _LOUD) / len(level))
-    return np.array([*told, *_waves(level, frame_rate)], np.float32)
+    """Return `RHYTHM_NAMES` of the frames of a window, in seconds, per second and dB."""
+    values = [*_voicing_statistics(voiced, frame_rate), *_peaks(level, frame_rate)]
+    values.append(np.count_nonzero(level > _LOUD_DB) / len(level))
+    return np.array([*values, *_modulation(level, frame_rate)], np.float32)
 
 
-def _stretches(voiced: Bool, frame_rate: float) -> list[float]:
-    """How long the voice sounds, how often it begins, and how long it pauses."""
+def _voicing_statistics(voiced: Bool, frame_rate: float) -> list[float]:
+    """Return how long voiced stretches last, how often they begin, and how long pauses last."""
     found = runs(voiced)
     lengths = (found[:, 1] - found[:, 0]) / frame_rate
     gaps = (found[1:, 0] - found[:-1, 1]) / frame_rate
@@ -173,13 +173,15 @@ def _stretches(voiced: Bool, frame_rate: float) -> list[float]:
 
 
 def _peaks(level: Float32, frame_rate: float) -> list[float]:
-    """How often the level peaks, how high, and how unevenly."""
-    hump = _hump(max(1, round(_SYLLABLE * frame_rate / 2)))
-    edge = np.ones(len(hump) // 2)
-    smooth = np.convolve(np.concatenate([level[0] * edge, level, level[-1] * edge]), hump, "valid")
+    """Return how often the level peaks, how high, and how unevenly: an estimate of syllables."""
+    kernel = _smoothing_kernel(max(1, round(_SYLLABLE_SECONDS * frame_rate / 2)))
+    edge = np.ones(len(kernel) // 2)
+    # Padded with the outermost levels: zeros would be a peak, as 0 dB is loud here.
+    padded = np.concatenate([level[0] * edge, level, level[-1] * edge])
+    smooth = np.convolve(padded, kernel, "valid")
     middle = smooth[1:-1]
-    peaking = (middle > smooth[:-2]) & (middle >= smooth[2:]) & (middle > _HIGH)
-    at = np.flatnonzero(peaking) + 1
+    is_peak = (middle > smooth[:-2]) & (middle >= smooth[2:]) & (middle > _PEAK_DB)
+    at = np.flatnonzero(is_peak) + 1
     return [
         len(at) * frame_rate / len(level),
         *mean_and_spread(smooth[at]),
@@ -188,27 +190,28 @@ def _peaks(level: Float32, frame_rate: float) -> list[float]:
 
 
 @lru_cache
-def _hump(half: int) -> NDArray[np.float64]:
-    """What smooths: weights that sum up to 1."""
-    hump: NDArray[np.float64] = np.hanning(2 * half + 1)
-    hump /= hump.sum()
-    return hump
+def _smoothing_kernel(half: int) -> Float64:
+    """Return a Hann window whose weights sum up to 1."""
+    kernel: Float64 = np.hanning(2 * half + 1)
+    kernel /= kernel.sum()
+    return kernel
 
 
-def _waves(level: Float32, frame_rate: float) -> Float32:
-    """The logarithm of the power of the level's waves, band by band."""
+def _modulation(level: Float32, frame_rate: float) -> Float32:
+    """Return the log power of the level's modulation in the bands of `_MODULATION_EDGES`."""
     frames = len(level)
+    # At least 512 points, so that each band holds bins also in a short window.
     points = max(512, 1 << (frames - 1).bit_length())
-    waves = np.fft.rfft((level - level.mean()) * np.hanning(frames), points)
-    power = np.square(np.abs(waves)) / frames
-    edges = _edges(points, frame_rate)
-    below = np.concatenate([[0], np.cumsum(power)])[edges]
-    means = (below[1:] - below[:-1]) / np.maximum(1, edges[1:] - edges[:-1])
-    told: Float32 = np.log(means + _FAINT)
-    return told
+    transform = np.fft.rfft((level - level.mean()) * np.hanning(frames), points)
+    power = np.square(np.abs(transform)) / frames
+    edges = _band_edges(points, frame_rate)
+    cumulative = np.concatenate([[0], np.cumsum(power)])[edges]
+    means = (cumulative[1:] - cumulative[:-1]) / np.maximum(1, edges[1:] - edges[:-1])
+    log_power: Float32 = np.log(means + _MIN_MODULATION)
+    return log_power
 
 
 @lru_cache
-def _edges(points: int, frame_rate: float) -> NDArray[np.intp]:
-    """Where the bands of `_WAVES` begin and end in a transform of so many points."""
-    return np.searchsorted(np.fft.rfftfreq(points, 1 / frame_rate), _WAVES)
+def _band_edges(points: int, frame_rate: float) -> Index:
+    """Return the bins at which the bands of `_MODULATION_EDGES` begin and end."""
+    return np.searchsorted(np.fft.rfftfreq(points, 1 / frame_rate), _MODULATION_EDGES)

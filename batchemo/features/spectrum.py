@@ -1,4 +1,8 @@
-"""One signal and its spectrum, each form of it computed at most once, whoever asks for it."""
+"""The short-time spectrum of a signal, each form of it computed at most once.
+
+Every kernel of this package takes a `Spectrum`: the transform costs more than most features, and
+a feature set of nine features would otherwise compute it nine times.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +11,21 @@ from functools import cached_property, lru_cache, update_wrapper
 from typing import Concatenate, ParamSpec
 
 import numpy as np
-from numpy.typing import NDArray
 
-from batchemo.common.arrays import Float32
+from batchemo.common.arrays import Float32, Float64
 
 _P = ParamSpec("_P")
 
-LOUDEST = 1e9
-"""Samples are held within ± this, so that no power of theirs leaves float32. Full scale is 1."""
+MAX_AMPLITUDE = 1e9
+"""Samples are clipped to ± this, so that no power overflows float32. Full scale is 1."""
 
-# Samples: arrays beyond this go back to the system and come again page by page, which takes
-# longer than the transform.
-_TRANSFORMED_AT_ONCE = 65536
+# Samples transformed together: larger arrays are returned to the operating system when they are
+# freed and mapped again page by page, which takes longer than the transform itself.
+_CHUNK_SAMPLES = 65536
 
 
 class Spectrum:
-    """The short-time spectrum of a mono signal as librosa frames it: centred, padded with zeros.
+    """The short-time spectrum of a mono signal, framed as librosa does: centred, zero-padded.
 
     Frames are rows here, the transpose of librosa: `power` has the shape (frames, 1 + n_fft // 2).
 
@@ -36,17 +39,17 @@ class Spectrum:
     ) -> None:
         if not len(samples):
             raise ValueError("a signal without samples has no spectrum")
-        self.samples: Float32 = np.clip(samples, -LOUDEST, LOUDEST, dtype=np.float32)
+        self.samples: Float32 = np.clip(samples, -MAX_AMPLITUDE, MAX_AMPLITUDE, dtype=np.float32)
         self.rate = rate
         self.n_fft = n_fft
         self.hop = hop
         self.win_length = win_length or n_fft
-        self.known: dict[object, Float32] = {}
-        """What the kernels marked with `cached_kernel` have found."""
+        self.cache: dict[object, Float32] = {}
+        """The results of the kernels marked with `cached_kernel`."""
 
     @cached_property
     def frames(self) -> Float32:
-        """The overlapping frames before any window, (frames, n_fft): a view, not a copy."""
+        """The overlapping frames before windowing, (frames, n_fft): a view, not a copy."""
         padded = np.zeros(len(self.samples) + self.n_fft, np.float32)
         padded[self.n_fft // 2 :][: len(self.samples)] = self.samples
         return np.lib.stride_tricks.sliding_window_view(padded, self.n_fft)[:: self.hop]
@@ -54,18 +57,21 @@ class Spectrum:
     @cached_property
     def power(self) -> Float32:
         """The squared magnitude of each bin, (frames, bins)."""
-        # Six times as fast as numpy's own, which does not vectorise float32 (see benchmarks/).
+        # scipy's transform is six times as fast as numpy's, which does not vectorise float32
+        # (see benchmarks/features.py).
         from scipy.fft import rfft
 
         window = hann(self.win_length, self.n_fft)
         power = np.empty((len(self.frames), self.n_fft // 2 + 1), dtype=np.float32)
-        at_once = max(1, _TRANSFORMED_AT_ONCE // self.n_fft)
-        for first in range(0, len(power), at_once):
-            some = slice(first, first + at_once)
-            transform = rfft(self.frames[some] * window, axis=1, overwrite_x=True)
-            parts = transform.view(np.float32)
-            np.square(parts, out=parts)
-            np.add(transform.real, transform.imag, out=power[some])
+        chunk_frames = max(1, _CHUNK_SAMPLES // self.n_fft)
+        for first in range(0, len(power), chunk_frames):
+            chunk = slice(first, first + chunk_frames)
+            transform = rfft(self.frames[chunk] * window, axis=1, overwrite_x=True)
+            # Squares in place, through a view of the real and imaginary parts: np.abs would take
+            # a square root that squaring then undoes.
+            components = transform.view(np.float32)
+            np.square(components, out=components)
+            np.add(transform.real, transform.imag, out=power[chunk])
         return read_only(power)
 
     @cached_property
@@ -74,16 +80,17 @@ class Spectrum:
         return read_only(np.sqrt(self.power))
 
     @property
-    def frequencies(self) -> NDArray[np.float64]:
-        """The centre of each bin in hertz."""
+    def frequencies(self) -> Float64:
+        """The centre frequency of each bin in hertz."""
         return fft_frequencies(self.rate, self.n_fft)
 
 
 class DoubleSpectrum(Spectrum):
-    """The same, transformed in double precision and then rounded, as librosa does.
+    """A spectrum transformed in double precision and then rounded to single, as librosa does.
 
-    In single precision the faintest bins are rounding: the valleys of a band that holds next to
-    nothing, the tie between two tunings. Of real speech, classic features ask for both.
+    In single precision the faintest bins are rounding errors. Two classic features depend on
+    them even for real speech: the valleys of spectral contrast in a band that holds almost no
+    energy, and the tuning of chroma where two tunings tie.
     """
 
     @cached_property
@@ -93,11 +100,12 @@ class DoubleSpectrum(Spectrum):
 
         window = _hann(self.win_length, self.n_fft)
         magnitude = np.empty((len(self.frames), self.n_fft // 2 + 1), dtype=np.float32)
-        at_once = max(1, _TRANSFORMED_AT_ONCE // 2 // self.n_fft)
-        for first in range(0, len(magnitude), at_once):
-            some = slice(first, first + at_once)
-            transform = rfft(self.frames[some] * window, axis=1, overwrite_x=True)
-            np.abs(transform.astype(np.complex64), out=magnitude[some])
+        chunk_frames = max(1, _CHUNK_SAMPLES // 2 // self.n_fft)
+        for first in range(0, len(magnitude), chunk_frames):
+            chunk = slice(first, first + chunk_frames)
+            transform = rfft(self.frames[chunk] * window, axis=1, overwrite_x=True)
+            # Rounded to complex64 before the magnitude is taken: librosa.stft returns complex64.
+            np.abs(transform.astype(np.complex64), out=magnitude[chunk])
         return read_only(magnitude)
 
     @cached_property
@@ -109,32 +117,35 @@ class DoubleSpectrum(Spectrum):
 def cached_kernel(
     kernel: Callable[Concatenate[Spectrum, _P], Float32],
 ) -> Callable[Concatenate[Spectrum, _P], Float32]:
-    """A kernel that works once for each spectrum and set of arguments; its array is read-only."""
+    """Decorate a kernel to run once for each spectrum and set of arguments.
 
-    def remembering(spectrum: Spectrum, /, *args: _P.args, **kwargs: _P.kwargs) -> Float32:
+    The array that it returns is read-only, because all callers share it.
+    """
+
+    def cached(spectrum: Spectrum, /, *args: _P.args, **kwargs: _P.kwargs) -> Float32:
         key = (kernel.__name__, args, tuple(sorted(kwargs.items())))
-        if key not in spectrum.known:
-            spectrum.known[key] = read_only(kernel(spectrum, *args, **kwargs))
-        return spectrum.known[key]
+        if key not in spectrum.cache:
+            spectrum.cache[key] = read_only(kernel(spectrum, *args, **kwargs))
+        return spectrum.cache[key]
 
-    update_wrapper(remembering, kernel)
-    return remembering
+    update_wrapper(cached, kernel)
+    return cached
 
 
-def read_only(table: Float32) -> Float32:
-    """The array, made read-only because several will share it."""
-    table.flags.writeable = False
-    return table
+def read_only(array: Float32) -> Float32:
+    """Mark an array that several callers share as read-only, and return it."""
+    array.flags.writeable = False
+    return array
 
 
 @lru_cache
 def hann(length: int, n_fft: int) -> Float32:
-    """The periodic Hann window of that length, in the middle of `n_fft` points."""
+    """Return the periodic Hann window of that length, centred in `n_fft` points."""
     return read_only(_hann(length, n_fft).astype(np.float32))
 
 
 @lru_cache
-def _hann(length: int, n_fft: int) -> NDArray[np.float64]:
+def _hann(length: int, n_fft: int) -> Float64:
     window = np.zeros(n_fft)
     start = (n_fft - length) // 2
     window[start : start + length] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
@@ -143,8 +154,12 @@ def _hann(length: int, n_fft: int) -> NDArray[np.float64]:
 
 
 @lru_cache
-def fft_frequencies(rate: int, n_fft: int) -> NDArray[np.float64]:
-    """The centre of each bin of a real FFT in hertz."""
-    frequencies: NDArray[np.float64] = np.linspace(0, rate / 2, n_fft // 2 + 1)
+def fft_frequencies(rate: int, n_fft: int) -> Float64:
+    """Return the centre frequency of each bin of a real FFT in hertz.
+
+    >>> fft_frequencies(16000, 4).tolist()
+    [0.0, 4000.0, 8000.0]
+    """
+    frequencies: Float64 = np.linspace(0, rate / 2, n_fft // 2 + 1)
     frequencies.flags.writeable = False
     return frequencies

@@ -1,15 +1,13 @@
-"""The colour of a sound, frame by frame: where its energy lies, and how it is spread."""
+"""The timbre of a sound, frame by frame: where its energy lies, and how it is spread."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from batchemo.common.arrays import Float32
+from batchemo.common.arrays import Float32, Float64
 from batchemo.features.mel import decibels
 from batchemo.features.spectrum import fft_frequencies, read_only
 
@@ -23,18 +21,20 @@ NAMES = (
     "slope_low",
     "slope_middle",
 )
-HARMONICS = 8
+N_HARMONICS = 8
 
-# In hertz: where the voice's harmonics lie below its formants, and the first formant.
+# In hertz. The slopes are those of eGeMAPS: below 500 Hz lie a voice's first harmonics, up to
+# 1500 Hz its first formant; the limits of the Hammarberg index are its definition.
 _LOWEST = 50
-_SLOPES = ((_LOWEST, 500), (500, 1500))
-_DULL, _BRIGHT = 2000, 5000
+_SLOPE_RANGES = ((_LOWEST, 500), (500, 1500))
+_HAMMARBERG_LOW, _HAMMARBERG_HIGH = 2000, 5000
 _TREBLE = 4000
-_SILENT = np.float32(1e-9)
+_MIN_MAGNITUDE = np.float32(1e-9)
+"""Divisors are at least this: a silent frame gives 0, not NaN."""
 
 
 def timbre(power: Float32, rate: int) -> Float32:
-    """The colour of each frame, (frames, `NAMES`).
+    """Return the timbre of each frame, (frames, `NAMES`).
 
     Centroid and width of the magnitudes in kHz; flatness, the geometric over the arithmetic mean
     of the power from 50 Hz on, in dB; flux, the distance of the magnitudes, scaled to length 1,
@@ -42,36 +42,48 @@ def timbre(power: Float32, rate: int) -> Float32:
     in dB; treble, the power above 4 kHz over that below, in dB; and the slopes of the spectrum
     from 50 to 500 and from 500 to 1500 Hz in dB/kHz.
     """
-    table = _table(rate, power.shape[1])
+    weights = _weights(rate, power.shape[1])
     magnitude = np.sqrt(power)
-    total, first, second = (magnitude @ table.moments).T
-    total = np.maximum(total, _SILENT)
+    # Sums over bins are matrix products with constant weights: one pass over the spectrum each.
+    total, first, second = (magnitude @ weights.moments).T
+    total = np.maximum(total, _MIN_MAGNITUDE)
     centroid = first / total
     width = np.sqrt(np.maximum(second / total - centroid**2, 0))
-    slopes = _level(power) @ table.slopes
-    low, high, mean = _level(power @ table.shares).T
+    slopes = _level(power) @ weights.slopes
+    below_treble, treble, mean = _level(power @ weights.bands).T
     flatness = slopes[:, -1] - mean
-    dull, bright = (_level(power[:, bins].max(axis=1, initial=0)) for bins in table.peaks)
-    tracks = [centroid, width, flatness, _flux(magnitude), dull - bright, high - low]
+    low_peak = _level(power[:, weights.hammarberg_low].max(axis=1, initial=0))
+    high_peak = _level(power[:, weights.hammarberg_high].max(axis=1, initial=0))
+    tracks = [
+        centroid,
+        width,
+        flatness,
+        _flux(magnitude),
+        low_peak - high_peak,
+        treble - below_treble,
+    ]
     return np.concatenate([np.stack(tracks, axis=1), slopes[:, :-1]], axis=1)
 
 
 def harmonics(power: Float32, hertz: Float32, bin_width: float) -> Float32:
-    """The first eight harmonics of each frame over all its power in dB, (frames, 8).
+    """Return the level of the first eight harmonics relative to the frame's power in dB.
 
-    The highest of five bins around each; one that lies above the spectrum's end is read there.
+    (frames, 8), for the fundamental frequency of each frame. A harmonic's level is the maximum of
+    five bins around it; one above the spectrum's end is read at the end.
     """
     last = power.shape[1] - 3
-    places = (hertz / bin_width)[:, None] * np.arange(1, HARMONICS + 1)
-    nearest = np.minimum(np.maximum(np.rint(places).astype(np.intp), 2), last)
+    positions = (hertz / bin_width)[:, None] * np.arange(1, N_HARMONICS + 1)
+    nearest = np.minimum(np.maximum(np.rint(positions).astype(np.intp), 2), last)
     rows = np.arange(len(power))[:, None]
+    # Five bins, because an error of the fundamental is multiplied by the harmonic's number.
     peaks = np.maximum.reduce([power[rows, nearest + offset] for offset in range(-2, 3)])
     return _level(peaks) - _level(power.sum(axis=1))[:, None]
 
 
 def _flux(magnitude: Float32) -> Float32:
+    """Return the change of the normalised spectrum since the frame before; 0 in the first."""
     length = np.sqrt(np.einsum("ij,ij->i", magnitude, magnitude))[:, None]
-    unit = magnitude / np.maximum(length, _SILENT)
+    unit = magnitude / np.maximum(length, _MIN_MAGNITUDE)
     change = unit[1:] - unit[:-1]
     flux = np.zeros(len(unit), np.float32)
     flux[1:] = np.sqrt(np.einsum("ij,ij->i", change, change))
@@ -82,38 +94,43 @@ def _level(power: Float32) -> Float32:
     return decibels(power, range_db=None)
 
 
-class _Table(NamedTuple):
-    """What a power spectrum is multiplied with, by bins."""
+class _Weights(NamedTuple):
+    """What a spectrum is multiplied with, by bins, and the bins of the Hammarberg index."""
 
     moments: Float32
-    shares: Float32
-    """The power below the treble, in it, and the mean."""
-    peaks: Sequence[slice]
+    """Of magnitudes: orders 0, 1 and 2, in kHz."""
+    bands: Float32
+    """Of power: the sum below the treble, the sum of the treble, the mean."""
     slopes: Float32
-    """Of levels: the two slopes, and the mean."""
+    """Of levels in dB: the two slopes, the mean."""
+    hammarberg_low: slice
+    hammarberg_high: slice
 
 
 @lru_cache
-def _table(rate: int, bins: int) -> _Table:
+def _weights(rate: int, bins: int) -> _Weights:
     hertz = fft_frequencies(rate, 2 * (bins - 1))
     kilohertz = hertz / 1000
     moments = np.stack([np.ones(bins), kilohertz, kilohertz**2], axis=1)
-    heard = hertz >= _LOWEST
-    mean = heard / heard.sum()
-    shares = np.stack([heard & (hertz < _TREBLE), hertz >= _TREBLE, mean], axis=1)
-    edges = np.searchsorted(hertz, (_DULL, _BRIGHT))
-    slopes = [_slope(kilohertz, low / 1000, high / 1000) for low, high in _SLOPES]
-    return _Table(
-        read_only(moments.astype(np.float32)),
-        read_only(shares.astype(np.float32)),
-        (slice(0, int(edges[0])), slice(int(edges[0]), int(edges[1]))),
-        read_only(np.stack([*slopes, mean], axis=1).astype(np.float32)),
+    in_range = hertz >= _LOWEST
+    mean = in_range / in_range.sum()
+    bands = np.stack([in_range & (hertz < _TREBLE), hertz >= _TREBLE, mean], axis=1)
+    low, high = np.searchsorted(hertz, (_HAMMARBERG_LOW, _HAMMARBERG_HIGH)).tolist()
+    slopes = [_slope_weights(kilohertz, a / 1000, b / 1000) for a, b in _SLOPE_RANGES]
+    return _Weights(
+        moments=read_only(moments.astype(np.float32)),
+        bands=read_only(bands.astype(np.float32)),
+        slopes=read_only(np.stack([*slopes, mean], axis=1).astype(np.float32)),
+        hammarberg_low=slice(0, low),
+        hammarberg_high=slice(low, high),
     )
 
 
-def _slope(places: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
-    """What weighs the values at these places into the slope of the line that fits them best."""
-    inside = (places >= low) & (places <= high)
-    offsets = np.where(inside, places - places[inside].mean(), 0) if inside.any() else 0 * places
+def _slope_weights(positions: Float64, low: float, high: float) -> Float64:
+    """Return the weights that turn values at these positions into the slope of a fitted line."""
+    inside = (positions >= low) & (positions <= high)
+    if not inside.any():
+        return np.zeros_like(positions)
+    offsets = np.where(inside, positions - positions[inside].mean(), 0)
     squares = np.square(offsets).sum()
     return offsets / squares if squares else offsets

@@ -1,4 +1,4 @@
-"""docs/features.md says of recipes and tolerances what the code does."""
+"""docs/features.md documents the feature sets and tolerances of the code."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def number(cell: str) -> float:
     return float(word)
 
 
-def test_every_recipe_and_every_feature_has_its_row() -> None:
+def test_every_feature_set_and_descriptor_has_a_row() -> None:
     assert set(ROWS) == set(FEATURE_SETS) | set(DESCRIPTORS) | set(TOLERANCES)
 
 
 @pytest.mark.parametrize("name", FEATURE_SETS)
-def test_recipe_is_documented_with_its_rate_window_and_columns(name: str) -> None:
+def test_feature_set_is_documented_with_its_rate_window_and_columns(name: str) -> None:
     _, rate, window, shape, *_ = ROWS[name]
-    recipe = FEATURE_SETS[name]
-    assert rate == f"{recipe.rate:,}"
-    assert float(window.split()[0]) == recipe.window
-    assert int(re.findall(r"\d+", shape)[-1]) == recipe.shape()[-1]
+    feature_set = FEATURE_SETS[name]
+    assert rate == f"{feature_set.rate:,}"
+    assert float(window.split()[0]) == feature_set.window
+    assert int(re.findall(r"\d+", shape)[-1]) == feature_set.shape()[-1]
 
 
 @pytest.mark.parametrize("name", TOLERANCES)

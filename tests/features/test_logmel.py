@@ -1,4 +1,4 @@
-"""logmel64 shows the speech of a window, not the silence around it, nor how loud it was."""
+"""`logmel64` shows the speech in a window, without surrounding silence and loudness."""
 
 from __future__ import annotations
 
@@ -9,59 +9,59 @@ from feature_signals import voice
 
 from batchemo.features import extract, get_feature_set
 
-RECIPE = get_feature_set("logmel64")
-RATE = RECIPE.rate
+FEATURE_SET = get_feature_set("logmel64")
+RATE = FEATURE_SET.rate
 FLOOR = -2.0
 
 
-def test_frames_and_bands_are_librosas() -> None:
+def test_frames_and_bands_equal_librosas() -> None:
     samples = voice(RATE, 3.0)
-    picture = extract(get_feature_set("logmel64", trim_db=200.0), samples)
+    logmel = extract(get_feature_set("logmel64", trim_db=200.0), samples)
     power = librosa.feature.melspectrogram(
         y=samples, sr=RATE, n_fft=512, win_length=400, hop_length=160, n_mels=64, fmin=50, fmax=8000
     )
     level = librosa.power_to_db(power, top_db=None).T
     level -= np.sort(level.max(axis=1))[-76:].mean()  # a quarter of 301
-    assert np.allclose(picture, np.maximum(level, -80) / 20 + 2, atol=1e-3)
+    assert np.allclose(logmel, np.maximum(level, -80) / 20 + 2, atol=1e-3)
 
 
 def test_silence_around_speech_makes_no_difference() -> None:
     speech = voice(RATE, 1.0)
     speech[:160] = speech[-160:] = 0
-    hush = np.zeros(RATE // 2, dtype=np.float32)
-    early = extract(RECIPE, np.concatenate([hush, speech, hush]))
-    late = extract(RECIPE, np.concatenate([hush, hush, speech, hush]))
+    silence = np.zeros(RATE // 2, dtype=np.float32)
+    early = extract(FEATURE_SET, np.concatenate([silence, speech, silence]))
+    late = extract(FEATURE_SET, np.concatenate([silence, silence, speech, silence]))
     assert np.allclose(early, late, atol=1e-4)
 
 
-def test_padding_comes_at_the_end_and_is_the_floor() -> None:
-    picture = extract(RECIPE, voice(RATE, 1.0))
-    assert (picture[101:] == FLOOR).all()
-    assert (picture[:20] > FLOOR).any()
+def test_padding_at_the_end_is_the_floor() -> None:
+    logmel = extract(FEATURE_SET, voice(RATE, 1.0))
+    assert (logmel[101:] == FLOOR).all()
+    assert (logmel[:20] > FLOOR).any()
 
 
-def test_a_tenth_of_a_second_is_kept_around_what_is_loud() -> None:
+def test_a_tenth_of_a_second_is_kept_around_loud_frames() -> None:
     samples = 1e-4 * np.random.default_rng(0).standard_normal(3 * RATE).astype(np.float32)
     samples[RATE : 2 * RATE] += 0.3 * np.sin(np.arange(RATE, dtype=np.float32))
-    picture = extract(RECIPE, samples)
-    shown = int((picture > FLOOR).any(axis=1).sum())
-    assert abs(shown - (100 + 2 * 10)) <= 4
+    logmel = extract(FEATURE_SET, samples)
+    visible = int((logmel > FLOOR).any(axis=1).sum())
+    assert abs(visible - (100 + 2 * 10)) <= 4
 
 
 @pytest.mark.parametrize("gain", [0.5, 3.0])
 def test_the_level_makes_no_difference(gain: float) -> None:
     samples = voice(RATE, 3.0)
-    louder = extract(RECIPE, np.float32(gain) * samples)
-    assert np.allclose(louder, extract(RECIPE, samples), atol=1e-3)
+    louder = extract(FEATURE_SET, np.float32(gain) * samples)
+    assert np.allclose(louder, extract(FEATURE_SET, samples), atol=1e-3)
 
 
 def test_a_constant_offset_does_not_count_as_loud() -> None:
     samples = np.zeros(3 * RATE, dtype=np.float32)
     samples[RATE : 2 * RATE] = voice(RATE, 1.0)
-    with_offset = extract(RECIPE, samples + np.float32(0.002))
+    with_offset = extract(FEATURE_SET, samples + np.float32(0.002))
     assert (with_offset[150:] == FLOOR).all()
 
 
 def test_digital_silence_is_all_floor() -> None:
-    assert (extract(RECIPE, np.zeros(RATE, dtype=np.float32)) == FLOOR).all()
-    assert (extract(RECIPE, np.full(RATE, 1e-12, dtype=np.float32)) == FLOOR).all()
+    assert (extract(FEATURE_SET, np.zeros(RATE, dtype=np.float32)) == FLOOR).all()
+    assert (extract(FEATURE_SET, np.full(RATE, 1e-12, dtype=np.float32)) == FLOOR).all()

@@ -1,4 +1,4 @@
-"""Every feature is librosa's, within the tolerance that the package states."""
+"""Every classic feature equals librosa's within its documented tolerance."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def spectrum_of(samples: Floats, rate: int = RATE) -> Spectrum:
 
 
 @pytest.mark.parametrize(("feature", "signal"), PAIRS)
-def test_feature_is_librosas(feature: str, signal: str) -> None:
+def test_feature_equals_librosas(feature: str, signal: str) -> None:
     kernel, reference = FEATURES[feature]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # librosa warns of short signals and of silence
@@ -101,14 +101,14 @@ def test_every_feature_has_a_tolerance_and_every_tolerance_a_test() -> None:
     )
 
 
-def test_a_voice_has_a_tuning_to_find() -> None:
+def test_voices_differ_in_tuning() -> None:
     found = {tuning(spectrum_of(voice(RATE, 2.0, seed=seed))) for seed in range(4)}
     assert len(found) > 1
 
 
 @pytest.mark.parametrize("rate", [16000, 44100])
 @pytest.mark.parametrize("feature", ["chroma_stft", "spectral_contrast", "spectral_bandwidth"])
-def test_parity_does_not_hang_on_the_rate(rate: int, feature: str) -> None:
+def test_parity_holds_at_other_rates(rate: int, feature: str) -> None:
     name = feature.split("_")[0 if feature.startswith("chroma") else 1]
     samples = voice(rate, 1.5)
     expected = getattr(librosa_feature, feature)(y=samples, sr=rate)
@@ -116,7 +116,7 @@ def test_parity_does_not_hang_on_the_rate(rate: int, feature: str) -> None:
     assert np.abs(computed - expected.T).max() <= TOLERANCES[name].largest * rate / RATE
 
 
-def test_contrast_refuses_a_rate_that_has_not_all_octaves() -> None:
+def test_contrast_refuses_a_rate_too_low_for_its_bands() -> None:
     with pytest.raises(ValueError, match="12800 Hz"):
         contrast(spectrum_of(voice(8000, 1.0), 8000))
 
@@ -125,20 +125,22 @@ def test_contrast_refuses_a_rate_that_has_not_all_octaves() -> None:
     ("rate", "n_fft", "bands", "fmin", "fmax"),
     [(16000, 512, 64, 50, 8000), (22050, 2048, 128, 0, 11025), (8000, 256, 10, 300, 3400)],
 )
-def test_mel_filters_are_librosas(rate: int, n_fft: int, bands: int, fmin: int, fmax: int) -> None:
+def test_mel_filters_equal_librosas(
+    rate: int, n_fft: int, bands: int, fmin: int, fmax: int
+) -> None:
     expected = librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=bands, fmin=fmin, fmax=fmax)
     assert np.allclose(mel_filters(rate, n_fft, bands, fmin, fmax).T, expected, atol=1e-8)
 
 
-@pytest.mark.parametrize("off", [-0.5, 0.0, 0.37])
-def test_chroma_filters_are_librosas(off: float) -> None:
-    expected = librosa.filters.chroma(sr=RATE, n_fft=2048, tuning=off)
-    assert np.allclose(chroma_filters(RATE, 2048, off).T, expected, atol=1e-7)
+@pytest.mark.parametrize("deviation", [-0.5, 0.0, 0.37])
+def test_chroma_filters_equal_librosas(deviation: float) -> None:
+    expected = librosa.filters.chroma(sr=RATE, n_fft=2048, tuning=deviation)
+    assert np.allclose(chroma_filters(RATE, 2048, deviation).T, expected, atol=1e-7)
 
 
 @pytest.mark.parametrize("range_db", [None, 80.0, 20.0])
 @pytest.mark.parametrize("reference", [1.0, 1e-3, 0.0])
-def test_decibels_are_librosas(range_db: float | None, reference: float) -> None:
+def test_decibels_equal_librosas(range_db: float | None, reference: float) -> None:
     power = np.logspace(-14, 4, 50, dtype=np.float32)
     expected = librosa.power_to_db(power, ref=reference, top_db=range_db)
     assert np.allclose(decibels(power, reference, range_db), expected, atol=1e-4)

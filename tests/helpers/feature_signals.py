@@ -1,4 +1,4 @@
-"""Signals to compute features of: a voice made of pulses and formants, and the edge cases."""
+"""Test signals: a synthetic voice made of pulses and formants, and edge cases."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VOWELS = ((730, 1090, 2440), (270, 2290, 3010), (300, 870, 2240), (530, 1840, 24
 
 
 def voice(rate: int, seconds: float = 3.0, seed: int = 0, pitch: float = 120.0) -> Floats:
-    """Vowels of a gliding voice with breath between them and a room's noise below it all."""
+    """Return vowels of a gliding voice, with pauses between them and a noise floor."""
     rng = np.random.default_rng(seed)
     pieces = []
     while sum(map(len, pieces)) < seconds * rate:
@@ -37,7 +37,7 @@ def _resonate(sound: NDArray[np.float64], formant: float, rate: int) -> NDArray[
 
 
 def edge_cases(rate: int) -> dict[str, Floats]:
-    """What no recording should be, and some are."""
+    """Return signals that no recording should be, and that some are."""
     time = np.arange(2 * rate) / rate
     impulse = np.zeros(rate)
     impulse[rate // 3] = 1
@@ -54,7 +54,7 @@ def edge_cases(rate: int) -> dict[str, Floats]:
         "white noise": np.random.default_rng(1).standard_normal(rate) / 4,
         "very faint": voice(rate, 1.0) * 1e-5,
         "voice with digital silence in it": half_silent,
-        # Below half the rate, next to nothing is left: what a band holds there lies at -120 dB.
+        # The resampler leaves almost nothing just below half the rate: bands there lie at -120 dB.
         "resampled from 48 kHz": soxr.resample(voice(48000, 2.0, seed=4), 48000, rate),
     }
     return {name: signal.astype(np.float32) for name, signal in signals.items()}
