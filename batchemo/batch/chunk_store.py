@@ -1,4 +1,17 @@
-"""The folder beside an output where finished chunks wait: each part is whole or not there."""
+"""The chunk store: the folder beside an output where finished chunks wait for the tables.
+
+    results.parquet.chunks/
+        lock                     held by the run that writes the output (common/locks.py)
+        000000000.chunk.arrow    the rows of one finished chunk, by the chunk's number
+        previous.arrow           the rows of the table that --update began with
+        naming.json              the tables that a fresh run is giving their names (outputs.py)
+        .NAME.unfinished         any of these while it is written
+
+Every file is there whole or not at all, and what is there has been synced: whatever kills a run,
+the next one goes on from these files. They are removed when the tables have their names, the chunks
+first, since a chunk that comes back after a power cut would pass for one of an interrupted run.
+Chunks may be finished in any order; a number is never used for two chunks of one output.
+"""
 
 from __future__ import annotations
 
@@ -14,82 +27,100 @@ from batchemo.common.files import atomic_write, sync_folder, unfinished_path
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_EARLIER = "earlier.arrow"
-_PART = "{:09d}.part.arrow"
-_DIGITS = "[0-9]" * 9
+PREVIOUS = -1
+"""The number of the copy of the previous table; chunks are numbered from 0 on."""
+
+Reader = Callable[[int], "pa.Table"]
+"""Returns all rows of a chunk, or of the previous table, by its number."""
+
+_PREVIOUS_NAME = "previous.arrow"
+_CHUNK_NAME = "{:09d}.chunk.arrow"
+_CHUNK_PATTERN = "[0-9]" * 9 + ".chunk.arrow"
+
+_CACHED_CHUNKS = 8
+"""The order of the tables jumps between chunks that were worked on at the same time."""
 
 
 def store_folder(output: str | Path) -> Path:
-    """Name the folder of an output's parts.
+    """Name the folder of an output's chunk store.
 
-    >>> str(folder_beside("out/results.parquet"))
-    'out/results.parquet.parts'
+    >>> str(store_folder("out/results.parquet"))
+    'out/results.parquet.chunks'
     """
     output = Path(output)
-    return output.with_name(output.name + ".parts")
+    return output.with_name(output.name + ".chunks")
 
 
-def longest_of_parts(output: Path) -> Path:
-    """Name the file with the longest path that a scan makes among an output's parts."""
-    return unfinished_path(store_folder(output) / _PART.format(0))
+def longest_chunk_path(output: Path) -> Path:
+    """Name the file with the longest path that a chunk store makes."""
+    return unfinished_path(store_folder(output) / _CHUNK_NAME.format(0))
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkStore:
-    """The parts in a folder, by their numbers, and a copy of the earlier table."""
+    """The finished chunks in a folder, and the copy of the previous table."""
 
     folder: Path
 
     def numbers(self) -> list[int]:
-        """List the parts that are there, in order."""
-        found = self.folder.glob(f"{_DIGITS}.part.arrow")
+        """List the finished chunks, in order."""
+        found = self.folder.glob(_CHUNK_PATTERN)
         return sorted(int(path.name.partition(".")[0]) for path in found)
 
     def next_number(self) -> int:
-        """Give the number after the last part."""
+        """Return the number after the last chunk."""
         numbers = self.numbers()
         return numbers[-1] + 1 if numbers else 0
 
     def write(self, number: int, batch: pa.RecordBatch) -> None:
-        """Write a part."""
+        """Write the rows of a chunk."""
         _write(self._path(number), [batch], batch.schema)
 
     def read(self, number: int, schema: pa.Schema) -> pa.Table | None:
-        """Read the columns of a part; None where it is damaged or lacks some."""
+        """Read columns of a chunk; None where it is damaged or lacks some of them."""
         table = _read(self._path(number))
         if table is None or not set(schema.names) <= set(table.column_names):
             return None
         table = table.select(schema.names)
         return table if table.schema.equals(schema) else None
 
-    def write_earlier(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
-        """Keep the rows of the earlier table where any of them can be had at once."""
-        _write(self.folder / _EARLIER, batches, schema)
+    def write_previous(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
+        """Copy the rows of the previous table, so that any of them can be read at once."""
+        _write(self.folder / _PREVIOUS_NAME, batches, schema)
 
-    def read_earlier(self) -> pa.Table:
-        """Read the rows of the earlier table."""
-        table = _read(self.folder / _EARLIER)
+    def read_previous(self) -> pa.Table:
+        """Read the rows of the previous table."""
+        table = _read(self.folder / _PREVIOUS_NAME)
         if table is None:
-            raise OSError(f"the copy of the earlier table in {self.folder} is damaged")
+            raise OSError(f"the copy of the previous table in {self.folder} is damaged")
         return table
 
-    def discard(self) -> None:
-        """Remove all parts, finished or not; the folder itself goes with its lock.
+    def reader(self, schema: pa.Schema) -> Reader:
+        """Return a reader of chunks and of the previous table that caches the last few."""
 
-        They are gone for good before anything else goes: a part that comes back after a power cut
-        would be that of an interrupted run.
-        """
-        for pattern in (f"{_DIGITS}.part.arrow", _EARLIER, ".*.arrow.unfinished"):
+        @lru_cache(maxsize=_CACHED_CHUNKS)
+        def read(number: int) -> pa.Table:
+            if number == PREVIOUS:
+                return self.read_previous()
+            table = self.read(number, schema)
+            if table is None:
+                raise OSError(f"chunk {number} in {self.folder} was damaged while the scan ran")
+            return table
+
+        return read
+
+    def discard(self) -> None:
+        """Remove all chunks, finished or not; the folder itself is removed with its lock."""
+        for pattern in (_CHUNK_PATTERN, _PREVIOUS_NAME, ".*.arrow.unfinished"):
             for path in self.folder.glob(pattern):
                 path.unlink()
         sync_folder(self.folder)
 
     def _path(self, number: int) -> Path:
-        return self.folder / _PART.format(number)
+        return self.folder / _CHUNK_NAME.format(number)
 
 
 def _write(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
-    """Write an Arrow file."""
     import pyarrow as pa
 
     with atomic_write(path) as stream, pa.ipc.new_file(stream, schema) as writer:
@@ -104,33 +135,8 @@ def _read(path: Path) -> pa.Table | None:
     try:
         with pa.memory_map(os.fsencode(path)) as source:
             table = pa.ipc.open_file(source).read_all()
+            # Offsets that lead outside of their buffers would crash whoever uses the table.
             table.validate(full=True)
     except (pa.ArrowInvalid, OSError):
         return None
     return table
-
-
-PREVIOUS = -1
-"""The source that is the earlier table; parts have their numbers, from 0 on."""
-
-
-Reader = Callable[[int], "pa.Table"]
-"""Gives all rows of a source."""
-
-
-PARTS_AT_HAND = 8
-
-
-def reader_of(parts: ChunkStore, schema: pa.Schema) -> Reader:
-    """Give a reader of sources that keeps the last few at hand."""
-
-    @lru_cache(maxsize=PARTS_AT_HAND)
-    def read(source: int) -> pa.Table:
-        if source == PREVIOUS:
-            return parts.read_earlier()
-        table = parts.read(source, schema)
-        if table is None:
-            raise OSError(f"part {source} in {parts.folder} was damaged while the scan ran")
-        return table
-
-    return read

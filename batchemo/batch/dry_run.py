@@ -1,24 +1,16 @@
-"""What a scan would do, found out without doing it."""
+"""What a scan would do, found out without doing it: nothing is written, not even a lock."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
-from batchemo.batch.chunk_store import PREVIOUS, ChunkStore, store_folder
-from batchemo.batch.known_rows import KnownRows
 from batchemo.batch.options import ScanOptions
-from batchemo.batch.outputs import named_by_killed_run, output_paths, refuse_unasked
+from batchemo.batch.outputs import output_exists
 from batchemo.batch.plan import is_gone
-from batchemo.batch.previous import open_previous
-from batchemo.batch.setup import Prepared, enter_parts, new_known_rows, prepare, problems_of
-from batchemo.errors import BatchemoError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from batchemo.batch.setup import decide, load_known_rows, prepare, problems_of
 
 EXAMPLES = 10
-STDIN = "-"
 
 
 @dataclass(slots=True)
@@ -39,21 +31,21 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What a scan would find, by state, and what of the sources could not be looked at."""
+    """What a scan would find, by state, and what of the sources could not be read."""
 
     new: State
     changed: State
     unchanged: State
     gone: State
     elsewhere: State
-    """Rows of recordings that are there and not among the sources."""
+    """Rows of recordings that exist and are not among the sources."""
     young: int
     duplicates: int
     hidden: int
     links: int
     problems: tuple[str, ...]
     limited: bool
-    """The scan would stop at its limit, before the end of the sources."""
+    """The scan would stop at its limit, before all recordings are found."""
 
     def states(self) -> Iterator[tuple[str, State]]:
         """Yield the states by name."""
@@ -67,22 +59,26 @@ class DryRun:
 
 
 def dry_run(options: ScanOptions) -> DryRun:
-    """Compare the sources with what earlier runs did; nothing is written, not even a lock."""
-    ready = prepare(options)
-    known_rows = _ledger_of(ready)
+    """Compare the sources with what earlier runs did, by the same decision as a scan."""
+    prepared = prepare(options)
+    decision = decide(prepared)
+    known_rows, _ = load_known_rows(prepared, decision, None)
     new, changed, unchanged, gone, elsewhere = (State() for _ in range(5))
     limited = False
-    for recording in ready.recordings():
-        known, place = known_rows.find(recording)
-        state = unchanged if place is not None else changed if known else new
+    for recording in prepared.recordings():
+        known, position = known_rows.find(recording)
+        state = unchanged if position is not None else changed if known else new
         if state is not unchanged and new.files + changed.files == options.limit:
             limited = True
             break
-        known_rows.ask(recording)
+        known_rows.mark_requested(recording)
         state.add(recording.file, recording.size)
-    for _, root, file in known_rows.unasked():
+    for _, root, file in known_rows.orphans():
         (gone if is_gone(root, file) else elsewhere).add(file, None)
-    skipped = ready.sources.skipped
+    if not decision.may_replace and any(s.files for s in (new, changed, gone, elsewhere)):
+        assert prepared.output is not None
+        raise output_exists(prepared.output)
+    skipped = prepared.sources.skipped
     return DryRun(
         new,
         changed,
@@ -96,35 +92,3 @@ def dry_run(options: ScanOptions) -> DryRun:
         problems=problems_of(skipped),
         limited=limited,
     )
-
-
-def _ledger_of(ready: Prepared) -> KnownRows:
-    known_rows = new_known_rows(ready.options, ready.model)
-    targets, shape = ready.targets, ready.shape
-    if targets is not None:
-        refuse_unasked(ready.options, targets)
-        if ready.options.update and targets.files.exists():
-            earlier = open_previous(targets.files, targets.segments, shape)
-            for batch in earlier.batches:
-                known_rows.add(PREVIOUS, 0, batch, complete=earlier.complete)
-        enter_parts(known_rows, ChunkStore(store_folder(targets.files)), shape)
-    return known_rows
-
-
-def repeats_a_finished_run(options: ScanOptions) -> bool:
-    """Tell whether all outputs are there, and hold just the rows that this scan would write."""
-    targets = output_paths(options)
-    asked = options.update or options.overwrite
-    if targets is None or asked or options.sources.files_from == STDIN:
-        return False
-    if not all(path.exists() for path in targets.all()):
-        return False
-    if ChunkStore(store_folder(targets.files)).numbers() and not named_by_killed_run(targets):
-        # An interrupted run is not finished: its parts are for the command that goes on with it.
-        return False
-    try:
-        found = dry_run(replace(options, update=True))
-    except BatchemoError:
-        return False
-    others = (found.new, found.changed, found.gone, found.elsewhere)
-    return not any(state.files for state in others)

@@ -1,14 +1,14 @@
-"""What a scan reports while it runs, and how its progress is added up."""
+"""What a scan reports while it runs: one small type an event, for a bar, a log or nothing."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias, TypeVar
 
 from batchemo.batch.plan import Plan
-from batchemo.common.timing import StageSeconds
-from batchemo.tables.rows import RecordingResult
+from batchemo.common.timing import StageSeconds, add_seconds
 from batchemo.tables.summary import Summary
 from batchemo.workers.dispatcher import FinishedChunk
 
@@ -25,7 +25,7 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Advanced:
+class Progressed:
     """A chunk of recordings is done and safe on disk."""
 
     done: int
@@ -33,7 +33,7 @@ class Advanced:
     found: int
     """Recordings found so far that this run has to analyse."""
     kept: int
-    """Recordings found so far that an earlier run did."""
+    """Recordings found so far whose rows an earlier run made."""
     all_found: bool
     seconds: float
     """Seconds of sound analysed so far."""
@@ -52,13 +52,6 @@ class RecordingFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class Warned:
-    """Something that the user should know, and that stops nothing."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """How the scan went."""
 
@@ -67,13 +60,13 @@ class Report:
     summary: Summary
     analysed: int
     kept: int
-    left_over: int
-    """Rows of an earlier table whose recordings were not among the sources."""
+    orphans: int
+    """Rows of the previous table that were kept and whose recordings are not in the sources."""
     pruned: int
     young: int
     duplicates: int
     hidden: int
-    """Hidden files and folders that were passed over."""
+    """Hidden files and folders that were skipped."""
     links: int
     """Links that were not followed."""
     problems: tuple[str, ...]
@@ -81,10 +74,10 @@ class Report:
     sound: float
     """Seconds of sound analysed in this run."""
     elapsed: float
-    stages: dict[str, float]
+    stages: StageSeconds
     """Seconds that the workers spent in each stage."""
     limited: bool = False
-    """The run stopped at its limit, before all recordings were looked at."""
+    """The run stopped at its limit, before all recordings were found."""
     unreachable: int = 0
     """Recordings that were named and could not be found, whose earlier rows are kept."""
     empty_roots: tuple[str, ...] = ()
@@ -104,16 +97,34 @@ class Report:
 
     @property
     def times_real_time(self) -> float:
-        """Seconds of sound a second."""
+        """Seconds of sound per second."""
         return self.sound / self.elapsed if self.elapsed else 0.0
 
 
-Event = Started | Advanced | RecordingFailed | Warned | Report
-EventHandler = Callable[[Event], None]
+Event: TypeAlias = Started | Progressed | RecordingFailed | Report
+EventHandler: TypeAlias = Callable[[Event], None]
 
 
 def ignore_event(event: Event) -> None:
-    """Listen to nothing."""
+    """Do nothing with an event."""
+
+
+class Result(Protocol):
+    """What progress needs to know of the result of one recording."""
+
+    @property
+    def root(self) -> str: ...  # noqa: D102
+    @property
+    def file(self) -> str: ...  # noqa: D102
+    @property
+    def reason(self) -> str | None: ...  # noqa: D102
+    @property
+    def detail(self) -> str | None: ...  # noqa: D102
+    @property
+    def duration(self) -> float | None: ...  # noqa: D102
+
+
+R = TypeVar("R", bound=Result)
 
 
 @dataclass(slots=True)
@@ -125,38 +136,34 @@ class Progress:
     sound: float = 0.0
     bytes: int = 0
     stages: StageSeconds = field(default_factory=dict)
-    _began: float = field(default_factory=time.monotonic)
+    _started: float = field(default_factory=time.monotonic)
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the beginning."""
-        return time.monotonic() - self._began
+        """Seconds since the start."""
+        return time.monotonic() - self._started
 
-    def tell(
-        self, finished: FinishedChunk[RecordingResult], plan: Plan, listener: EventHandler
-    ) -> None:
-        """Add a chunk, and tell the listener of its failures and how far all is."""
-        self._add(finished)
-        for row in finished.rows:
-            if row.reason is not None:
-                listener(RecordingFailed(row.root, row.file, row.reason, row.detail or ""))
-        listener(
-            Advanced(
+    def add(self, finished: FinishedChunk[R], plan: Plan, on_event: EventHandler) -> None:
+        """Add a chunk; report its failures, and how far the whole is."""
+        for result in finished.rows:
+            self.done += 1
+            self.sound += result.duration or 0.0
+            if result.reason is not None:
+                self.failed += 1
+                detail = result.detail or ""
+                on_event(RecordingFailed(result.root, result.file, result.reason, detail))
+        self.bytes += finished.chunk.bytes
+        for stage, seconds in finished.stages.items():
+            add_seconds(self.stages, stage, seconds)
+        on_event(
+            Progressed(
                 done=self.done,
                 failed=self.failed,
                 found=plan.counts.to_do,
                 kept=plan.counts.kept,
-                all_found=plan.counts.whole,
+                all_found=plan.counts.all_found,
                 seconds=self.sound,
                 bytes_done=self.bytes,
                 bytes_found=plan.counts.bytes,
             )
         )
-
-    def _add(self, finished: FinishedChunk[RecordingResult]) -> None:
-        self.done += len(finished.rows)
-        self.failed += sum(row.reason is not None for row in finished.rows)
-        self.sound += sum(row.duration or 0.0 for row in finished.rows)
-        self.bytes += finished.chunk.bytes
-        for stage, seconds in finished.stages.items():
-            self.stages[stage] = self.stages.get(stage, 0.0) + seconds

@@ -15,105 +15,109 @@ from batchemo.tables.schema import STATUS_OK
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_UNKNOWN = -1
 
-UNKNOWN = -1
+REASONS_OF_THE_MACHINE = ("worker_died", "out_of_memory")
+"""Reasons of failure that may have had nothing to do with the recording."""
 
-OF_THE_MACHINE = ("worker_died", "out_of_memory")
-"""Reasons of failure that may have been no fault of the recording's."""
-
-Place = tuple[int, int]
-"""A source and a row in it."""
+RowPosition = tuple[int, int]
+"""The number of a chunk (or `PREVIOUS`) and a row in it."""
 
 
 @dataclass(slots=True)
 class KnownRows:
     """Rows by the identity of their recordings.
 
-    A row is good for a recording of the same size and mtime, if it was computed by the same
-    model with the same settings; where failures are to be tried again, only if it is none.
+    A row is valid for a recording of the same size and mtime if it was computed by the same model
+    with the same settings; where failures are to be tried again, only if it is none.
+
+    The columns are arrays of machine integers, since there is an entry for each of millions of
+    recordings: Python objects would take ten times the memory.
     """
 
     model: str
     retry_failed: bool = False
     keep_unreachable: bool = False
-    """A recording that was named and is not there keeps the row of the earlier table."""
+    """Whether a recording that was named and is not there keeps its row of the previous table."""
     _index: dict[str, int] = field(default_factory=dict)
-    _sources: array[int] = field(default_factory=lambda: array("q"))
+    _chunks: array[int] = field(default_factory=lambda: array("q"))
     _rows: array[int] = field(default_factory=lambda: array("q"))
     _sizes: array[int] = field(default_factory=lambda: array("q"))
     _mtimes: array[int] = field(default_factory=lambda: array("q"))
-    _good: bytearray = field(default_factory=bytearray)
-    _asked: bytearray = field(default_factory=bytearray)
+    _valid: bytearray = field(default_factory=bytearray)
+    _requested: bytearray = field(default_factory=bytearray)
 
     def __len__(self) -> int:
         return len(self._index)
 
     def add(
         self,
-        source: int,
+        chunk: int,
         first_row: int,
         batch: pa.RecordBatch,
         *,
         complete: bool = True,
         interrupted: bool = False,
     ) -> None:
-        """Enter the rows of a source; a later entry for the same recording replaces the earlier.
+        """Add the rows of a chunk; a later row of the same recording replaces the earlier one.
 
         Rows that are not `complete`, since their windows are asked for and lost, are known but
-        good for nothing. So are failures of an `interrupted` run that another fault may explain.
+        not valid. So are failures of an `interrupted` run that the fault which ended it, such as
+        a lack of memory, may explain.
         """
         import pyarrow as pa
         import pyarrow.compute as pc
 
         roots, files = batch["root"].to_pylist(), batch["file"].to_pylist()
-        good = pc.equal(batch["model"], self.model)
+        valid = pc.equal(batch["model"], self.model)
         if self.retry_failed:
-            good = pc.and_(good, pc.equal(batch["status"], STATUS_OK))
+            valid = pc.and_(valid, pc.equal(batch["status"], STATUS_OK))
         if interrupted:
-            explained = pc.is_in(batch["reason"], pa.array(OF_THE_MACHINE))
-            good = pc.and_(good, pc.invert(explained))
+            explained = pc.is_in(batch["reason"], pa.array(REASONS_OF_THE_MACHINE))
+            valid = pc.and_(valid, pc.invert(explained))
         mtimes = batch["mtime"].cast(pa.int64())
         first = len(self._rows)
-        self._sources.extend([source] * len(files))
+        self._chunks.extend([chunk] * len(files))
         self._rows.extend(range(first_row, first_row + len(files)))
-        self._sizes.extend(pc.fill_null(batch["size"], UNKNOWN).to_pylist())
-        self._mtimes.extend(pc.fill_null(mtimes, UNKNOWN).to_pylist())
-        self._good.extend(complete and known for known in pc.fill_null(good, False).to_pylist())
-        self._asked.extend(bytes(len(files)))
+        self._sizes.extend(pc.fill_null(batch["size"], _UNKNOWN).to_pylist())
+        self._mtimes.extend(pc.fill_null(mtimes, _UNKNOWN).to_pylist())
+        self._valid.extend(complete and each for each in pc.fill_null(valid, False).to_pylist())
+        self._requested.extend(bytes(len(files)))
         for offset, (root, file) in enumerate(zip(roots, files, strict=True)):
             self._index[_key(root, file)] = first + offset
 
-    def find(self, recording: Recording) -> tuple[bool, Place | None]:
-        """Tell whether the recording is known at all, and where a row lies that is good for it."""
+    def find(self, recording: Recording) -> tuple[bool, RowPosition | None]:
+        """Return whether the recording is known at all, and the position of a valid row."""
         entry = self._entry(recording)
         if entry is None:
             return False, None
-        good = self._good[entry] and self._fits(entry, recording)
-        return True, (self._sources[entry], self._rows[entry]) if good else None
+        valid = self._valid[entry] and self._is_unchanged(entry, recording)
+        return True, (self._chunks[entry], self._rows[entry]) if valid else None
 
-    def ask(self, recording: Recording) -> None:
+    def mark_requested(self, recording: Recording) -> None:
         """Note that the recording is among the sources."""
         entry = self._entry(recording)
         if entry is not None:
-            self._asked[entry] = True
+            self._requested[entry] = True
 
     def _entry(self, recording: Recording) -> int | None:
         return self._index.get(_key(to_text(recording.root), to_text(recording.file)))
 
-    def _fits(self, entry: int, recording: Recording) -> bool:
+    def _is_unchanged(self, entry: int, recording: Recording) -> bool:
         if recording.size is None:
-            heard_once = self._sizes[entry] != UNKNOWN and self._sources[entry] == PREVIOUS
-            return self.keep_unreachable and heard_once
+            was_analysed = self._sizes[entry] != _UNKNOWN and self._chunks[entry] == PREVIOUS
+            return self.keep_unreachable and was_analysed
         same_size = recording.size == self._sizes[entry]
         return same_size and recording.mtime_ns == self._mtimes[entry]
 
-    def unasked(self) -> Iterator[tuple[Place, str, str]]:
-        """Yield the place of every row whose recording nobody asked for, with root and file."""
+    def orphans(self) -> Iterator[tuple[RowPosition, str, str]]:
+        """Yield position, root and file of every row whose recording is not among the sources."""
         for key, entry in self._index.items():
-            if not self._asked[entry]:
+            if not self._requested[entry]:
                 root, _, file = key.partition("\0")
-                yield (self._sources[entry], self._rows[entry]), root, file
+                yield (self._chunks[entry], self._rows[entry]), root, file
 
 
 def _key(root: str, file: str) -> str:
+    # One string instead of a tuple of two: half the memory of the index.
     return f"{root}\0{file}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from batchemo.errors import UsageError
 from batchemo.inference.settings import (
@@ -22,9 +23,9 @@ class ScanOptions:
 
     sources: SourceOptions
     settings: tuple[ModelSettings, ...] = (ModelSettings(),)
-    """Those of each model, which hear every recording together."""
+    """Those of each model; several models share one decoding of every recording."""
     postprocess: PostprocessSettings = NO_POSTPROCESSING
-    """What is made of what the models say."""
+    """What is made of the models' probabilities."""
     output: str | None = None
     """A path ending in .parquet or .csv; "-" for CSV on a stream; None to keep it in memory."""
     segments: str | None = None
@@ -39,13 +40,13 @@ class ScanOptions:
     retry_failed: bool = False
     prune: bool = False
     limit: int | None = None
-    if_locked: str = "fail"
+    if_locked: Literal["fail", "skip", "wait"] = "fail"
 
     def __post_init__(self) -> None:
         if self.update and self.overwrite:
             raise UsageError("--update keeps what is there, --overwrite does not: give one of them")
-        for name, needs in (("retry_failed", self.update), ("prune", self.update)):
-            if getattr(self, name) and not needs:
+        for name in ("retry_failed", "prune"):
+            if getattr(self, name) and not self.update:
                 option = name.replace("_", "-")
                 raise UsageError(f"--{option} works on an earlier table: give --update too")
         if self.output in (None, STDOUT) and (self.update or self.overwrite):

@@ -1,4 +1,8 @@
-"""Sorts recordings, as they are found, into what is known already and chunks of what is to do."""
+"""Sorts recordings, as they are found, into what is known already and chunks of what is to do.
+
+The plan keeps the order of all rows of the finished tables as ranges: so many rows of this chunk
+(or of the previous table), from that one on. Millions of rows that lie in order are one range.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +10,30 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from batchemo.batch.known_rows import KnownRows, Place
+from batchemo.batch.known_rows import KnownRows, RowPosition
 from batchemo.common.text import from_text
 from batchemo.sources import Recording
 from batchemo.workers.executor import Chunk
 
 FIRST_CHUNK = 4
-FILES_A_CHUNK = 64
-BYTES_A_CHUNK = 32 * 2**20
+FILES_PER_CHUNK = 64
+BYTES_PER_CHUNK = 32 * 2**20
 """A chunk ends at either limit. The first are small, so that every worker has work at once and
 the first rows come soon; a long recording soon fills one of its own."""
 
-
-OWN = -1
-"""Instead of a place in the manifest: the row keeps the columns that it has."""
+OWN_COLUMNS = -1
+"""Instead of a row of the manifest: the row keeps the columns that it has."""
 
 
 @dataclass(slots=True)
 class RowRange:
-    """Rows that lie together in one source, and in the manifest, if they have a place there."""
+    """Rows that lie together in one chunk, and in the manifest if it names them."""
 
-    source: int
+    chunk: int
     start: int
     length: int
     manifest: int | None
+    """The row of the manifest that names the first of them, or `OWN_COLUMNS`."""
 
 
 @dataclass(slots=True)
@@ -43,8 +47,8 @@ class PlanCounts:
     """Those of the kept that were named and are not there."""
     bytes: int = 0
     """The size of what is new or changed."""
-    whole: bool = False
-    """All sources were walked to their end."""
+    all_found: bool = False
+    """Whether all sources were read to their end."""
 
     @property
     def to_do(self) -> int:
@@ -54,73 +58,74 @@ class PlanCounts:
 
 @dataclass(slots=True)
 class Plan:
-    """The order of the finished table, known as far as the recordings have been found."""
+    """The order of the finished tables, known as far as the recordings have been found."""
 
     known_rows: KnownRows
-    first_part: int = 0
+    first_chunk: int = 0
     limit: int | None = None
-    runs: list[RowRange] = field(default_factory=list)
+    ranges: list[RowRange] = field(default_factory=list)
     counts: PlanCounts = field(default_factory=PlanCounts)
 
     def chunks(self, recordings: Iterable[Recording]) -> Iterator[Chunk]:
-        """Yield what is to do, while noting the order of all."""
-        number, size, waiting, weight = self.first_part, FIRST_CHUNK, list[Recording](), 0
-        for recording in self._within_limit(recordings):
+        """Yield the chunks that are to do, while noting the order of all rows."""
+        number, size, waiting, bytes_waiting = self.first_chunk, FIRST_CHUNK, list[Recording](), 0
+        for recording in self._to_do(recordings):
             waiting.append(recording)
-            weight += recording.size or 0
-            self._note((number, len(waiting) - 1), recording.row)
-            if len(waiting) >= size or weight >= BYTES_A_CHUNK:
+            bytes_waiting += recording.size or 0
+            self._append((number, len(waiting) - 1), recording.row)
+            if len(waiting) >= size or bytes_waiting >= BYTES_PER_CHUNK:
                 yield Chunk(number, tuple(waiting))
-                number, waiting, weight = number + 1, [], 0
-                size = min(2 * size, FILES_A_CHUNK)
+                number, waiting, bytes_waiting = number + 1, [], 0
+                size = min(2 * size, FILES_PER_CHUNK)
         if waiting:
             yield Chunk(number, tuple(waiting))
 
-    def _within_limit(self, recordings: Iterable[Recording]) -> Iterator[Recording]:
-        """Yield the recordings that no earlier run has done, up to the limit; note the others."""
+    def _to_do(self, recordings: Iterable[Recording]) -> Iterator[Recording]:
+        """Yield the recordings without a valid row, up to the limit; append the rows of others."""
         for recording in recordings:
-            known, place = self.known_rows.find(recording)
-            if place is not None:
-                self.known_rows.ask(recording)
+            known, position = self.known_rows.find(recording)
+            if position is not None:
+                self.known_rows.mark_requested(recording)
                 self.counts.kept += 1
                 self.counts.unreachable += recording.size is None
-                self._note(place, recording.row)
+                self._append(position, recording.row)
                 continue
+            # Before it counts as requested: what lies beyond the limit keeps its earlier row.
             if self.counts.to_do == self.limit:
                 return
-            self.known_rows.ask(recording)
+            self.known_rows.mark_requested(recording)
             if known:
                 self.counts.changed += 1
             else:
                 self.counts.new += 1
             self.counts.bytes += recording.size or 0
             yield recording
-        self.counts.whole = True
+        self.counts.all_found = True
 
-    def keep(self, place: Place) -> None:
-        """Keep a row that no recording asked for, after all others, as it is."""
-        self._note(place, OWN)
+    def keep(self, position: RowPosition) -> None:
+        """Append a row whose recording is not among the sources, as it is."""
+        self._append(position, OWN_COLUMNS)
 
-    def _note(self, place: Place, manifest: int | None) -> None:
-        source, row = place
-        last = self.runs[-1] if self.runs else None
-        if last is None or not _continues(last, source, row, manifest):
-            self.runs.append(RowRange(source, row, 1, manifest))
+    def _append(self, position: RowPosition, manifest: int | None) -> None:
+        chunk, row = position
+        last = self.ranges[-1] if self.ranges else None
+        if last is None or not _continues(last, chunk, row, manifest):
+            self.ranges.append(RowRange(chunk, row, 1, manifest))
         else:
             last.length += 1
 
 
-def _continues(run: RowRange, source: int, row: int, manifest: int | None) -> bool:
-    if run.source != source or run.start + run.length != row:
+def _continues(last: RowRange, chunk: int, row: int, manifest: int | None) -> bool:
+    if last.chunk != chunk or last.start + last.length != row:
         return False
-    if run.manifest in (None, OWN) or manifest in (None, OWN):
-        return run.manifest == manifest
-    return run.manifest + run.length == manifest
+    if last.manifest in (None, OWN_COLUMNS) or manifest in (None, OWN_COLUMNS):
+        return last.manifest == manifest
+    return last.manifest + last.length == manifest
 
 
 @dataclass(slots=True)
 class OrphanRows:
-    """What became of such rows."""
+    """What became of rows of the previous table whose recordings are not among the sources."""
 
     kept: int = 0
     pruned: int = 0
@@ -129,24 +134,24 @@ class OrphanRows:
 
 
 def keep_orphans(plan: Plan, *, prune: bool) -> OrphanRows:
-    """Put the rows after all others; with `prune`, not those whose files are gone for certain."""
-    left = OrphanRows()
-    filled: dict[str, bool] = {}
-    for place, root, file in plan.known_rows.unasked():
+    """Append orphan rows after all others; with `prune`, not those whose files are surely gone."""
+    orphans = OrphanRows()
+    holds_files: dict[str, bool] = {}
+    for position, root, file in plan.known_rows.orphans():
         if prune and is_gone(root, file):
-            if root not in filled:
-                filled[root] = _holds_something(root)
-            if filled[root]:
-                left.pruned += 1
+            if root not in holds_files:
+                holds_files[root] = _holds_files(root)
+            if holds_files[root]:
+                orphans.pruned += 1
                 continue
-            left.empty_roots.add(root)
-        plan.keep(place)
-        left.kept += 1
-    return left
+            orphans.empty_roots.add(root)
+        plan.keep(position)
+        orphans.kept += 1
+    return orphans
 
 
 def is_gone(root: str, file: str) -> bool:
-    """Tell whether there is certainly no such file: one that may not be looked at may be there."""
+    """Return whether there is certainly no such file: one that cannot be looked up may exist."""
     try:
         os.lstat(os.path.join(from_text(root), from_text(file)))
     except (FileNotFoundError, NotADirectoryError):
@@ -156,7 +161,7 @@ def is_gone(root: str, file: str) -> bool:
     return False
 
 
-def _holds_something(root: str) -> bool:
+def _holds_files(root: str) -> bool:
     try:
         with os.scandir(from_text(root)) as entries:
             return next(entries, None) is not None

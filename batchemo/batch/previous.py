@@ -1,4 +1,4 @@
-"""Brings an earlier table into the form of a part, with each row's windows where they are kept."""
+"""Reads an earlier table in the form of chunks, with each row's windows where they are kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from batchemo.batch.plan import OWN, RowRange
+from batchemo.batch.plan import OWN_COLUMNS, RowRange
 from batchemo.errors import UsageError
 from batchemo.inference.output_schema import OutputSchema, is_flat
 from batchemo.tables.columns import probability_columns, unadapted_columns
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PreviousTable:
-    """An earlier table as a stream of rows; `complete` tells whether their windows came along."""
+    """The rows of an earlier table; `complete` is whether their windows were found too."""
 
     schema: pa.Schema
     extras: pa.Schema
@@ -33,19 +33,19 @@ class PreviousTable:
     complete: bool
 
 
-def open_previous(output: Path, segments: Path | None, shape: OutputSchema) -> PreviousTable:
+def open_previous(output: Path, segments: Path | None, schema: OutputSchema) -> PreviousTable:
     """Open the earlier output, and its segments where this run writes some too.
 
     The columns of several models are those of this run's: a row that is kept of a run that had
-    others has nulls there. Probabilities are those that the models gave.
+    others has nulls there. Probabilities are as the models gave them, before any adaptation.
     """
     import pyarrow as pa
 
-    table, labels, models = open_table(output), shape.labels, shape.models
+    table, labels, models = open_table(output), schema.labels, schema.models
     if table.labels != list(labels):
         raise UsageError(
             f"{output}: this table has the labels {', '.join(table.labels) or '(none)'}, the model "
-            f"has {', '.join(labels)}. Rows of both cannot lie in one table: use --overwrite, or "
+            f"has {', '.join(labels)}. Rows of both cannot be in one table: use --overwrite, or "
             "another output"
         )
     missing = set(chunk_schema(labels, segments=False).names) - set(table.schema.names)
@@ -57,50 +57,53 @@ def open_previous(output: Path, segments: Path | None, shape: OutputSchema) -> P
             "another output"
         )
     own = chunk_schema(labels, segments=segments is not None, models=models)
-    carried = _carried(table, shape.reserved | set(own.names))
+    extra_names = _extra_names(table, schema.reserved | set(own.names))
     extras = pa.schema(
-        [_plain(table.schema.field(old)).with_name(new) for new, old in carried.items()]
+        [_as_read(table.schema.field(old)).with_name(new) for new, old in extra_names.items()]
     )
-    schema = pa.schema([*own, *extras])
-    origins = carried | {name: name for name in own.names if name in table.scan_columns}
+    whole = pa.schema([*own, *extras])
+    origins = extra_names | {name: name for name in own.names if name in table.scan_columns}
     if "unadapted" in table.optional:
-        origins |= _before_adaptation(table, own)
+        origins |= _unadapted_origins(table, own)
     kept = None if segments is None else _matching_segments(table, segments)
     complete = segments is None or kept is not None
-    windows = None if kept is None else _Windows(kept, models)
-    return PreviousTable(schema, extras, _rows(table, origins, windows, schema), complete)
+    windows = None if kept is None else _SegmentsByRecording(kept, models)
+    return PreviousTable(whole, extras, _rows(table, origins, windows, whole), complete)
 
 
-def _before_adaptation(table: TableFile, own: pa.Schema) -> dict[str, str]:
-    """Name the columns that hold what the models said, before it was adapted to speakers."""
+def _unadapted_origins(table: TableFile, own: pa.Schema) -> dict[str, str]:
+    """Map our probability columns to those that keep them as they were before adaptation."""
     kept = [name for name, _ in unadapted_columns(table.labels, table.models)]
     return {
-        name: before
-        for before in kept
-        if (name := f"p_{before.removeprefix('unadapted_')}") in own.names
+        name: unadapted
+        for unadapted in kept
+        if (name := f"p_{unadapted.removeprefix('unadapted_')}") in own.names
     }
 
 
-def _carried(table: TableFile, taken: Collection[str]) -> dict[str, str]:
-    """Name the columns beyond a scan's own, now and in the table: as a manifest's would be."""
-    carried = {}
+def _extra_names(table: TableFile, taken: Collection[str]) -> dict[str, str]:
+    """Map the new names of the columns beyond a scan's own to their names in the table."""
+    names = {}
     for name in table.extra_columns:
         free = name
         while free in taken:
             free = f"manifest_{free}"
-        carried[free] = name
-    return carried
+        names[free] = name
+    return names
 
 
-def _plain(field: pa.Field) -> pa.Field:
-    """Give the field as the table is read: dictionaries as plain strings."""
+def _as_read(field: pa.Field) -> pa.Field:
+    """Return the field as tables are read: dictionaries as plain strings."""
     import pyarrow as pa
 
     return pa.field(field.name, pa.string()) if pa.types.is_dictionary(field.type) else field
 
 
 def _rows(
-    table: TableFile, origins: Mapping[str, str], windows: _Windows | None, schema: pa.Schema
+    table: TableFile,
+    origins: Mapping[str, str],
+    windows: _SegmentsByRecording | None,
+    schema: pa.Schema,
 ) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
@@ -117,7 +120,7 @@ def _rows(
 
 
 def _matching_segments(table: TableFile, path: Path) -> TableFile | None:
-    """Open the segments table if its rows are just the windows of the files table's rows."""
+    """Open the segments table if its rows are exactly the windows of the recordings table."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -126,26 +129,29 @@ def _matching_segments(table: TableFile, path: Path) -> TableFile | None:
     segments = open_table(path)
     if segments.labels != table.labels:
         return None
-    found = _joined(segments)
+    actual = _recording_names(segments)
     for batch in table.batches(["root", "file", "windows"]):
         counts = pc.fill_null(batch["windows"], 0).to_numpy()
         owners = pa.array(np.repeat(np.arange(batch.num_rows), counts))
         expected = pc.binary_join_element_wise(batch["root"], batch["file"], "\0").take(owners)
         for name in expected.to_pylist():
-            if next(found, None) != name:
+            if next(actual, None) != name:
                 return None
-    return segments if next(found, None) is None else None
+    return segments if next(actual, None) is None else None
 
 
-def _joined(segments: TableFile) -> Iterator[str]:
+def _recording_names(segments: TableFile) -> Iterator[str]:
     import pyarrow.compute as pc
 
     for batch in segments.batches(["root", "file"]):
         yield from pc.binary_join_element_wise(batch["root"], batch["file"], "\0").to_pylist()
 
 
-class _Windows:
-    """Deals the rows of a segments table out to the recordings that they belong to."""
+class _SegmentsByRecording:
+    """Groups the rows of a segments table by recording, while both are read from start to end.
+
+    Only the windows of one batch of recordings are held, however long the table is.
+    """
 
     def __init__(self, segments: TableFile, models: Sequence[str]) -> None:
         self._labels = segments.labels
@@ -155,7 +161,7 @@ class _Windows:
         self._count = 0
 
     def take(self, windows: pa.Array) -> pa.ListArray:
-        """Give each recording its windows, the next ones of the table."""
+        """Return the next windows of the table, as many for each recording as `windows` says."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -166,17 +172,18 @@ class _Windows:
             self._count += self._waiting[-1].num_rows
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
         if not total:
-            nothing = np.zeros((0, len(self._labels)), np.float32)
-            return segment_lists(offsets, [], [], nothing, [] if self._models else None)
+            empty = np.zeros((0, len(self._labels)), np.float32)
+            return segment_lists(offsets, [], [], empty, [] if self._models else None)
         table = pa.Table.from_batches(self._waiting).combine_chunks()
         rest = table.slice(total)
         self._waiting, self._count = rest.to_batches(), rest.num_rows
         batch = table.slice(0, total).combine_chunks().to_batches()[0]
-        found = column_matrix(batch, probability_columns(self._labels))
-        return segment_lists(offsets, batch["start"], batch["end"], found, self._places(batch))
+        probabilities = column_matrix(batch, probability_columns(self._labels))
+        models = self._model_indices(batch)
+        return segment_lists(offsets, batch["start"], batch["end"], probabilities, models)
 
-    def _places(self, batch: pa.RecordBatch) -> pa.Array | None:
-        """Give the place of each window's model among this run's; null for one of another run."""
+    def _model_indices(self, batch: pa.RecordBatch) -> pa.Array | None:
+        """Return the index of each window's model among this run's; null for another run's."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -187,8 +194,8 @@ class _Windows:
         return pc.index_in(batch["model"], pa.array(self._models, pa.string()))
 
 
-def fitting(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
-    """Cast a column; values of a kind that cannot be cast are unknown."""
+def cast_or_null(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    """Cast a column; nulls where values of its type cannot be cast."""
     import pyarrow as pa
 
     if column.type != kind and not (is_flat(column.type) and is_flat(kind)):
@@ -196,24 +203,24 @@ def fitting(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     return column.cast(kind)
 
 
-def with_earlier_columns(
-    shape: OutputSchema, earlier: pa.Schema | None, runs: Iterable[RowRange]
+def with_previous_columns(
+    schema: OutputSchema, previous: pa.Schema | None, ranges: Iterable[RowRange]
 ) -> OutputSchema:
-    """Keep the columns of an earlier table that this run's manifest does not give.
+    """Add the columns of the previous table that this run's manifest does not give.
 
     Where rows that keep their own values lie beside new ones of another type, both become text.
     """
     import pyarrow as pa
 
-    if earlier is None:
-        return shape
-    manifest = shape.manifest
+    if previous is None:
+        return schema
+    manifest = schema.manifest
     given = set() if manifest is None else set(manifest.column_names)
-    kept = pa.schema([field for field in earlier if field.name not in given])
-    if manifest is not None and any(run.manifest == OWN for run in runs):
+    kept = pa.schema([field for field in previous if field.name not in given])
+    if manifest is not None and any(each.manifest == OWN_COLUMNS for each in ranges):
         for index, field in enumerate(manifest.schema):
-            there = earlier.field(field.name) if field.name in earlier.names else field
-            if there.type != field.type and is_flat(there.type) and is_flat(field.type):
+            before = previous.field(field.name) if field.name in previous.names else field
+            if before.type != field.type and is_flat(before.type) and is_flat(field.type):
                 text = manifest.column(index).cast(pa.string())
                 manifest = manifest.set_column(index, field.name, text)
-    return replace(shape, manifest=manifest, kept=kept)
+    return replace(schema, manifest=manifest, previous_columns=kept)

@@ -1,211 +1,214 @@
-"""A whole scan, from its options to its report: plan, workers, parts, tables."""
+"""A whole scan, from its options to its report: prepare, lock, decide, run, write."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from batchemo.batch.chunk_store import ChunkStore, reader_of
-from batchemo.batch.dry_run import repeats_a_finished_run
-from batchemo.batch.events import (
-    EventHandler,
-    Progress,
-    Report,
-    Started,
-    ignore_event,
-)
+from batchemo.batch.chunk_store import ChunkStore
+from batchemo.batch.events import EventHandler, Progress, Report, Started, ignore_event
 from batchemo.batch.options import ScanOptions
 from batchemo.batch.outputs import output_exists
 from batchemo.batch.plan import OrphanRows, Plan, keep_orphans
-from batchemo.batch.previous import with_earlier_columns
+from batchemo.batch.previous import with_previous_columns
 from batchemo.batch.setup import (
+    Decision,
     Prepared,
+    decide,
+    hold_outputs,
     load_known_rows,
-    locked_parts,
     prepare,
     problems_of,
-    waited_for_another,
 )
-from batchemo.batch.writer import OrderedCsv, ordered_rows, write_tables
-from batchemo.common.locks import scratch_folder
+from batchemo.batch.writer import OrderedCsv, first_difference, ordered_rows, write_tables
 from batchemo.common.text import for_display
 from batchemo.errors import BatchemoError, describe
-from batchemo.inference.postprocess import PostProcessor, Rows
-from batchemo.inference.settings import PredictTask
-from batchemo.inference.task import lost_result, work
-from batchemo.tables.rows import RecordingResult, to_batch
+from batchemo.inference.postprocess import PostProcessor, RowSource
+from batchemo.inference.predict_task import PredictTask, lost_result, predict_chunk
+from batchemo.tables.rows import to_batch
 from batchemo.tables.summary import Summary, check_group_by
-from batchemo.workers.dispatcher import Dispatcher, FinishedChunk
-from batchemo.workers.executor import Chunk, ProcessExecutor, available_cpus
+from batchemo.workers.dispatcher import run_chunks
+from batchemo.workers.executor import Chunk, ExecutorFactory, available_cpus
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ScanResult:
     """The report, and the table itself where it was not written anywhere."""
 
     report: Report
     table: pa.Table | None = None
-    would_change: Path | None = None
-    """A table that is there and would be another, where none may change."""
 
 
 def run_scan(
-    options: ScanOptions, listener: EventHandler = ignore_event, stream: IO[bytes] | None = None
-) -> Result:
-    """Scan, tell the listener how it goes, and give the report.
+    options: ScanOptions,
+    on_event: EventHandler = ignore_event,
+    stream: IO[bytes] | None = None,
+    executor: ExecutorFactory | None = None,
+) -> ScanResult:
+    """Scan, report events on the way, and return the report.
 
     With `options.output` None the finished table comes with the report; with "-" the rows go to
-    `stream` as CSV while they are found.
+    `stream` as CSV while they are found. `executor` opens what chunks are worked on by, given a
+    number of workers: by default, processes of this machine.
     """
-    # The same command once more is no mistake, as long as every table stays what it is; nor is it
-    # where another run did all meanwhile.
-    repeated = repeats_a_finished_run(options)
-    if not repeated and waited_for_another(options):
-        repeated = repeats_a_finished_run(options)
-    ready = prepare(replace(options, update=True) if repeated else options)
+    prepared = prepare(options)
     try:
-        with locked_parts(ready.options, ready.targets) as parts:
-            result = _scan(ready, parts, listener, stream, may_change=not repeated)
+        with hold_outputs(prepared) as store:
+            decision = decide(prepared)
+            result = _Scan(prepared, decision, store, on_event, stream, executor).run()
     except (OSError, MemoryError) as error:
-        if ready.targets is None:
+        if prepared.outputs is None:
             raise
         raise BatchemoError(
             f"{for_display(describe(error))}. What was finished is kept: the same command goes on "
             "from there"
         ) from error
-    if result.would_change is not None:
-        raise output_exists(result.would_change)
-    listener(result.report)
+    if isinstance(result, Path):
+        # Only now, when nothing of the attempt is left beside the tables.
+        raise output_exists(result)
+    on_event(result.report)
     return result
 
 
-def _scan(
-    ready: Prepared,
-    parts: ChunkStore,
-    listener: EventHandler,
-    stream: IO[bytes] | None,
-    *,
-    may_change: bool,
-) -> Result:
-    options, shape = ready.options, ready.shape
-    progress, summary = Progress(), Summary(options.group_by)
-    known_rows, columns = load_known_rows(options, ready.targets, parts, shape, ready.model)
-    known = with_earlier_columns(shape, columns, ())
-    known.check(options.group_by, ready.targets.files if ready.targets else None)
-    check_group_by(options.group_by, known.files().names)
-    options.postprocess.check_speaker(field.name for field in known.extras)
-    plan = Plan(known_rows, parts.next_number(), options.limit)
-    csv = OrderedCsv(stream, shape, plan, parts, summary) if stream is not None else None
-    for number in _analyse(ready, plan, parts, progress, listener, known=len(known_rows)):
-        if csv is not None:
-            csv.part_done(number)
+class _Scan:
+    """One run: what is known, what is to do, and what comes of it."""
 
-    left = keep_orphans(plan, prune=options.prune) if options.update else OrphanRows()
-    shape = with_earlier_columns(shape, columns, plan.runs)
-    postprocessor = PostProcessor(shape) if csv is None else csv.postprocessor
-    rows = partial(ordered_rows, plan.runs, reader_of(parts, shape.part()), shape)
-    table = would_change = None
-    if ready.targets is not None:
-        fresh = not (options.update or options.overwrite)
-        would_change = write_tables(
-            rows, postprocessor, ready.targets, summary, fresh=fresh, may_change=may_change
+    def __init__(
+        self,
+        prepared: Prepared,
+        decision: Decision,
+        store: ChunkStore,
+        on_event: EventHandler,
+        stream: IO[bytes] | None,
+        executor: ExecutorFactory | None,
+    ) -> None:
+        self._prepared, self._decision, self._store = prepared, decision, store
+        self._on_event, self._stream, self._executor = on_event, stream, executor
+        self._options, self._schema = prepared.options, prepared.schema
+        self._progress, self._summary = Progress(), Summary(prepared.options.group_by)
+
+    def run(self) -> ScanResult | Path:
+        """Do what is to do and write the tables; a path where that table must not be replaced."""
+        known_rows, previous = load_known_rows(self._prepared, self._decision, self._store)
+        self._check_columns(previous)
+        plan = Plan(known_rows, self._store.next_number(), self._options.limit)
+        csv = None
+        if self._stream is not None:
+            csv = OrderedCsv(self._stream, self._schema, plan, self._store, self._summary)
+
+        chunks = plan.chunks(self._prepared.recordings())
+        # No more workers than there are chunks for them.
+        first = list(islice(chunks, self._options.jobs or available_cpus()))
+        if first and not self._decision.may_replace:
+            return self._refused()
+        workers = max(1, len(first))
+        self._on_event(
+            Started(self._prepared.model, workers, self._options.output, len(known_rows))
         )
-    elif csv is not None:
-        csv.close()
-    else:
-        table = _collect(rows, postprocessor, summary)
-    report = _report(ready, plan, progress, summary, left, postprocessor.warnings())
-    return Result(report, table, would_change)
+        for number in self._analyse(plan, chain(first, chunks), workers):
+            if csv is not None:
+                csv.add(number)
 
+        orphans = OrphanRows()
+        if self._decision.keeps_orphans:
+            orphans = keep_orphans(plan, prune=self._options.prune)
+        elif not self._decision.may_replace and any(known_rows.orphans()):
+            return self._refused()
 
-def _analyse(
-    ready: Prepared,
-    plan: Plan,
-    parts: ChunkStore,
-    progress: Progress,
-    listener: EventHandler,
-    *,
-    known: int,
-) -> Iterator[int]:
-    """Have the workers do what is to be done; yield each part's number when it is written."""
-    options, shape = ready.options, ready.shape
-    chunks = plan.chunks(ready.recordings())
-    # No more workers than there are chunks for them.
-    first = list(islice(chunks, options.jobs or available_cpus()))
-    workers = max(1, len(first))
-    listener(Started(ready.model, workers, options.output, known))
-    for finished in _work(options, chain(first, chunks), workers):
-        rows = to_batch(
-            finished.rows,
-            labels=shape.labels,
-            model=ready.model,
-            segments=shape.segments,
-            models=shape.models,
-        )
-        parts.write(finished.chunk.number, rows)
-        yield finished.chunk.number
-        progress.tell(finished, plan, listener)
+        schema = with_previous_columns(self._schema, previous, plan.ranges)
+        postprocessor = PostProcessor(schema) if csv is None else csv.postprocessor
+        read = self._store.reader(schema.chunk_schema())
+        rows = partial(ordered_rows, plan.ranges, read, schema)
+        table = None
+        if self._prepared.outputs is not None:
+            different = self._write(rows, postprocessor)
+            if different is not None:
+                return different
+        elif csv is not None:
+            csv.close()
+        else:
+            table = self._collect(rows, postprocessor)
+        return ScanResult(self._report(plan, orphans, postprocessor), table)
 
+    def _check_columns(self, previous: pa.Schema | None) -> None:
+        """Refuse what needs a column that the finished tables will not have, before any work."""
+        schema = with_previous_columns(self._schema, previous, ())
+        schema.check(self._options.group_by, self._prepared.output)
+        check_group_by(self._options.group_by, schema.recordings_schema().names)
+        self._options.postprocess.check_speaker(field.name for field in schema.extras)
 
-def _work(
-    options: ScanOptions, chunks: Iterator[Chunk], workers: int
-) -> Iterator[FinishedChunk[RecordingResult]]:
-    with scratch_folder() as heartbeats:
-        dispatcher = Dispatcher(
-            partial(ProcessExecutor, str(heartbeats)),
-            partial(work, PredictTask(options.settings, options.timeout)),
+    def _refused(self) -> Path:
+        assert self._prepared.output is not None
+        return self._prepared.output
+
+    def _analyse(self, plan: Plan, chunks: Iterator[Chunk], workers: int) -> Iterator[int]:
+        """Have the workers do what is to do; yield each chunk's number when it is stored."""
+        task = PredictTask(self._options.settings, self._options.timeout)
+        finished_chunks = run_chunks(
+            chunks,
+            partial(predict_chunk, task),
             lost_result,
             workers=workers,
-            timeout=options.timeout,
-            heartbeats=str(heartbeats),
+            timeout=self._options.timeout,
+            executor=self._executor,
         )
-        yield from dispatcher.run(chunks)
+        for finished in finished_chunks:
+            rows = to_batch(
+                finished.rows,
+                labels=self._schema.labels,
+                model=self._prepared.model,
+                segments=self._schema.segments,
+                models=self._schema.models,
+            )
+            self._store.write(finished.chunk.number, rows)
+            yield finished.chunk.number
+            self._progress.add(finished, plan, self._on_event)
 
+    def _write(self, rows: RowSource, postprocessor: PostProcessor) -> Path | None:
+        outputs = self._prepared.outputs
+        assert outputs is not None
+        if not self._decision.may_replace:
+            return first_difference(rows, postprocessor, outputs, self._summary)
+        fresh = not (self._options.update or self._options.overwrite)
+        write_tables(rows, postprocessor, outputs, self._summary, fresh=fresh)
+        return None
 
-def _collect(rows: Rows, postprocessor: PostProcessor, summary: Summary) -> pa.Table:
-    import pyarrow as pa
+    def _collect(self, rows: RowSource, postprocessor: PostProcessor) -> pa.Table:
+        import pyarrow as pa
 
-    tables = []
-    for table in postprocessor.tables(rows):
-        summary.add(table)
-        tables.append(table)
-    return pa.concat_tables([postprocessor.shape.files().empty_table(), *tables])
+        tables = [postprocessor.schema.recordings_schema().empty_table()]
+        for table in postprocessor.tables(rows):
+            self._summary.add(table)
+            tables.append(table)
+        return pa.concat_tables(tables)
 
-
-def _report(
-    ready: Prepared,
-    plan: Plan,
-    progress: Progress,
-    summary: Summary,
-    left: OrphanRows,
-    warnings: Sequence[str],
-) -> Report:
-    skipped = ready.sources.skipped
-    return Report(
-        output=ready.options.output,
-        model=ready.model,
-        summary=summary,
-        analysed=progress.done,
-        kept=plan.counts.kept,
-        left_over=left.kept,
-        pruned=left.pruned,
-        young=skipped.young,
-        duplicates=skipped.duplicates,
-        hidden=skipped.hidden,
-        links=skipped.links,
-        problems=problems_of(skipped),
-        sound=progress.sound,
-        elapsed=progress.elapsed,
-        stages=progress.stages,
-        limited=not plan.counts.whole,
-        unreachable=plan.counts.unreachable,
-        empty_roots=tuple(sorted(left.empty_roots)),
-        warnings=tuple(warnings),
-    )
+    def _report(self, plan: Plan, orphans: OrphanRows, postprocessor: PostProcessor) -> Report:
+        skipped, progress = self._prepared.sources.skipped, self._progress
+        return Report(
+            output=self._options.output,
+            model=self._prepared.model,
+            summary=self._summary,
+            analysed=progress.done,
+            kept=plan.counts.kept,
+            orphans=orphans.kept,
+            pruned=orphans.pruned,
+            young=skipped.young,
+            duplicates=skipped.duplicates,
+            hidden=skipped.hidden,
+            links=skipped.links,
+            problems=problems_of(skipped),
+            sound=progress.sound,
+            elapsed=progress.elapsed,
+            stages=progress.stages,
+            limited=not plan.counts.all_found,
+            unreachable=plan.counts.unreachable,
+            empty_roots=tuple(sorted(orphans.empty_roots)),
+            warnings=tuple(postprocessor.warnings()),
+        )

@@ -1,4 +1,8 @@
-"""Writes finished rows, in the order of the plan, into the tables that were asked for."""
+"""Writes finished rows, in the order of the plan, into the tables that were asked for.
+
+Every table is written whole under a temporary name and synced; only then do all get their names,
+the recordings table last. So an output that is there is complete, and so are the tables beside it.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING
 
-from batchemo.batch.chunk_store import ChunkStore, Reader, reader_of
-from batchemo.batch.outputs import OutputPaths, record_naming, refuse_existing
-from batchemo.batch.plan import OWN, Plan, RowRange
-from batchemo.batch.previous import fitting
-from batchemo.common.files import (
-    naming_errors,
-    rename,
-    sync,
-    unfinished_path,
-)
+from batchemo.batch.chunk_store import ChunkStore, Reader
+from batchemo.batch.outputs import OutputPaths, record_names, refuse_foreign
+from batchemo.batch.plan import OWN_COLUMNS, Plan, RowRange
+from batchemo.batch.previous import cast_or_null
+from batchemo.common.files import naming_errors, rename, sync, unfinished_path
 from batchemo.inference.output_schema import OutputSchema
-from batchemo.inference.postprocess import PostProcessor, Rows
+from batchemo.inference.postprocess import PostProcessor, RowSource
 from batchemo.tables.schema import summary_schema
 from batchemo.tables.summary import Summary
 from batchemo.tables.write import CsvTableWriter, open_writer, table_format
@@ -32,107 +31,116 @@ if TYPE_CHECKING:
 
 
 def ordered_rows(
-    runs: Iterable[RowRange], read: Reader, shape: OutputSchema
+    ranges: Iterable[RowRange], read: Reader, schema: OutputSchema
 ) -> Iterator[pa.RecordBatch]:
-    """Yield all rows in the plan's order, still raw, each with the columns of its own."""
-    for run in runs:
-        table = _with_extras(read(run.source).slice(run.start, run.length), run, shape)
-        yield from table.combine_chunks().to_batches()
+    """Yield all rows in the order of the plan, as the workers made them, with extra columns."""
+    for each in ranges:
+        rows = read(each.chunk).slice(each.start, each.length)
+        yield from _with_extras(rows, each, schema).combine_chunks().to_batches()
 
 
-def _with_extras(table: pa.Table, run: RowRange, shape: OutputSchema) -> pa.Table:
-    """Append the manifest's columns and those kept of an earlier table, always in one order."""
+def _with_extras(rows: pa.Table, each: RowRange, schema: OutputSchema) -> pa.Table:
+    """Append the manifest's columns and those of a previous table, always in one order."""
     import pyarrow as pa
 
-    whole = table.select(shape.part().names)
-    manifest = shape.manifest
-    for field in shape.extras:
-        if manifest is not None and field.name in manifest.column_names and run.manifest != OWN:
-            if run.manifest is None:
-                column = None
-            else:
-                column = manifest[field.name].slice(run.manifest, run.length)
-        else:
-            column = table[field.name] if field.name in table.column_names else None
+    table = rows.select(schema.chunk_schema().names)
+    manifest = schema.manifest
+    for field in schema.extras:
+        column = rows[field.name] if field.name in rows.column_names else None
+        from_manifest = manifest is not None and field.name in manifest.column_names
+        if manifest is not None and from_manifest and each.manifest != OWN_COLUMNS:
+            in_manifest = each.manifest is not None
+            column = manifest[field.name].slice(each.manifest, each.length) if in_manifest else None
         if column is None:
-            column = pa.chunked_array([pa.nulls(run.length, field.type)])
-        whole = whole.append_column(field, fitting(column, field.type))
-    return whole
+            column = pa.chunked_array([pa.nulls(each.length, field.type)])
+        table = table.append_column(field, cast_or_null(column, field.type))
+    return table
 
 
 def write_tables(
-    rows: Rows,
+    rows: RowSource,
     postprocessor: PostProcessor,
-    targets: OutputPaths,
+    outputs: OutputPaths,
     summary: Summary,
     *,
-    fresh: bool = True,
-    may_change: bool = True,
-) -> Path | None:
-    """Write every table under another name; when all are whole and synced, name them.
-
-    A fresh run, which replaces nothing, leaves word that these names are its own. Where tables may
-    not change, none is named: the first that would be another is given back.
-    """
-    try:
-        _write_unfinished(rows, postprocessor, targets, summary)
-        if not may_change:
-            return _first_that_differs(targets)
-        if fresh:
-            refuse_existing(targets)  # Somebody may have put one there while we worked.
-            record_naming(targets)
-        for path in targets.all():
-            rename(unfinished_path(path), path)
-    finally:  # A signal, too, may come between any two steps.
-        for path in targets.all():
-            unfinished_path(path).unlink(missing_ok=True)
-    return None
-
-
-def _first_that_differs(targets: OutputPaths) -> Path | None:
-    for path in targets.all():
-        if not filecmp.cmp(unfinished_path(path), path, shallow=False):
-            return path
-    return None
-
-
-def _write_unfinished(
-    rows: Rows, postprocessor: PostProcessor, targets: OutputPaths, summary: Summary
+    fresh: bool,
 ) -> None:
-    shape = postprocessor.shape
-    files = shape.files()
+    """Write every table under a temporary name; when all are whole and synced, name them.
+
+    A `fresh` run replaces nothing but what an interrupted run like it has named.
+    """
+    with _temporary_tables(rows, postprocessor, outputs, summary):
+        if fresh:
+            refuse_foreign(outputs)  # Somebody may have written one there meanwhile.
+            record_names(outputs)
+        for path in outputs.all():
+            rename(unfinished_path(path), path)
+
+
+def first_difference(
+    rows: RowSource, postprocessor: PostProcessor, outputs: OutputPaths, summary: Summary
+) -> Path | None:
+    """Return the first table whose bytes differ from those that this run would write."""
+    with _temporary_tables(rows, postprocessor, outputs, summary):
+        for path in outputs.all():
+            if not filecmp.cmp(unfinished_path(path), path, shallow=False):
+                return path
+    return None
+
+
+@contextmanager
+def _temporary_tables(
+    rows: RowSource, postprocessor: PostProcessor, outputs: OutputPaths, summary: Summary
+) -> Iterator[None]:
+    """Write all tables under temporary names, and remove what has no other name in the end."""
+    try:
+        _write_all(rows, postprocessor, outputs, summary)
+        yield
+    finally:  # A signal, too, may come between any two steps.
+        for path in outputs.all():
+            unfinished_path(path).unlink(missing_ok=True)
+
+
+def _write_all(
+    rows: RowSource, postprocessor: PostProcessor, outputs: OutputPaths, summary: Summary
+) -> None:
+    schema = postprocessor.schema
+    columns = schema.recordings_schema()
     with ExitStack() as stack:
 
-        def begin(path: Path, schema: pa.Schema) -> Unfinished:
-            return stack.enter_context(Unfinished(path, schema))
+        def open_table(path: Path, table_schema: pa.Schema) -> TableOutput:
+            return stack.enter_context(TableOutput(path, table_schema))
 
-        files_table = begin(targets.files, files)
-        windows = begin(targets.segments, shape.windows()) if targets.segments else None
+        recordings = open_table(outputs.recordings, columns)
+        segments = None
+        if outputs.segments is not None:
+            segments = open_table(outputs.segments, schema.segments_schema())
         for table in postprocessor.tables(rows):
             summary.add(table)
-            files_table.write(table.select(files.names))
-            if windows is not None:
-                windows.write(postprocessor.windows(table))
-        if targets.summary is not None:
-            begin(targets.summary, summary_schema()).write(summary.table())
+            recordings.write(table.select(columns.names))
+            if segments is not None:
+                segments.write(postprocessor.segments(table))
+        if outputs.summary is not None:
+            open_table(outputs.summary, summary_schema()).write(summary.table())
 
 
-class Unfinished:
-    """A table that is being written, under another name, and synced when it is whole."""
+class TableOutput:
+    """A table that is being written under a temporary name, and synced when it is whole."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._path, self._becomes = unfinished_path(path), path
+        self._path, self._final_path = unfinished_path(path), path
         self._stream = self._path.open("wb")
         if path.exists():
+            # A table that replaces another stays as readable for others as that one was.
             os.fchmod(self._stream.fileno(), stat.S_IMODE(path.stat().st_mode))
         self._writer = open_writer(self._stream, schema, kind=table_format(path))
 
-    def __enter__(self) -> Unfinished:
+    def __enter__(self) -> TableOutput:
         return self
 
     def write(self, table: pa.Table) -> None:
         """Append rows."""
-        with naming_errors(self._becomes):
+        with naming_errors(self._final_path):
             self._writer.write(table)
 
     def __exit__(
@@ -141,7 +149,7 @@ class Unfinished:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with naming_errors(self._becomes), self._stream:
+        with naming_errors(self._final_path), self._stream:
             if kind is None:
                 self._writer.close()
                 self._stream.flush()
@@ -152,15 +160,15 @@ class Unfinished:
 
 
 @contextmanager
-def whole_table(path: Path, schema: pa.Schema) -> Iterator[Unfinished]:
+def write_table(path: Path, schema: pa.Schema) -> Iterator[TableOutput]:
     """Write a single table, which gets its name when the block ends well."""
-    with Unfinished(path, schema) as table:
+    with TableOutput(path, schema) as table:
         yield table
     rename(unfinished_path(path), path)
 
 
 class OrderedCsv:
-    """The head of the finished table, growing as parts are done.
+    """Writes rows as CSV to a stream, in the order of the plan, as soon as chunks are finished.
 
     Rows that are adapted to speakers depend on all others: they wait for the end.
     """
@@ -168,42 +176,38 @@ class OrderedCsv:
     def __init__(
         self,
         stream: IO[bytes],
-        shape: OutputSchema,
+        schema: OutputSchema,
         plan: Plan,
-        parts: ChunkStore,
+        store: ChunkStore,
         summary: Summary,
     ) -> None:
-        self._stream, self._shape, self._plan, self._summary = stream, shape, plan, summary
-        self._read = reader_of(parts, shape.part())
-        self.postprocessor = PostProcessor(shape)
-        self._writer = CsvTableWriter(stream, shape.files())
-        self._done: set[int] = set()
+        self._stream, self._schema, self._plan, self._summary = stream, schema, plan, summary
+        self._read = store.reader(schema.chunk_schema())
+        self.postprocessor = PostProcessor(schema)
+        self._writer = CsvTableWriter(stream, schema.recordings_schema())
+        self._finished: set[int] = set()
         self._written = 0
 
-    def part_done(self, number: int) -> None:
-        """Write what this part makes ready."""
-        self._done.add(number)
-        if self._shape.postprocess.speaker is None:
+    def add(self, number: int) -> None:
+        """Write the rows that this chunk was the last to be waited for."""
+        self._finished.add(number)
+        if self._schema.postprocess.speaker is None:
             self._write()
 
     def _write(self) -> None:
-        first = self._written
-        # A run of rows is as good as written only when its whole part is there.
-        while self._written < len(self._plan.runs) and self._ready(self._written):
+        first, ranges = self._written, self._plan.ranges
+        # A range can be written only when its whole chunk is there.
+        while self._written < len(ranges) and ranges[self._written].chunk in self._finished:
             self._written += 1
-        runs = self._plan.runs[first : self._written]
-        for table in self.postprocessor.tables(lambda: self._rows(runs)):
+        ready = ranges[first : self._written]
+        for table in self.postprocessor.tables(
+            lambda: ordered_rows(ready, self._read, self._schema)
+        ):
             self._summary.add(table)
             self._writer.write(table)
         self._stream.flush()
 
-    def _rows(self, runs: list[RowRange]) -> Iterator[pa.RecordBatch]:
-        return ordered_rows(runs, self._read, self._shape)
-
-    def _ready(self, index: int) -> bool:
-        return self._plan.runs[index].source in self._done
-
     def close(self) -> None:
-        """End the table, with what has waited."""
+        """Write what is left, and end the table."""
         self._write()
         self._writer.close()
