@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from batchemo.batch.chunk_store import PREVIOUS
 from batchemo.batch.known_rows import KnownRows
 from batchemo.batch.plan import (
-    FILES_A_CHUNK,
+    FILES_PER_CHUNK,
     FIRST_CHUNK,
-    OWN,
+    OWN_COLUMNS,
     Plan,
 )
 from batchemo.sources import Recording
@@ -88,9 +88,9 @@ def test_a_later_entry_replaces_the_earlier_and_keeps_its_turn() -> None:
     known_rows.add(PREVIOUS, 0, entries(1, 2))
     known_rows.add(7, 0, entries(1))
     assert known_rows.find(recording(1)) == (True, (7, 0))
-    assert [place for place, _, _ in known_rows.unasked()] == [(7, 0), (PREVIOUS, 1)]
-    known_rows.ask(recording(1))
-    assert [place for place, _, _ in known_rows.unasked()] == [(PREVIOUS, 1)]
+    assert [place for place, _, _ in known_rows.orphans()] == [(7, 0), (PREVIOUS, 1)]
+    known_rows.mark_requested(recording(1))
+    assert [place for place, _, _ in known_rows.orphans()] == [(PREVIOUS, 1)]
 
 
 def test_a_recording_that_cannot_be_reached_keeps_its_earlier_row_where_that_is_asked() -> None:
@@ -106,7 +106,7 @@ def test_a_changed_recording_beyond_the_limit_is_not_among_those_asked_for() -> 
     known_rows.add(PREVIOUS, 0, entries(1))
     plan = Plan(known_rows, limit=0)
     assert list(plan.chunks([recording(1, size=11)])) == []
-    assert [place for place, _, _ in known_rows.unasked()] == [(PREVIOUS, 0)]
+    assert [place for place, _, _ in known_rows.orphans()] == [(PREVIOUS, 0)]
 
 
 def test_the_same_name_below_another_root_is_another_recording() -> None:
@@ -120,7 +120,7 @@ def test_the_first_chunks_are_small_and_none_is_large() -> None:
         len(c.recordings) for c in Plan(KnownRows("m")).chunks(recording(i) for i in range(500))
     ]
     assert sizes[0] == FIRST_CHUNK
-    assert max(sizes) == FILES_A_CHUNK
+    assert max(sizes) == FILES_PER_CHUNK
     assert sum(sizes) == 500
 
 
@@ -135,7 +135,7 @@ def test_the_limit_counts_what_is_to_do_and_not_what_is_kept() -> None:
     plan = Plan(known_rows, limit=2)
     chunks = list(plan.chunks(recording(i) for i in range(10)))
     assert [r.file for chunk in chunks for r in chunk.recordings] == ["3.wav", "4.wav"]
-    assert (plan.counts.kept, plan.counts.new, plan.counts.whole) == (3, 2, False)
+    assert (plan.counts.kept, plan.counts.new, plan.counts.all_found) == (3, 2, False)
 
 
 @given(
@@ -154,13 +154,13 @@ def test_the_runs_spell_out_the_order_of_the_recordings(
     found = [recording(name, row=i if manifest else None) for i, name in enumerate(names)]
     chunks = {chunk.number: chunk for chunk in plan.chunks(found)}
     spelled = []
-    for run in plan.runs:
+    for run in plan.ranges:
         for offset in range(run.length):
             row = run.start + offset
-            if run.source == PREVIOUS:
+            if run.chunk == PREVIOUS:
                 name = earlier[row]
             else:
-                name = int(Path(chunks[run.source].recordings[row].file).stem)
+                name = int(Path(chunks[run.chunk].recordings[row].file).stem)
             spelled.append((name, None if run.manifest is None else run.manifest + offset))
     assert spelled == [(name, i if manifest else None) for i, name in enumerate(names)]
 
@@ -170,5 +170,5 @@ def test_rows_that_nobody_asked_for_come_last_with_their_own_columns() -> None:
     list(plan.chunks([recording(1)]))
     plan.keep((PREVIOUS, 4))
     plan.keep((PREVIOUS, 5))
-    last = plan.runs[-1]
-    assert (last.source, last.start, last.length, last.manifest) == (PREVIOUS, 4, 2, OWN)
+    last = plan.ranges[-1]
+    assert (last.chunk, last.start, last.length, last.manifest) == (PREVIOUS, 4, 2, OWN_COLUMNS)
