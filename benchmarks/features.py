@@ -1,9 +1,9 @@
-"""Our kernels and recipes beside librosa, in one run on one clip: milliseconds and ratios.
+"""Our kernels and feature sets compared with librosa on one clip: milliseconds and ratios.
 
     python benchmarks/features.py [seconds of the clip, default 3.5]
 
-One thread each, medians; librosa warmed up first. Its recipes are what the usual scripts do:
-every feature from the samples, so that each computes the spectrum again.
+One thread each, medians; librosa warmed up first. The feature sets by librosa are those
+of the usual scripts: every feature from the samples, so that each computes the spectrum again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import librosa
 import numpy as np
 import scipy.fft
-from others.librosa_recipes import LIBROSA_RECIPES, mean_pitch, mfcc
+from others.librosa_features import LIBROSA_FEATURE_SETS, mean_pitch, mfcc
 from threadpoolctl import threadpool_limits
 
 from batchemo.features import FEATURE_SETS, extract
@@ -30,7 +30,7 @@ Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 
 def clip(rate: int, seconds: float) -> Floats:
-    """Something like a voice: gliding pulses, syllables, breath."""
+    """Return a synthetic voice: gliding pulses, syllables, breath."""
     time_axis = np.arange(round(rate * seconds)) / rate
     phase = np.cumsum(140 + 40 * np.sin(2 * np.pi * 0.7 * time_axis)) / rate
     pulses = np.diff(np.floor(phase), prepend=0)
@@ -67,8 +67,8 @@ def milliseconds(work: Callable[[], object], rounds: int = 50) -> float:
     return 1000 * median(taken)
 
 
-def show(name: str, ours: float, theirs: float) -> None:
-    print(f"{name:34} {ours:8.3f} {theirs:8.3f} {theirs / ours:7.1f}x")
+def show(name: str, ours: float, librosas: float) -> None:
+    print(f"{name:34} {ours:8.3f} {librosas:8.3f} {librosas / ours:7.1f}x")
 
 
 def main(seconds: float) -> None:
@@ -85,22 +85,24 @@ def main(seconds: float) -> None:
         milliseconds(lambda: spectrum().magnitude),
         milliseconds(lambda: np.abs(librosa.stft(y))),
     )
-    for part, reference in REFERENCES.items():
+    for descriptor, reference in REFERENCES.items():
 
-        def kernel(part: str = part) -> Floats:
-            shared.known.clear()
-            return DESCRIPTORS[part].track(shared, MeanFeatures(descriptors=(part,)))
+        def kernel(descriptor: str = descriptor) -> Floats:
+            shared.cache.clear()
+            return DESCRIPTORS[descriptor].track(shared, MeanFeatures(descriptors=(descriptor,)))
 
-        def theirs(reference: Callable[[Floats], Floats] = reference) -> Floats:
+        def librosas(reference: Callable[[Floats], Floats] = reference) -> Floats:
             return reference(y)
 
-        show(f"{part} (ours: given the spectrum)", milliseconds(kernel), milliseconds(theirs))
-    for name, recipe in FEATURE_SETS.items():
-        samples = clip(recipe.rate, recipe.window)
-        reference = LIBROSA_RECIPES[name].compute
         show(
-            f"recipe {name}",
-            milliseconds(lambda recipe=recipe, samples=samples: extract(recipe, samples)),
+            f"{descriptor} (ours: given the spectrum)", milliseconds(kernel), milliseconds(librosas)
+        )
+    for name, feature_set in FEATURE_SETS.items():
+        samples = clip(feature_set.rate, feature_set.window)
+        reference = LIBROSA_FEATURE_SETS[name].compute
+        show(
+            f"feature set {name}",
+            milliseconds(lambda each=feature_set, samples=samples: extract(each, samples)),
             milliseconds(lambda reference=reference, samples=samples: reference(samples)),
         )
     frames = shared.frames * np.float32(1)

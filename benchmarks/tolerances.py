@@ -1,6 +1,6 @@
-"""How far each feature may lie from librosa 0.11: the one table, kept by the parity tests.
+"""How far each feature may differ from librosa 0.11; the parity tests check this table.
 
-Both transform in double precision and round to single; what then differs are sums of float32.
+Both transform in double precision and round to single; the differences come from sums of float32.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ class Tolerance(NamedTuple):
     unit: str
     reason: str
     meaningless_on: tuple[str, ...] = ()
-    """Test signals on which librosa's own figure is nothing but rounding: not compared."""
+    """Test signals on which librosa's own value is rounding error: not compared."""
 
 
 TOLERANCES: dict[str, Tolerance] = {

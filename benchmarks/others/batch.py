@@ -1,4 +1,4 @@
-"""What is written in an afternoon: librosa on all cores by joblib, then one batched `predict`."""
+"""A quick script: librosa on all cores by joblib, then one batched `predict`."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import keras
 import numpy as np
 from joblib import Parallel, delayed
 
-from others.librosa_recipes import LIBROSA_RECIPES
+from others.librosa_features import LIBROSA_FEATURE_SETS
 from others.words import options
 
 
 def main() -> None:
-    told = options(__doc__, model=True)
-    model = keras.saving.load_model(told.model, compile=False)
-    recipe = LIBROSA_RECIPES[told.recipe]
-    found = Parallel(n_jobs=told.jobs)(delayed(recipe.items)(path) for path in told.files)
-    answers = model.predict(np.concatenate(found), batch_size=64, verbose=0)
+    args = options(__doc__, model=True)
+    model = keras.saving.load_model(args.model, compile=False)
+    feature_set = LIBROSA_FEATURE_SETS[args.features]
+    found = Parallel(n_jobs=args.jobs)(delayed(feature_set.items)(path) for path in args.files)
+    predictions = model.predict(np.concatenate(found), batch_size=64, verbose=0)
     ends = np.cumsum([len(items) for items in found])
-    for path, part in zip(told.files, np.split(answers, ends[:-1]), strict=True):
+    for path, part in zip(args.files, np.split(predictions, ends[:-1]), strict=True):
         print(path, part.mean(axis=0).argmax())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import audinterface
 import numpy as np
 
-from others.librosa_recipes import SPEECH, Floats, functionals
+from others.librosa_features import SPEECH, Floats, functionals
 from others.words import options
 
 
@@ -14,7 +14,7 @@ def compute(signal: Floats, sampling_rate: int) -> Floats:
 
 
 def main() -> None:
-    told = options(__doc__)
+    args = options(__doc__)
     columns = len(functionals(np.zeros(SPEECH, np.float32)))
     feature = audinterface.Feature(
         [f"column_{number}" for number in range(columns)],
@@ -22,10 +22,10 @@ def main() -> None:
         sampling_rate=SPEECH,
         resample=True,
         mixdown=True,
-        num_workers=told.jobs,
+        num_workers=args.jobs,
         multiprocessing=True,
     )
-    print(feature.process_files([str(path) for path in told.files]).shape)
+    print(feature.process_files([str(path) for path in args.files]).shape)
 
 
 if __name__ == "__main__":

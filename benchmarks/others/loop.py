@@ -1,6 +1,6 @@
 """The loop of the five original systems: load a file, compute its features, `predict` one item.
 
-With --overlap it hears all windows that batchemo hears, not only those side by side. With
+With --overlap it computes all windows that batchemo computes, not only those side by side. With
 --our-features, librosa only loads: the features are those of batchemo's own extractor.
 """
 
@@ -10,27 +10,31 @@ import keras
 import librosa
 import numpy as np
 
-from others.librosa_recipes import LIBROSA_RECIPES, Floats
+from others.librosa_features import LIBROSA_FEATURE_SETS, Floats
 from others.words import options
 
 
 def main() -> None:
-    told = options(__doc__, model=True)
-    model = keras.saving.load_model(told.model, compile=False)
-    recipe = LIBROSA_RECIPES[told.recipe]
-    for path in told.files:
-        samples, _ = librosa.load(path, sr=recipe.rate)
-        answers = []
-        for window in recipe.windows(samples, overlap=told.overlap):
-            item = ours(told.recipe, window) if told.our_features else recipe.compute(window)
-            answers.append(model.predict(item[None], verbose=0)[0])
-        print(path, np.mean(answers, axis=0).argmax())
+    args = options(__doc__, model=True)
+    model = keras.saving.load_model(args.model, compile=False)
+    feature_set = LIBROSA_FEATURE_SETS[args.features]
+    for path in args.files:
+        samples, _ = librosa.load(path, sr=feature_set.rate)
+        predictions = []
+        for window in feature_set.windows(samples, overlap=args.overlap):
+            item = (
+                batchemo_features(args.features, window)
+                if args.our_features
+                else feature_set.compute(window)
+            )
+            predictions.append(model.predict(item[None], verbose=0)[0])
+        print(path, np.mean(predictions, axis=0).argmax())
 
 
-def ours(recipe: str, window: Floats) -> Floats:
+def batchemo_features(name: str, window: Floats) -> Floats:
     from batchemo.features import FEATURE_SETS, extract
 
-    return extract(FEATURE_SETS[recipe], window)
+    return extract(FEATURE_SETS[name], window)
 
 
 if __name__ == "__main__":

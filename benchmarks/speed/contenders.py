@@ -16,14 +16,14 @@ EVERYTHING = sys.maxsize
 
 @dataclass(frozen=True)
 class Contender:
-    """One of them. `recipe` is that of the model, for those who compute it themselves."""
+    """One of them. `features` is the feature set of the model, for those who compute it themselves."""
 
     name: str
     title: str
     module: str = ""
     """Of the package `others`; none is batchemo itself."""
     model: str = ""
-    recipe: str = ""
+    features: str = ""
     jobs: int = 1
     most: int = EVERYTHING
     """Recordings that it is given: what is slow is measured on fewer."""
@@ -47,12 +47,12 @@ class Contender:
         words += ["--jobs", str(self.jobs), *self.more]
         if self.model:
             keras = CHECKOUT / "models" / self.model / "model.keras"
-            words += ["--model", str(keras), "--recipe", self.recipe]
+            words += ["--model", str(keras), "--features", self.features]
         return words
 
 
 GIVEN, SOME, EVERY = ("given",), ("given", "short"), ("given", "short", "long", "mix")
-FRAMES62: dict[str, Any] = {"model": "frames62", "recipe": "frames62", "beside": "frames62"}
+FRAMES62: dict[str, Any] = {"model": "frames62", "features": "frames62", "beside": "frames62"}
 
 
 def contenders(jobs: int) -> list[Contender]:

@@ -1,6 +1,6 @@
-"""The recipes of our models as scripts compute them: by librosa, each feature from the samples.
+"""The feature sets of our models as scripts compute them: by librosa, each from the samples.
 
-The four at 22,050 Hz are those that a test compares with ours. Of `functionals`, and so of `combined`,
+The four at 22,050 Hz are compared with ours by a test. Of `functionals`, and so of `combined`,
 librosa has only a part: that part is computed, and zeros stand for the rest.
 """
 
@@ -22,13 +22,13 @@ CLASSIC, SPEECH = 22050, 16000
 FRAMES = 130
 feature: Any = librosa.feature
 
-# Scripts that are shared mute what librosa and NumPy have to say of short or silent windows.
+# Like most published scripts: librosa and NumPy warn of short or silent windows.
 warnings.simplefilter("ignore")
 
 
 @dataclass(frozen=True)
-class LibrosaRecipe:
-    """What a script computes of every window of a recording."""
+class LibrosaFeatureSet:
+    """The features that a script computes for every window of a recording."""
 
     rate: int
     window: float
@@ -40,9 +40,10 @@ class LibrosaRecipe:
         return np.stack([self.compute(window) for window in self.windows(samples)])
 
     def windows(self, samples: Floats, *, overlap: bool = False) -> Iterator[Floats]:
-        """The whole windows, side by side; of what is shorter than one, that one, padded.
+        """Yield the whole windows, one after another; a shorter signal is padded to one.
 
-        With `overlap` those that batchemo hears: they overlap by half, and the end has its own.
+        With `overlap` the windows of batchemo: they overlap by half, and the last one ends with
+        the signal.
         """
         length = round(self.window * self.rate)
         starts = [*range(0, max(1, len(samples) - length + 1), length // 2 if overlap else length)]
@@ -71,8 +72,8 @@ def mfcc40(y: Floats) -> Floats:
 
 def logmel128(y: Floats) -> Floats:
     mel = feature.melspectrogram(y=y, sr=CLASSIC)
-    picture: Floats = librosa.power_to_db(mel, ref=np.max).T[:FRAMES]
-    return picture
+    logmel: Floats = librosa.power_to_db(mel, ref=np.max).T[:FRAMES]
+    return logmel
 
 
 def stats162(y: Floats) -> Floats:
@@ -105,16 +106,16 @@ def frames62(y: Floats) -> Floats:
 
 
 def logmel64(y: Floats) -> Floats:
-    """The picture alone: librosa has no counterpart of the level, and trimming costs nothing."""
+    """Return the spectrogram alone: librosa does not normalise levels, and trimming is cheap."""
     power = feature.melspectrogram(
         y=y, sr=SPEECH, n_fft=512, win_length=400, hop_length=160, n_mels=64, fmin=50, fmax=8000
     )
-    picture: Floats = librosa.power_to_db(power, top_db=None).T
-    return picture
+    logmel: Floats = librosa.power_to_db(power, top_db=None).T
+    return logmel
 
 
 def functionals(y: Floats) -> Floats:
-    """What librosa has of them: pitch, cepstra and timbre, and their means and spreads."""
+    """Return what librosa has of them: pitch, cepstra and timbre, and their means and spreads."""
     size: dict[str, Any] = {"n_fft": 1024, "win_length": 640, "hop_length": 160}
     pitch = librosa.yin(y, fmin=60, fmax=500, sr=SPEECH, frame_length=1024, hop_length=160)
     tracks = (
@@ -129,19 +130,19 @@ def functionals(y: Floats) -> Floats:
 
 
 def combined(y: Floats) -> Floats:
-    """Both in the places where the net of the default model expects them."""
+    """Return both at the positions that the net of the default model expects."""
     rows = np.zeros(5 * 64, np.float32)
     numbers = functionals(y)
     rows[: len(numbers)] = numbers
     return np.concatenate([rows.reshape(5, 64), logmel64(y)])
 
 
-LIBROSA_RECIPES = {
-    "logmel64": LibrosaRecipe(SPEECH, 3.0, logmel64),
-    "logmel128": LibrosaRecipe(CLASSIC, 3.0, logmel128),
-    "mfcc40": LibrosaRecipe(CLASSIC, 3.0, mfcc40),
-    "stats162": LibrosaRecipe(CLASSIC, 3.0, stats162),
-    "frames62": LibrosaRecipe(CLASSIC, 3.5, frames62),
-    "functionals": LibrosaRecipe(SPEECH, 3.0, functionals),
-    "combined": LibrosaRecipe(SPEECH, 3.0, combined),
+LIBROSA_FEATURE_SETS = {
+    "logmel64": LibrosaFeatureSet(SPEECH, 3.0, logmel64),
+    "logmel128": LibrosaFeatureSet(CLASSIC, 3.0, logmel128),
+    "mfcc40": LibrosaFeatureSet(CLASSIC, 3.0, mfcc40),
+    "stats162": LibrosaFeatureSet(CLASSIC, 3.0, stats162),
+    "frames62": LibrosaFeatureSet(CLASSIC, 3.5, frames62),
+    "functionals": LibrosaFeatureSet(SPEECH, 3.0, functionals),
+    "combined": LibrosaFeatureSet(SPEECH, 3.0, combined),
 }
