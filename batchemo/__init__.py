@@ -1,17 +1,18 @@
-"""Finds the emotion expressed in speech recordings, for whole corpora.
+"""Predicts the emotion expressed in speech recordings, for whole corpora.
 
     import batchemo
 
     table = batchemo.scan("recordings")
     table.to_pandas().groupby("emotion").size()
 
-The words are those of the command line: `scan`, `predict` and `load_bundle`. All errors are
-`BatchemoError`; the module `batchemo.errors` holds its kinds. Importing batchemo costs next to
-nothing: what a function needs is imported when it is first asked for.
+The functions are `scan`, `predict` and `load_bundle`; their parameters have the names of the
+command line's options. All errors are `BatchemoError`; the module `batchemo.errors` has its kinds.
+Importing batchemo imports next to nothing else: each function is imported when it is first used.
 """
 
 from __future__ import annotations
 
+# Type checkers take this for true; `typing` itself would be imported only to say the same.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from batchemo.api import load_bundle, predict, scan
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["BatchemoError", "__version__", "load_bundle", "predict", "scan"]
 
-_PLACES = {
+_MODULES = {
     "scan": "batchemo.api",
     "predict": "batchemo.api",
     "load_bundle": "batchemo.api",
@@ -33,9 +34,9 @@ def __getattr__(name: str) -> object:
 
     if name == "errors":
         return import_module("batchemo.errors")
-    if name not in _PLACES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'batchemo' has no attribute {name!r}")
-    return getattr(import_module(_PLACES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:

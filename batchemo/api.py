@@ -1,16 +1,23 @@
-"""The functions that a program calls: the words of the command line, answered by Arrow tables."""
+"""The functions that a program calls: the commands `scan` and `predict`, returning Arrow tables.
+
+Parameters have the names of the command line's options, with `_` for `-`. Every function turns its
+arguments into the frozen options that the command line makes too, so that both run the same code.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from batchemo.bar import bar_for
+from batchemo.batch.events import Event, EventHandler, Progressed, ignore_event
 from batchemo.batch.options import STDOUT, ScanOptions
+from batchemo.bundles import BATCH_SIZE
 from batchemo.errors import UsageError
-from batchemo.inference.settings import BATCH_SIZE, TIMEOUT, ModelSettings, PostprocessSettings
+from batchemo.inference.settings import TIMEOUT, ModelSettings, PostprocessSettings
 from batchemo.sources import SourceOptions
 from batchemo.tables.read import read_recordings_table
 
@@ -20,7 +27,7 @@ if TYPE_CHECKING:
     from batchemo.bundles import Bundle
 
 Path: TypeAlias = str | os.PathLike[str]
-Words: TypeAlias = str | Sequence[str]
+Strings: TypeAlias = str | Sequence[str]
 Backend: TypeAlias = Literal["onnx", "tensorflow"]
 
 
@@ -43,9 +50,9 @@ def scan(
     null: bool = False,
     manifest: Path | None = None,
     base: Path | None = None,
-    include: Words = (),
-    exclude: Words = (),
-    ext: Words = "wav",
+    include: Strings = (),
+    exclude: Strings = (),
+    ext: Strings = "wav",
     hidden: bool = False,
     follow_links: bool = False,
     min_age: float = 0.0,
@@ -59,62 +66,63 @@ def scan(
     if_locked: Literal["fail", "wait"] = "fail",
     progress: bool | None = None,
 ) -> pa.Table:
-    """Find the emotion in every recording of the sources, as one table.
+    """Predict the emotion in every recording of the sources; return one table.
 
-    A recording that cannot be analysed raises nothing: it is a row whose `status` is `failed`,
-    with its `reason`. A part of the sources that cannot be looked at is a warning.
+    A recording that cannot be analysed raises no exception: it is a row with `status` `failed` and
+    its `reason`. A source that cannot be read is a Python warning.
 
     Parameters
     ----------
     *sources
         Folders, files or globs.
     output
-        Also write the table to this file, `.parquet` or `.csv`. Only then a run that was
-        interrupted goes on where it was, and only then `update` has something to go by.
+        Also write the table to this `.parquet` or `.csv` file. Only with an output can an
+        interrupted run be resumed, and only then can `update` reuse earlier rows.
     segments, summary
-        Also write the table of all windows over time, and the counts for each group.
+        Also write the segments table (a row for each window) and the counts for each group.
     group_by
-        What the summary counts by: a manifest's column, `folder`, `part:N`, `regex:PATTERN`,
+        What the summary counts by: a column of the manifest, `folder`, `part:N`, `regex:PATTERN`,
         `date`, `month` or `year`.
     model
-        A model's name or the folder of a bundle; or several, which hear every recording in one
-        pass: see docs/tables.md for the columns.
+        A model's name or the folder of a bundle; or several, which analyse every recording in
+        one pass: see docs/tables.md for their columns.
     window, hop
-        Seconds; by default the model's own.
+        Length of a window and distance between the starts of two windows, in seconds; by default
+        the model's own.
     channel
-        `"mix"` for the mean of all channels, or the number of one, from 0.
+        `"mix"` for the mean of all channels, or the number of one channel, from 0.
     backend, batch_size
-        What runs the net, and how many windows go through it together.
+        What runs the model, and how many windows it gets in one batch.
     min_confidence
-        Below this confidence `emotion` is `uncertain`; the probabilities stay.
+        Below this confidence `emotion` is `uncertain`; the probabilities are unchanged.
     dimensions
         Also estimate valence, arousal and dominance.
     speaker
-        What names the speaker to whom the probabilities are adapted: a manifest's column,
-        `folder`, `part:N`, `root` or `regex:PATTERN`. See docs/scan.md for when it helps and
-        when it harms.
+        Adapt the probabilities to each speaker. Speakers are identified by a column of the
+        manifest, `folder`, `part:N`, `root` or `regex:PATTERN`. See docs/scan.md for when it
+        helps and when it harms.
     files_from, null
-        A file that lists recordings, one a line, or each ended by NUL.
+        A file that lists recordings, one a line; with `null`, separated by NUL bytes.
     manifest
-        A CSV or Parquet table with a column `file`; its other columns come along.
+        A CSV or Parquet table with a column `file`; its other columns are copied to the result.
     base
-        What the names in a list or manifest are relative to.
+        The folder that the names in a list or manifest are relative to.
     include, exclude, ext, hidden, follow_links, min_age
-        Which of the files in folders are taken; `min_age` is in seconds.
+        Which files of a folder are read; `min_age` is in seconds.
     jobs
         Worker processes; by default one for each processor that this process may use.
     timeout
-        Seconds for a recording, or for each started hour of it; 0 for no limit.
+        Seconds for a recording, or for each started hour of a longer one; 0 for no limit.
     update, overwrite, retry_failed, prune, limit, if_locked
         As on the command line; see `batchemo scan --help`.
     progress
-        Show a bar; by default in notebooks and terminals only.
+        Show a progress bar; by default in notebooks and terminals only.
 
     Returns
     -------
     pyarrow.Table
-        The files table, whole and in memory: a few hundred bytes a recording. Where that is too
-        much, use the command and read from its output what you need.
+        The recordings table, whole and in memory: a few hundred bytes a recording. For millions
+        of recordings use the command, and read from its output the columns that you need.
 
     Examples
     --------
@@ -125,28 +133,28 @@ def scan(
     from batchemo.batch.scan import run_scan
 
     if output == STDOUT:
-        raise UsageError("output is a file; without one the table is returned and not written")
+        raise UsageError("output is a file name; without one the table is only returned")
     if if_locked not in ("fail", "wait"):
-        raise UsageError(f"if_locked={if_locked!r}: in a program it is 'fail' or 'wait'")
+        raise UsageError(f"if_locked={if_locked!r}: a program can use 'fail' or 'wait'")
     options = ScanOptions(
         sources=SourceOptions(
             paths=tuple(os.fspath(source) for source in sources),
-            files_from=_text(files_from),
+            files_from=_path_text(files_from),
             null_separated=null,
-            manifest=_text(manifest),
-            base=_text(base),
-            include=_words(include),
-            exclude=_words(exclude),
-            extensions=_words(ext),
+            manifest=_path_text(manifest),
+            base=_path_text(base),
+            include=_as_tuple(include),
+            exclude=_as_tuple(exclude),
+            extensions=_as_tuple(ext),
             hidden=hidden,
             follow_links=follow_links,
             min_age=min_age,
         ),
         settings=_settings(model, window, hop, channel, backend, batch_size),
         postprocess=PostprocessSettings(min_confidence, dimensions, speaker),
-        output=_text(output),
-        segments=_text(segments),
-        summary=_text(summary),
+        output=_path_text(output),
+        segments=_path_text(segments),
+        summary=_path_text(summary),
         group_by=group_by,
         jobs=jobs or 0,
         timeout=timeout,
@@ -157,12 +165,12 @@ def scan(
         limit=limit,
         if_locked=if_locked,
     )
-    with bar_for(progress) as listener:
-        result = run_scan(options, listener)
+    with _progress_bar(progress) as on_event:
+        result = run_scan(options, on_event)
     for problem in result.report.problems:
         warnings.warn(f"could not be read: {problem}", stacklevel=2)
-    for caution in result.report.warnings:
-        warnings.warn(caution, stacklevel=2)
+    for message in result.report.warnings:
+        warnings.warn(message, stacklevel=2)
     return result.table if options.output is None else read_recordings_table(options.output)
 
 
@@ -180,21 +188,21 @@ def predict(
     dimensions: bool = False,
     speaker: str | None = None,
 ) -> pa.Table:
-    """Analyse some recordings in this process, with the numbers that a scan would give.
+    """Analyse single recordings in this process; the numbers are those of a scan.
 
     Parameters
     ----------
     recordings
         A file, or several.
     segments
-        Return a row for each window over time, of all recordings that did not fail.
+        Return the segments table: a row for each window of all recordings that did not fail.
     model, window, hop, channel, backend, batch_size, min_confidence, dimensions, speaker
-        As in `scan`; speakers are adapted to by these recordings alone.
+        As in `scan`; the adaptation to speakers uses these recordings alone.
 
     Returns
     -------
     pyarrow.Table
-        A row for each recording in the order given, with the columns of `scan`; or the windows.
+        The recordings table, a row for each recording in the order given, or the segments table.
 
     Examples
     --------
@@ -204,18 +212,21 @@ def predict(
     """
     from batchemo.inference.single import open_predictor
 
-    several = [recordings] if isinstance(recordings, (str, os.PathLike)) else recordings
+    paths = [recordings] if isinstance(recordings, (str, os.PathLike)) else recordings
     settings = _settings(model, window, hop, channel, backend, batch_size)
     postprocess = PostprocessSettings(min_confidence, dimensions, speaker)
-    look = open_predictor(several, *settings, postprocess=postprocess)
-    table = look.table(segments=segments)
-    for caution in look.warnings:
-        warnings.warn(caution, stacklevel=2)
+    predictor = open_predictor(paths, *settings, postprocess=postprocess)
+    table = predictor.table(segments=segments)
+    for message in predictor.warnings:
+        warnings.warn(message, stacklevel=2)
     return table
 
 
 def load_bundle(name_or_path: Path = "default") -> Bundle:
-    """Read a model's bundle and verify it: labels, features, windows, figures, card.
+    """Read a model's bundle and verify its files against their digests.
+
+    Nothing of the model is executed. The bundle has the labels, the feature set, the window, the
+    figures of its evaluations and the model card.
 
     Examples
     --------
@@ -237,22 +248,47 @@ def _settings(
     backend: Backend,
     batch_size: int,
 ) -> tuple[ModelSettings, ...]:
-    """Give the settings of each model."""
+    """Return the settings of each model."""
     models = [model] if isinstance(model, (str, os.PathLike)) else model
     return tuple(
-        ModelSettings(os.fspath(each), window, hop, str(channel), backend, batch_size)
-        for each in models
+        ModelSettings(os.fspath(name), window, hop, str(channel), backend, batch_size)
+        for name in models
     )
 
 
-def _text(path: Path | None) -> str | None:
+def _path_text(path: Path | None) -> str | None:
     return None if path is None else os.fspath(path)
 
 
-def _words(words: Words) -> tuple[str, ...]:
-    """Take one word as a list of one.
+def _as_tuple(values: Strings) -> tuple[str, ...]:
+    """Return a tuple of strings; a single string is one element.
 
-    >>> _words("wav"), _words(["wav", "flac"])
+    >>> _as_tuple("wav"), _as_tuple(["wav", "flac"])
     (('wav',), ('wav', 'flac'))
     """
-    return (words,) if isinstance(words, str) else tuple(words)
+    return (values,) if isinstance(values, str) else tuple(values)
+
+
+@contextmanager
+def _progress_bar(progress: bool | None) -> Iterator[EventHandler]:
+    """Yield an event handler that moves a progress bar; None shows it only to a person."""
+    if not (_is_interactive() if progress is None else progress):
+        yield ignore_event
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(unit=" recordings") as bar:
+
+        def on_event(event: Event) -> None:
+            if isinstance(event, Progressed):
+                # While the sources are still being listed, a total would be too low.
+                bar.total = event.found if event.all_found else None
+                bar.set_postfix(hours=f"{event.seconds / 3600:.2f}", failed=event.failed)
+                bar.update(event.done - bar.n)
+
+        yield on_event
+
+
+def _is_interactive() -> bool:
+    """Return whether this is a notebook or has a terminal."""
+    return "ipykernel" in sys.modules or (sys.stderr is not None and sys.stderr.isatty())

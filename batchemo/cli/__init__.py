@@ -1,6 +1,7 @@
-"""The command line: one module a command, each of which parses, calls and shows.
+"""The command line: one module a command in `commands`, what they print in `output`.
 
-This module is what the installed command imports first, so it imports next to nothing.
+This module is the first that the installed command imports, so it imports next to nothing itself:
+`batchemo --version` must not wait for numpy or Arrow.
 """
 
 from __future__ import annotations
@@ -15,20 +16,22 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         print(f"batchemo {__version__}")
         return
-    sys.meta_path.insert(0, _NoPandas())
+    sys.meta_path.insert(0, PandasBlocker())
     from batchemo.cli.main import run
 
     sys.exit(run())
 
 
-class _NoPandas:
-    """Tells that pandas is not installed.
+class PandasBlocker:
+    """An import finder that reports pandas as not installed.
 
-    Arrow imports it wherever it is, at the first array made from Python: half a second and 50 MB
-    in a process that needs nothing of it. Only this command's own process does without.
+    Arrow imports pandas, where it is installed, with the first array made of Python objects: half
+    a second and 50 MB for a process that never uses it. Only the command's own process is affected;
+    the workers and programs that import batchemo are not.
     """
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> None:
+        """Raise for pandas; leave every other module to the finders that follow."""
         if name == "pandas":
-            raise ModuleNotFoundError("batchemo's command line does without pandas", name=name)
+            raise ModuleNotFoundError("batchemo's command line does not use pandas", name=name)

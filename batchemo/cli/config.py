@@ -1,4 +1,12 @@
-"""Takes the values of a command's options from a TOML file."""
+"""Reads the values of a command's options from a TOML file.
+
+The file has options at the top, for every command that has them, and tables named after a command:
+
+    jobs = 4
+
+    [scan]
+    ext = ["wav", "flac"]
+"""
 
 from __future__ import annotations
 
@@ -15,7 +23,7 @@ Options = dict[str, click.Option]
 
 
 def load_config(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
-    """Take a file's values as defaults for the options of this command.
+    """Use the values of a file as defaults for the options of this command.
 
     Keys are the names of options. Those in a table with the command's name are for this command;
     those at the top are for every command that has such an option.
@@ -23,33 +31,20 @@ def load_config(ctx: click.Context, param: click.Parameter, path: str | None) ->
     if path is None:
         return
     shown, name = for_display(path), ctx.info_name or ""
-    values, options = _read_toml(Path(path), shown), _options(ctx.command)
+    values, options = _read_toml(Path(path), shown), _options_by_name(ctx.command)
     tables = {key: value for key, value in values.items() if isinstance(value, dict)}
     shared = {key: value for key, value in values.items() if key not in tables}
-    _refuse_unknown_tables(tables, shown)
-    _refuse_unknown(shared, options, ctx, shown)
-    own = tables.get(name, {})
-    for key in own:
-        if _dashed(key) not in options:
-            strange = f"{for_display(key)} is no option of `batchemo {name}`"
-            raise UsageError(f"{shown}: {strange}. {_there_are(options)}")
+    _check_tables(tables, shown)
+    _check_shared_keys(shared, options, ctx, shown)
+    of_command = tables.get(name, {})
+    for key in of_command:
+        if _with_dashes(key) not in options:
+            problem = f"{for_display(key)} is not an option of `batchemo {name}`"
+            raise UsageError(f"{shown}: {problem}. {_list_options(options)}")
     ctx.default_map = {
         **(ctx.default_map or {}),
-        **_defaults(ctx, shared, options, shown),
-        **_defaults(ctx, own, options, shown),
-    }
-
-
-def _defaults(
-    ctx: click.Context, values: dict[str, Any], options: Options, shown: str
-) -> dict[str, Any]:
-    """Give the values of this command's options, by the names of its parameters."""
-    return {
-        str(options[_dashed(key)].name): _checked(
-            ctx, options[_dashed(key)], value, f"{shown}: {for_display(key)}"
-        )
-        for key, value in values.items()
-        if _dashed(key) in options
+        **_default_values(ctx, shared, options, shown),
+        **_default_values(ctx, of_command, options, shown),
     }
 
 
@@ -65,15 +60,15 @@ def _read_toml(path: Path, shown: str) -> dict[str, Any]:
     except FileNotFoundError:
         raise UsageError(f"{shown}: there is no such configuration file") from None
     except OSError as error:
-        raise UsageError(f"{shown}: this cannot be read: {error.strerror}") from None
+        raise UsageError(f"{shown}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise UsageError(f"{shown}: this is no valid TOML: it is not in UTF-8") from None
+        raise UsageError(f"{shown}: is not valid TOML: it is not in UTF-8") from None
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{shown}: this is no valid TOML: {error}") from None
+        raise UsageError(f"{shown}: is not valid TOML: {error}") from None
 
 
-def _options(command: click.Command) -> Options:
-    """Give a command's options by their long names, without the dashes before them."""
+def _options_by_name(command: click.Command) -> Options:
+    """Return a command's options by their long names, without the leading dashes."""
     return {
         name[2:]: option
         for option in command.params
@@ -83,57 +78,73 @@ def _options(command: click.Command) -> Options:
     }
 
 
-def _dashed(key: str) -> str:
+def _with_dashes(key: str) -> str:
     return key.replace("_", "-")
 
 
-def _there_are(options: Options) -> str:
-    return f"There are: {', '.join(sorted(options))}"
+def _list_options(options: Options) -> str:
+    return f"Its options are: {', '.join(sorted(options))}"
 
 
-def _refuse_unknown_tables(tables: dict[str, Any], shown: str) -> None:
+def _check_tables(tables: dict[str, Any], shown: str) -> None:
     from batchemo.cli.group import COMMANDS
 
     for table in tables:
         if table not in COMMANDS:
             raise UsageError(
-                f"{shown}: [{for_display(table)}] is no command. There are: {', '.join(COMMANDS)}"
+                f"{shown}: [{for_display(table)}] is not a command. The commands are: "
+                f"{', '.join(COMMANDS)}"
             )
 
 
-def _refuse_unknown(
+def _check_shared_keys(
     shared: dict[str, Any], options: Options, ctx: click.Context, shown: str
 ) -> None:
-    """Refuse what no command has as an option.
-
-    The other commands are imported only where there is something that this one does not know.
-    """
+    """Refuse keys at the top of the file that are not an option of any command."""
     from batchemo.cli.group import COMMANDS, cli
 
-    strange = [key for key in shared if _dashed(key) not in options]
-    if not strange:
+    unknown = [key for key in shared if _with_dashes(key) not in options]
+    if not unknown:
         return
+    # The modules of all other commands are imported only if this command lacks a key.
     commands = (cli.get_command(ctx, name) for name in COMMANDS)
-    anywhere = {key for command in commands if command for key in _options(command)}
-    for key in strange:
-        if _dashed(key) not in anywhere:
-            what = f"{for_display(key)} is no option of `batchemo {ctx.info_name}`"
-            raise UsageError(f"{shown}: {what} nor of another command. {_there_are(options)}")
+    known = {key for command in commands if command for key in _options_by_name(command)}
+    for key in unknown:
+        if _with_dashes(key) not in known:
+            problem = f"{for_display(key)} is not an option of `batchemo {ctx.info_name}`"
+            raise UsageError(f"{shown}: {problem} nor of another command. {_list_options(options)}")
 
 
-def _checked(ctx: click.Context, option: click.Option, value: Any, where: str) -> Any:
-    """Give a value as the command line would have given it."""
+def _default_values(
+    ctx: click.Context, values: dict[str, Any], options: Options, shown: str
+) -> dict[str, Any]:
+    """Return the values of this command's options, by the names of its parameters."""
+    return {
+        str(options[_with_dashes(key)].name): _checked_value(
+            ctx, options[_with_dashes(key)], value, f"{shown}: {for_display(key)}"
+        )
+        for key, value in values.items()
+        if _with_dashes(key) in options
+    }
+
+
+def _checked_value(ctx: click.Context, option: click.Option, value: Any, where: str) -> Any:
+    """Return a value in the form in which the command line passes it to click.
+
+    click converts defaults leniently: without these checks `update = 1` would be true and
+    `limit = true` would be 1.
+    """
     if option.is_flag:
         if not isinstance(value, bool):
-            raise UsageError(f"{where} is a flag: it is true or false")
+            raise UsageError(f"{where} is a flag: write true or false")
         return value
     if option.multiple:
         values = value if isinstance(value, list) else [value]
-        if not all(isinstance(each, str) for each in values):
-            raise UsageError(f"{where} takes text, or a list of texts")
+        if not all(isinstance(item, str) for item in values):
+            raise UsageError(f"{where} takes a string or a list of strings")
         return values
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise UsageError(f"{where} takes one text or number")
+        raise UsageError(f"{where} takes one string or number")
     try:
         option.type_cast_value(ctx, str(value))
     except click.BadParameter as error:

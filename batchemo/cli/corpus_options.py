@@ -1,4 +1,4 @@
-"""The options that say which labelled recordings to take, and what is told of those."""
+"""Options that choose labelled recordings, and the warnings about recordings that are left out."""
 
 from __future__ import annotations
 
@@ -10,67 +10,67 @@ import click
 
 from batchemo.cli.output.format import counted
 from batchemo.cli.output.progress import warn
-from batchemo.cli.shared_options import split_words, together
+from batchemo.cli.shared_options import option_group, split_commas
 from batchemo.common.text import for_display
 from batchemo.errors import UsageError
 
 if TYPE_CHECKING:
     from batchemo.corpora import Corpus
 
-_NAMED = 3
-"""So many recordings are named where several have the same trouble."""
+_MAX_EXAMPLES = 3
+"""Recordings that are named where several have the same problem."""
 
-corpus_options = together(
+corpus_options = option_group(
     click.option(
         "--layout",
         metavar="LAYOUT",
-        help="How file names are built, as in the corpus of this name: ravdess, crema-d, tess, "
-        "savee, emodb, emovo or nemo; by default whichever fits.",
+        help="Read all file names by the convention of this corpus: ravdess, crema-d, tess, savee, "
+        "emodb, emovo or nemo; by default whichever fits.",
     ),
     click.option(
         "--only",
         multiple=True,
         metavar="CORPUS",
-        help="Take only this one of the corpora that are there. Repeatable.",
+        help="Use only this one of the corpora that are found. Repeatable.",
     ),
     click.option(
         "--label",
         "rename",
         multiple=True,
         metavar="OLD=NEW",
-        help="Read one label as another; OLD= leaves its recordings out. Repeatable.",
+        help="Rename the label OLD to NEW; OLD= leaves its recordings out. Repeatable.",
     ),
     click.option(
         "--labels",
         metavar="LIST",
-        help="The classes of a corpus that has its own, in their order: low,middle,high.",
+        help="The classes of a corpus with labels of its own, in their order: low,middle,high.",
     ),
 )
 
 
-def corpus_words(values: dict[str, Any]) -> list[str]:
-    """Write the options of `corpus_options` as on a command line."""
-    words = ["--layout", values["layout"]] if values["layout"] else []
+def corpus_arguments(values: dict[str, Any]) -> list[str]:
+    """Return the options of `corpus_options` as arguments of a command line."""
+    arguments = ["--layout", values["layout"]] if values["layout"] else []
     for option, name in (("--only", "only"), ("--label", "rename")):
-        words += [word for value in values[name] for word in (option, value)]
-    return words + (["--labels", values["labels"]] if values["labels"] else [])
+        arguments += [argument for value in values[name] for argument in (option, value)]
+    return arguments + (["--labels", values["labels"]] if values["labels"] else [])
 
 
 def corpus_from(paths: Sequence[str], values: dict[str, Any]) -> Corpus:
-    """Take the options of `corpus_options` out of a command's values, and read the corpus."""
+    """Remove the values of `corpus_options` and read the corpus that they describe."""
     from batchemo.corpora import read_corpus
 
-    rename = dict(_renamed(text) for text in values.pop("rename"))
+    rename = dict(_split_rename(text) for text in values.pop("rename"))
     return read_corpus(
         [Path(path) for path in paths],
         layout=values.pop("layout"),
         only=tuple(values.pop("only")),
         rename=rename,
-        labels=split_words((values.pop("labels") or "",)),
+        labels=split_commas((values.pop("labels") or "",)),
     )
 
 
-def _renamed(text: str) -> tuple[str, str]:
+def _split_rename(text: str) -> tuple[str, str]:
     old, equals, new = text.partition("=")
     if not equals or not old.strip():
         raise UsageError(
@@ -79,30 +79,32 @@ def _renamed(text: str) -> tuple[str, str]:
     return old.strip(), new.strip()
 
 
-def warn_of(corpus: Corpus) -> None:
-    """Tell which recordings of a corpus do not count, and why."""
-    if doubles := corpus.duplicates:
-        pairs = [f"{_short(one.dropped)} is {_short(one.kept)}" for one in doubles]
-        warn(f"{counted(len(doubles), 'recording')} under two names, counted once: {_few(pairs)}")
+def warn_about_corpus(corpus: Corpus) -> None:
+    """Warn about recordings of a corpus that are not used, and why."""
+    if duplicates := corpus.duplicates:
+        pairs = [f"{_short(pair.dropped)} is {_short(pair.kept)}" for pair in duplicates]
+        number = counted(len(duplicates), "recording")
+        warn(f"{number} under two names, used once: {_first_few(pairs)}")
     if corpus.failures:
-        warn_of_failures(corpus.failures)
+        warn_about_failures(corpus.failures)
     if unrecognised := corpus.unrecognised:
-        names = _few([_short(path) for path in unrecognised])
-        told = "left out, for their names tell no emotion"
-        warn(f"{counted(len(unrecognised), 'recording')} {told}: {names}")
+        names = _first_few([_short(path) for path in unrecognised])
+        number = counted(len(unrecognised), "recording")
+        warn(f"{number} left out because no emotion is in the file name: {names}")
 
 
-def warn_of_failures(failures: Sequence[tuple[Path, str]]) -> None:
-    """Tell which recordings were left out because they could not be heard."""
-    told = _few([f"{_short(path)} ({why})" for path, why in failures])
-    warn(f"{counted(len(failures), 'recording')} left out, for nothing can be heard: {told}")
+def warn_about_failures(failures: Sequence[tuple[Path, str]]) -> None:
+    """Warn about recordings that are left out because they could not be analysed."""
+    names = _first_few([f"{_short(path)} ({reason})" for path, reason in failures])
+    warn(f"{counted(len(failures), 'recording')} left out because they failed: {names}")
 
 
-def _few(names: Sequence[str]) -> str:
-    more = len(names) - _NAMED
-    return "; ".join([*names[:_NAMED], *([f"and {more:,} more"] if more > 0 else [])])
+def _first_few(names: Sequence[str]) -> str:
+    more = len(names) - _MAX_EXAMPLES
+    shown = [*names[:_MAX_EXAMPLES], *([f"and {more:,} more"] if more > 0 else [])]
+    return "; ".join(shown)
 
 
 def _short(path: Path) -> str:
-    """The last parts of a path, enough to know a recording by."""
+    """Return the last two parts of a path: enough to recognise a recording."""
     return for_display("/".join(path.parts[-2:]))

@@ -1,4 +1,4 @@
-"""The commands by name; each one's module is imported only when it is called."""
+"""The commands by name; the module of a command is imported only when it is called."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from batchemo.cli import process
 from batchemo.errors import BatchemoError
 
 COMMANDS = {
-    "scan": "Find the emotion in every recording of a corpus, as one table.",
-    "predict": "Look at single recordings closely.",
-    "summary": "Count what a table of results holds.",
-    "show": "Tell how a table of results was made.",
-    "models": "List the models, show their cards, check their digests.",
+    "scan": "Predict the emotion in every recording of a corpus; write one table.",
+    "predict": "Analyse single recordings in detail.",
+    "summary": "Count the emotions and failures in a table of results.",
+    "show": "Show how a table of results was made.",
+    "models": "List the models, show their cards, verify their files.",
     "features": "Write the features of recordings as a table.",
     "train": "Train a model on labelled recordings.",
-    "evaluate": "Tell how well a recipe or a model does, by protocol.",
-    "bench": "Measure what bounds a scan on this machine, and which options are fastest.",
-    "app": "Open the web page.",
-    "doctor": "Check that everything batchemo needs is here and works.",
-    "completion": "Print the shell's completion script.",
+    "evaluate": "Measure how accurate a recipe or a model is.",
+    "bench": "Measure what limits a scan on this machine, and which options are fastest.",
+    "app": "Serve the web page.",
+    "doctor": "Check that everything batchemo needs is installed and works.",
+    "completion": "Print a completion script for the shell.",
 }
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands' names and first lines without importing them."""
+    """A group that lists its commands with their summaries without importing them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Give the names in the order of `COMMANDS`."""
+        """Return the names in the order of `COMMANDS`."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """Import the command's module."""
+        """Import the module of a command and return the command."""
         if name not in COMMANDS:
             return None
         command: click.Command = import_module(f"batchemo.cli.commands.{name}").command
@@ -48,25 +48,27 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """Suggest the nearest command for a name that is none."""
+        """Suggest the most similar command for an unknown name."""
         name = args[0]
         if name not in COMMANDS:
             from difflib import get_close_matches
 
-            near = get_close_matches(name, COMMANDS, 1)
-            hint = f" Did you mean {near[0]}?" if near else ""
+            similar = get_close_matches(name, COMMANDS, 1)
+            hint = f" Did you mean {similar[0]}?" if similar else ""
             ctx.fail(f"There is no command {name!r}.{hint} `batchemo --help` lists them.")
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; where its reader has seen enough (`| head`), that is a good end."""
+        """Run the command; exit with 0 if the reader of its output closed the pipe (`| head`)."""
         try:
             code = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
-            if not process.reader_has_left():
-                raise BatchemoError("what it writes to was closed; it stopped there") from None
-            process.fall_silent()
+            # Only a reader of the results may leave early. A closed standard error would end a
+            # scan half-way as if it had succeeded.
+            if not process.stdout_reader_is_gone():
+                raise BatchemoError("an output was closed before everything was written") from None
+            process.discard_stdout()
             return 0
         return code
 
@@ -77,16 +79,16 @@ class LazyGroup(click.Group):
 )
 @click.version_option(__version__, message="batchemo %(version)s")
 def cli() -> None:
-    """Find the emotion expressed in speech recordings, for whole corpora.
+    """Predict the emotion expressed in speech recordings, for whole corpora.
 
     \b
-    The main job:
+    Analyse a folder of recordings:
       batchemo scan ./recordings -o results.parquet
-    Every night, only what is new or changed:
+    Every night, only new and changed recordings:
       batchemo scan ./recordings -o results.parquet --update
     One recording:
       batchemo predict interview.wav
 
-    What comes out is how an expression sounds, judged by acted speech; it is not what a person
-    feels, and no ground for a decision about anybody.
+    The result describes how an expression sounds, as learned from acted speech. It is not what a
+    person feels, and must not be the basis of a decision about anyone.
     """

@@ -1,4 +1,4 @@
-"""Runs a command, and turns what ends it into words and an exit code."""
+"""Runs a command, and turns whatever ends it into a message and an exit code."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ INTERRUPTED = 130
 
 
 def run(args: list[str] | None = None) -> int:
-    """Run the command line and give its exit code."""
-    process.prepare()
+    """Run the command line and return its exit code."""
+    process.prepare_streams()
     try:
+        # Not standalone: click would print errors and exit in its own way.
         code = cli.main(args, prog_name="batchemo", standalone_mode=False)
     except click.exceptions.Exit as request:
         return request.exit_code
@@ -26,20 +27,20 @@ def run(args: list[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except BatchemoError as error:
-        complain(str(error))
+        print_error(str(error))
         return error.exit_code
     except Stopped as stopped:
-        complain(str(stopped))
+        print_error(str(stopped))
         return stopped.exit_code
     except (KeyboardInterrupt, click.Abort):
-        complain("interrupted")
+        print_error("interrupted")
         return INTERRUPTED
     except (OSError, MemoryError) as error:
-        complain(for_display(describe(error)))
+        print_error(for_display(describe(error)))
         return 1
     return code if isinstance(code, int) else 0
 
 
-def complain(text: str) -> None:
-    """Write an error where errors go, with nothing in it that could play with the terminal."""
+def print_error(text: str) -> None:
+    """Print an error to standard error, with its control characters escaped."""
     print("batchemo:", "\n".join(map(for_display, text.splitlines())), file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The system beneath a command: signals that end it, standard streams that may be closed."""
+"""The process of a command: signals that stop it, standard streams that may be closed."""
 
 from __future__ import annotations
 
@@ -11,28 +11,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-ASKED_TO_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-
-KEPT = "What was finished is kept: the same command goes on from there"
+RESUMABLE = "Finished work is kept: run the same command again to resume"
 
 
 class Stopped(BaseException):
-    """A signal asked the command to stop."""
+    """A signal asked the command to stop.
 
-    def __init__(self, number: int, outcome: str = KEPT) -> None:
+    Not an `Exception`, as KeyboardInterrupt is none: no handler of errors may swallow it.
+    """
+
+    def __init__(self, number: int, outcome: str = RESUMABLE) -> None:
         self.number = number
+        # What a shell reports of a program that a signal ended.
         self.exit_code = 128 + number
         super().__init__(f"stopped by {signal.Signals(number).name}. {outcome}")
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
-    """Raise `Stopped` at the first such signal within the block, and take no second."""
-    # Under nohup, the end of the terminal is asked to be no reason to stop.
-    deaf = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
-    asked = [number for number in ASKED_TO_STOP if number not in deaf]
-    before = {number: signal.signal(number, _stop) for number in asked}
+def stop_on_signals() -> Iterator[None]:
+    """Raise `Stopped` at the first stop signal within the block, and ignore later ones."""
+    # nohup ignores SIGHUP, so that the end of the terminal does not end the command: respect it.
+    ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
+    handled = [number for number in STOP_SIGNALS if number not in ignored]
+    before = {number: signal.signal(number, _raise_stopped) for number in handled}
     try:
         yield
     finally:
@@ -40,17 +43,17 @@ def stoppable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _stop(number: int, frame: FrameType | None) -> None:
-    # A second Ctrl-C must not break off the clean-up that the first one began.
-    for other in ASKED_TO_STOP:
+def _raise_stopped(number: int, frame: FrameType | None) -> None:
+    # A second Ctrl-C must not interrupt the clean-up that the first one started.
+    for other in STOP_SIGNALS:
         signal.signal(other, signal.SIG_IGN)
     raise Stopped(number)
 
 
-def prepare() -> None:
-    """See to it that any text can be written: to a closed stream too, and in any encoding."""
+def prepare_streams() -> None:
+    """Make standard output and error accept any text, even if closed or of another encoding."""
     if None in (sys.stdout, sys.stderr):
-        _occupy_closed()
+        _reserve_closed_descriptors()
     sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
     for stream, errors in ((sys.stdout, "replace"), (sys.stderr, "backslashreplace")):
@@ -58,30 +61,31 @@ def prepare() -> None:
             stream.reconfigure(errors=errors)
 
 
-def _occupy_closed() -> None:
-    """Let closed streams lead nowhere.
+def _reserve_closed_descriptors() -> None:
+    """Connect closed standard streams to the null device.
 
-    Else the next file to be opened would get the number of one, and all that is printed there.
+    The system gives the lowest free number to the next file that is opened: a table opened as
+    number 1 would receive everything that is printed.
     """
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)
     os.close(number)
 
 
-def output_is_closed() -> bool:
-    """Tell whether the command was started without a standard output (`>&-`)."""
+def stdout_is_closed() -> bool:
+    """Return whether the command was started without a standard output (`>&-`)."""
     return sys.__stdout__ is None
 
 
-def reader_has_left() -> bool:
-    """Tell whether standard output is a pipe that nobody reads any more."""
+def stdout_reader_is_gone() -> bool:
+    """Return whether standard output is a pipe whose reader has closed its end."""
     poll = select.poll()
     poll.register(sys.stdout, 0)
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
-def fall_silent() -> None:
-    """Let standard output lead nowhere from now on, also at the flush of the interpreter's exit."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+def discard_stdout() -> None:
+    """Connect standard output to the null device, also for the flush when the interpreter exits."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

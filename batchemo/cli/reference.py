@@ -1,4 +1,4 @@
-"""Writes the reference of all commands, docs/commands.md, from the commands themselves.
+"""Writes the reference of all commands, docs/commands.md, from the help of the commands.
 
 Run `python -m batchemo.cli.reference > docs/commands.md` after an option has changed; a test
 compares the two.
@@ -16,15 +16,15 @@ from batchemo.cli.group import COMMANDS, cli
 HEAD = """\
 # Commands
 
-What `batchemo COMMAND --help` says, in one place. Every option of a command that has `--config` can
-also be given as a variable (`--min-age` is `BATCHEMO_MIN_AGE`) and in a TOML file (`min-age`, at
-the top or in a table named after the command). The command line wins over variables, variables
-over the file.
+The output of `batchemo COMMAND --help` for all commands. If a command has `--config`, each of its
+options can also be set by an environment variable (`--min-age` is `BATCHEMO_MIN_AGE`) and in a TOML
+file (`min-age`, at the top or in a table named after the command). The command line takes
+precedence over variables, and variables over the file.
 """
 
 
 def reference() -> str:
-    """Give the whole page."""
+    """Return the whole page as Markdown."""
     context = click.Context(cli, info_name="batchemo")
     lines = [HEAD]
     for name in COMMANDS:
@@ -40,7 +40,7 @@ def _section(command: click.Command, context: click.Context) -> Iterator[str]:
     yield f"    {context.command_path} {usage}\n"
     yield _prose(command.help)
     options = [p for p in command.get_params(context) if isinstance(p, click.Option)]
-    yield "| option | what it does |"
+    yield "| option | effect |"
     yield "| --- | --- |"
     for option in options:
         record = option.get_help_record(context)
@@ -60,7 +60,7 @@ def _context(command: click.Command, parent: click.Context, name: str) -> click.
 
 
 def _prose(text: str | None) -> str:
-    """Turn click's text into Markdown: what it keeps as it is becomes a block of code."""
+    """Convert click's help text to Markdown; its unwrapped paragraphs become code blocks."""
     paragraphs = inspect.cleandoc(text or "").split("\n\n")
     blocks = []
     for paragraph in paragraphs:

@@ -1,4 +1,8 @@
-"""Options that several commands share, so that they have the same names and words everywhere."""
+"""Options that several commands share, and the settings that are built from their values.
+
+Each group of options is a decorator, and has a function that removes its values from those of a
+command and returns the frozen options that the packages below take.
+"""
 
 from __future__ import annotations
 
@@ -9,57 +13,60 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from batchemo.bundles import BATCH_SIZE
 from batchemo.cli.config import load_config
 from batchemo.errors import UsageError
-from batchemo.inference.settings import BATCH_SIZE, TIMEOUT, ModelSettings, PostprocessSettings
+from batchemo.inference.settings import TIMEOUT, ModelSettings, PostprocessSettings
 from batchemo.sources import SourceOptions
 
 if TYPE_CHECKING:
     from batchemo.features import FeatureSet
 
 
-SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-LONGEST = 1000 * SECONDS["d"]
-MOST_JOBS = 1024
+SECONDS_PER_UNIT = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+# Beyond these limits a value is a typing error, and timers or the system would fail on it.
+MAX_DURATION = 1000 * SECONDS_PER_UNIT["d"]
+MAX_JOBS = 1024
+MAX_BATCH_SIZE = 4096
 
 
-def duration(value: str | float) -> float:
-    """Read seconds, or a number with s, m, h or d.
+def parse_duration(value: str | float) -> float:
+    """Return the seconds of a number, or of a number with the unit s, m, h or d.
 
-    >>> duration("1.5h"), duration("90")
+    >>> parse_duration("1.5h"), parse_duration("90")
     (5400.0, 90.0)
     """
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smhd]?)", str(value))
     if not match:
-        raise click.BadParameter(f"{value!r} is no duration: write 90, 90s, 5m, 2h or 1d")
-    seconds = float(match[1]) * SECONDS[match[2]]
-    if seconds > LONGEST:
-        raise click.BadParameter(f"{value!r} is too long: no more than 1000d")
+        raise click.BadParameter(f"{value!r} is not a duration: write 90, 90s, 5m, 2h or 1d")
+    seconds = float(match[1]) * SECONDS_PER_UNIT[match[2]]
+    if seconds > MAX_DURATION:
+        raise click.BadParameter(f"{value!r} is too long: at most 1000d")
     return seconds
 
 
-def jobs(value: str | int) -> int:
-    """Read a number of processes; auto, for as many as there are processors, is 0.
+def parse_jobs(value: str | int) -> int:
+    """Return a number of processes; 0, one for each processor, for auto.
 
-    >>> jobs("auto"), jobs("4")
+    >>> parse_jobs("auto"), parse_jobs("4")
     (0, 4)
     """
-    if value in ("auto", 0):
+    if value in ("auto", 0):  # click passes a default that was converted already once more
         return 0
     if not re.fullmatch(r"[0-9]{1,9}", str(value)) or int(value) < 1:
-        raise click.BadParameter(f"{value!r} is neither a number from 1 on nor auto")
-    if int(value) > MOST_JOBS:
-        raise click.BadParameter(f"{value!r} processes are too many: no more than {MOST_JOBS}")
+        raise click.BadParameter(f"{value!r} is neither a number from 1 nor auto")
+    if int(value) > MAX_JOBS:
+        raise click.BadParameter(f"{value!r} processes are too many: at most {MAX_JOBS}")
     return int(value)
 
 
-def split_words(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Take apart lists with commas.
+def split_commas(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the items of lists that are separated by commas.
 
-    >>> split_words(("wav,flac", "mp3"))
+    >>> split_commas(("wav,flac", "mp3"))
     ('wav', 'flac', 'mp3')
     """
-    return tuple(word.strip() for value in values for word in value.split(",") if word.strip())
+    return tuple(item.strip() for value in values for item in value.split(",") if item.strip())
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -67,12 +74,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 ENVIRONMENT = {"auto_envvar_prefix": "BATCHEMO", "help_option_names": ["-h", "--help"]}
 """Context settings of every command: an option --min-age is also BATCHEMO_MIN_AGE."""
 
-MOST_IN_A_BATCH = 4096
-"""More only costs memory."""
 
-
-def together(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
-    """Make one decorator of several, the first one's option shown first."""
+def option_group(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """Return one decorator for several options, shown by --help in this order."""
 
     def decorate(function: Command) -> Command:
         for decorator in reversed(decorators):
@@ -83,7 +87,7 @@ def together(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
 
 
 def switch(name: str, *short: str, help: str, **more: Any) -> Callable[[Command], Command]:
-    """Make a flag that the command line can also switch off, against a file or a variable."""
+    """Return a flag with a --no- form, so that the command line can override file and variable."""
     return click.option(*short, f"{name}/--no-{name[2:]}", help=help, **more)
 
 
@@ -93,40 +97,45 @@ config_option = click.option(
     is_eager=True,
     expose_value=False,
     callback=load_config,
-    help="Take options from this TOML file; the command line and BATCHEMO_* variables win.",
+    help="Read options from this TOML file; the command line and BATCHEMO_* variables override it.",
 )
 
-source_options = together(
+source_options = option_group(
     click.argument("sources", nargs=-1, type=click.Path()),
     click.option(
         "--files-from",
         metavar="FILE|-",
-        help="Also take the files and folders listed in FILE, one a line; - is standard input.",
+        help="Also analyse the files and folders listed in FILE, one a line; - is standard input.",
     ),
-    click.option("-0", "--null", is_flag=True, help="The list's entries end in NUL."),
+    click.option(
+        "-0",
+        "--null",
+        is_flag=True,
+        help="The names in the list of --files-from are separated by NUL bytes (find -print0).",
+    ),
     click.option(
         "--manifest",
         metavar="TABLE",
-        help="Also take the files that the column `file` of a CSV or Parquet table names; every "
-        "other column is carried into the result.",
+        help="Also analyse the files named in the column `file` of a CSV or Parquet table; its "
+        "other columns are copied to the result.",
     ),
     click.option(
         "--base",
         metavar="FOLDER",
-        help="What names in a list or manifest are relative to; by default the current folder "
-        "for a list, the manifest's own for a manifest.",
+        help="The folder that names in a list or manifest are relative to; by default the current "
+        "folder for a list, the manifest's folder for a manifest.",
     ),
     click.option(
         "--include",
         multiple=True,
         metavar="PATTERN",
-        help="Take only what matches, such as '*_clean.wav' or 'session?/**'. Repeatable.",
+        help="Analyse only files that match, such as '*_clean.wav' or 'session?/**'. Repeatable.",
     ),
     click.option(
         "--exclude",
         multiple=True,
         metavar="PATTERN",
-        help="Leave out files and whole folders that match. Repeatable.",
+        help="Skip files and whole folders that match. Repeatable.",
     ),
     click.option(
         "--ext",
@@ -134,52 +143,66 @@ source_options = together(
         default=("wav",),
         show_default=True,
         metavar="LIST",
-        help="Extensions to look for in folders and globs: wav,flac,…; audio is all that can be "
-        "read, any is every file.",
+        help="File extensions to search folders and globs for, separated by commas: wav,flac,…; "
+        "audio is every format that can be decoded, any is every file.",
     ),
-    switch("--hidden", help="Also take hidden files and folders."),
+    switch("--hidden", help="Also analyse hidden files and folders."),
     switch("--follow-links", help="Follow symbolic links inside folders."),
     click.option(
         "--min-age",
-        type=duration,
+        type=parse_duration,
         default=0.0,
         metavar="DURATION",
-        help="Leave files that changed less than this ago for the next run, such as 5m.",
+        help="Skip files modified less than this long ago, such as 5m: they may still be written "
+        "to.",
     ),
 )
 
-model_options = together(
+channel_option = click.option(
+    "--channel",
+    default="mix",
+    show_default=True,
+    metavar="mix|0|1|…",
+    help="Which channel to analyse: mix is the mean of all channels, 0 the first one.",
+)
+
+model_options = option_group(
     click.option(
         "-m",
         "--model",
         multiple=True,
         default=("default",),
         show_default=True,
-        help="A model's name (`batchemo models`) or the folder of a bundle. Repeatable: several "
-        "models hear every recording in one pass.",
+        help="A model's name (`batchemo models` lists them) or the folder of a bundle. Repeatable: "
+        "several models analyse every recording in one pass.",
     ),
-    click.option("--window", type=float, metavar="SECONDS", help="Length of a window."),
-    click.option("--hop", type=float, metavar="SECONDS", help="From one window to the next."),
     click.option(
-        "--channel",
-        default="mix",
-        show_default=True,
-        metavar="mix|0|1|…",
-        help="The mean of all channels, or the one of that number.",
+        "--window",
+        type=float,
+        metavar="SECONDS",
+        help="Length of a window; by default the model's own.",
     ),
+    click.option(
+        "--hop",
+        type=float,
+        metavar="SECONDS",
+        help="Time from the start of one window to the start of the next; by default the model's "
+        "own.",
+    ),
+    channel_option,
     click.option(
         "--backend",
         type=click.Choice(["onnx", "tensorflow"]),
         default="onnx",
         show_default=True,
-        help="What runs the net; tensorflow needs batchemo[train].",
+        help="Library that runs the model; tensorflow needs batchemo[train].",
     ),
     click.option(
         "--batch-size",
-        type=click.IntRange(1, MOST_IN_A_BATCH),
+        type=click.IntRange(1, MAX_BATCH_SIZE),
         default=BATCH_SIZE,
         show_default=True,
-        help="Windows that go through the net together.",
+        help="Number of windows that the model gets at a time.",
     ),
 )
 
@@ -188,52 +211,57 @@ min_confidence_option = click.option(
     type=click.FloatRange(0, 1),
     default=0.0,
     metavar="P",
-    help="Say `uncertain` instead of a label whose confidence is below P, such as 0.5; the "
-    "probabilities stay.",
+    help="Report the emotion as `uncertain` where its confidence is below P, such as 0.5; the "
+    "probabilities are unchanged.",
 )
 
-interpretation_options = together(
+postprocess_options = option_group(
     min_confidence_option,
     switch("--dimensions", help="Also estimate valence, arousal and dominance."),
     click.option(
         "--speaker",
         metavar="WHAT",
-        help="Adapt the probabilities to each speaker: a manifest's column, folder, part:N, root "
-        "or regex:PATTERN (its group) names who speaks. What the models say of all that a speaker "
-        "says is taken off, the more recordings the more. It helps with many recordings of mixed "
-        "emotions a speaker; where a speaker has one emotion only, it harms.",
+        help="Adapt the probabilities to each speaker, identified by WHAT: a column of the "
+        "manifest, folder, part:N, root or regex:PATTERN (its group). The mean prediction for all "
+        "recordings of a speaker is subtracted, the more recordings the more of it. Helps with "
+        "many recordings of mixed emotions for each speaker; harms where a speaker has only one "
+        "emotion.",
     ),
 )
 
 jobs_option = click.option(
     "-j",
     "--jobs",
-    type=jobs,
+    type=parse_jobs,
     default="auto",
     show_default=True,
     metavar="N|auto",
-    help="Worker processes; auto is one a processor that this process may use.",
+    help="Number of worker processes; auto is one for each processor that this process may use.",
 )
 
-quiet_option = switch("--quiet", "-q", help="Say nothing but errors.")
-
+quiet_option = switch("--quiet", "-q", help="Print nothing but errors.")
 
 timeout_option = click.option(
     "--timeout",
-    type=duration,
+    type=parse_duration,
     default=TIMEOUT,
     show_default="5m",
     metavar="DURATION",
-    help="Give up a recording that takes longer, or a started hour of it that does; 0 is never.",
+    help="Fail a recording whose analysis takes longer than this, for each started hour of its "
+    "length; 0 is no limit.",
+)
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON instead of text, for programs."
 )
 
 
 def sources_from(values: dict[str, Any]) -> SourceOptions:
-    """Take the options of `source_options` out of a command's values."""
+    """Remove the values of `source_options` and return them as one object."""
     if values["null"] and values["files_from"] is None:
-        raise UsageError("-0 tells how a list ends its entries: give the list with --files-from")
+        raise UsageError("-0 describes the list of --files-from: give that option too")
     if values["base"] is not None and values["files_from"] is values["manifest"] is None:
-        raise UsageError("--base is for the names in a list or manifest: give one of them")
+        raise UsageError("--base needs a list or manifest: give --files-from or --manifest too")
     return SourceOptions(
         paths=tuple(values.pop("sources")),
         files_from=values.pop("files_from"),
@@ -242,7 +270,7 @@ def sources_from(values: dict[str, Any]) -> SourceOptions:
         base=values.pop("base"),
         include=tuple(values.pop("include")),
         exclude=tuple(values.pop("exclude")),
-        extensions=split_words(tuple(values.pop("ext"))),
+        extensions=split_commas(tuple(values.pop("ext"))),
         hidden=values.pop("hidden"),
         follow_links=values.pop("follow_links"),
         min_age=values.pop("min_age"),
@@ -250,14 +278,14 @@ def sources_from(values: dict[str, Any]) -> SourceOptions:
 
 
 def settings_from(values: dict[str, Any]) -> tuple[ModelSettings, ...]:
-    """Take the options of `model_options` out of a command's values, those of each model."""
+    """Remove the values of `model_options` and return the settings of each model."""
     names = ("window", "hop", "channel", "backend", "batch_size")
     shared = {name: values.pop(name) for name in names}
     return tuple(ModelSettings(model, **shared) for model in values.pop("model"))
 
 
-def interpretation_from(values: dict[str, Any]) -> PostprocessSettings:
-    """Take the options of `interpretation_options` out of a command's values."""
+def postprocess_from(values: dict[str, Any]) -> PostprocessSettings:
+    """Remove the values of `postprocess_options` and return them as one object."""
     names = ("min_confidence", "dimensions", "speaker")
     return PostprocessSettings(**{name: values.pop(name) for name in names})
 
@@ -267,44 +295,44 @@ param_option = click.option(
     "params",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Set a parameter of the recipe's features otherwise, such as n_mfcc=20. Repeatable.",
+    help="Set a parameter of the feature set, such as n_mfcc=20. Repeatable.",
 )
 
 
-def recipe_with(name: str, params: Sequence[str]) -> FeatureSet:
-    """Give the recipe of that name with the parameters that the command line sets.
+def feature_set_from(name: str, params: Sequence[str]) -> FeatureSet:
+    """Return the feature set of that name with the parameters of --param.
 
-    >>> recipe_with("stats162", ["n_mfcc=40"]).shape()
+    >>> feature_set_from("stats162", ["n_mfcc=40"]).shape()
     (182,)
     """
     from batchemo.features import get_feature_set
 
-    told = dict(_parameter(param) for param in params)
+    texts = dict(_split_param(param) for param in params)
     defaults = dataclasses.asdict(get_feature_set(name).params)
     return get_feature_set(
-        name, **{key: _read(key, text, defaults.get(key)) for key, text in told.items()}
+        name, **{key: _parse_param(key, text, defaults.get(key)) for key, text in texts.items()}
     )
 
 
-def _parameter(text: str) -> tuple[str, str]:
+def _split_param(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
         raise UsageError(f"--param {text}: write NAME=VALUE, such as n_mfcc=20")
     return name.strip().replace("-", "_"), value.strip()
 
 
-def _read(name: str, text: str, default: Any) -> Any:
-    """Read a parameter's value as one of the kind that its default is.
+def _parse_param(name: str, text: str, default: Any) -> Any:
+    """Return a parameter's value with the type of its default.
 
-    >>> _read("n_mfcc", "20", 40), _read("descriptors", "mfcc,rms", ("mfcc",))
+    >>> _parse_param("n_mfcc", "20", 40), _parse_param("parts", "mfcc,rms", ("mfcc",))
     (20, ('mfcc', 'rms'))
     """
     if isinstance(default, tuple):
-        return tuple(word.strip() for word in text.split(","))
+        return tuple(item.strip() for item in text.split(","))
     if not isinstance(default, (int, float)):
         return text
     try:
         return type(default)(text)
     except ValueError:
         kind = "whole number" if isinstance(default, int) else "number"
-        raise UsageError(f"--param {name}={text}: {text!r} is no {kind}") from None
+        raise UsageError(f"--param {name}={text}: {text!r} is not a {kind}") from None

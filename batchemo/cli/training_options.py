@@ -1,4 +1,8 @@
-"""Options of `train` and `evaluate`, and the experiment that they describe."""
+"""Options of `train` and `evaluate`: the hyperparameters, the recipe and the experiment.
+
+Every field of `Hyperparameters` is an option of the same name. An option that is not given keeps
+the value of the recipe, so the options have no defaults of their own.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from batchemo.cli.shared_options import param_option, recipe_with, split_words, switch, together
+from batchemo.cli.shared_options import (
+    feature_set_from,
+    option_group,
+    param_option,
+    split_commas,
+    switch,
+)
 from batchemo.errors import MissingExtraError, UsageError
 from batchemo.training.hyperparameters import (
     LOSSES,
@@ -30,276 +40,294 @@ Decorator: TypeAlias = Callable[[Any], Any]
 
 NONE = "none"
 
-_THE_RECIPES = "the recipe's"
+SOME_FAILED = 3
+"""The exit code if some recordings could not be analysed."""
+
+_RECIPE_DEFAULT = "the recipe's"
 _ABOVE_0 = click.FloatRange(min=0, min_open=True)
 _SHARE = click.FloatRange(0, 1, max_open=True)
 _COUNT = click.IntRange(min=0)
 
-_NAMES = {field.name: f"--{field.name.replace('_', '-')}" for field in fields(Hyperparameters)}
-"""The choices by the names of `Hyperparameters`, and the option that makes each."""
+_OPTIONS = {field.name: f"--{field.name.replace('_', '-')}" for field in fields(Hyperparameters)}
+"""The option of each hyperparameter."""
 
 
-def _choice(name: str, kind: Any, help: str, **more: Any) -> Decorator:
-    return click.option(_NAMES[name], name, type=kind, show_default=_THE_RECIPES, help=help, **more)
+def _value_option(name: str, kind: Any, help: str, **more: Any) -> Decorator:
+    return click.option(
+        _OPTIONS[name], name, type=kind, show_default=_RECIPE_DEFAULT, help=help, **more
+    )
 
 
-def _either(name: str, help: str) -> Decorator:
-    return switch(_NAMES[name], default=None, show_default=_THE_RECIPES, help=help)
+def _switch_option(name: str, help: str) -> Decorator:
+    return switch(_OPTIONS[name], default=None, show_default=_RECIPE_DEFAULT, help=help)
 
 
-learning_options = together(
+hyperparameter_options = option_group(
     param_option,
     click.option(
         "--window",
         type=click.FloatRange(1, 10),
         metavar="SECONDS",
-        show_default=_THE_RECIPES,
+        show_default=_RECIPE_DEFAULT,
         help="Length of a window.",
     ),
-    _choice("epochs", click.IntRange(min=1), "The most epochs."),
-    _choice("batch_size", click.IntRange(min=1), "Recordings that are learnt from together."),
-    _choice(
+    _value_option("epochs", click.IntRange(min=1), "Maximum number of epochs."),
+    _value_option("batch_size", click.IntRange(min=1), "Number of recordings in a batch."),
+    _value_option(
         "learning_rate",
         _ABOVE_0,
-        "Adam's learning rate: at the start, or at the top of its cycle.",
+        "Learning rate of Adam: at the start, or at the peak of a one-cycle schedule.",
         metavar="NUMBER",
     ),
-    _choice(
+    _value_option(
         "lr_schedule",
         click.Choice(list(LR_SCHEDULES)),
-        "How the rate goes: lowered on a plateau of the watched loss, or up and down once.",
+        "Schedule of the learning rate: plateau lowers it when the validation loss stops falling, "
+        "one-cycle raises it once and lowers it again.",
     ),
-    _choice(
+    _value_option(
         "weight_decay",
         click.FloatRange(min=0),
-        "How much of the weights each step takes away, times the rate (AdamW); 0 is Adam.",
+        "Share of the weights, times the learning rate, that each step subtracts (AdamW); 0 is "
+        "Adam.",
         metavar="NUMBER",
     ),
-    _choice(
+    _value_option(
         "clip_norm",
         click.FloatRange(min=0),
-        "The longest gradient of a weight that is followed as it is; 0 is any.",
+        "Maximum norm of the gradient of each weight tensor; 0 is no limit.",
         metavar="NUMBER",
     ),
-    _choice(
+    _value_option(
         "ema_decay",
         _SHARE,
-        "How much the moving average of the weights, then the result, keeps a step; 0 is none.",
+        "Decay of the moving average of the weights, which becomes the model; 0 is no average.",
         metavar="SHARE",
     ),
-    _choice(
+    _value_option(
         "loss",
         click.Choice(LOSSES),
-        "What is made small; focal looks away from what the net knows already.",
+        "Loss function; focal gives less weight to recordings that are already predicted well.",
     ),
-    _choice(
+    _value_option(
         "focal_gamma",
         click.FloatRange(min=0),
-        "How far the focal loss looks away; 0 is cross-entropy.",
+        "Exponent of the focal loss; 0 is cross-entropy.",
         metavar="NUMBER",
     ),
-    _choice(
+    _value_option(
         "label_smoothing",
         _SHARE,
-        "The share of every target that is spread over all classes.",
+        "Share of each target that is spread evenly over all classes.",
         metavar="SHARE",
     ),
-    _either("class_weights", "Let a mistake count more the rarer its class."),
-    _either("oversample", "Hear recordings of small classes more often, until all are equal."),
-    _choice(
+    _switch_option("class_weights", "Weight the loss of a class more, the rarer it is."),
+    _switch_option(
+        "oversample", "Repeat recordings of rare classes until all classes are equally frequent."
+    ),
+    _value_option(
         "other_corpora_share",
         _SHARE,
-        "The share of each batch from corpora other than the one with the most labels; above 0, "
-        "classes are balanced inside a corpus, those that it lacks are masked, and of others each "
-        "recording gets one of the copies.",
+        "Share of each batch from corpora other than the one with the most labels. Above 0, "
+        "classes are balanced within each corpus, classes that a corpus lacks are masked, and "
+        "recordings of the other corpora get one augmentation each.",
         metavar="SHARE",
     ),
-    _choice(
+    _value_option(
         "augmentations",
         str,
-        "Changed copies of every recording to learn from beside it: noise, pitch, stretch, "
-        "stretch-pitch, speed-90, speed-95, speed-105, speed-110, room, phone, phone-2, phone-3, "
-        "line, line-2, noisy and noisy-2, with commas; or none.",
+        "Augmented copies of each recording to train on too, separated by commas: noise, pitch, "
+        "stretch, stretch-pitch, speed-90, speed-95, speed-105, speed-110, room, phone, phone-2, "
+        "phone-3, line, line-2, noisy, noisy-2; or none.",
         metavar="LIST",
     ),
-    _either(
+    _switch_option(
         "augment_spectrograms",
-        "Change pictures on the fly: warp, filter, mask, crop (default, accurate).",
+        "Augment spectrograms in each batch by warping, filtering, masking and cropping (only "
+        "recipes default and accurate).",
     ),
-    _choice(
+    _value_option(
         "mixup",
         click.FloatRange(0, 1),
-        "The share of batches whose recordings are blended with one another.",
+        "Share of batches in which recordings are mixed with one another.",
         metavar="SHARE",
     ),
-    _choice(
+    _value_option(
         "dropout",
         click.FloatRange(0, 1, max_open=True),
-        "The share of what a layer tells that is dropped at random.",
+        "Share of a layer's outputs that is set to 0 at random in training.",
         metavar="SHARE",
     ),
-    _choice(
+    _value_option(
         "l2",
         click.FloatRange(min=0),
-        "The weight of squared weights in the loss.",
+        "Factor of the sum of squared weights in the loss.",
         metavar="NUMBER",
     ),
-    _choice("patience", _COUNT, "Stop after so many epochs without a better one; 0 is never."),
-    _choice(
+    _value_option(
+        "patience", _COUNT, "Stop after this many epochs without a better one; 0 is never."
+    ),
+    _value_option(
         "plateau_patience",
         _COUNT,
-        "Lower the rate after so many epochs without a lower watched loss; 0 is never.",
+        "Lower the learning rate after this many epochs without a lower validation loss; 0 is "
+        "never.",
     ),
-    _choice(
+    _value_option(
         "plateau_factor",
         click.FloatRange(0, 1, min_open=True, max_open=True),
-        "What the rate is then multiplied with.",
+        "Factor by which --plateau-patience lowers the learning rate.",
         metavar="NUMBER",
     ),
-    _choice(
+    _value_option(
         "select_epoch",
         click.Choice(list(SELECT_EPOCH)),
-        "Which epoch's net is the result: the one with the best loss or accuracy on watched "
-        "recordings, the best mean of that accuracy and the one on learnt ones, or the last.",
+        "Which epoch becomes the model: the one with the best validation loss, validation "
+        "accuracy, or mean of training and validation accuracy; or the last.",
     ),
-    _choice(
+    _value_option(
         "validation_share",
         _SHARE,
-        "The share of speakers (or recordings) that is only watched, to choose the epoch and to "
-        "calibrate; 0 is none, where the last epoch is taken.",
+        "Share of speakers (or recordings) held out of training to select the epoch and to "
+        "calibrate; 0 is none, which needs --select-epoch last.",
         metavar="SHARE",
     ),
 )
 
-seed_option: Decorator = _choice("seed", _COUNT, "Where all that is drawn by lot begins.")
+seed_option: Decorator = _value_option("seed", _COUNT, "Seed of all random numbers.")
 
 
-def system_from(name: str, values: dict[str, Any]) -> Recipe:
-    """Give the system of that name, with the features that --param and --window ask for."""
+def recipe_from(name: str, values: dict[str, Any]) -> Recipe:
+    """Return the recipe of that name, with the features that --param and --window ask for."""
     from batchemo.training.recipes import get_recipe
 
-    system = get_recipe(name)
-    if system.beside and (values["params"] or values["window"] is not None):
-        raise UsageError(f"--param, --window: {name} takes its features as they are")
-    features = recipe_with(system.features.name, values.pop("params"))
+    recipe = get_recipe(name)
+    if recipe.beside and (values["params"] or values["window"] is not None):
+        raise UsageError(f"--param, --window: the features of the recipe {name} cannot be changed")
+    features = feature_set_from(recipe.features.name, values.pop("params"))
     window = values.pop("window")
     features = replace(features, window=features.window if window is None else window)
     try:
         features.shape()
-    except ValueError as why:
-        raise UsageError(f"the features of {name} cannot be computed so: {why}") from None
-    return replace(system, features=features)
+    except ValueError as error:
+        raise UsageError(f"the features of {name} cannot be computed so: {error}") from None
+    return replace(recipe, features=features)
 
 
-def hyperparameters_from(values: dict[str, Any], system: Recipe) -> Hyperparameters:
-    """Take the choices out of a command's values; what was not chosen is the recipe's."""
+def hyperparameters_from(values: dict[str, Any], recipe: Recipe) -> Hyperparameters:
+    """Remove the hyperparameters from a command's values; those not given are the recipe's."""
     from batchemo.training.data.augment_audio import check_augmentations
     from batchemo.training.nets.logistic import CHOICES
     from batchemo.training.recipes import REGRESSION
 
-    told = {name: values.pop(name) for name in _NAMES if name in values}
-    told = {name: value for name, value in told.items() if value is not None}
-    if "augmentations" in told:
-        told["augmentations"] = split_words(
-            () if told["augmentations"] == NONE else (told["augmentations"],)
-        )
-        check_augmentations(told["augmentations"])
-    if system.net == REGRESSION and (needless := told.keys() - CHOICES):
-        options = ", ".join(_NAMES[name] for name in _NAMES if name in needless)
-        raise UsageError(f"{options}: not for {system.name}, which is no net")
-    standard = system.hyperparameters
-    hyperparameters = replace(standard, **told)
-    if hyperparameters.augment_spectrograms and not standard.augment_spectrograms:
-        raise UsageError(
-            "--augment-spectrograms is for recipes whose pictures tell padding: default, accurate"
-        )
-    if "focal_gamma" in told and hyperparameters.loss != "focal":
-        raise UsageError("--focal-gamma is for --loss focal")
-    if told.get("plateau_patience") and hyperparameters.lr_schedule == "one-cycle":
-        raise UsageError(
-            "--plateau-patience is for --lr-schedule plateau: a cycle waits for nothing"
-        )
-    if told.get("oversample") and hyperparameters.other_corpora_share:
-        raise UsageError(
-            "--oversample is for --other-corpora-share 0: else classes are balanced anyway"
-        )
-    if "plateau_factor" in told and not hyperparameters.plateau_patience:
-        raise UsageError("--plateau-factor needs --plateau-patience: else the rate never falls")
+    given = {name: values.pop(name) for name in _OPTIONS if name in values}
+    given = {name: value for name, value in given.items() if value is not None}
+    if "augmentations" in given:
+        names = given["augmentations"]
+        given["augmentations"] = () if names == NONE else split_commas((names,))
+        check_augmentations(given["augmentations"])
+    if recipe.net == REGRESSION and (unused := given.keys() - CHOICES):
+        options = ", ".join(_OPTIONS[name] for name in _OPTIONS if name in unused)
+        raise UsageError(f"{options}: not for {recipe.name}, which is not a neural network")
+    defaults = recipe.hyperparameters
+    hyperparameters = replace(defaults, **given)
+    _check_combinations(given, hyperparameters, defaults)
     return hyperparameters
 
 
-def learning_words(hyperparameters: Hyperparameters, standard: Hyperparameters) -> list[str]:
-    """Write the choices that are not the standard ones as on a command line.
+def _check_combinations(
+    given: dict[str, Any], hyperparameters: Hyperparameters, defaults: Hyperparameters
+) -> None:
+    """Refuse options that have no effect together with the others."""
+    if hyperparameters.augment_spectrograms and not defaults.augment_spectrograms:
+        raise UsageError(
+            "--augment-spectrograms is only for recipes whose model recognises padding: default, "
+            "accurate"
+        )
+    if "focal_gamma" in given and hyperparameters.loss != "focal":
+        raise UsageError("--focal-gamma needs --loss focal")
+    if given.get("plateau_patience") and hyperparameters.lr_schedule == "one-cycle":
+        raise UsageError("--plateau-patience needs --lr-schedule plateau")
+    if given.get("oversample") and hyperparameters.other_corpora_share:
+        raise UsageError(
+            "--oversample needs --other-corpora-share 0: above 0 classes are balanced anyway"
+        )
+    if "plateau_factor" in given and not hyperparameters.plateau_patience:
+        raise UsageError("--plateau-factor needs --plateau-patience")
+
+
+def hyperparameter_arguments(
+    hyperparameters: Hyperparameters, defaults: Hyperparameters
+) -> list[str]:
+    """Return the hyperparameters that differ from defaults as arguments of a command line.
 
     >>> from batchemo.training.hyperparameters import Hyperparameters
-    >>> standard = Hyperparameters(augmentations=("noise",))
-    >>> learning_words(Hyperparameters(seed=1, oversample=True), standard)
+    >>> defaults = Hyperparameters(augmentations=("noise",))
+    >>> hyperparameter_arguments(Hyperparameters(seed=1, oversample=True), defaults)
     ['--oversample', '--augmentations', 'none', '--seed', '1']
     """
-    words = []
-    for name, value in hyperparameters.differences(standard).items():
-        option = _NAMES[name]
+    arguments = []
+    for name, value in hyperparameters.differences(defaults).items():
+        option = _OPTIONS[name]
         if isinstance(value, bool):
-            words.append(option if value else f"--no-{option[2:]}")
+            arguments.append(option if value else f"--no-{option[2:]}")
         else:
             text = ",".join(value) or NONE if isinstance(value, tuple) else f"{value}"
-            words += [option, text]
-    return words
+            arguments += [option, text]
+    return arguments
 
 
-def given(values: dict[str, Any]) -> list[str]:
-    """Name the options of `learning_options` that were given."""
-    options = {**_NAMES, "window": "--window", "params": "--param"}
+def given_options(values: dict[str, Any]) -> list[str]:
+    """Return the names of the options of `hyperparameter_options` that were given."""
+    options = {**_OPTIONS, "window": "--window", "params": "--param"}
     return [options[name] for name in options if values.get(name) not in (None, ())]
 
 
-SOME_FAILED = 3
-"""The exit code where some recordings could not be heard."""
+def build_experiment(
+    recipe: Recipe, hyperparameters: Hyperparameters, corpus: Corpus, work: Path, **more: Any
+) -> Experiment:
+    """Return the experiment of a recipe on a corpus; refuse a corpus with only one class."""
+    from batchemo.training.experiment.cross_validation import Experiment
 
-_TO_DRAW = ("matplotlib",)
-_TO_TEACH = ("tensorflow", "keras", "tf2onnx", "librosa", *_TO_DRAW)
-
-
-def need_to_teach() -> None:
-    """Raise MissingExtraError unless all that training takes is installed."""
-    _need(_TO_TEACH)
-
-
-def need_to_draw() -> None:
-    """Raise MissingExtraError unless all that pictures take is installed."""
-    _need(_TO_DRAW)
-
-
-def _need(modules: tuple[str, ...]) -> None:
-    missing = [name for name in modules if find_spec(name) is None]
-    if missing:
-        raise MissingExtraError(
-            f"this needs {', '.join(missing)}, not installed here: pip install 'batchemo[train]'"
+    if len(corpus.labels) < 2:
+        raise UsageError(
+            f"all recordings are labelled {corpus.labels[0]}: training needs at least two classes"
         )
+    return Experiment(
+        system=recipe,
+        hyperparameters=hyperparameters,
+        examples=corpus.examples,
+        labels=corpus.labels,
+        work=work,
+        **more,
+    )
 
 
-def processes(jobs: int) -> int:
-    """Give the number of processes that --jobs asks for; 0 is one a processor."""
+def worker_count(jobs: int) -> int:
+    """Return the number of processes for --jobs; 0 is one for each processor."""
     from batchemo.workers.executor import available_cpus
 
     return jobs or available_cpus()
 
 
-def exam_of(
-    system: Recipe, hyperparameters: Hyperparameters, corpus: Corpus, work: Path, **how: Any
-) -> Experiment:
-    """Put a system and a corpus together; UsageError where there is nothing to tell apart."""
-    from batchemo.training.experiment.cross_validation import Experiment
+_PLOT_PACKAGES = ("matplotlib",)
+_TRAINING_PACKAGES = ("tensorflow", "keras", "tf2onnx", "librosa", *_PLOT_PACKAGES)
 
-    if len(corpus.labels) < 2:
-        raise UsageError(
-            f"all recordings are {corpus.labels[0]}: to learn takes at least two classes"
+
+def require_training_packages() -> None:
+    """Raise MissingExtraError unless all packages for training are installed."""
+    _require(_TRAINING_PACKAGES)
+
+
+def require_plot_packages() -> None:
+    """Raise MissingExtraError unless all packages for plots are installed."""
+    _require(_PLOT_PACKAGES)
+
+
+def _require(modules: tuple[str, ...]) -> None:
+    # Only looked for, not imported: importing TensorFlow takes seconds.
+    missing = [name for name in modules if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"this needs {', '.join(missing)}, not installed here: pip install 'batchemo[train]'"
         )
-    return Experiment(
-        system=system,
-        hyperparameters=hyperparameters,
-        examples=corpus.examples,
-        labels=corpus.labels,
-        work=work,
-        **how,
-    )

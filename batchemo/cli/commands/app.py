@@ -9,19 +9,19 @@ import sys
 import click
 
 from batchemo.app.config import (
+    DEFAULT_OPTIONS,
     HOST,
     PORT,
-    STANDARD,
     AppOptions,
 )
 from batchemo.bundles import list_bundles, load_bundle
-from batchemo.cli import _NoPandas as NoPandas
+from batchemo.cli import PandasBlocker
 from batchemo.cli.shared_options import (
     ENVIRONMENT,
     config_option,
-    duration,
     jobs_option,
     min_confidence_option,
+    parse_duration,
 )
 from batchemo.errors import MissingExtraError
 from batchemo.inference.settings import PostprocessSettings
@@ -34,57 +34,57 @@ Examples:
   batchemo app -m default -m ./my-model --max-upload-mb 50
 
 \b
-Whoever can reach the page can use it: it knows no passwords. It listens on this machine only,
-unless --host says otherwise; then put a server with TLS and a log-in in front of it.
+Everyone who can reach the page can use it: it has no passwords. By default only this machine can
+reach it. If --host opens it to others, put a server with TLS and a log-in in front of it.
 """
 
 
 @click.command(context_settings=ENVIRONMENT, epilog=EPILOG)
-@click.option("--host", default=HOST, show_default=True, help="Address to listen at.")
+@click.option("--host", default=HOST, show_default=True, help="Address that the server listens on.")
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
     default=PORT,
     show_default=True,
-    help="Port to listen at.",
+    help="Port that the server listens on.",
 )
-@click.option("--no-browser", is_flag=True, help="Open no browser window.")
+@click.option("--no-browser", is_flag=True, help="Do not open a browser window.")
 @click.option(
     "-m",
     "--model",
     "models",
     multiple=True,
-    help="Offer this model, by its name or folder; by default all that are shipped. Repeatable.",
+    help="Offer this model, a name or folder; by default all that are shipped. Repeatable.",
 )
 @click.option(
     "--max-upload-mb",
     type=click.IntRange(min=1),
-    default=STANDARD.max_upload_mb,
+    default=DEFAULT_OPTIONS.max_upload_mb,
     show_default=True,
-    help="Largest recording, in megabytes.",
+    help="Largest recording that can be uploaded, in megabytes.",
 )
 @click.option(
     "--max-files",
     type=click.IntRange(min=1),
-    default=STANDARD.max_files,
+    default=DEFAULT_OPTIONS.max_files,
     show_default=True,
-    help="Recordings that a visitor may have analysed together.",
+    help="Largest number of recordings that a visitor can analyse at once.",
 )
 @click.option(
     "--max-duration",
-    type=duration,
-    default=STANDARD.max_duration,
+    type=parse_duration,
+    default=DEFAULT_OPTIONS.max_duration,
     show_default="1h",
     metavar="DURATION",
-    help="Longest recording.",
+    help="Longest recording that is analysed.",
 )
 @click.option(
     "--timeout",
-    type=duration,
-    default=STANDARD.timeout,
+    type=parse_duration,
+    default=DEFAULT_OPTIONS.timeout,
     show_default="2m",
     metavar="DURATION",
-    help="Give up a recording that takes a model longer.",
+    help="Fail a recording whose analysis by one model takes longer than this.",
 )
 @min_confidence_option
 @jobs_option
@@ -101,36 +101,38 @@ def command(
     min_confidence: float,
     jobs: int,
 ) -> int:
-    """Open the web page: upload recordings or speak, see how they sound, compare models."""
-    let_pandas_in()
-    need_streamlit()
+    """Serve a web page to upload or record speech, see its predictions, and compare models."""
+    allow_pandas()
+    require_streamlit()
     from batchemo.app.serve import check_address, serve
 
-    how = PostprocessSettings(min_confidence)
-    bundles = [load_bundle(name) for name in models or shipped()]
+    postprocess = PostprocessSettings(min_confidence)
+    bundles = [load_bundle(name) for name in models or shipped_models()]
     for bundle in bundles:
-        how.check_labels(bundle.name, bundle.labels)
+        postprocess.check_labels(bundle.name, bundle.labels)
     folders = tuple(os.path.abspath(bundle.path) for bundle in bundles)
-    options = AppOptions(folders, max_upload_mb, max_files, max_duration, timeout, jobs, how)
+    options = AppOptions(
+        folders, max_upload_mb, max_files, max_duration, timeout, jobs, postprocess
+    )
     check_address(host, port)
-    click.echo(f"The page is at http://{host}:{port} (Ctrl-C ends it).")
+    click.echo(f"The page is at http://{host}:{port} (Ctrl-C stops it).")
     serve(options, host=host, port=port, browser=not no_browser)
     return 0
 
 
-def need_streamlit() -> None:
-    """Say what to install where Streamlit is not."""
+def require_streamlit() -> None:
+    """Raise MissingExtraError where Streamlit is not installed."""
     if importlib.util.find_spec("streamlit") is None:
         raise MissingExtraError(
             "the page needs Streamlit, which is not installed: pip install 'batchemo[app]'"
         )
 
 
-def let_pandas_in() -> None:
-    """Let this one command import pandas: Streamlit cannot do without."""
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, NoPandas)]
+def allow_pandas() -> None:
+    """Let this command import pandas, which Streamlit needs."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, PandasBlocker)]
 
 
-def shipped() -> list[str]:
-    """List the shipped models, the default one first."""
+def shipped_models() -> list[str]:
+    """Return the names of the shipped models, the default one first."""
     return sorted(list_bundles(), key=lambda name: (name != "default", name))

@@ -1,4 +1,4 @@
-"""`batchemo bench`: what bounds a scan on this machine, and with which options it is fastest."""
+"""`batchemo bench`: what limits a scan on this machine, and with which options it is fastest."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Any
 
 import click
 
+from batchemo.bundles import BATCH_SIZE
 from batchemo.cli.output.format import bar, clock, counted
-from batchemo.cli.process import Stopped, stoppable
-from batchemo.cli.shared_options import jobs, split_words
+from batchemo.cli.process import Stopped, stop_on_signals
+from batchemo.cli.shared_options import json_option, parse_jobs, split_commas
 from batchemo.diagnostics.bench import SECONDS, BenchOptions, Findings
-from batchemo.inference.settings import BATCH_SIZE, ModelSettings
+from batchemo.inference.settings import ModelSettings
 from batchemo.sources import SourceOptions
 
 EPILOG = """
@@ -26,35 +27,35 @@ Examples:
   batchemo bench ./recordings --ext flac -j 64 --json
 
 \b
-Stages, of one process:
+Stages of the analysis in one process:
   decode    reading and decoding
-  resample  to the model's rate
-  gate      level, clipping, silence, speech or not
-  features  what the net is given
-  model     the net
-  rest      all else, waiting included
+  resample  resampling to the model's rate
+  vad       level, clipping, silence, voice activity detection
+  features  computing the model's input
+  model     running the model
+  rest      everything else, including waiting
 
 \b
 Exit codes:
-  0 measured   1 nothing could be measured   2 wrong usage   130/143 interrupted
+  0 all done   1 nothing could be measured   2 wrong usage   130/143 interrupted
 """
 
 ADVICE = {
     "reading": "the disk is slower than the processors; a faster one helps, more processes do not",
-    "decode": "decoding takes most of the time; wav is the cheapest format",
+    "decode": "decoding takes most of the time; wav is the fastest format",
     "resample": "resampling takes most of the time; recordings at the model's rate need none",
     "features": "features take most of the time; more processors help",
-    "model": "the net takes most of the time; more processors help, or a smaller model",
+    "model": "the model takes most of the time; more processors or a smaller model help",
 }
-OTHERWISE = "more processors help"
-ERASE = "\r\x1b[K"
-"""Begins a terminal's line anew."""
+DEFAULT_ADVICE = "more processors help"
+ERASE_LINE = "\r\x1b[K"
+"""Moves a terminal's cursor to the start of its line and clears the line."""
 
 
 @click.command(epilog=EPILOG)
 @click.argument("paths", nargs=-1, type=click.Path())
 @click.option(
-    "-m", "--model", default="default", show_default=True, help="A model's name or its folder."
+    "-m", "--model", default="default", show_default=True, help="A model's name or folder."
 )
 @click.option(
     "--ext",
@@ -62,48 +63,50 @@ ERASE = "\r\x1b[K"
     default=("wav",),
     show_default=True,
     metavar="LIST",
-    help="Extensions to look for in folders: wav,flac,…; audio is all that can be read.",
+    help="File extensions to search folders for, separated by commas: wav,flac,…; audio is every "
+    "format that can be decoded.",
 )
 @click.option(
     "-j",
     "--jobs",
-    "most",
-    type=jobs,
+    "max_jobs",
+    type=parse_jobs,
     default="auto",
     show_default=True,
     metavar="N|auto",
-    help="The most worker processes to try; auto is one a processor that this process may use.",
+    help="Largest number of worker processes to try; auto is one for each processor that this "
+    "process may use.",
 )
 @click.option(
     "--seconds",
     type=float,
     default=SECONDS,
     show_default=True,
-    help="How long to measure, all in all; starting the workers comes on top.",
+    help="Total duration of the measurements, without the time to start the workers.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print an object for machines.")
+@json_option
 def command(
     paths: tuple[str, ...],
     model: str,
     ext: tuple[str, ...],
-    most: int,
+    max_jobs: int,
     seconds: float,
     as_json: bool,
 ) -> int:
     """Measure how fast recordings like those in PATHS are scanned here, and what would help.
 
-    Up to 64 of them, none larger than 8 MiB, are heard again and again; without PATHS, made ones.
-    Nothing is written. It takes less than a minute; let nothing else run meanwhile.
+    Up to 64 of them, none larger than 8 MiB, are analysed repeatedly; without PATHS, synthetic
+    ones. Nothing is written. It takes less than a minute; run nothing else meanwhile.
     """
     from batchemo.diagnostics.bench import run_bench
 
-    sources = SourceOptions(paths=paths, extensions=split_words(ext))
-    options = BenchOptions(sources, ModelSettings(model), most, seconds)
+    sources = SourceOptions(paths=paths, extensions=split_commas(ext))
+    options = BenchOptions(sources, ModelSettings(model), max_jobs, seconds)
     try:
-        with stoppable(), _teller() as tell:
-            found = run_bench(options, tell)
+        with stop_on_signals(), _status_line() as show_status:
+            found = run_bench(options, show_status)
     except Stopped as stopped:
-        raise Stopped(stopped.number, "Nothing was measured to its end") from None
+        raise Stopped(stopped.number, "The measurement was not finished") from None
     if as_json:
         click.echo(json.dumps(as_object(found), indent=2))
     else:
@@ -112,19 +115,19 @@ def command(
 
 
 @contextmanager
-def _teller() -> Iterator[Callable[[str], None]]:
-    """Tell people what is under way, on one line that goes; nobody where there is no terminal."""
+def _status_line() -> Iterator[Callable[[str], None]]:
+    """Yield a function that shows what is being measured, on one line; only on a terminal."""
     if not sys.stderr.isatty():
         yield lambda text: None
         return
     try:
-        yield lambda text: click.echo(f"{ERASE}measuring: {text} …", sys.stderr, nl=False)
+        yield lambda text: click.echo(f"{ERASE_LINE}measuring: {text} …", sys.stderr, nl=False)
     finally:
-        click.echo(ERASE, sys.stderr, nl=False)
+        click.echo(ERASE_LINE, sys.stderr, nl=False)
 
 
 def as_object(found: Findings) -> dict[str, Any]:
-    """Give all that was found, times in milliseconds."""
+    """Return all findings as an object for JSON, with times in milliseconds."""
     return {
         "model": found.model,
         "recordings": dataclasses.asdict(found.sample),
@@ -154,10 +157,10 @@ def _show(found: Findings) -> None:
         click.echo(f"{stage:<12}{spent:>16.2f}{share:>10.0%}  {bar(share)}".rstrip())
     if found.reading is not None:
         click.echo(f"from disk, uncached {1000 * found.reading:>8.2f}")
-    click.echo(f"\n{'processes':<12}{'recordings/s':>16}{'× real time':>13}{'against one':>13}")
+    click.echo(f"\n{'processes':<12}{'recordings/s':>16}{'× real time':>13}{'speed-up':>13}")
     for pace in found.paces:
-        against = pace.recordings / found.paces[0].recordings
-        figures = f"{pace.recordings:>16,.1f}{pace.real_time:>13,.0f}{against:>13.2f}"
+        speed_up = pace.recordings / found.paces[0].recordings
+        figures = f"{pace.recordings:>16,.1f}{pace.real_time:>13,.0f}{speed_up:>13.2f}"
         click.echo(f"{pace.jobs:<12}{figures}")
     click.echo(f"\n{'batch size':<12}{'ms a window':>16}")
     for size, seconds in found.batches.items():
@@ -167,19 +170,19 @@ def _show(found: Findings) -> None:
 
 def _show_sample(found: Findings) -> None:
     sample = found.sample
-    kind = "made for this" if sample.made else "of yours"
-    told = f"{counted(sample.count, 'recording')} {kind}, {sample.seconds:.1f} s each in the mean"
-    click.echo(f"{told}; model {found.model}")
+    kind = "synthetic recording" if sample.made else "recording"
+    click.echo(
+        f"{counted(sample.count, kind)}, mean length {sample.seconds:.1f} s; model {found.model}"
+    )
     if sample.passed_over:
-        click.echo(f"passed over as too large: {counted(sample.passed_over, 'recording')}")
+        click.echo(f"skipped because too large: {counted(sample.passed_over, 'recording')}")
     if sample.failed:
-        click.echo(f"failed, and counted all the same: {counted(sample.failed, 'recording')}")
+        click.echo(f"failed, but measured too: {counted(sample.failed, 'recording')}")
 
 
 def _show_advice(found: Findings) -> None:
-    usual = "the default" if found.best_batch == BATCH_SIZE else f"the default is {BATCH_SIZE}"
-    best = f"-j {found.best_jobs} --batch-size {found.best_batch} ({usual})"
-    click.echo(f"\nbound by    {found.bound}: {ADVICE.get(found.bound, OTHERWISE)}")
-    click.echo(f"best here   {best}")
+    note = "the default" if found.best_batch == BATCH_SIZE else f"the default is {BATCH_SIZE}"
+    click.echo(f"\nlimited by  {found.bound}: {ADVICE.get(found.bound, DEFAULT_ADVICE)}")
+    click.echo(f"best here   -j {found.best_jobs} --batch-size {found.best_batch} ({note})")
     million = clock(1e6 / found.best_pace.recordings)
     click.echo(f"            a million such recordings take about {million}")

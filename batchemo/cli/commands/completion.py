@@ -24,18 +24,18 @@ To install it, once:
 @click.command(epilog=EPILOG)
 @click.argument("shell", type=click.Choice(SHELLS), required=False)
 def command(shell: str | None) -> None:
-    """Print the completion script of SHELL, by default that of the shell in $SHELL."""
-    shell = shell or _usual_shell()
-    kind = get_completion_class(shell)
+    """Print the completion script for SHELL, by default the shell in $SHELL."""
+    shell = shell or _login_shell()
+    completion_class = get_completion_class(shell)
     group = click.get_current_context().find_root().command
-    if kind is None:  # Only if click should ever drop one of the three.
-        raise UsageError(f"click knows no completion for {shell}")
-    completion = kind(group, {}, "batchemo", "_BATCHEMO_COMPLETE")
+    if completion_class is None:  # Only if a later click drops one of the three shells.
+        raise UsageError(f"the installed click has no completion for {shell}")
+    completion = completion_class(group, {}, "batchemo", "_BATCHEMO_COMPLETE")
     click.echo(completion.source())
 
 
-def _usual_shell() -> str:
+def _login_shell() -> str:
     shell = PurePath(os.environ.get("SHELL", "")).name
     if shell not in SHELLS:
-        raise UsageError(f"$SHELL names none of them: say which, {', '.join(SHELLS)}")
+        raise UsageError(f"$SHELL is none of the supported shells: name one of {', '.join(SHELLS)}")
     return shell

@@ -1,4 +1,4 @@
-"""`batchemo doctor`: whether everything that batchemo needs is here and works."""
+"""`batchemo doctor`: whether everything that batchemo needs is installed and works."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from batchemo.cli.shared_options import json_option
 from batchemo.common.text import for_display
 
 EPILOG = """
@@ -18,7 +19,7 @@ Examples:
 
 \b
 Exit codes:
-  0 all is well   1 something that is needed is broken
+  0 everything works   1 something that is needed does not work
 """
 
 COLOURS = {"ok": "green", "absent": "yellow", "problem": "red"}
@@ -30,13 +31,14 @@ COLOURS = {"ok": "green", "absent": "yellow", "problem": "red"}
     type=click.Path(path_type=Path),
     default=Path(),
     metavar="FOLDER",
-    help="Where tables are to be written; by default the current folder.",
+    help="Folder where tables will be written; by default the current folder.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print an array of objects for machines.")
+@json_option
 def command(output_folder: Path, as_json: bool) -> int:
-    """Check versions, sound library, models, workers, memory and the folder to write to.
+    """Check versions, the audio library, models, workers, memory and the output folder.
 
-    Every shipped model is verified and run on a made sound, in a process of its own as in a scan.
+    Every shipped model is verified and run on a synthetic recording, in a worker process as in a
+    scan.
     """
     from batchemo.diagnostics.doctor import check_up
 

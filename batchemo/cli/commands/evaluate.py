@@ -1,4 +1,4 @@
-"""`batchemo evaluate`: how well a recipe, or a finished model, does under a protocol."""
+"""`batchemo evaluate`: how accurate a recipe or a trained model is, by a protocol."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchemo.cli.corpus_options import corpus_from, corpus_options, warn_of
+from batchemo.cli.corpus_options import corpus_from, corpus_options, warn_about_corpus
 from batchemo.cli.output.evaluation_report import show_evaluation
-from batchemo.cli.output.training_progress import followed
-from batchemo.cli.process import Stopped, stoppable
+from batchemo.cli.output.training_progress import training_progress
+from batchemo.cli.process import Stopped, stop_on_signals
 from batchemo.cli.shared_options import (
     ENVIRONMENT,
     config_option,
     jobs_option,
+    json_option,
     quiet_option,
-    split_words,
+    split_commas,
 )
 from batchemo.cli.training_options import (
     SOME_FAILED,
-    exam_of,
-    given,
+    build_experiment,
+    given_options,
+    hyperparameter_options,
     hyperparameters_from,
-    learning_options,
-    need_to_draw,
-    need_to_teach,
-    processes,
-    system_from,
+    recipe_from,
+    require_plot_packages,
+    require_training_packages,
+    worker_count,
 )
 from batchemo.common.text import for_display
 from batchemo.errors import UsageError
@@ -46,18 +47,18 @@ if TYPE_CHECKING:
 
 EPILOG = """
 \b
-SUBJECT:
-  mfcc40                the recipe of that name (as in `batchemo train`): trained anew for every
-                        fold and seed
-  ./mine, models/mfcc40 the finished model in that folder
-  another name          the model that is shipped under it
+RECIPE|MODEL:
+  mfcc40                the recipe of that name (see `batchemo train`): trained anew for every fold
+                        and seed
+  ./mine, models/mfcc40 the trained model in that folder
+  another name          the shipped model of that name
 
 \b
 Protocols:
-  speaker   tested on speakers of whom nothing was learnt: what to expect of new people
-  random    tested on other recordings of speakers that are known
-  leaky     copies of the same recordings on both sides, as in figures that are too good to be
-            true; of a finished model: also what it learnt from. No measure of accuracy
+  speaker   tested on speakers that are not in the training data: what to expect for new speakers
+  random    tested on other recordings of the speakers in the training data
+  leaky     with copies of the same recordings in training and test data, as in figures that are
+            too good to be true; of a trained model also on its training data. Not an accuracy
 
 \b
 Examples:
@@ -67,16 +68,17 @@ Examples:
 
 \b
 Exit codes:
-  0 all done   1 the run failed   2 wrong usage   3 done, some recordings could not be heard
-  130/143 interrupted: the same command goes on
+  0 all done   1 the run failed   2 wrong usage   3 done, some recordings failed
+  130/143 interrupted: run the same command again to resume
 """
 
 
-def _folds(value: str) -> int | str:
+def parse_folds(value: str) -> int | str:
+    """Return a number of folds, or `luna-jimenez`."""
     if value == "luna-jimenez":
         return value
     if not value.isascii() or not value.isdigit() or int(value) < 2:
-        raise click.BadParameter(f"{value!r} is neither a number from 2 on nor luna-jimenez")
+        raise click.BadParameter(f"{value!r} is neither a number from 2 nor luna-jimenez")
     return int(value)
 
 
@@ -88,73 +90,74 @@ def _folds(value: str) -> int | str:
     type=click.Choice(["speaker", "random", "leaky"]),
     default="speaker",
     show_default=True,
-    help="What is tested on what: see below.",
+    help="How recordings are split into training and test data: see below.",
 )
 @click.option(
     "--folds",
-    type=_folds,
+    type=parse_folds,
     metavar="N|luna-jimenez",
-    help="With protocol speaker: so many folds of speakers, or the published ones of RAVDESS; "
-    "default: these where all is RAVDESS, else 5.",
+    help="With --protocol speaker: number of folds, or the published folds of RAVDESS; by default "
+    "those if all recordings are RAVDESS, else 5.",
 )
 @click.option(
     "--seeds",
     type=click.IntRange(min=1),
     metavar="N",
     show_default="1",
-    help="Train everything so many times, by the seeds 0 to N-1, to see how much chance there is.",
+    help="Repeat every training with the seeds 0 to N-1, to measure how much the figures vary.",
 )
 @click.option(
     "--classes",
     metavar="LIST",
-    help="Of a finished model: judge only these classes, such as those that the corpus has.",
+    help="Evaluate a trained model only on these classes, such as those that the corpus has.",
 )
 @click.option(
     "--conditions",
     metavar="LIST",
-    help="Also hear what is tested otherwise, and tell what that costs: telephone, noise20, "
-    "noise10, noise0, level, mp3, music, child, reverb, or all.",
+    help="Also test on degraded versions of the test recordings: telephone, noise20, noise10, "
+    "noise0, level, mp3, music, child, reverb, or all.",
 )
 @corpus_options
-@learning_options
+@hyperparameter_options
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
     allow_from_autoenv=False,
-    help="Write evaluation.json, tables as CSV and pictures as PNG there.",
+    help="Write evaluation.json, tables as CSV and plots as PNG into this folder.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print all figures as JSON, nothing else.")
+@json_option
 @click.option(
     "--work",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Where features and results are kept; default: NAME.work here for a recipe, nowhere for "
-    "a finished model.",
+    help="Folder for features and results; by default NAME.work in the current folder for a "
+    "recipe, a temporary folder for a trained model.",
 )
 @jobs_option
 @quiet_option
 @config_option
 def command(subject: str, corpora: tuple[str, ...], **values: Any) -> int:
-    """Tell how well RECIPE or MODEL does on CORPUS: folders named as a known one, or manifests.
+    """Measure the accuracy of RECIPE or MODEL on CORPUS.
 
-    A recipe is trained as often as the protocol asks for; a finished model is tested on what it
-    did not learn from.
+    CORPUS is folders with the file names of a known corpus, or manifests. A recipe is trained as
+    often as the protocol demands; a trained model is tested on recordings that it was not trained
+    on.
     """
     run = _Run(*(values.pop(name) for name in ("protocol", "output", "as_json", "quiet", "jobs")))
     if run.quiet and not (run.output or run.as_json):
-        raise UsageError("with --quiet nothing would be told: give -o FOLDER or --json")
-    examine = _recipe if _is_recipe(subject) else _bundle
-    with stoppable():
-        evaluation, failed = examine(subject, corpora, run, values)
-    _deliver(evaluation, run)
-    return SOME_FAILED if failed else 0
+        raise UsageError("with --quiet there would be no result: add -o FOLDER or --json")
+    evaluate = _evaluate_recipe if _is_recipe(subject) else _evaluate_model
+    with stop_on_signals():
+        evaluation, some_failed = evaluate(subject, corpora, run, values)
+    _write_and_show(evaluation, run)
+    return SOME_FAILED if some_failed else 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """How an evaluation is run and delivered, whatever is evaluated."""
+    """Options of every evaluation, whatever is evaluated."""
 
     protocol: Protocol
     output: Path | None
@@ -162,8 +165,8 @@ class _Run:
     quiet: bool
     jobs: int
 
-    def say(self, text: str) -> None:
-        """Tell people something that is no figure."""
+    def message(self, text: str) -> None:
+        """Print a note to standard error."""
         if not self.quiet:
             click.echo(f"batchemo: {for_display(text)}", err=True)
 
@@ -174,30 +177,30 @@ def _is_recipe(subject: str) -> bool:
     return subject in RECIPES
 
 
-def _recipe(
+def _evaluate_recipe(
     name: str, corpora: tuple[str, ...], run: _Run, values: dict[str, Any]
 ) -> tuple[Evaluation, bool]:
-    """Train and test a recipe."""
+    """Train and test a recipe; return its evaluation, and whether some recordings failed."""
     from batchemo.training.data.protocols import folds_by_speaker
     from batchemo.training.experiment.evaluate import evaluate_system
 
     if values["classes"] is not None:
-        raise UsageError("--classes is for finished models; --label OLD= leaves classes out")
-    for option in ("--folds", "--validation-share", "--conditions"):
+        raise UsageError("--classes is for trained models; --label OLD= leaves classes out")
+    for option in _UNUSED_IN_PROTOCOLS:
         _check_use(option, run.protocol, values)
-    system = system_from(name, values)
-    hyperparameters = hyperparameters_from(values, system)
-    need_to_teach()
-    if beside := _shipped(name):
-        run.say(f"{name} is the recipe, trained anew here; the shipped model is {beside}")
+    recipe = recipe_from(name, values)
+    hyperparameters = hyperparameters_from(values, recipe)
+    require_training_packages()
+    if shipped := _shipped_model(name):
+        run.message(f"{name} is the recipe, trained anew here; the shipped model is {shipped}")
     else:
-        run.say(f"{name} is the recipe, trained anew here; a model of that name is ./{name}")
-    corpus = _corpus(corpora, run, values)
+        run.message(f"{name} is the recipe, trained anew here; a model of that name is ./{name}")
+    corpus = _read_corpus(corpora, run, values)
     if run.protocol == "speaker":
-        # Where there can be no folds, that is better known before hours of work than after.
+        # Fails now, and not after hours of work, where the speakers cannot be split into folds.
         folds_by_speaker(corpus.examples, values["folds"])
-    experiment = exam_of(
-        system,
+    experiment = build_experiment(
+        recipe,
         hyperparameters,
         corpus,
         values["work"] or Path(f"{name}.work"),
@@ -206,30 +209,36 @@ def _recipe(
         folds=values["folds"],
         conditions=_conditions(values),
     )
-    with followed(run.quiet, hyperparameters.epochs) as follower:
+    with training_progress(run.quiet, hyperparameters.epochs) as display:
         evaluation = evaluate_system(
-            experiment, corpus, jobs=processes(run.jobs), progress=follower.hear, told=follower.sat
+            experiment,
+            corpus,
+            jobs=worker_count(run.jobs),
+            progress=display.on_features,
+            told=display.on_run,
         )
     return evaluation, _some_failed(corpus, evaluation)
 
 
-def _bundle(
+def _evaluate_model(
     name: str, corpora: tuple[str, ...], run: _Run, values: dict[str, Any]
 ) -> tuple[Evaluation, bool]:
-    """Test a finished model."""
+    """Test a trained model; return its evaluation, and whether some recordings failed."""
     from batchemo.bundles import load_bundle
     from batchemo.training.experiment.evaluate import evaluate_bundle
     from batchemo.training.recipes import RECIPES
 
-    bundle = load_bundle(_folder(name))
-    _refuse_teaching(bundle, values)
-    classes = split_words((values["classes"] or "",))
+    bundle = load_bundle(_bundle_folder(name))
+    _refuse_training_options(bundle, values)
+    classes = split_commas((values["classes"] or "",))
     conditions = _conditions(values)
     if run.output:
-        need_to_draw()
-    run.say(f"{name} is a finished model, nothing is trained; recipes are {', '.join(RECIPES)}")
-    corpus = _corpus(corpora, run, values)
-    with _cache(values["work"]) as cache, followed(run.quiet, 0) as follower:
+        require_plot_packages()
+    run.message(
+        f"{name} is a trained model and is not trained again; the recipes are {', '.join(RECIPES)}"
+    )
+    corpus = _read_corpus(corpora, run, values)
+    with _feature_folder(values["work"]) as cache, training_progress(run.quiet, 0) as display:
         evaluation = evaluate_bundle(
             bundle,
             corpus,
@@ -237,35 +246,39 @@ def _bundle(
             classes=classes,
             conditions=conditions,
             cache=cache,
-            jobs=processes(run.jobs),
-            progress=follower.hear,
+            jobs=worker_count(run.jobs),
+            progress=display.on_features,
         )
     return evaluation, _some_failed(corpus, evaluation)
 
 
+_UNUSED_IN_PROTOCOLS = {
+    "--folds": ("random", "leaky"),
+    "--validation-share": ("leaky",),
+    "--conditions": ("leaky",),
+}
+"""Options of recipes, and the protocols in which they have no effect."""
+
+
 def _check_use(option: str, protocol: Protocol, values: dict[str, Any]) -> None:
-    """Refuse options that this protocol has no use for."""
-    needless = {
-        "--folds": ("random", "leaky"),
-        "--validation-share": ("leaky",),
-        "--conditions": ("leaky",),
-    }
-    if values[option[2:]] is not None and protocol in needless[option]:
-        raise UsageError(f"{option} has no part in the protocol {protocol}")
+    """Refuse an option that has no effect in this protocol."""
+    value = values[option[2:].replace("-", "_")]
+    if value is not None and protocol in _UNUSED_IN_PROTOCOLS[option]:
+        raise UsageError(f"{option} has no effect with --protocol {protocol}")
 
 
 def _conditions(values: dict[str, Any]) -> tuple[str, ...]:
-    """What is asked for of what recordings can be heard under."""
+    """Return the names of the conditions that are asked for."""
     from batchemo.evaluation.conditions import CONDITIONS, check_conditions
 
-    names = split_words((values["conditions"] or "",))
-    if tuple(names) == ("all",):
+    names = split_commas((values["conditions"] or "",))
+    if names == ("all",):
         return tuple(CONDITIONS)
     check_conditions(names)
-    return tuple(names)
+    return names
 
 
-def _folder(name: str) -> Path:
+def _bundle_folder(name: str) -> Path:
     from batchemo.bundles import find_bundle
     from batchemo.training.recipes import RECIPES
 
@@ -275,32 +288,32 @@ def _folder(name: str) -> Path:
         raise UsageError(f"{error} Or name a recipe: {', '.join(RECIPES)}.") from None
 
 
-def _shipped(name: str) -> Path | None:
+def _shipped_model(name: str) -> Path | None:
     from batchemo.bundles import find_bundle, list_bundles
 
     return find_bundle(name) if name in list_bundles() else None
 
 
-def _refuse_teaching(bundle: Bundle, values: dict[str, Any]) -> None:
-    options = given(values)
+def _refuse_training_options(bundle: Bundle, values: dict[str, Any]) -> None:
+    options = given_options(values)
     options += [f"--{name}" for name in ("folds", "seeds") if values[name] is not None]
     if options:
         raise UsageError(
-            f"{', '.join(options)}: for recipes only; {bundle.name} is a finished model, and "
-            "nothing is trained"
+            f"{', '.join(options)}: only for recipes; {bundle.name} is a trained model, which is "
+            "not trained again"
         )
 
 
-def _corpus(paths: tuple[str, ...], run: _Run, values: dict[str, Any]) -> Corpus:
+def _read_corpus(paths: tuple[str, ...], run: _Run, values: dict[str, Any]) -> Corpus:
     corpus = corpus_from(paths, values)
     if not run.quiet:
-        warn_of(corpus)
+        warn_about_corpus(corpus)
     return corpus
 
 
 @contextmanager
-def _cache(work: Path | None) -> Iterator[Path]:
-    """Where features are kept: for good where a folder is named, else for as long as it takes."""
+def _feature_folder(work: Path | None) -> Iterator[Path]:
+    """Yield a folder for features: inside `work`, or a temporary one that is deleted."""
     if work is not None:
         yield work / "features"
         return
@@ -308,16 +321,18 @@ def _cache(work: Path | None) -> Iterator[Path]:
         with TemporaryDirectory(prefix="batchemo-") as folder:
             yield Path(folder)
     except Stopped as stopped:
-        raise Stopped(stopped.number, "Nothing was kept; --work FOLDER keeps features") from None
+        outcome = "Nothing is kept; --work FOLDER would keep the features"
+        raise Stopped(stopped.number, outcome) from None
 
 
 def _some_failed(corpus: Corpus, evaluation: Evaluation) -> bool:
+    """Return whether recordings could not be read or analysed, as opposed to being left out."""
     from batchemo.audio import REASONS
 
     return bool(corpus.failures) or not REASONS.keys().isdisjoint(evaluation.info.left_out)
 
 
-def _deliver(evaluation: Evaluation, run: _Run) -> None:
+def _write_and_show(evaluation: Evaluation, run: _Run) -> None:
     from batchemo.evaluation import write_evaluation
 
     if run.output:

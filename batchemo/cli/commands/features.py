@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import ExitStack
 from typing import Any
 
 import click
 
-from batchemo.batch.events import EventHandler, ignore_event
 from batchemo.cli.output.format import counted
-from batchemo.cli.output.progress import Plain, live, warn
-from batchemo.cli.output.scan_report import nothing_found, passed_over
-from batchemo.cli.process import Stopped, stoppable
+from batchemo.cli.output.progress import progress_display, warn
+from batchemo.cli.output.scan_report import nothing_found, skipped_in_folders
+from batchemo.cli.process import Stopped, stop_on_signals
 from batchemo.cli.shared_options import (
     ENVIRONMENT,
+    channel_option,
     config_option,
+    feature_set_from,
     jobs_option,
     param_option,
     quiet_option,
-    recipe_with,
     source_options,
     sources_from,
     switch,
@@ -28,35 +26,35 @@ from batchemo.cli.shared_options import (
 from batchemo.common.text import for_display
 from batchemo.errors import UsageError
 
-_FOR_NETS = "combined"
+_ONLY_FOR_MODELS = "combined"
 
 EPILOG = """
 \b
-Recipes:
+Feature sets:
   logmel64    64 log-mels of the speech in a window, as frames
   logmel128   128 log-mels, as frames
   mfcc40      means of 40 MFCCs
   stats162    means of zero crossings, chroma, 20 MFCCs, RMS and 128 mels
   frames62    MFCCs with deltas, chroma, contrast, zero crossings, bandwidth, pitch, RMS, as frames
-  functionals 267 statistics of level, voicing, cepstra, timbre, pitch and rhythm over a window
-  combined    logmel64 and functionals in one array, for nets alone: no table is made of it
+  functionals 267 statistics of level, voicing, cepstra, timbre, pitch and rhythm in a window
+  combined    logmel64 and functionals in one array, for models only: no table is made of it
 
 \b
 Columns:
-  root, file, status, reason, detail, start, end, speech, the recipe's own, then the manifest's.
-  Recipes of frames give a row a frame, numbered in `frame`; the others a row a window. A
-  recording that failed is one row with its reason and no features.
+  root, file, status, reason, detail, start, end, speech, the features, then the manifest's columns.
+  Feature sets of frames have a row for each frame, numbered in `frame`; the others a row for each
+  window. A recording that failed is one row with its reason and without features.
 
 \b
 Examples:
-  batchemo features ./recordings -o mfcc.parquet --recipe mfcc40
-  batchemo features --manifest clips.csv -o stats.csv --recipe stats162 --window 5
-  batchemo features ./recordings -o mel.parquet --recipe logmel128 --param n_mels=80
+  batchemo features ./recordings -o mfcc.parquet --feature-set mfcc40
+  batchemo features --manifest clips.csv -o stats.csv --feature-set stats162 --window 5
+  batchemo features ./recordings -o mel.parquet --feature-set logmel128 --param n_mels=80
 
 \b
 Exit codes:
   0 all done   1 the run failed   2 wrong usage   3 done, some recordings failed
-  4 another run writes this table   130/143 interrupted, nothing was written
+  4 another run writes this table   130/143 interrupted, no table was written
 """
 
 
@@ -67,27 +65,34 @@ Exit codes:
     "--output",
     required=True,
     metavar="FILE",
+    # BATCHEMO_OUTPUT is the table of a scan, which this command must not replace.
     allow_from_autoenv=False,
-    help="The table: a name ending in .parquet or .csv.",
+    help="The features table to write: a .parquet or .csv file.",
 )
-@click.option("--recipe", required=True, metavar="NAME", help="Which features: see below.")
+@click.option(
+    "--feature-set",
+    required=True,
+    metavar="NAME",
+    help="Which features to compute: a name from the list below.",
+)
 @param_option
 @click.option(
-    "--window", type=float, metavar="SECONDS", help="Length of a window; default: the recipe's."
+    "--window",
+    type=float,
+    metavar="SECONDS",
+    help="Length of a window; by default the feature set's own.",
 )
 @click.option(
-    "--hop", type=float, metavar="SECONDS", help="From one window to the next; default: no overlap."
+    "--hop",
+    type=float,
+    metavar="SECONDS",
+    help="Time from the start of one window to the start of the next; by default the length of a "
+    "window.",
 )
-@click.option(
-    "--channel",
-    default="mix",
-    show_default=True,
-    metavar="mix|0|1|…",
-    help="The mean of all channels, or the one of that number.",
-)
+@channel_option
 @jobs_option
 @timeout_option
-@switch("--overwrite", allow_from_autoenv=False, help="Replace an output that exists.")
+@switch("--overwrite", allow_from_autoenv=False, help="Replace the output file if it exists.")
 @quiet_option
 @config_option
 def command(quiet: bool, **values: Any) -> int:
@@ -95,30 +100,28 @@ def command(quiet: bool, **values: Any) -> int:
     from batchemo.batch.feature_table import FeatureTableOptions, write_feature_table
 
     sources = sources_from(values)
-    recipe = recipe_with(values.pop("recipe"), values.pop("params"))
-    if recipe.name == _FOR_NETS:
+    features = feature_set_from(values.pop("feature_set"), values.pop("params"))
+    if features.name == _ONLY_FOR_MODELS:
         raise UsageError(
-            f"--recipe {_FOR_NETS}: is two kinds of features in one array, for nets alone: take "
-            "logmel64 and functionals, each into a table of its own"
+            f"--feature-set {_ONLY_FOR_MODELS}: is two feature sets in one array, for models only: "
+            "write a table of logmel64 and one of functionals"
         )
-    options = FeatureTableOptions(sources=sources, recipe=recipe, **values)
-    with ExitStack() as stack:
-        listener: EventHandler = ignore_event
-        if not quiet:
-            tty = sys.stderr.isatty()
-            listener = stack.enter_context(live(sys.stderr)) if tty else Plain()
-        try:
-            with stoppable():
-                done = write_feature_table(options, listener)
-        except Stopped as stopped:
-            raise Stopped(stopped.number, "No table was written") from None
+    options = FeatureTableOptions(sources=sources, features=features, **values)
+    try:
+        with stop_on_signals(), progress_display(quiet) as on_event:
+            report = write_feature_table(options, on_event)
+    except Stopped as stopped:
+        raise Stopped(stopped.number, "No table was written") from None
     if not quiet:
-        for problem in done.problems:
+        for problem in report.problems:
             warn(f"could not be read: {problem}")
-        if not done.recordings and not done.problems:
+        if not report.recordings and not report.problems:
             warn(nothing_found(sources.extensions))
-        failed = f", {done.failed:,} failed" if done.failed else ""
-        told = f"{counted(done.recordings, 'recording')}{failed}, {counted(done.windows, 'window')}"
-        told = ", ".join([told, *passed_over(done.hidden, done.links)])
-        click.echo(f"batchemo: {told} → {for_display(options.output)}")
-    return done.exit_code
+        parts = [
+            counted(report.recordings, "recording"),
+            *([f"{report.failed:,} failed"] if report.failed else []),
+            counted(report.windows, "window"),
+            *skipped_in_folders(report.hidden, report.links),
+        ]
+        click.echo(f"batchemo: {', '.join(parts)} → {for_display(options.output)}")
+    return report.exit_code

@@ -1,4 +1,4 @@
-"""`batchemo models`: which models there are, what their cards say, whether they are whole."""
+"""`batchemo models`: the shipped models, their cards, and whether their files are intact."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchemo.cli.output.progress import warn
+from batchemo.cli.shared_options import json_option
 from batchemo.common.text import for_display
 from batchemo.errors import BundleError
 
@@ -29,30 +30,30 @@ DAMAGED = 1
 
 
 @click.group(invoke_without_command=True, epilog=EPILOG)
-@click.option("--json", "as_json", is_flag=True, help="Print an array of objects for machines.")
+@json_option
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> int:
-    """List the models that batchemo ships, or look at one."""
+    """List the models that batchemo ships, show a model's card, or verify models."""
     from batchemo.bundles import list_bundles
 
     if ctx.invoked_subcommand is not None:
         return 0
-    whole, damaged = _load(list_bundles())
+    bundles, damaged = _load(list_bundles())
     if as_json:
-        click.echo(json.dumps([_facts(bundle) for bundle in whole], indent=2))
-    elif whole:
-        for bundle in whole:
-            _list_one(bundle)
+        click.echo(json.dumps([_facts(bundle) for bundle in bundles], indent=2))
+    elif bundles:
+        for bundle in bundles:
+            _show_bundle(bundle)
         click.echo("`batchemo models show NAME` prints a model's card.")
     else:
-        warn("no model is shipped with this installation. -m takes the folder of a bundle")
+        warn("this installation has no models. -m takes the folder of a bundle")
     return DAMAGED if damaged else 0
 
 
 @command.command()
 @click.argument("name", default="default")
 def show(name: str) -> None:
-    """Print the card of the model NAME: what it was made of, and how well it does."""
+    """Print the model card of NAME: how it was trained, and how accurate it is."""
     from batchemo.bundles import load_bundle
 
     card = load_bundle(name).card
@@ -60,38 +61,38 @@ def show(name: str) -> None:
         from rich.console import Console
         from rich.markdown import Markdown
 
-        Console().print(Markdown(_harmless(card)))
+        Console().print(Markdown(_safe_text(card)))
     else:
-        click.echo(_harmless(card))
+        click.echo(_safe_text(card))
 
 
 @command.command()
 @click.argument("models", nargs=-1)
 def verify(models: tuple[str, ...]) -> int:
-    """Check every file of MODELS, names or folders, by its digest; without any, of all."""
+    """Check every file of MODELS (names or folders; by default all) against its digest."""
     from batchemo.bundles import list_bundles
 
-    whole, damaged = _load(models or list_bundles())
-    for bundle in whole:
+    bundles, damaged = _load(models or list_bundles())
+    for bundle in bundles:
         files = len(bundle.info["files"])
         click.echo(f"{bundle.name}: ok, {files} files, digest {bundle.digest}")
-    if not whole and not damaged:
-        warn("there was no model to verify")
+    if not bundles and not damaged:
+        warn("there is no model to verify")
     return DAMAGED if damaged else 0
 
 
 def _load(models: tuple[str, ...]) -> tuple[list[Bundle], int]:
-    """Load what can be loaded, and warn of what cannot."""
+    """Return the bundles that are intact and the number of damaged ones, which are warned about."""
     from batchemo.bundles import load_bundle
 
-    whole, damaged = [], 0
+    bundles, damaged = [], 0
     for model in models:
         try:
-            whole.append(load_bundle(model))
+            bundles.append(load_bundle(model))
         except BundleError as error:
             warn(str(error))
             damaged += 1
-    return whole, damaged
+    return bundles, damaged
 
 
 def _size(bundle: Bundle) -> int:
@@ -101,40 +102,42 @@ def _size(bundle: Bundle) -> int:
 def _facts(bundle: Bundle) -> dict[str, Any]:
     return {
         "name": bundle.name,
-        "description": bundle.info["description"],
+        "description": bundle.description,
         "labels": list(bundle.labels),
-        "features": bundle.recipe["name"],
+        "features": bundle.features["name"] if bundle.features else "waveform",
         "window": bundle.window,
         "hop": bundle.hop,
         "bytes": _size(bundle),
-        "licence": bundle.info["licence"],
+        "licence": bundle.licence,
         "figures": bundle.info["figures"],
         "digest": bundle.digest,
         "path": str(bundle.path),
     }
 
 
-def _list_one(bundle: Bundle) -> None:
-    info = bundle.info
-    click.echo(f"{click.style(bundle.name, bold=True)}  {for_display(info['description'])}")
+def _show_bundle(bundle: Bundle) -> None:
+    click.echo(f"{click.style(bundle.name, bold=True)}  {for_display(bundle.description)}")
     click.echo(f"  labels    {', '.join(bundle.labels)}")
     click.echo(
-        f"  size      {_size(bundle) / 2**20:.1f} MiB, licence {for_display(info['licence'])}"
+        f"  size      {_size(bundle) / 2**20:.1f} MiB, licence {for_display(bundle.licence)}"
     )
-    uar, accuracy = (_on_unseen(info["figures"], name) for name in ("uar", "accuracy"))
+    uar, accuracy = (_unseen_speakers(bundle.info["figures"], name) for name in ("uar", "accuracy"))
     if uar is not None and accuracy is not None:
-        right = f"UAR {uar:.3f}, accuracy {accuracy:.3f}"
-        click.echo(f"  figures   {right} on actors that it never heard (protocol: see its card)")
+        figures = f"UAR {uar:.3f}, accuracy {accuracy:.3f}"
+        click.echo(f"  figures   {figures} on unseen speakers (the card has the protocol)")
     click.echo()
 
 
-def _on_unseen(figures: Mapping[str, Any], name: str) -> float | None:
-    """The figure as the bundle tells it, by itself or as a mean; None where it is not there."""
+def _unseen_speakers(figures: Mapping[str, Any], name: str) -> float | None:
+    """Return a figure of a bundle on unseen speakers; None where it has none.
+
+    A bundle may come from anywhere: its figures can be of any type.
+    """
     unseen = figures.get("unseen_actors", figures.get("speaker"))
-    told = unseen.get(name) if isinstance(unseen, Mapping) else None
-    told = told.get("mean") if isinstance(told, Mapping) else told
-    return told if isinstance(told, float) else None
+    value = unseen.get(name) if isinstance(unseen, Mapping) else None
+    value = value.get("mean") if isinstance(value, Mapping) else value
+    return value if isinstance(value, float) else None
 
 
-def _harmless(text: str) -> str:
+def _safe_text(text: str) -> str:
     return "\n".join(for_display(line.expandtabs()) for line in text.splitlines())

@@ -1,4 +1,4 @@
-"""`batchemo predict`: single recordings, looked at closely."""
+"""`batchemo predict`: single recordings in detail, analysed in this process."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import Any
 import click
 
 from batchemo.cli.output.progress import warn
-from batchemo.cli.output.recording_report import show
+from batchemo.cli.output.recording_report import show_recording
 from batchemo.cli.shared_options import (
     ENVIRONMENT,
     config_option,
-    interpretation_from,
-    interpretation_options,
+    json_option,
     model_options,
+    postprocess_from,
+    postprocess_options,
     settings_from,
 )
 from batchemo.common.arrays import Float32
@@ -38,10 +39,10 @@ Examples:
 --json prints an array with an object for each FILE, in their order:
   root, file, status, reason, detail, model
   emotion, confidence, margin, probabilities {label: probability}
-  windows [{start, end, and the same four}], null where nothing sounds like speech
+  windows [{start, end, and the same four}], with null for windows without speech
   duration, sample_rate, channels, rms_db, clipped, silence, size, mtime_ns
-  of several models also: agreement, models {name: {the same four}}, and in each window model
-  with --dimensions, valence_est, arousal_est, dominance_est wherever those four are
+  for several models also agreement and models {name: {the same four}}, and model in each window
+  with --dimensions, valence_est, arousal_est and dominance_est wherever those four are
 
 \b
 Exit codes:
@@ -52,99 +53,110 @@ Exit codes:
 @click.command(context_settings=ENVIRONMENT, epilog=EPILOG)
 @click.argument("files", nargs=-1, required=True, type=click.Path())
 @model_options
-@interpretation_options
-@click.option("--json", "as_json", is_flag=True, help="Print an array of objects for machines.")
+@postprocess_options
+@json_option
 @config_option
 def command(files: tuple[str, ...], as_json: bool, **values: Any) -> int:
-    """Look closely at the recordings FILE…: every class's probability, and windows over time.
+    """Analyse the recordings FILE…: the probability of each class, and each window over time.
 
     The numbers are those of a scan of the same recordings with the same options.
     """
     from batchemo.inference.single import open_predictor
 
-    how = interpretation_from(values)
-    look = open_predictor(files, *settings_from(values), postprocess=how)
+    postprocess = postprocess_from(values)
+    predictor = open_predictor(files, *settings_from(values), postprocess=postprocess)
+    labels, models = predictor.labels, predictor.models
     failed = False
-    found = []
-    for path, row in zip(files, look.rows(), strict=True):
-        failed |= row.reason is not None
+    objects = []
+    for path, result in zip(files, predictor.rows(), strict=True):
+        failed |= result.reason is not None
         if as_json:
-            found.append(as_object(row, look.labels, look.model, look.models, how))
+            objects.append(as_object(result, labels, predictor.model, models, postprocess))
         else:
-            show(path, row, look.labels, look.models, how)
+            show_recording(path, result, labels, models, postprocess)
     if as_json:
-        click.echo(json.dumps(found, indent=2, allow_nan=False))
-    for caution in look.warnings:
-        warn(caution)
+        click.echo(json.dumps(objects, indent=2, allow_nan=False))
+    for message in predictor.warnings:
+        warn(message)
     return 3 if failed else 0
 
 
 def as_object(
-    row: RecordingResult,
+    result: RecordingResult,
     labels: tuple[str, ...],
     model: str,
     models: tuple[str, ...] = (),
-    how: PostprocessSettings = NO_POSTPROCESSING,
+    postprocess: PostprocessSettings = NO_POSTPROCESSING,
 ) -> dict[str, Any]:
-    """Give all that is known of a recording, under the names that the tables use."""
-    judged = partial(_judgement, labels=labels, how=how)
-    identity = {"root": row.root, "file": row.file, "status": "failed" if row.reason else "ok"}
+    """Return a result as an object for JSON, with the names of the tables' columns."""
+    describe = partial(_prediction, labels=labels, postprocess=postprocess)
     return {
-        **identity,
-        "reason": row.reason,
-        "detail": row.detail,
-        **judged(row.probabilities),
-        **(_votes(row, models, judged) if models else {}),
-        "windows": None if row.windows is None else _windows(row.windows, models, judged),
-        **{name: getattr(row, name) for name in _MEASURED},
+        "root": result.root,
+        "file": result.file,
+        "status": "failed" if result.reason else "ok",
+        "reason": result.reason,
+        "detail": result.detail,
+        **describe(result.probabilities),
+        **(_model_predictions(result, models, describe) if models else {}),
+        "windows": None if result.windows is None else _windows(result.windows, models, describe),
+        **{name: getattr(result, name) for name in _MEASUREMENTS},
         "model": model,
     }
 
 
-_BESIDE = {"root", "file", "reason", "detail", "probabilities", "opinions", "windows"}
-_MEASURED = [
-    field.name for field in dataclasses.fields(RecordingResult) if field.name not in _BESIDE
+_WRITTEN_APART = {
+    *("root", "file", "reason", "detail", "probabilities", "model_probabilities", "windows")
+}
+_MEASUREMENTS = [
+    field.name for field in dataclasses.fields(RecordingResult) if field.name not in _WRITTEN_APART
 ]
 
-
-_Judged = Callable[[Float32 | None], dict[str, Any]]
-
-
-def _votes(row: RecordingResult, models: tuple[str, ...], judged: _Judged) -> dict[str, Any]:
-    if row.model_probabilities is None or row.probabilities is None:
-        return {"agreement": None, "models": None}
-    each = zip(models, row.model_probabilities, strict=True)
-    return {
-        "agreement": float(agreement(row.model_probabilities[None], row.probabilities[None])[0]),
-        "models": {name: judged(opinion) for name, opinion in each},
-    }
+_Describe = Callable[[Float32 | None], dict[str, Any]]
 
 
-def _windows(windows: WindowResults, models: tuple[str, ...], judged: _Judged) -> list[dict[str, Any]]:
-    return [
-        {
-            **({"model": models[place]} if models else {}),
-            "start": float(start),
-            "end": float(end),
-            **judged(probabilities),
-        }
-        for place, start, end, probabilities in windows.iter_windows()
-    ]
-
-
-def _judgement(
-    probabilities: Float32 | None, labels: tuple[str, ...], how: PostprocessSettings
+def _prediction(
+    probabilities: Float32 | None, labels: tuple[str, ...], postprocess: PostprocessSettings
 ) -> dict[str, Any]:
+    """Return what a table derives from probabilities; null for each where there are none."""
     names = ["emotion", "confidence", "margin", "probabilities"]
-    names += DIMENSIONS if how.dimensions else ()
+    names += DIMENSIONS if postprocess.dimensions else ()
     if probabilities is None:
         return dict.fromkeys(names)
-    _, confidence, margin = top_two(probabilities[None])
-    told = [
-        str(label_or_uncertain(probabilities[None], labels, how.min_confidence)[0]),
+    row = probabilities[None]
+    _, confidence, margin = top_two(row)
+    values = [
+        str(label_or_uncertain(row, labels, postprocess.min_confidence)[0]),
         float(confidence[0]),
         float(margin[0]),
         dict(zip(labels, map(float, probabilities), strict=True)),
     ]
-    place = expected_dimensions(probabilities[None], labels)[0].tolist() if how.dimensions else []
-    return dict(zip(names, [*told, *place], strict=True))
+    if postprocess.dimensions:
+        values += expected_dimensions(row, labels)[0].tolist()
+    return dict(zip(names, values, strict=True))
+
+
+def _model_predictions(
+    result: RecordingResult, models: tuple[str, ...], describe: _Describe
+) -> dict[str, Any]:
+    if result.model_probabilities is None or result.probabilities is None:
+        return {"agreement": None, "models": None}
+    by_model = zip(models, result.model_probabilities, strict=True)
+    share = agreement(result.model_probabilities[None], result.probabilities[None])[0]
+    return {
+        "agreement": float(share),
+        "models": {name: describe(probabilities) for name, probabilities in by_model},
+    }
+
+
+def _windows(
+    windows: WindowResults, models: tuple[str, ...], describe: _Describe
+) -> list[dict[str, Any]]:
+    return [
+        {
+            **({"model": models[model]} if models else {}),
+            "start": float(start),
+            "end": float(end),
+            **describe(probabilities),
+        }
+        for model, start, end, probabilities in windows.iter_windows()
+    ]

@@ -1,4 +1,4 @@
-"""`batchemo scan`: from recordings to one table."""
+"""`batchemo scan`: a recordings table from folders, files, lists and manifests."""
 
 from __future__ import annotations
 
@@ -14,21 +14,16 @@ from batchemo.batch.events import EventHandler, Report
 from batchemo.batch.options import STDOUT, ScanOptions
 from batchemo.cli import process
 from batchemo.cli.output.event_log import JsonLog, open_log
-from batchemo.cli.output.progress import (
-    Plain,
-    everyone,
-    live,
-    warn,
-)
+from batchemo.cli.output.progress import combine_handlers, progress_display, warn
 from batchemo.cli.output.scan_report import final_line, show_dry_run, show_report, warnings
-from batchemo.cli.process import stoppable
+from batchemo.cli.process import stop_on_signals
 from batchemo.cli.shared_options import (
     ENVIRONMENT,
     config_option,
-    interpretation_from,
-    interpretation_options,
     jobs_option,
     model_options,
+    postprocess_from,
+    postprocess_options,
     quiet_option,
     settings_from,
     source_options,
@@ -52,7 +47,7 @@ Examples:
 \b
 Exit codes:
   0 all done   1 the run failed   2 wrong usage   3 done, some recordings failed
-  4 another run holds the output   130/143 interrupted, what was finished is kept
+  4 another run holds the output   130/143 interrupted, finished work is kept
 """
 
 
@@ -62,100 +57,124 @@ Exit codes:
     "-o",
     "--output",
     metavar="FILE|-",
-    help="The table: results.parquet or results.csv; - writes CSV to standard output.",
+    help="The recordings table to write: a .parquet or .csv file; - writes CSV to standard output.",
 )
-@click.option("--segments", metavar="FILE", help="Also a table of all windows over time.")
-@click.option("--summary", metavar="FILE", help="Also a table of counts for each group.")
+@click.option(
+    "--segments",
+    metavar="FILE",
+    help="Also write a table with a row for each window: a .parquet or .csv file.",
+)
+@click.option(
+    "--summary",
+    metavar="FILE",
+    help="Also write a table with the counts for each group: a .parquet or .csv file.",
+)
 @click.option(
     "--group-by",
     metavar="WHAT",
-    help="What the summary counts by: a manifest's column, folder, part:N (the Nth part of the "
-    "path), regex:PATTERN (its group in the path), date, month or year.",
+    help="What the summary counts by: a column of the manifest, folder, part:N (the Nth part of "
+    "the path), regex:PATTERN (its group in the path), date, month or year.",
 )
 @model_options
-@interpretation_options
+@postprocess_options
 @jobs_option
 @timeout_option
-@switch("--update", help="Keep what is unchanged, analyse new and changed.")
-@switch("--overwrite", help="Replace an output that exists.")
-@switch("--retry-failed", help="With --update: try failed ones again.")
-@switch("--prune", help="With --update: drop rows of vanished files.")
-@click.option("--dry-run", is_flag=True, help="Only tell what is new, changed, unchanged, gone.")
-@click.option("--limit", type=click.IntRange(min=0), help="Analyse no more than this many.")
+@switch(
+    "--update",
+    help="Keep the rows of unchanged recordings in an existing output; analyse new and changed "
+    "recordings.",
+)
+@switch("--overwrite", help="Replace an existing output; analyse everything anew.")
+@switch("--retry-failed", help="With --update: analyse failed recordings again.")
+@switch("--prune", help="With --update: drop the rows of recordings that no longer exist.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Analyse nothing; only list what is new, changed, unchanged or gone.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Stop after analysing this many recordings.",
+)
 @click.option(
     "--if-locked",
     type=click.Choice(["fail", "skip", "wait"]),
     default="fail",
     show_default=True,
-    help="What to do while another run holds the output.",
+    help="While another run holds the output: fail with exit code 4, skip this run, or wait.",
 )
 @quiet_option
-@click.option("--log-json", metavar="FILE|-", help="Append every event as a line of JSON.")
+@click.option(
+    "--log-json",
+    metavar="FILE|-",
+    help="Append every event to FILE as a line of JSON; - is standard output.",
+)
 @config_option
 def command(**values: Any) -> int:
-    """Find the emotion in every recording of SOURCES: folders, files or globs.
+    """Predict the emotion in every recording of SOURCES: folders, files or globs.
 
-    One row a recording, whatever becomes of it. Interrupted, the same command goes on where it
-    was; with --update it analyses only what is new or changed.
+    The table has a row for each recording, also for those that failed. After an interruption the
+    same command resumes; with --update it analyses only new and changed recordings.
     """
     quiet, log_json, dry_run = (values.pop(name) for name in ("quiet", "log_json", "dry_run"))
     sources, settings = sources_from(values), settings_from(values)
-    postprocess = interpretation_from(values)
+    postprocess = postprocess_from(values)
     options = ScanOptions(sources, settings, postprocess, **values)
     if options.output is None and not dry_run:
-        raise UsageError("Where should the table go? Give -o results.parquet, or -o - for CSV")
-    if options.output == STDOUT and process.output_is_closed():
+        raise UsageError("No output is given: add -o results.parquet, or -o - for CSV")
+    if options.output == STDOUT and process.stdout_is_closed():
         raise UsageError("-o - writes to standard output, which is closed")
     outputs = (options.output, options.segments, options.summary)
     log = None if log_json is None else open_log(log_json, outputs)
-    people = sys.stderr if STDOUT in (options.output, log_json) else sys.stdout
+    # What people read must not mix with the table or the log.
+    stream = sys.stderr if STDOUT in (options.output, log_json) else sys.stdout
     if dry_run:
-        return _dry_run(options, log, None if quiet else people)
+        return _dry_run(options, log, None if quiet else stream)
     from batchemo.batch.scan import run_scan
 
     try:
-        with stoppable(), _listeners(quiet, log) as listener:
-            stream = sys.stdout.buffer if options.output == STDOUT else None
-            report = run_scan(options, listener, stream).report
+        with stop_on_signals(), _event_handler(quiet, log) as on_event:
+            table_stream = sys.stdout.buffer if options.output == STDOUT else None
+            report = run_scan(options, on_event, table_stream).report
     except LockedError as error:
         if options.if_locked == "skip":
             if not quiet:
-                warn(f"passed over: {error}")
+                warn(f"skipped: {error}")
             return 0
         raise
     if not quiet:
-        _show(report, warnings(report, sources.extensions), people)
+        _show(report, warnings(report, sources.extensions), stream)
     return report.exit_code
 
 
-def _dry_run(options: ScanOptions, log: JsonLog | None, people: IO[str] | None) -> int:
+def _dry_run(options: ScanOptions, log: JsonLog | None, stream: IO[str] | None) -> int:
     from batchemo.batch.dry_run import dry_run
 
     found = dry_run(options)
     if log is not None:
         with log:
-            log.write("previewed", dataclasses.asdict(found))
-    if people is not None:
-        show_dry_run(found, people)
+            log.write("dry_run", dataclasses.asdict(found))
+    if stream is not None:
+        show_dry_run(found, stream)
     return 3 if found.problems else 0
 
 
 @contextmanager
-def _listeners(quiet: bool, log: JsonLog | None) -> Iterator[EventHandler]:
+def _event_handler(quiet: bool, log: JsonLog | None) -> Iterator[EventHandler]:
     with ExitStack() as stack:
-        listeners: list[EventHandler] = []
-        if log is not None:
-            listeners.append(stack.enter_context(log))
-        if not quiet:
-            tty = sys.stderr.isatty()
-            listeners.append(stack.enter_context(live(sys.stderr)) if tty else Plain())
-        yield everyone(listeners)
+        # The log first: it must have an event even if printing it fails.
+        handlers: list[EventHandler] = [] if log is None else [stack.enter_context(log)]
+        handlers.append(stack.enter_context(progress_display(quiet)))
+        yield combine_handlers(handlers)
 
 
-def _show(report: Report, warnings: list[str], people: IO[str]) -> None:
-    if people.isatty():
-        show_report(report, warnings, people)
+def _show(report: Report, messages: list[str], stream: IO[str]) -> None:
+    """Print the whole report on a terminal; elsewhere warnings and one line, as for a mail."""
+    if stream.isatty():
+        show_report(report, messages, stream)
         return
-    for warning in warnings:
-        warn(warning)
-    click.echo(final_line(report), file=people)
+    for message in messages:
+        warn(message)
+    click.echo(final_line(report), file=stream)

@@ -1,4 +1,4 @@
-"""`batchemo summary`: counts what a table of results holds."""
+"""`batchemo summary`: counts of emotions and failures in a table of results."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchemo.cli.shared_options import json_option
 from batchemo.common.text import for_display
 from batchemo.errors import UsageError
 
@@ -28,31 +29,31 @@ Examples:
 @click.option(
     "--group-by",
     metavar="WHAT",
-    help="A column of the table, folder, part:N (the Nth part of the path), regex:PATTERN (its "
-    "group in the path), date, month or year.",
+    help="Count separately for each value of WHAT: a column of the table, folder, part:N (the Nth "
+    "part of the path), regex:PATTERN (its group in the path), date, month or year.",
 )
 @click.option("-o", "--output", metavar="FILE", help="Write the counts to a .parquet or .csv file.")
-@click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
-@click.option("--json", "as_json", is_flag=True, help="Print an array of objects for machines.")
+@click.option("--overwrite", is_flag=True, help="Replace the output file if it exists.")
+@json_option
 def command(
     results: str, group_by: str | None, output: str | None, overwrite: bool, as_json: bool
 ) -> None:
-    """Count the emotions and failures in RESULTS, a files table that a scan wrote.
+    """Count the emotions and failures in RESULTS, the recordings table of a scan.
 
     The columns are those of scan's --summary: group, status, emotion, reason, files, share,
     minutes, mean_confidence.
     """
     from batchemo.batch.outputs import check_output
-    from batchemo.batch.writer import whole_table
+    from batchemo.batch.writer import write_table
     from batchemo.cli.output.scan_report import show_summary
     from batchemo.tables.schema import summary_schema
 
     path = None if output is None else check_output(output, overwrite=overwrite)
-    summary = count(results, group_by)
+    summary = count_recordings(results, group_by)
     if path is not None and path.exists() and path.samefile(results):
-        raise UsageError(f"-o {for_display(results)}: that is the very table that was counted")
+        raise UsageError(f"-o {for_display(results)}: is the counted table: name another file")
     if path is not None:
-        with whole_table(path, summary_schema()) as table:
+        with write_table(path, summary_schema()) as table:
             table.write(summary.table())
     if as_json:
         click.echo(json.dumps(summary.table().to_pylist(), indent=2, ensure_ascii=False))
@@ -60,8 +61,11 @@ def command(
         show_summary(summary, sys.stdout)
 
 
-def count(results: str, group_by: str | None) -> Summary:
-    """Count a files table, batch by batch."""
+_NEEDED = ("file", "status", "reason", "emotion", "confidence", "duration", "mtime")
+
+
+def count_recordings(results: str, group_by: str | None) -> Summary:
+    """Count the rows of a recordings table, batch by batch so that it need not fit in memory."""
     import pyarrow as pa
 
     from batchemo.tables.read import open_table
@@ -72,14 +76,12 @@ def count(results: str, group_by: str | None) -> Summary:
     missing = [name for name in _NEEDED if name not in names]
     if missing:
         raise UsageError(
-            f"{for_display(results)} is no files table: it has no {', '.join(missing)}. Give the "
-            "table that scan's -o wrote"
+            f"{for_display(results)} is not a recordings table: it lacks {', '.join(missing)}. "
+            "Give the table that scan's -o wrote"
         )
     check_group_by(group_by, names)
-    wanted = list(_NEEDED)
+    columns = list(_NEEDED)
     if group_by is not None and group_by in names and group_by not in _NEEDED:
-        wanted.append(group_by)
-    return summarise((pa.Table.from_batches([b]) for b in table.batches(wanted)), group_by)
-
-
-_NEEDED = ("file", "status", "reason", "emotion", "confidence", "duration", "mtime")
+        columns.append(group_by)
+    batches = (pa.Table.from_batches([batch]) for batch in table.batches(columns))
+    return summarise(batches, group_by)

@@ -1,4 +1,4 @@
-"""`batchemo train`: from labelled recordings to a bundle that scans."""
+"""`batchemo train`: train a recipe on labelled recordings and write a bundle."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchemo.cli.corpus_options import (
+    corpus_arguments,
     corpus_from,
     corpus_options,
-    corpus_words,
-    warn_of,
-    warn_of_failures,
+    warn_about_corpus,
+    warn_about_failures,
 )
 from batchemo.cli.output.format import counted
-from batchemo.cli.output.training_progress import followed
-from batchemo.cli.process import stoppable
+from batchemo.cli.output.training_progress import training_progress
+from batchemo.cli.process import stop_on_signals
 from batchemo.cli.shared_options import (
     ENVIRONMENT,
     config_option,
@@ -29,14 +29,14 @@ from batchemo.cli.shared_options import (
 )
 from batchemo.cli.training_options import (
     SOME_FAILED,
-    exam_of,
+    build_experiment,
+    hyperparameter_arguments,
+    hyperparameter_options,
     hyperparameters_from,
-    learning_options,
-    learning_words,
-    need_to_teach,
-    processes,
+    recipe_from,
+    require_training_packages,
     seed_option,
-    system_from,
+    worker_count,
 )
 from batchemo.common.text import for_display
 from batchemo.errors import UsageError
@@ -50,14 +50,14 @@ if TYPE_CHECKING:
 EPILOG = """
 \b
 Recipes:
-  default      a small conformer over pictures of the speech, and the control beside it
-  accurate     three such conformers, and the control beside them
-  functionals  the control: a logistic regression on statistics of a window
-  cnn1d        Conv1D with BatchNorm along 162 mean features
-  melattn      Conv1D, BiLSTM and self-attention over log-mel pictures
-  stats162     wide Conv1D along 162 mean features, three copies of each recording
-  frames62     Conv1D and BiLSTM over 130 frames of 62 features
-  mfcc40       a small Conv1D net along the means of 40 MFCCs
+  default      a small conformer on log-mel spectrograms, averaged with functionals
+  accurate     three such conformers, averaged with functionals
+  functionals  a logistic regression on statistics of a window: the baseline
+  cnn1d        Conv1D with BatchNorm on 162 mean features
+  melattn      Conv1D, BiLSTM and self-attention on log-mel spectrograms
+  stats162     wide Conv1D on 162 mean features, with three copies of each recording
+  frames62     Conv1D and BiLSTM on 130 frames of 62 features
+  mfcc40       a small Conv1D net on the means of 40 MFCCs
 
 \b
 Examples:
@@ -69,18 +69,19 @@ Examples:
 
 \b
 Exit codes:
-  0 all done   1 the run failed   2 wrong usage   3 done, some recordings could not be heard
-  130/143 interrupted: the same command goes on
+  0 all done   1 the run failed   2 wrong usage   3 done, some recordings failed
+  130/143 interrupted: run the same command again to resume
 """
 
-
-PLAIN_NAME = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]+")
-"""What a bundle can be called."""
+BUNDLE_NAME = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]+")
+"""What a bundle can be called: a name that is the same in any shell, URL and file system."""
 
 
 @click.command(context_settings=ENVIRONMENT, epilog=EPILOG)
 @click.argument("corpora", nargs=-1, required=True, metavar="CORPUS...", type=click.Path())
-@click.option("--recipe", required=True, metavar="NAME", help="Which system: see below.")
+@click.option(
+    "--recipe", required=True, metavar="NAME", help="What to train: a name from the list below."
+)
 @click.option(
     "-o",
     "--output",
@@ -88,144 +89,151 @@ PLAIN_NAME = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]+")
     type=click.Path(path_type=Path),
     metavar="FOLDER",
     allow_from_autoenv=False,
-    help="The new bundle; the folder's name is the model's.",
+    help="Folder of the new bundle; its name becomes the model's name.",
 )
 @corpus_options
-@learning_options
+@hyperparameter_options
 @seed_option
 @click.option(
-    "--licence", metavar="TEXT", help="Of the weights; default: what the corpora ask for."
+    "--licence",
+    metavar="TEXT",
+    help="Licence of the weights; by default what the corpora demand.",
 )
 @click.option(
     "--figures",
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Put the figures of an evaluation.json, as `batchemo evaluate -o` writes it, on the "
-    "model's card. Repeatable.",
+    help="Put the figures of this evaluation.json (written by `batchemo evaluate -o`) on the model "
+    "card. Repeatable.",
 )
 @click.option(
-    "--beside",
+    "--compare",
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The evaluation.json of something else, to stand beside these figures on the card. "
+    help="Put the figures of another model's evaluation.json on the model card, for comparison. "
     "Repeatable.",
 )
 @click.option(
     "--work",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Where features and checkpoints are kept; default: NAME.work here.",
+    help="Folder for features and checkpoints; by default NAME.work in the current folder.",
 )
 @jobs_option
-@switch("--overwrite", allow_from_autoenv=False, help="Replace a bundle that exists.")
+@switch("--overwrite", allow_from_autoenv=False, help="Replace an existing bundle.")
 @quiet_option
 @config_option
 def command(corpora: tuple[str, ...], output: Path, quiet: bool, **values: Any) -> int:
-    """Train a model on CORPUS: folders that are named as a known corpus, or manifests.
+    """Train a model on CORPUS: folders with the file names of a known corpus, or manifests.
 
-    Some speakers are only watched, to choose the epoch and to calibrate; default and accurate
-    choose nothing and learn from all. Interrupted, the same command goes on where it was.
+    Some speakers are held out of training to select the epoch and to calibrate; the recipes default
+    and accurate select no epoch and train on all. After an interruption the same command resumes.
     """
     from batchemo.training.export.package import PackageOptions
 
     _check_output(output, values.pop("overwrite"))
-    words = [*_first_words(corpora, output, values), *corpus_words(values)]
-    system = system_from(values.pop("recipe"), values)
-    hyperparameters = hyperparameters_from(values, system)
-    words += learning_words(hyperparameters, system.hyperparameters)
-    delivery = PackageOptions(
+    arguments = [*_first_arguments(corpora, output, values), *corpus_arguments(values)]
+    recipe = recipe_from(values.pop("recipe"), values)
+    hyperparameters = hyperparameters_from(values, recipe)
+    arguments += hyperparameter_arguments(hyperparameters, recipe.hyperparameters)
+    package = PackageOptions(
         out=output,
-        command=shlex.join(words),
+        command=shlex.join(arguments),
         licence=values["licence"],
-        evaluations=_evaluations(values["figures"], system.name),
-        beside=_others(values["beside"]),
+        evaluations=_evaluations(values["figures"], recipe.name),
+        beside=_other_evaluations(values["compare"]),
     )
-    need_to_teach()
-    with stoppable():
+    require_training_packages()
+    with stop_on_signals():
         corpus = corpus_from(corpora, values)
         if not quiet:
-            warn_of(corpus)
-        experiment = exam_of(system, hyperparameters, corpus, work=values["work"] or _work(output))
-        graduate = _train(experiment, delivery, values["jobs"], quiet)
+            warn_about_corpus(corpus)
+        work = values["work"] or Path(f"{output.name}.work")
+        experiment = build_experiment(recipe, hyperparameters, corpus, work)
+        result = _train(experiment, package, values["jobs"], quiet)
     if not quiet:
-        _tell(graduate, output)
-    return SOME_FAILED if corpus.failures or graduate.failures else 0
+        _show(result, output)
+    return SOME_FAILED if corpus.failures or result.failures else 0
 
 
 def _check_output(output: Path, overwrite: bool) -> None:
     shown = for_display(str(output))
-    if not PLAIN_NAME.fullmatch(output.name):
+    if not BUNDLE_NAME.fullmatch(output.name):
         raise UsageError(
-            f"-o {shown}: the folder's name is the model's: use letters, digits, '.', '_' and '-'"
+            f"-o {shown}: the folder's name becomes the model's: use letters, digits, '.', '_', '-'"
         )
     if not output.exists():
         return
     if not (output / "bundle.json").is_file():
-        raise UsageError(f"-o {shown}: is there already, and is no model; name another folder")
+        raise UsageError(f"-o {shown}: exists and is not a model: name another folder")
     if not overwrite:
-        raise UsageError(f"-o {shown}: this model exists; name another, or give --overwrite")
+        raise UsageError(f"-o {shown}: this model exists: name another, or give --overwrite")
 
 
-def _work(output: Path) -> Path:
-    return Path(f"{output.name}.work")
-
-
-def _first_words(corpora: Sequence[str], output: Path, values: dict[str, Any]) -> list[str]:
-    """The command as it may be run anywhere: names, not places."""
+def _first_arguments(corpora: Sequence[str], output: Path, values: dict[str, Any]) -> list[str]:
+    """Return the start of the command for the model card, without the paths of this machine."""
     names = [Path(path).resolve().name for path in corpora]
-    words = ["batchemo", "train", *names, "--recipe", values["recipe"], "-o", output.name]
-    words += [word for param in values["params"] for word in ("--param", param)]
-    return words + (["--window", f"{values['window']:g}"] if values["window"] else [])
+    arguments = ["batchemo", "train", *names, "--recipe", values["recipe"], "-o", output.name]
+    arguments += [argument for param in values["params"] for argument in ("--param", param)]
+    return arguments + (["--window", f"{values['window']:g}"] if values["window"] else [])
 
 
 def _evaluations(files: Sequence[Path], name: str) -> tuple[Evaluation, ...]:
-    from batchemo.evaluation import key_of, read_evaluation
+    """Read the evaluations of the recipe itself, at most one of each kind."""
+    from batchemo.evaluation import evaluation_key, read_evaluation
 
-    found = {file: read_evaluation(file) for file in files}
+    evaluations = {file: read_evaluation(file) for file in files}
     keys = set()
-    for file, evaluation in found.items():
-        subject, key, shown = evaluation.info.subject, key_of(evaluation), for_display(str(file))
+    for file, evaluation in evaluations.items():
+        subject, key, shown = (
+            evaluation.info.subject,
+            evaluation_key(evaluation),
+            for_display(str(file)),
+        )
         if subject != name:
             raise UsageError(
-                f"--figures {shown}: is about {subject}, not {name}; --beside puts it on the card"
-                " to compare with"
+                f"--figures {shown}: evaluates {subject}, not {name}: give it to --compare"
             )
         if key in keys:
-            raise UsageError(f"--figures {shown}: there is another for {key}")
+            raise UsageError(f"--figures {shown}: there is another evaluation by {key}")
         keys.add(key)
-    return tuple(found.values())
+    return tuple(evaluations.values())
 
 
-def _others(files: Sequence[Path]) -> tuple[Evaluation, ...]:
+def _other_evaluations(files: Sequence[Path]) -> tuple[Evaluation, ...]:
     from batchemo.evaluation import read_evaluation
 
     return tuple(read_evaluation(file) for file in files)
 
 
-def _train(experiment: Experiment, delivery: PackageOptions, jobs: int, quiet: bool) -> TrainResult:
+def _train(experiment: Experiment, package: PackageOptions, jobs: int, quiet: bool) -> TrainResult:
     from batchemo.training.train import train_bundle
 
-    with followed(quiet, experiment.hyperparameters.epochs) as follower:
+    with training_progress(quiet, experiment.hyperparameters.epochs) as display:
         return train_bundle(
-            experiment, delivery, jobs=processes(jobs), progress=follower.hear, told=follower.epoch
+            experiment,
+            package,
+            jobs=worker_count(jobs),
+            progress=display.on_features,
+            told=display.on_epoch,
         )
 
 
-def _tell(graduate: TrainResult, output: Path) -> None:
-    if graduate.failures:
-        warn_of_failures([(example.path, why) for example, why in graduate.failures])
+def _show(result: TrainResult, output: Path) -> None:
+    """Print the failures, and for each trained net the selected epoch."""
+    if result.failures:
+        warn_about_failures([(example.path, reason) for example, reason in result.failures])
     shown = for_display(str(output))
-    if not graduate.trained.taught:
-        click.echo(f"batchemo: learnt → {shown}")
-    for taught in graduate.trained.taught:
+    if not result.trained.taught:
+        click.echo(f"batchemo: trained → {shown}")
+    for taught in result.trained.taught:
         epochs, chosen = counted(len(taught.history), "epoch"), taught.chosen
         if chosen.validation_accuracy is None:
             click.echo(f"batchemo: {epochs} → {shown}")
         else:
             click.echo(
-                f"batchemo: {epochs}, the chosen one is {chosen.number + 1}: accuracy "
-                f"{chosen.validation_accuracy:.3f}, UAR {chosen.validation_uar:.3f} on what was "
-                f"only watched → {shown}"
+                f"batchemo: {epochs}, epoch {chosen.number + 1} selected: validation accuracy "
+                f"{chosen.validation_accuracy:.3f}, UAR {chosen.validation_uar:.3f} → {shown}"
             )

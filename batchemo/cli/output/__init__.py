@@ -1,1 +1,1 @@
-"""What commands print: progress, reports, tables, logs."""
+"""What commands print: progress, reports and the event log."""

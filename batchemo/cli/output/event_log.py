@@ -1,4 +1,14 @@
-"""The log for machines: what happens, an event a line of JSON."""
+"""The event log for programs: one JSON object a line.
+
+Every line has `event` and `time` (UTC), and then the fields of the event:
+
+    started            model, workers, output, known
+    progress           done, failed, found, kept, all_found, seconds, bytes_done, bytes_found
+    recording_failed   root, file, reason, detail
+    finished           the fields of the report, exit_code, emotions and reasons with their counts
+    stopped            signal
+    dry_run            the counts and examples of each state
+"""
 
 from __future__ import annotations
 
@@ -13,14 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from batchemo.batch.events import (
-    Advanced,
-    Event,
-    RecordingFailed,
-    Report,
-    Started,
-    Warned,
-)
+from batchemo.batch.events import Event, Progressed, RecordingFailed, Report, Started
 from batchemo.batch.options import STDOUT
 from batchemo.cli import process
 from batchemo.cli.process import Stopped
@@ -30,9 +33,8 @@ from batchemo.errors import UsageError
 
 EVENT_NAMES: dict[type, str] = {
     Started: "started",
-    Advanced: "advanced",
+    Progressed: "progress",
     RecordingFailed: "recording_failed",
-    Warned: "warned",
     Report: "finished",
 }
 
@@ -40,8 +42,8 @@ EVENT_NAMES: dict[type, str] = {
 class JsonLog:
     """Appends every event to a file or standard output.
 
-    The file is opened for the first event, which comes when the run holds its output: a run that
-    is refused leaves the log of another as it is.
+    The file is opened at the first event, when the run holds the lock of its output: a run that is
+    refused because of another leaves the other's log unchanged.
     """
 
     def __init__(self, target: str) -> None:
@@ -49,15 +51,16 @@ class JsonLog:
         self._stream: IO[str] | None = None
 
     def __call__(self, event: Event) -> None:
-        """Take an event."""
-        self.write(EVENT_NAMES[type(event)], _fields(event))
+        """Append an event."""
+        self.write(EVENT_NAMES[type(event)], _event_fields(event))
 
     def write(self, name: str, fields: dict[str, Any]) -> None:
         """Append a line."""
         if self._stream is None:
-            self._stream = sys.stdout if self._target == STDOUT else _opened(self._target)
+            self._stream = sys.stdout if self._target == STDOUT else _open(self._target)
         with naming_errors(Path(self._target)):
             self._stream.write(json.dumps({"event": name, "time": _now(), **fields}) + "\n")
+            # Whoever follows the log sees each event when it happens, and a kill loses none.
             self._stream.flush()
 
     def __enter__(self) -> JsonLog:
@@ -65,11 +68,11 @@ class JsonLog:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         error: BaseException | None,
-        trace: TracebackType | None,
+        traceback: TracebackType | None,
     ) -> None:
-        """Tell of the signal that ended the run, if one did, and close the file."""
+        """Append the signal that stopped the run, if one did, and close the file."""
         if self._stream is None:
             return
         if isinstance(error, Stopped):
@@ -80,46 +83,54 @@ class JsonLog:
 
 
 def open_log(target: str, outputs: Iterable[str | None]) -> JsonLog:
-    """Give the log that appends to `target`; a UsageError where that would harm another file."""
+    """Return the log that appends to `target`; refuse targets that would damage another file."""
     if target == STDOUT:
-        if process.output_is_closed():
+        if process.stdout_is_closed():
             raise UsageError("--log-json - writes to standard output, which is closed")
         if STDOUT in outputs:
             raise UsageError("-o - and --log-json - cannot both write to standard output")
         return JsonLog(target)
     path, shown = Path(target), for_display(target)
     if any(output and os.path.realpath(output) == os.path.realpath(path) for output in outputs):
-        raise UsageError(f"--log-json {shown}: that is an output of this command: name another")
+        raise UsageError(f"--log-json {shown}: is an output of this command: name another file")
     if path.is_dir():
-        raise UsageError(f"--log-json {shown}: that is a folder: name a file in it")
+        raise UsageError(f"--log-json {shown}: is a folder: name a file in it")
     if not path.parent.is_dir():
-        raise UsageError(f"--log-json {shown}: there is no such folder; make it first")
-    if path.is_file() and not _could_be_log(path):
-        raise UsageError(f"--log-json {shown}: it exists and is no log of batchemo's: name another")
+        raise UsageError(f"--log-json {shown}: there is no such folder: create it first")
+    if path.is_file() and not _may_be_log(path):
+        raise UsageError(
+            f"--log-json {shown}: exists and is not a log of batchemo: name another file"
+        )
     return JsonLog(target)
 
 
-def _opened(target: str) -> IO[str]:
-    return open(target, "a", encoding="utf-8")
-
-
-def _could_be_log(path: Path) -> bool:
+def _may_be_log(path: Path) -> bool:
+    """Return whether a file is empty or starts as a line of JSON does."""
     with path.open("rb") as stream:
         return stream.read(1) in (b"", b"{")
+
+
+def _open(target: str) -> IO[str]:
+    return open(target, "a", encoding="utf-8")
 
 
 def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def _fields(event: Event) -> dict[str, Any]:
+def _event_fields(event: Event) -> dict[str, Any]:
     if not isinstance(event, Report):
         return dataclasses.asdict(event)
-    fields = {f.name: getattr(event, f.name) for f in dataclasses.fields(event)}
+    # Not `asdict`, which would also convert the counts of the summary.
+    fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
     del fields["summary"]
     return fields | {
         "exit_code": event.exit_code,
         "failed": event.failed,
-        "emotions": {k: c.recordings for k, c in event.summary.by_outcome("ok").items()},
-        "reasons": {k: c.recordings for k, c in event.summary.by_outcome("failed").items()},
+        "emotions": {
+            kind: count.recordings for kind, count in event.summary.by_outcome("ok").items()
+        },
+        "reasons": {
+            kind: count.recordings for kind, count in event.summary.by_outcome("failed").items()
+        },
     }

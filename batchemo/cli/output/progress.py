@@ -1,7 +1,8 @@
-"""Listeners of a scan, each a function of an event: a live display, or plain lines."""
+"""Handlers for the events of a scan: a live display on a terminal, plain warnings elsewhere."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,61 +10,65 @@ from typing import IO, Any
 
 import click
 
-from batchemo.batch.events import (
-    Advanced,
-    Event,
-    EventHandler,
-    RecordingFailed,
-    Warned,
-)
+from batchemo.batch.events import Event, EventHandler, Progressed, RecordingFailed, ignore_event
 from batchemo.cli.output.format import NARROW, clock
 from batchemo.common.text import for_display
 
-FAILURES_TOLD = 20
-"""So many failures are told one by one; the table has them all."""
+MAX_FAILURES_SHOWN = 20
+"""Failures that are printed one by one; the table has them all."""
 
 
-def everyone(listeners: list[EventHandler]) -> EventHandler:
-    """Make one listener of several."""
+@contextmanager
+def progress_display(quiet: bool) -> Iterator[EventHandler]:
+    """Yield the handler that suits standard error: none, a live display, or plain lines."""
+    if quiet:
+        yield ignore_event
+    elif sys.stderr.isatty():
+        with live_display(sys.stderr) as on_event:
+            yield on_event
+    else:
+        yield FailurePrinter()
 
-    def listen(event: Event) -> None:
-        for listener in listeners:
-            listener(event)
 
-    return listen
+def combine_handlers(handlers: list[EventHandler]) -> EventHandler:
+    """Return one event handler that calls several, in their order."""
+
+    def on_event(event: Event) -> None:
+        for handler in handlers:
+            handler(event)
+
+    return on_event
 
 
-class Plain:
-    """Writes warnings, the first failures among them, to standard error."""
+class FailurePrinter:
+    """Prints the first failures as warnings to standard error."""
 
     def __init__(self) -> None:
         self._failures = 0
 
     def __call__(self, event: Event) -> None:
-        """Take an event."""
-        if isinstance(event, Warned):
-            warn(event.text)
-        elif isinstance(event, RecordingFailed):
+        """Handle an event."""
+        if isinstance(event, RecordingFailed):
             self._failures += 1
-            if self._failures <= FAILURES_TOLD:
-                warn(failure_line(event))
-            elif self._failures == FAILURES_TOLD + 1:
+            if self._failures <= MAX_FAILURES_SHOWN:
+                warn(failure_message(event))
+            elif self._failures == MAX_FAILURES_SHOWN + 1:
                 warn("more recordings failed; the table has them all, with their reasons")
 
 
-def failure_line(event: RecordingFailed) -> str:
-    """Say in a line what failed and why."""
+def failure_message(event: RecordingFailed) -> str:
+    """Return one line that says which recording failed and why."""
     return f"{for_display(event.file)}: {event.reason}: {for_display(event.detail)}"
 
 
 def warn(text: str) -> None:
-    """Write a warning to standard error."""
+    """Print a warning to standard error."""
     click.echo(f"batchemo: warning: {for_display(text)}", err=True)
 
 
 @contextmanager
-def live(stream: IO[str]) -> Iterator[EventHandler]:
-    """Show a bar that moves: files, hours of sound, speed, time left, failures."""
+def live_display(stream: IO[str]) -> Iterator[EventHandler]:
+    """Show a progress bar with recordings, hours of audio, speed, time left and failures."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -75,37 +80,41 @@ def live(stream: IO[str]) -> Iterator[EventHandler]:
     )
 
     console = Console(file=stream)
-    files, speed, left = (TextColumn(f"{{task.fields[{n}]}}") for n in ("files", "speed", "left"))
-    columns: list[ProgressColumn] = [files, left]
+    counts, speed, left = (
+        TextColumn(f"{{task.fields[{name}]}}") for name in ("counts", "speed", "left")
+    )
+    columns: list[ProgressColumn] = [counts, left]
     if console.width >= NARROW:
-        columns = [SpinnerColumn(), files, BarColumn(), speed, TimeElapsedColumn(), left]
-    began = time.monotonic()
+        columns = [SpinnerColumn(), counts, BarColumn(), speed, TimeElapsedColumn(), left]
+    started = time.monotonic()
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=None, files="looking for recordings", speed="", left="")
+        task = progress.add_task(
+            "", total=None, counts="searching for recordings", speed="", left=""
+        )
 
-        def listen(event: Event) -> None:
-            if isinstance(event, (RecordingFailed, Warned)):
-                told = event.text if isinstance(event, Warned) else failure_line(event)
-                console.print(for_display(told), style="yellow", markup=False, highlight=False)
-            elif isinstance(event, Advanced):
+        def on_event(event: Event) -> None:
+            if isinstance(event, RecordingFailed):
+                message = failure_message(event)
+                console.print(message, style="yellow", markup=False, highlight=False)
+            elif isinstance(event, Progressed):
+                # By bytes, not by recordings: their lengths may differ a thousandfold.
                 total = event.bytes_found if event.all_found else None
-                progress.update(task, completed=event.bytes_done, total=total, **_words(event))
+                fields = _progress_fields(event, time.monotonic() - started)
+                progress.update(task, completed=event.bytes_done, total=total, **fields)
 
-        def _words(event: Advanced) -> dict[str, Any]:
-            elapsed = time.monotonic() - began
-            known = f"{event.found:,}" if event.all_found else f"{event.found:,}+"
-            failed = f", {event.failed:,} failed" if event.failed else ""
-            return {
-                "files": f"{event.done:,}/{known} files{failed}",
-                "speed": f"{event.seconds / 3600:.2f} h, {event.seconds / elapsed:,.0f}× real time",
-                "left": _left(event, elapsed),
-            }
-
-        yield listen
+        yield on_event
 
 
-def _left(event: Advanced, elapsed: float) -> str:
-    if not event.all_found or not event.bytes_done:
-        return ""
-    left = elapsed * (event.bytes_found - event.bytes_done) / event.bytes_done
-    return f"{clock(left)} left"
+def _progress_fields(event: Progressed, elapsed: float) -> dict[str, Any]:
+    """Return the texts of the live display."""
+    found = f"{event.found:,}" if event.all_found else f"{event.found:,}+"
+    failed = f", {event.failed:,} failed" if event.failed else ""
+    left = ""
+    if event.all_found and event.bytes_done:
+        remaining = elapsed * (event.bytes_found - event.bytes_done) / event.bytes_done
+        left = f"{clock(remaining)} left"
+    return {
+        "counts": f"{event.done:,}/{found} recordings{failed}",
+        "speed": f"{event.seconds / 3600:.2f} h, {event.seconds / elapsed:,.0f}× real time",
+        "left": left,
+    }

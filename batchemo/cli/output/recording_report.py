@@ -1,4 +1,4 @@
-"""Shows one recording to people: what it sounds like, class by class, and over time."""
+"""Prints the prediction for one recording: the label, each class, each window."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import groupby
 
 import click
 
-from batchemo.cli.output.format import bar, bar_width
+from batchemo.cli.output.format import bar, bar_width, position
 from batchemo.common.arrays import Float32
 from batchemo.common.text import for_display
 from batchemo.inference.settings import NO_POSTPROCESSING, PostprocessSettings
@@ -17,118 +17,114 @@ from batchemo.tables.columns import DIMENSIONS, UNCERTAIN
 from batchemo.tables.derived import expected_dimensions, label_or_uncertain
 from batchemo.tables.rows import RecordingResult, WindowResults
 
-NARROW_BAR = 12
+SHORT_BAR = 12
 
 
-def show(
+def show_recording(
     path: str,
-    row: RecordingResult,
+    result: RecordingResult,
     labels: Sequence[str],
     models: Sequence[str] = (),
-    how: PostprocessSettings = NO_POSTPROCESSING,
+    postprocess: PostprocessSettings = NO_POSTPROCESSING,
 ) -> None:
-    """Print the recording; of several models, what all say together and then each."""
-    click.echo(f"{click.style(for_display(path), bold=True)}{_facts(row)}")
-    if row.probabilities is None:
-        click.secho(f"  failed: {row.reason}: {for_display(row.detail or '')}\n", fg="yellow")
+    """Print a result; of several models, first their mean and then the prediction of each."""
+    click.echo(f"{click.style(for_display(path), bold=True)}{_audio_facts(result)}")
+    if result.probabilities is None:
+        reason = f"{result.reason}: {for_display(result.detail or '')}"
+        click.secho(f"  failed: {reason}\n", fg="yellow")
         return
-    ranked = sorted(zip(labels, row.probabilities, strict=True), key=lambda each: -each[1])
-    postprocessor = _Teller(labels, how)
-    label, confidence = postprocessor.name(row.probabilities), ranked[0][1]
-    agreed = (
-        ""
-        if row.model_probabilities is None
-        else f", {_agreed(row.probabilities, row.model_probabilities)}"
-    )
-    click.echo(f"  {click.style(label, bold=True)}, confidence {confidence:.2f}{agreed}\n")
-    if how.dimensions:
-        click.echo(f"  estimated: {postprocessor.place(row.probabilities)}\n")
-    width = max(map(len, labels))
     columns = shutil.get_terminal_size().columns
+    formatter = _PredictionFormatter(labels, postprocess, columns)
+    ranked = sorted(zip(labels, result.probabilities, strict=True), key=lambda pair: -pair[1])
+    label, confidence = formatter.label(result.probabilities), ranked[0][1]
+    agreement = (
+        ""
+        if result.model_probabilities is None
+        else f", {_agreement(result.probabilities, result.model_probabilities)}"
+    )
+    click.echo(f"  {click.style(label, bold=True)}, confidence {confidence:.2f}{agreement}\n")
+    if postprocess.dimensions:
+        click.echo(f"  estimated: {formatter.dimensions(result.probabilities)}\n")
+    width = max(map(len, labels))
     for label, probability in ranked:
-        drawn = _drawn(probability, bar_width(columns))
+        drawn = _padded_bar(probability, bar_width(columns))
         click.echo(f"  {label:<{width}}  {drawn}{probability:.2f}")
-    if row.model_probabilities is not None:
+    if result.model_probabilities is not None:
         click.echo()
-        _show_votes(row.model_probabilities, postprocessor, models, columns)
-    if row.windows is not None and len(row.windows.starts) > max(1, len(models)):
-        _show_windows(row.windows, postprocessor, models, columns)
+        _show_models(result.model_probabilities, formatter, models)
+    if result.windows is not None and len(result.windows.starts) > max(1, len(models)):
+        _show_windows(result.windows, formatter, models)
     click.echo()
 
 
-def _agreed(together: Float32, model_probabilities: Float32) -> str:
-    """Say how many models have the label of all together."""
-    agreed = int((model_probabilities.argmax(axis=1) == together.argmax()).sum())
-    return f"the label of {agreed} of {len(model_probabilities)} models"
-
-
-def _show_votes(
-    model_probabilities: Float32, postprocessor: _Teller, models: Sequence[str], columns: int
-) -> None:
-    width = max(map(len, models))
-    for model, opinion in zip(models, model_probabilities, strict=True):
-        click.echo(f"  {model:<{width}}  {postprocessor.verdict(opinion, columns)}")
-
-
 @dataclass(frozen=True, slots=True)
-class _Teller:
-    """Puts probabilities in words, as they are to be read."""
+class _PredictionFormatter:
+    """Formats probabilities as text, with the label and dimensions that a table would have."""
 
     labels: Sequence[str]
-    how: PostprocessSettings
+    postprocess: PostprocessSettings
+    columns: int
+    """The width of the terminal."""
 
-    def name(self, probabilities: Float32) -> str:
-        return str(label_or_uncertain(probabilities[None], self.labels, self.how.min_confidence)[0])
+    def label(self, probabilities: Float32) -> str:
+        """Return the label, or `uncertain`."""
+        least = self.postprocess.min_confidence
+        return str(label_or_uncertain(probabilities[None], self.labels, least)[0])
 
-    def place(self, probabilities: Float32) -> str:
+    def dimensions(self, probabilities: Float32) -> str:
+        """Return valence, arousal and dominance."""
         values = expected_dimensions(probabilities[None], self.labels)[0]
-        words = (name.removesuffix("_est") for name in DIMENSIONS)
-        return ", ".join(f"{word} {v:+.2f}" for word, v in zip(words, values, strict=True))
+        names = (name.removesuffix("_est") for name in DIMENSIONS)
+        return ", ".join(f"{name} {v:+.2f}" for name, v in zip(names, values, strict=True))
 
-    def verdict(self, probabilities: Float32, columns: int) -> str:
-        """Write the label with the highest probability as a short bar and a number."""
+    def line(self, probabilities: Float32) -> str:
+        """Return the label and its probability, as a short bar and a number."""
         share = float(probabilities.max())
-        drawn = _drawn(share, bar_width(columns, NARROW_BAR))
-        width = max(map(len, [*self.labels, UNCERTAIN] if self.how.min_confidence else self.labels))
-        return f"{self.name(probabilities):<{width}}  {drawn}{share:.2f}"
+        drawn = _padded_bar(share, bar_width(self.columns, SHORT_BAR))
+        uncertain = [UNCERTAIN] if self.postprocess.min_confidence else []
+        width = max(map(len, [*self.labels, *uncertain]))
+        return f"{self.label(probabilities):<{width}}  {drawn}{share:.2f}"
 
 
-def _facts(row: RecordingResult) -> str:
-    known = []
-    if row.duration is not None:
-        known.append(f"{row.duration:.1f} s")
-    if row.sample_rate is not None:
-        known.append(f"{row.sample_rate / 1000:g} kHz")
-    if row.channels is not None and row.channels > 1:
-        known.append(f"{row.channels} channels")
-    return f"  ({', '.join(known)})" if known else ""
+def _audio_facts(result: RecordingResult) -> str:
+    facts = []
+    if result.duration is not None:
+        facts.append(f"{result.duration:.1f} s")
+    if result.sample_rate is not None:
+        facts.append(f"{result.sample_rate / 1000:g} kHz")
+    if result.channels is not None and result.channels > 1:
+        facts.append(f"{result.channels} channels")
+    return f"  ({', '.join(facts)})" if facts else ""
+
+
+def _agreement(probabilities: Float32, model_probabilities: Float32) -> str:
+    """Describe how many models predict the label of the mean of all models."""
+    agreeing = int((model_probabilities.argmax(axis=1) == probabilities.argmax()).sum())
+    return f"the label of {agreeing} of {len(model_probabilities)} models"
+
+
+def _show_models(
+    model_probabilities: Float32, formatter: _PredictionFormatter, models: Sequence[str]
+) -> None:
+    width = max(map(len, models))
+    for model, probabilities in zip(models, model_probabilities, strict=True):
+        click.echo(f"  {model:<{width}}  {formatter.line(probabilities)}")
 
 
 def _show_windows(
-    windows: WindowResults, postprocessor: _Teller, models: Sequence[str], columns: int
+    windows: WindowResults, formatter: _PredictionFormatter, models: Sequence[str]
 ) -> None:
-    pad = len(position(max(windows.ends)))
-    for place, lines in groupby(windows.iter_windows(), key=lambda window: window[0]):
-        click.echo(f"\n  {models[place]}" if models else "")
-        for _, start, end, probabilities in lines:
-            time = f"  {position(start):>{pad}} – {position(end):>{pad}}"
+    width = len(position(max(windows.ends)))
+    for model, rows in groupby(windows.iter_windows(), key=lambda window: window[0]):
+        click.echo(f"\n  {models[model]}" if models else "")
+        for _, start, end, probabilities in rows:
+            time = f"  {position(start):>{width}} – {position(end):>{width}}"
             if probabilities is None:
                 click.echo(f"{time}  {click.style('no speech', dim=True)}")
             else:
-                click.echo(f"{time}  {postprocessor.verdict(probabilities, columns)}")
+                click.echo(f"{time}  {formatter.line(probabilities)}")
 
 
-def _drawn(share: float, width: int) -> str:
-    """Draw a bar with room behind it, or nothing where there is no room."""
+def _padded_bar(share: float, width: int) -> str:
+    """Return a bar with space after it, or nothing where the terminal is too narrow for one."""
     return f"{bar(share, width)}  " if width else ""
-
-
-def position(seconds: float) -> str:
-    """Write a place in a recording.
-
-    >>> position(1.5), position(62.25), position(3700)
-    ('0:01.5', '1:02.2', '1:01:40.0')
-    """
-    minutes, rest = divmod(round(seconds, 1), 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"

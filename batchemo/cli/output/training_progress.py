@@ -1,4 +1,4 @@
-"""Shows how training and evaluating go on: a bar that moves on a terminal, lines elsewhere."""
+"""Progress of training and evaluation: a bar on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -18,77 +18,84 @@ if TYPE_CHECKING:
     from batchemo.training.fit.history import Epoch
 
 _WIDE = 110
-"""Columns of a terminal that has room for a long bar."""
+"""Columns of a terminal that is wide enough for a long bar."""
 
 
-class Follower(Protocol):
-    """Follows a training or an evaluation."""
+class TrainingProgress(Protocol):
+    """Callbacks that show how a training or an evaluation progresses."""
 
-    def say(self, text: str) -> None:
-        """Take a line that stays."""
+    def message(self, text: str) -> None:
+        """Print a line that stays."""
 
-    def hear(self, done: int, total: int) -> None:
-        """Take how many recordings have their features."""
+    def on_features(self, done: int, total: int) -> None:
+        """Show how many recordings have their features."""
 
-    def epoch(self, split: Split, epoch: Epoch) -> None:
-        """Take what an epoch brought."""
+    def on_epoch(self, split: Split, epoch: Epoch) -> None:
+        """Show the result of an epoch."""
 
-    def sat(self, done: int, total: int, split: Split, predictions: Sequence[Prediction]) -> None:
-        """Take what a trial brought."""
+    def on_run(
+        self, done: int, total: int, split: Split, predictions: Sequence[Prediction]
+    ) -> None:
+        """Show that a run (one fold with one seed) was trained and tested."""
 
 
 @contextmanager
-def followed(quiet: bool, epochs: int) -> Iterator[Follower]:
-    """Follow a training of at most so many epochs, as standard error allows."""
+def training_progress(quiet: bool, epochs: int) -> Iterator[TrainingProgress]:
+    """Yield the progress display that suits standard error, for at most this many epochs."""
     if quiet:
         yield _Silent()
     elif sys.stderr.isatty():
-        with _bar(sys.stderr, epochs) as follower:
-            yield follower
+        display = _Bar(sys.stderr, epochs)
+        with display.progress:
+            yield display
     else:
         yield _Lines(epochs)
 
 
 class _Silent:
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         pass
 
-    def hear(self, done: int, total: int) -> None:
+    def on_features(self, done: int, total: int) -> None:
         pass
 
-    def epoch(self, split: Split, epoch: Epoch) -> None:
+    def on_epoch(self, split: Split, epoch: Epoch) -> None:
         pass
 
-    def sat(self, done: int, total: int, split: Split, predictions: Sequence[Prediction]) -> None:
+    def on_run(
+        self, done: int, total: int, split: Split, predictions: Sequence[Prediction]
+    ) -> None:
         pass
 
 
 class _Lines:
-    """A line for all features, one an epoch, one a trial."""
+    """Prints one line for all features, one for each epoch, one for each run."""
 
     def __init__(self, epochs: int) -> None:
         self._epochs = epochs
-        self._first = True
+        self._is_first_epoch = True
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         click.echo(f"batchemo: {for_display(text)}", err=True)
 
-    def hear(self, done: int, total: int) -> None:
+    def on_features(self, done: int, total: int) -> None:
         if done == total:
-            self.say(f"{counted(total, 'recording')} heard")
+            self.message(f"features of {counted(total, 'recording')} computed")
 
-    def epoch(self, split: Split, epoch: Epoch) -> None:
-        if self._first and epoch.number:
-            self.say(goes_on(epoch))
-        self._first = False
-        self.say(epoch_line(epoch, self._epochs))
+    def on_epoch(self, split: Split, epoch: Epoch) -> None:
+        if self._is_first_epoch and epoch.number:
+            self.message(resumed_message(epoch))
+        self._is_first_epoch = False
+        self.message(epoch_message(epoch, self._epochs))
 
-    def sat(self, done: int, total: int, split: Split, predictions: Sequence[Prediction]) -> None:
-        self.say(trial_line(done, total, split))
+    def on_run(
+        self, done: int, total: int, split: Split, predictions: Sequence[Prediction]
+    ) -> None:
+        self.message(run_message(done, total, split))
 
 
 class _Bar:
-    """One bar, for the recordings first, then for the epochs or trials."""
+    """Shows one bar: first for the recordings, then for the epochs or runs."""
 
     def __init__(self, stream: IO[str], epochs: int) -> None:
         from rich.console import Console
@@ -96,68 +103,64 @@ class _Bar:
 
         self._console = Console(file=stream, highlight=False)
         self._epochs = epochs
-        self._first = True
-        told = TextColumn("{task.description}", markup=False)
+        self._is_first_epoch = True
+        description = TextColumn("{task.description}", markup=False)
         width = self._console.width
-        columns = [told, BarColumn(40 if width >= _WIDE else 10), TimeElapsedColumn()]
+        columns = [description, BarColumn(40 if width >= _WIDE else 10), TimeElapsedColumn()]
         if width < NARROW:
-            columns = [told]
+            columns = [description]
         self.progress = Progress(*columns, console=self._console, transient=True)
-        self._task = self.progress.add_task("begins", total=None)
+        self._task = self.progress.add_task("starting", total=None)
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         self._console.print(for_display(text), markup=False)
 
-    def hear(self, done: int, total: int) -> None:
+    def on_features(self, done: int, total: int) -> None:
         if done < total:
-            self._move(f"{done:,}/{total:,} recordings heard", done, total)
+            self._update(f"features of {done:,}/{total:,} recordings", done, total)
         else:
-            self._move(f"{counted(total, 'recording')} heard, the net begins", 0, total)
+            self._update(f"features of {counted(total, 'recording')} computed", 0, total)
 
-    def epoch(self, split: Split, epoch: Epoch) -> None:
-        if self._first and epoch.number:
-            self.say(goes_on(epoch))
-        self._first = False
-        told = (
-            f"epoch {epoch.number + 1}/{self._epochs}: loss {epoch.loss:.3f}, accuracy "
-            f"{epoch.accuracy:.3f}"
-        )
+    def on_epoch(self, split: Split, epoch: Epoch) -> None:
+        if self._is_first_epoch and epoch.number:
+            self.message(resumed_message(epoch))
+        self._is_first_epoch = False
+        text = training_figures(epoch, self._epochs)
         if epoch.validation_accuracy is not None:
-            told += f"; watched {epoch.validation_accuracy:.3f}"
-        self._move(told, epoch.number + 1, self._epochs)
+            text += f"; validation {epoch.validation_accuracy:.3f}"
+        self._update(text, epoch.number + 1, self._epochs)
 
-    def sat(self, done: int, total: int, split: Split, predictions: Sequence[Prediction]) -> None:
-        self._move(trial_line(done, total, split), done, total)
+    def on_run(
+        self, done: int, total: int, split: Split, predictions: Sequence[Prediction]
+    ) -> None:
+        self._update(run_message(done, total, split), done, total)
 
-    def _move(self, told: str, done: int, total: int) -> None:
-        self.progress.update(self._task, description=told, completed=done, total=total)
-
-
-@contextmanager
-def _bar(stream: IO[str], epochs: int) -> Iterator[_Bar]:
-    follower = _Bar(stream, epochs)
-    with follower.progress:
-        yield follower
+    def _update(self, text: str, done: int, total: int) -> None:
+        self.progress.update(self._task, description=text, completed=done, total=total)
 
 
-def goes_on(epoch: Epoch) -> str:
-    """Say that this, the first epoch that is told of, is not the first one."""
-    return f"goes on from epoch {epoch.number}, where an earlier run was stopped"
+def resumed_message(epoch: Epoch) -> str:
+    """Return the message for a training that resumes at this epoch."""
+    return f"resumed from epoch {epoch.number}, where an earlier run was stopped"
 
 
-def epoch_line(epoch: Epoch, epochs: int) -> str:
-    """Say in a line what an epoch brought."""
-    told = (
-        f"epoch {epoch.number + 1}/{epochs}: loss {epoch.loss:.3f}, accuracy {epoch.accuracy:.3f}"
-    )
+def training_figures(epoch: Epoch, epochs: int) -> str:
+    """Return the number of an epoch with its figures on the training recordings."""
+    number = f"epoch {epoch.number + 1}/{epochs}"
+    return f"{number}: loss {epoch.loss:.3f}, accuracy {epoch.accuracy:.3f}"
+
+
+def epoch_message(epoch: Epoch, epochs: int) -> str:
+    """Return a line with the figures of an epoch."""
+    text = training_figures(epoch, epochs)
     if epoch.validation_loss is None:
-        return told
+        return text
     return (
-        f"{told}; watched: loss {epoch.validation_loss:.3f}, accuracy"
+        f"{text}; validation: loss {epoch.validation_loss:.3f}, accuracy"
         f" {epoch.validation_accuracy:.3f}, UAR {epoch.validation_uar:.3f}"
     )
 
 
-def trial_line(done: int, total: int, split: Split) -> str:
-    """Say in a line which trial is done."""
-    return f"training {done}/{total} done and tested: {split.fold}, seed {split.seed}"
+def run_message(done: int, total: int, split: Split) -> str:
+    """Return a line that says which run is done."""
+    return f"run {done}/{total} trained and tested: {split.fold}, seed {split.seed}"
