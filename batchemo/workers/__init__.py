@@ -1,1 +1,1 @@
-"""Processes that work on recordings: where chunks run, who watches them, and who is to blame."""
+"""Worker processes: where chunks are worked on, and which recording made a worker die or hang."""

@@ -1,9 +1,14 @@
-"""Hands chunks to workers, a bounded number at a time, and finds out which recording kills them.
+"""Gives chunks to workers, a bounded number at a time, and finds the recordings that kill them.
 
-When workers die, or nothing moves any more, all that was in flight comes back. What they had begun
-is suspect and is run again alone, with nothing beside it; the rest is run again as it was. A
-recording that kills its worker twice when alone is the culprit, and so is one over which its worker
-stood still.
+When workers die, or all of them are stuck, all that was in flight is lost, and it is not known
+which recording did it. So the lost recordings are sorted:
+
+- what no worker had started (by its heartbeats) is tried again as before;
+- what a worker hung at beyond its time limit is blamed: its row is a failure, `timeout`;
+- what was started is suspect: it is run again alone, so that a further death has one cause only.
+  A recording that kills its worker twice while alone is blamed: `worker_died`.
+
+Without heartbeats, as on a cluster, everything that was lost is suspect.
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ from queue import Empty, SimpleQueue
 from typing import Generic
 
 from batchemo.common.locks import scratch_folder
-from batchemo.common.timing import StageSeconds
+from batchemo.common.timing import StageSeconds, add_seconds
 from batchemo.errors import BatchemoError
 from batchemo.sources import Recording
 from batchemo.workers import heartbeat
@@ -34,18 +39,19 @@ from batchemo.workers.executor import (
 )
 
 CHUNKS_PER_WORKER = 2
-"""One that it works on and one that waits for it."""
+"""One that the worker is busy with and one that waits, so that it never waits for the parent."""
 
 MAX_DEATHS_ALONE = 2
-"""So often must a recording kill a worker when alone: once may be another's doing."""
+"""How often a recording must kill its worker while alone. Once may have another cause: somebody
+killed the process, or other programs took the memory."""
 
 MAX_FAILED_STARTS = 3
-"""So many times in a row may workers die before they begin on anything."""
+"""How many times in a row workers may die before they start on any recording."""
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedChunk(Generic[R]):
-    """All rows of a chunk, in its order."""
+    """All rows of a chunk, in the order of its recordings."""
 
     chunk: Chunk
     rows: tuple[R, ...]
@@ -65,9 +71,19 @@ def run_chunks(
 
     `lost` makes the row of a recording whose worker died or hung, given a reason and a detail.
     `executor` opens an executor for a number of workers; by default, processes of this machine.
+
+    >>> from batchemo.workers.executor import InlineExecutor
+    >>> chunks = iter([Chunk(0, (Recording("/data", "a.wav", 44, 0),))])
+    >>> def names(recordings):
+    ...     return ChunkResult(tuple(recording.file for recording in recordings))
+    >>> def lost(recording, reason, detail):
+    ...     return f"{recording.file}: {reason}"
+    >>> done = run_chunks(chunks, names, lost, workers=1, timeout=0, executor=InlineExecutor)
+    >>> [finished.rows for finished in done]
+    [('a.wav',)]
     """
     if executor is not None:
-        # Heartbeats are files on this machine: workers elsewhere have no way to leave any.
+        # Heartbeats are files on this machine, which workers elsewhere cannot write.
         yield from Dispatcher(
             executor, work, lost, workers=workers, timeout=timeout, heartbeats=None
         ).run(chunks)
@@ -80,7 +96,7 @@ def run_chunks(
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class _Part:
     """Some recordings of a chunk, by their places in it."""
 
     chunk: Chunk
@@ -92,176 +108,197 @@ class _Piece:
 
 
 class Dispatcher(Generic[R]):
-    """Runs all chunks through executors that `start` opens, given a number of workers.
+    """Runs chunks through executors that `start` opens, given a number of workers.
 
-    `failed` makes the row of a recording that no worker came back from, given a reason and a
-    detail. `heartbeats` is the folder that workers leave theirs in, if they do.
+    `heartbeats` is the folder of the workers' heartbeats, where they leave any. See `run_chunks`
+    for the other arguments; it is all that most callers need.
     """
 
     def __init__(
         self,
         start: ExecutorFactory,
         work: Work[R],
-        failed: Callable[[Recording, str, str], R],
+        lost: Callable[[Recording, str, str], R],
         *,
         workers: int,
         timeout: float,
         heartbeats: str | None,
     ) -> None:
-        self._start, self._work, self._failed = start, work, failed
-        self._workers, self._working = workers, 0
+        self._start, self._work, self._lost_row = start, work, lost
+        self._workers = workers
         self._timeout = timeout
-        self._watch = (
+        self._monitor = (
             None if heartbeats is None else heartbeat.HeartbeatMonitor(Path(heartbeats), timeout)
         )
         self._executor: Executor | None = None
-        self._flying: dict[Future[ChunkResult[R]], _Piece] = {}
-        self._landed: SimpleQueue[Future[ChunkResult[R]]] = SimpleQueue()
-        self._again: deque[_Piece] = deque()
-        self._suspects: deque[_Piece] = deque()
-        self._alone = False
-        self._deaths: Counter[tuple[int, int]] = Counter()
+        self._executor_workers = 0
+        self._in_flight: dict[Future[ChunkResult[R]], _Part] = {}
+        # Futures put themselves here when they are done. Waiting on a queue, unlike waiting on a
+        # future, can be interrupted by an exception without leaving a lock of the future taken.
+        self._completed: SimpleQueue[Future[ChunkResult[R]]] = SimpleQueue()
+        self._retry: deque[_Part] = deque()
+        self._suspects: deque[_Part] = deque()
+        self._running_suspect = False
+        self._deaths_alone: Counter[tuple[int, int]] = Counter()
+        self._failed_starts = 0
         self._rows: dict[int, dict[int, R]] = {}
+        """The rows of unfinished chunks, by the chunk's number and the recording's place in it."""
         self._stages: dict[int, StageSeconds] = {}
-        self._stillborn = 0
 
     def run(self, chunks: Iterator[Chunk]) -> Generator[FinishedChunk[R], None, None]:
-        """Yield every chunk as it is finished, in any order."""
+        """Yield every chunk when it is finished, in any order."""
         kill = True
         try:
-            while self._launch(chunks):
+            while self._submit_more(chunks):
                 yield from self._collect()
             kill = False
         finally:
-            self._close(kill=kill)
+            self._close_executor(kill=kill)
 
-    def _launch(self, chunks: Iterator[Chunk]) -> bool:
-        """Fill the room there is; tell whether anything is in flight.
+    def _submit_more(self, chunks: Iterator[Chunk]) -> bool:
+        """Submit as much as may be in flight; return whether anything is.
 
-        A suspect flies alone: what dies with it would be suspect too.
+        Chunks are taken from the iterator only when there is room for them: the list of recordings
+        may be endless, or still being read.
         """
-        if not self._flying:
-            self._alone = bool(self._suspects)
-            if self._alone:
+        if not self._in_flight:
+            # A suspect runs alone, in a worker of its own: what died together with it would become
+            # suspect too. Suspects come before everything else, so that their deaths are few.
+            self._running_suspect = bool(self._suspects)
+            if self._running_suspect:
                 self._submit(self._suspects.popleft(), workers=1)
-        room = CHUNKS_PER_WORKER * self._workers
-        while not (self._alone or self._suspects) and len(self._flying) < room:
-            piece = self._again.popleft() if self._again else _whole(next(chunks, None))
-            if piece is None:
+        limit = CHUNKS_PER_WORKER * self._workers
+        # With suspects waiting nothing is added either: they can run only once all else has ended.
+        while not (self._running_suspect or self._suspects) and len(self._in_flight) < limit:
+            part = self._retry.popleft() if self._retry else _whole(next(chunks, None))
+            if part is None:
                 break
-            self._submit(piece, workers=self._workers)
-        return bool(self._flying)
+            self._submit(part, workers=self._workers)
+        return bool(self._in_flight)
 
-    def _submit(self, piece: _Piece, *, workers: int) -> None:
-        executor = self._executor_of(workers)
+    def _submit(self, part: _Part, *, workers: int) -> None:
+        executor = self._open_executor(workers)
         with signals_blocked():
             try:
-                future = executor.submit(self._work, piece.recordings)
+                future = executor.submit(self._work, part.recordings)
             except BrokenExecutor as error:
+                # The workers died since the last look: the same as if they had died of this part.
                 future = Future[ChunkResult[R]]()
                 future.set_exception(error)
-            self._flying[future] = piece
-            future.add_done_callback(self._landed.put)
+            self._in_flight[future] = part
+            future.add_done_callback(self._completed.put)
 
-    def _executor_of(self, workers: int) -> Executor:
-        """Open an executor, or keep the one there is if it has as many workers."""
-        if self._executor is not None and self._working != workers:
-            self._close(kill=False)
+    def _open_executor(self, workers: int) -> Executor:
+        """Return the executor there is, if it has that many workers, or another."""
+        if self._executor is not None and self._executor_workers != workers:
+            self._close_executor(kill=False)
         if self._executor is None:
-            self._executor, self._working = self._start(workers), workers
+            self._executor, self._executor_workers = self._start(workers), workers
         return self._executor
 
-    def _close(self, *, kill: bool) -> None:
+    def _close_executor(self, *, kill: bool) -> None:
         if self._executor is not None:
             self._executor.shutdown(kill=kill)
             self._executor = None
 
     def _collect(self) -> Iterator[FinishedChunk[R]]:
-        """Take in what is done next, if anything is by the time to look after the workers."""
-        lost: list[_Piece] = []
-        future = self._next_landed()
+        """Take in the next result, or what was lost if there is none by the next check."""
+        lost: list[_Part] = []
+        future = self._next_completed()
         if future is not None:
-            yield from self._land(future, lost)
-        stuck = self._watch is not None and self._watch.look()
-        if stuck or (future is None and self._executor is not None and not self._executor.alive):
-            lost += self._flying.values()
-            self._flying.clear()
-        while lost and self._flying:
-            # The executor is broken: whatever has not ended well by now never will.
-            yield from self._land(self._landed.get(), lost)
+            yield from self._take_result(future, lost)
+        all_stuck = self._monitor is not None and self._monitor.check()
+        pool_died = future is None and self._executor is not None and not self._executor.alive
+        if all_stuck or pool_died:
+            # No future will ever be done.
+            lost += self._in_flight.values()
+            self._in_flight.clear()
+        while lost and self._in_flight:
+            # One future told that the executor is broken, so every other is done, or will be in an
+            # instant: with a result that arrived before, or with the same exception.
+            yield from self._take_result(self._completed.get(), lost)
         if lost:
-            self._close(kill=True)
-            yield from self._quarantine(lost)
+            self._close_executor(kill=True)
+            yield from self._sort_lost(lost)
 
-    def _next_landed(self) -> Future[ChunkResult[R]] | None:
+    def _next_completed(self) -> Future[ChunkResult[R]] | None:
+        timeout = None if self._monitor is None else heartbeat.CHECK_INTERVAL
         try:
-            return self._landed.get(timeout=None if self._watch is None else heartbeat.INTERVAL)
+            return self._completed.get(timeout=timeout)
         except Empty:
             return None
 
-    def _land(
-        self, future: Future[ChunkResult[R]], lost: list[_Piece]
+    def _take_result(
+        self, future: Future[ChunkResult[R]], lost: list[_Part]
     ) -> Iterator[FinishedChunk[R]]:
-        piece = self._flying.pop(future, None)
-        if piece is None:
-            return  # It was given up before.
+        part = self._in_flight.pop(future, None)
+        if part is None:
+            return  # It was counted as lost, and has ended since.
         try:
-            done = future.result()
+            result = future.result()
         except BrokenExecutor:
-            lost.append(piece)
+            lost.append(part)
             return
-        if done.fatal is not None:
-            raise BatchemoError(done.fatal)
-        self._stillborn = 0
-        stages = self._stages.setdefault(piece.chunk.number, {})
-        for stage, seconds in done.stages.items():
-            stages[stage] = stages.get(stage, 0.0) + seconds
-        yield from self._note(piece, done.rows)
+        if result.fatal is not None:
+            raise BatchemoError(result.fatal)
+        self._failed_starts = 0
+        stages = self._stages.setdefault(part.chunk.number, {})
+        for stage, seconds in result.stages.items():
+            add_seconds(stages, stage, seconds)
+        yield from self._add_rows(part, result.rows)
 
-    def _note(self, piece: _Piece, rows: tuple[R, ...]) -> Iterator[FinishedChunk[R]]:
-        """Add rows to their chunk, and yield it when it is whole."""
-        chunk = piece.chunk
-        found = self._rows.setdefault(chunk.number, {})
-        found.update(zip(piece.places, rows, strict=True))
-        if len(found) == len(chunk.recordings):
+    def _add_rows(self, part: _Part, rows: tuple[R, ...]) -> Iterator[FinishedChunk[R]]:
+        """Add rows to their chunk, and yield it when it has all of them."""
+        chunk = part.chunk
+        known = self._rows.setdefault(chunk.number, {})
+        known.update(zip(part.places, rows, strict=True))
+        if len(known) == len(chunk.recordings):
             del self._rows[chunk.number]
-            ordered = tuple(found[place] for place in range(len(found)))
+            ordered = tuple(known[place] for place in range(len(known)))
             yield FinishedChunk(chunk, ordered, self._stages.pop(chunk.number, {}))
 
-    def _quarantine(self, lost: list[_Piece]) -> Iterator[FinishedChunk[R]]:
-        """Sort what came back into the guilty, the suspect and the innocent."""
-        begun = None if self._watch is None else self._watch.begun()
-        if begun == set():
-            self._stillborn += 1
-            if self._stillborn == MAX_FAILED_STARTS:
-                raise BatchemoError(
-                    "the worker processes die, or stand still, before they begin to work. "
-                    "`batchemo doctor` tells whether batchemo is installed well; too little memory "
-                    "is another cause"
-                )
-        for piece in lost:
-            innocent = []
-            for place, recording in zip(piece.places, piece.recordings, strict=True):
-                one = _Piece(piece.chunk, (place,))
-                name = recording.root, recording.file
-                if begun is not None and name not in begun:
-                    innocent.append(place)
-                elif self._watch is not None and name in self._watch.hung:
+    def _sort_lost(self, lost: list[_Part]) -> Iterator[FinishedChunk[R]]:
+        """Sort lost recordings into those to blame, to suspect and to try again."""
+        started = None if self._monitor is None else self._monitor.take_started()
+        self._count_failed_starts(started)
+        for part in lost:
+            not_started = []
+            for place, recording in zip(part.places, part.recordings, strict=True):
+                single = _Part(part.chunk, (place,))
+                key = recording.root, recording.file
+                if started is not None and key not in started:
+                    not_started.append(place)
+                elif self._monitor is not None and key in self._monitor.timed_out:
                     detail = f"not done after {self._timeout:g} s (see --timeout)"
-                    yield from self._note(one, (self._failed(recording, "timeout", detail),))
-                elif self._killed_often(one, alone=len(piece.places) == 1):
+                    yield from self._add_rows(
+                        single, (self._lost_row(recording, "timeout", detail),)
+                    )
+                elif self._is_to_blame(single, was_alone=len(part.places) == 1):
                     detail = "the worker process died of it, alone and more than once"
-                    yield from self._note(one, (self._failed(recording, "worker_died", detail),))
+                    yield from self._add_rows(
+                        single, (self._lost_row(recording, "worker_died", detail),)
+                    )
                 else:
-                    self._suspects.append(one)
-            if innocent:
-                self._again.append(_Piece(piece.chunk, tuple(innocent)))
+                    self._suspects.append(single)
+            if not_started:
+                self._retry.append(_Part(part.chunk, tuple(not_started)))
 
-    def _killed_often(self, piece: _Piece, *, alone: bool) -> bool:
-        key = (piece.chunk.number, piece.places[0])
-        self._deaths[key] += alone
-        return self._deaths[key] >= MAX_DEATHS_ALONE
+    def _count_failed_starts(self, started: set[heartbeat.RecordingKey] | None) -> None:
+        """End the run where no recording is to blame: the workers themselves do not work."""
+        if started != set():
+            return
+        self._failed_starts += 1
+        if self._failed_starts == MAX_FAILED_STARTS:
+            raise BatchemoError(
+                "the worker processes die, or hang, before they begin to work. `batchemo doctor` "
+                "tells whether batchemo is installed well; too little memory is another cause"
+            )
+
+    def _is_to_blame(self, part: _Part, *, was_alone: bool) -> bool:
+        key = (part.chunk.number, part.places[0])
+        self._deaths_alone[key] += was_alone
+        return self._deaths_alone[key] >= MAX_DEATHS_ALONE
 
 
-def _whole(chunk: Chunk | None) -> _Piece | None:
-    return None if chunk is None else _Piece(chunk, tuple(range(len(chunk.recordings))))
+def _whole(chunk: Chunk | None) -> _Part | None:
+    return None if chunk is None else _Part(chunk, tuple(range(len(chunk.recordings))))

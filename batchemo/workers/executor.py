@@ -1,4 +1,4 @@
-"""Where chunks are worked on: an executor of two methods, and the one made of local processes."""
+"""Where work is done: an executor of two methods, made of local processes or in this process."""
 
 from __future__ import annotations
 
@@ -9,15 +9,30 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from batchemo.common.timing import StageSeconds
 from batchemo.errors import BatchemoError
 from batchemo.sources import Recording
-from batchemo.workers import heartbeat
+from batchemo.workers.heartbeat import start_worker
 
+T = TypeVar("T")
 R = TypeVar("R")
-"""What becomes of one recording: a row of a table, for instance."""
+"""The result for one recording: a row of a table, for instance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Recordings that a worker takes together, and their number in the order of the plan."""
+
+    number: int
+    recordings: tuple[Recording, ...]
+
+    @property
+    def bytes(self) -> int:
+        """The sum of the sizes of the recordings."""
+        return sum(recording.size or 0 for recording in self.recordings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,61 +42,32 @@ class ChunkResult(Generic[R]):
     rows: tuple[R, ...] = ()
     stages: StageSeconds = field(default_factory=dict)
     fatal: str | None = None
+    """What ends the whole run, such as a model that cannot be loaded."""
 
 
 Work = Callable[[Sequence[Recording]], ChunkResult[R]]
-"""A picklable function from a chunk to what came of it. It raises nothing and writes nothing."""
+"""A picklable function from the recordings of a chunk to their result.
 
-ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "NUMEXPR_NUM_THREADS": "1",
-    "VECLIB_MAXIMUM_THREADS": "1",
-}
-"""Workers are processes, one a core: a library that starts threads of its own only slows them."""
-
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "ORT_DISABLE_TELEMETRY": "1"}
-"""TensorFlow greets every process at length, and ONNX Runtime would tell its maker of each."""
-
-
-_PARTING = 3.0
-"""Seconds in which a pool surely notices that its workers are gone."""
-
-ASKING_TO_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-@contextmanager
-def signals_blocked() -> Iterator[None]:
-    """Hold back the signals that ask to stop while work is handed over.
-
-    A lock of the pool's that one of them breaks into is never released, and the pool waits for it
-    for ever. And workers that start meanwhile inherit the mask: what is meant for the parent must
-    not end them with a traceback before they are ready for it.
-    """
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ASKING_TO_STOP)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+It raises nothing and writes nothing: what goes wrong with a recording is a row with a reason.
+"""
 
 
 class Executor(Protocol):
-    """What the scan needs of a place that works on chunks; a cluster can be one too.
+    """What a scan needs of a place that works on chunks; a cluster can be one too.
 
-    A future that ends in `concurrent.futures.BrokenExecutor` means that workers died: the scan
-    lets go of the executor, opens another and finds out whose fault it was.
+    A future with the exception `concurrent.futures.BrokenExecutor` means that workers died: the
+    dispatcher shuts the executor down, opens another and finds out which recording it was.
     """
 
     def submit(self, work: Work[R], chunk: Sequence[Recording]) -> Future[ChunkResult[R]]:
-        """Begin to work on a chunk."""
+        """Start the work on a chunk."""
 
     @property
     def alive(self) -> bool:
-        """Whether what was handed over can still end, well or not."""
+        """Whether submitted work can still finish, with or without success."""
 
     def shutdown(self, *, kill: bool) -> None:
-        """Let go of the workers; with `kill`, at once."""
+        """Release the workers; with `kill`, end them in the midst of their work."""
 
 
 ExecutorFactory = Callable[[int], Executor]
@@ -89,25 +75,31 @@ ExecutorFactory = Callable[[int], Executor]
 
 
 class InlineExecutor:
-    """Works on a chunk in this process, at `submit`: for tests and for debugging.
+    """Works in this process, at `submit`: for tests and for debugging.
 
-    The results are those of worker processes, byte for byte. A recording that crashes the decoder
-    ends the program, and one that hangs is not ended: for those, processes are needed.
+    The results are those of worker processes, byte for byte. But a recording that crashes its
+    decoder ends the program, a hang lasts for ever, and Ctrl-C waits for the end of the chunk.
+
+    >>> InlineExecutor().submit(len, "abc").result()
+    3
     """
 
     alive = True
 
     def __init__(self, workers: int = 1) -> None:
-        """Take any number of workers, as the other executors do; this process is the only one."""
+        """Accept any number of workers, as an `ExecutorFactory` must."""
 
-    def submit(self, work: Work[R], chunk: Sequence[Recording]) -> Future[ChunkResult[R]]:
+    def submit(self, work: Callable[[T], R], item: T) -> Future[R]:
         """Do the work and return a finished future."""
         from threadpoolctl import threadpool_limits
 
-        future = Future[ChunkResult[R]]()
+        future = Future[R]()
         # As in a worker process: a sum over several threads differs in the last bits.
         with threadpool_limits(1, user_api="blas"):
-            future.set_result(work(chunk))
+            try:
+                future.set_result(work(item))
+            except Exception as error:
+                future.set_exception(error)
         return future
 
     def shutdown(self, *, kill: bool) -> None:
@@ -115,80 +107,129 @@ class InlineExecutor:
 
 
 def available_cpus() -> int:
-    """Count the processors that this process may use: affinity and cgroup limits count."""
+    """Return the number of processors that this process may use: affinity and cgroups count."""
     from joblib.externals.loky import cpu_count
 
     return int(cpu_count())
 
 
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+"""What numeric libraries read, when they are loaded, for the number of threads to start."""
+
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "ORT_DISABLE_TELEMETRY": "1"}
+"""TensorFlow logs at length in every process; ONNX Runtime would report each to its maker."""
+
+_BROKEN_POOL_SECONDS = 3.0
+"""How long a pool may take, at most, to notice that its workers are gone."""
+
+
+class ProcessExecutor:
+    """Processes of this machine, by joblib's loky.
+
+    loky, and not `concurrent.futures`: it starts processes by fork and exec, so that they inherit
+    no locks, threads or ONNX Runtime of the parent; it sends functions that are not importable by
+    value; and it takes an environment that is set before any library is loaded.
+    """
+
+    def __init__(
+        self,
+        heartbeats: str | None,
+        workers: int,
+        *,
+        threads: int = 1,
+        silence_stderr: bool = True,
+    ) -> None:
+        """Open a pool; its processes start at the first `submit`.
+
+        `threads` is how many a numeric library may use in each worker. One is right for as many
+        workers as processors: more only wait for each other, and sums would depend on their number.
+        """
+        from joblib.externals.loky import ProcessPoolExecutor
+
+        # Workers are killed when the thread that starts them ends, and only the main thread is sure
+        # to last as long as their work.
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        prepare = partial(start_worker, follow_thread=in_main_thread, silence_stderr=silence_stderr)
+        with _start_errors():
+            self._pool: Any = ProcessPoolExecutor(
+                max_workers=workers,
+                initializer=prepare,
+                initargs=(heartbeats, os.getpid()),
+                env=dict.fromkeys(_THREAD_VARIABLES, str(threads)) | _QUIET,
+            )
+
+    def submit(self, work: Callable[[T], R], item: T) -> Future[R]:
+        """Start the work on an item, and processes for it where there are fewer than allowed."""
+        with _start_errors():
+            future: Future[R] = self._pool.submit(work, item)
+            return future
+
+    @property
+    def alive(self) -> bool:
+        """Whether the pool's own thread runs: it dies where it can start no other thread."""
+        thread = self._pool._executor_manager_thread
+        return thread is None or bool(thread.is_alive())
+
+    def shutdown(self, *, kill: bool) -> None:
+        """End the workers at once, with or without `kill`: they have nothing to lose.
+
+        loky's own shutdown waits for the workers, and one that was stopped by a signal would never
+        answer. They are killed first, so that the pool finds itself broken; it then gives all its
+        futures an exception, and its thread ends before `shutdown` drops what the thread uses.
+        """
+        for process in list(self._pool._processes):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        thread = self._pool._executor_manager_thread
+        if thread is not None:
+            thread.join(_BROKEN_POOL_SECONDS)
+            if thread.is_alive():
+                # A worker was killed while it handed a result over, and the thread waits for the
+                # rest of it. It sees the end of the pipe only when nobody can write to it any
+                # more, and this process can as long as its own end is open.
+                self._pool._result_queue._writer.close()
+        self._pool.shutdown(wait=True, kill_workers=True)
+
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What asks this program to stop; each becomes an exception in the main thread."""
+
+
 @contextmanager
-def _failure_told() -> Iterator[None]:
-    """Say in words that the machine has no room for workers."""
+def signals_blocked() -> Iterator[None]:
+    """Hold back the signals that ask to stop while work is submitted.
+
+    An exception in the midst of `submit` may leave a lock of the pool or of a future taken for
+    ever, and whatever waits for it next hangs. And workers that start meanwhile inherit the mask:
+    a Ctrl-C that is meant for the parent must not end them with a traceback before `start_worker`
+    has told them to ignore it.
+    """
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+@contextmanager
+def _start_errors() -> Iterator[None]:
+    """Turn what loky raises where the machine cannot start workers into a message."""
     try:
         yield
     except (OSError, RuntimeError, UnboundLocalError) as error:
         if isinstance(error, RuntimeError) and type(error) is not RuntimeError:
-            raise  # The pool's own: it is broken, or was closed.
-        # Where it can open no pipe, loky stumbles over its own clean-up.
+            raise  # The pool's own subclasses: it is broken, or was closed.
+        # Where loky can open no pipe, its clean-up fails with an UnboundLocalError, and the
+        # OSError that says why is the context of that.
         cause = error.__context__ if isinstance(error, UnboundLocalError) else error
         why = getattr(cause, "strerror", None) or cause
         raise BatchemoError(
             f"worker processes cannot be started: {why}. They need a /dev/shm to write to, and "
             "room for processes, threads and open files. What was finished is kept"
         ) from error
-
-
-class ProcessExecutor:
-    """Processes of this machine, by joblib's loky."""
-
-    def __init__(self, heartbeats: str, workers: int) -> None:
-        from joblib.externals.loky import ProcessPoolExecutor
-
-        # Only the main thread is sure to last until the work is done.
-        tied = threading.current_thread() is threading.main_thread()
-        with _failure_told():
-            self._pool: Any = ProcessPoolExecutor(
-                max_workers=workers,
-                initializer=heartbeat.start_worker,
-                initargs=(heartbeats, os.getpid(), tied),
-                env=ONE_THREAD | QUIET,
-            )
-
-    def submit(self, work: Work[R], chunk: Sequence[Recording]) -> Future[ChunkResult[R]]:
-        """Begin to work on a chunk; the workers start here."""
-        with _failure_told():
-            future: Future[ChunkResult[R]] = self._pool.submit(work, chunk)
-            return future
-
-    @property
-    def alive(self) -> bool:
-        """Whether the pool's own thread does: it dies where it can start no other."""
-        thread = self._pool._executor_manager_thread
-        return thread is None or bool(thread.is_alive())
-
-    def shutdown(self, *, kill: bool) -> None:
-        """End the workers at once: they have nothing to lose, and one may be stopped."""
-        for worker in list(self._pool._processes):
-            with suppress(ProcessLookupError):
-                os.kill(worker, signal.SIGKILL)
-        thread = self._pool._executor_manager_thread
-        if thread is not None:
-            thread.join(_PARTING)
-            if thread.is_alive():
-                # It waits for the rest of a result that a worker was handing over, and would for
-                # ever, as long as we too could write it.
-                self._pool._result_queue._writer.close()
-        self._pool.shutdown(wait=True, kill_workers=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Recordings that a worker takes together; the number is that of the part they become."""
-
-    number: int
-    recordings: tuple[Recording, ...]
-
-    @property
-    def bytes(self) -> int:
-        """How much there is to read."""
-        return sum(recording.size or 0 for recording in self.recordings)

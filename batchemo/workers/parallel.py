@@ -1,107 +1,79 @@
-"""Processes that work on many things while the parent stays light and can be stopped."""
+"""A map over worker processes, for training and evaluation."""
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import BrokenExecutor, Future
 from itertools import islice
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from batchemo.errors import BatchemoError
+from batchemo.workers.dispatcher import CHUNKS_PER_WORKER
+from batchemo.workers.executor import ProcessExecutor, signals_blocked
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-
-_PATIENCE = 1.0
-"""Seconds."""
-
 
 def map_in_processes(
-    things: Sequence[T], work: Callable[[T], R], jobs: int
+    items: Sequence[T],
+    work: Callable[[T], R],
+    jobs: int,
+    *,
+    ordered: bool = False,
+    threads: int = 1,
 ) -> Generator[tuple[T, R], None, None]:
-    """Give each thing with what came of it, as soon as it is done.
+    """Yield each item with the result of `work`, as soon as it is there or, if `ordered`, in order.
 
-    One job too is a process of its own: what the work imports stays out of the parent. Whoever
-    closes this, as after Ctrl-C, ends the processes at once.
+    `work` must be picklable, or a function that can be sent by value. `threads` is how many
+    threads numeric libraries may use in each of the `jobs` processes. What `work` raises is raised
+    here. Close the generator, as after Ctrl-C, to end the processes at once.
+
+    One job is a process of its own as well: what `work` imports and allocates stays out of this
+    one. Nothing starts for no items:
+
+    >>> list(map_in_processes([], abs, jobs=2))
+    []
     """
-    from joblib.externals.loky import ProcessPoolExecutor
-
-    if not things:
+    if not items:
         return
-    workers = min(jobs, len(things))
-    pool: Any = ProcessPoolExecutor(
-        max_workers=workers, initializer=_enter, initargs=(os.getpid(),), env=_ONE_THREAD
-    )
-    waiting = iter(things)
-    begun: dict[Future[R], T] = {}
-    done: SimpleQueue[Future[R]] = SimpleQueue()
+    workers = min(jobs, len(items))
+    executor = ProcessExecutor(None, workers, threads=threads, silence_stderr=False)
+    waiting = iter(range(len(items)))
+    in_flight: dict[Future[R], int] = {}
+    completed: SimpleQueue[Future[R]] = SimpleQueue()
+    results: dict[int, R] = {}
+    """By the place of the item; those that are not yielded yet."""
+
+    def submit_more() -> None:
+        # As bounded as the chunks of a scan: a pool that is given more holds all of it pickled.
+        for place in islice(waiting, CHUNKS_PER_WORKER * workers - len(in_flight)):
+            with signals_blocked():
+                future = executor.submit(work, items[place])
+                in_flight[future] = place
+                # Not `concurrent.futures.as_completed`: it waits with locks of futures in its hand,
+                # and a Ctrl-C that comes then may leave one taken.
+                future.add_done_callback(completed.put)
+
+    next_place = 0
     try:
-        # Few at a time: no more than the pool hands over to its workers at once.
-        for thing in islice(waiting, 2 * workers):
-            _begin(pool, work, thing, begun, done)
-        while begun:
-            future = done.get()
-            for thing in islice(waiting, 1):
-                _begin(pool, work, thing, begun, done)
-            yield begun.pop(future), future.result()
+        submit_more()
+        while in_flight:
+            future = completed.get()
+            place = in_flight.pop(future)
+            results[place] = future.result()
+            submit_more()
+            if ordered:
+                while next_place in results:
+                    yield items[next_place], results.pop(next_place)
+                    next_place += 1
+            else:
+                yield items[place], results.pop(place)
     except BrokenExecutor as error:
         raise BatchemoError(
-            "a process that computed features died, perhaps for want of memory: run the same"
-            " command again, it goes on where this one stopped; with --jobs 1 it needs the least"
+            "a worker process died, perhaps because memory ran out: run the same command again, it"
+            " goes on where this one stopped; with --jobs 1 it needs the least memory"
         ) from error
     finally:
-        _wait_for_handing_over(begun)
-        pool.shutdown(wait=True, kill_workers=True)
-
-
-def _wait_for_handing_over(futures: Iterable[Future[R]]) -> None:
-    """Wait until the pool has given all to its workers, which takes it an instant.
-
-    Its own thread dies with a traceback when it looks for what its shutdown has just dropped.
-    """
-    patience = time.monotonic() + _PATIENCE
-    while time.monotonic() < patience:
-        if all(future.running() or future.done() for future in futures):
-            return
-        time.sleep(0.001)
-
-
-def _begin(
-    pool: Any,
-    work: Callable[[T], R],
-    thing: T,
-    begun: dict[Future[R], T],
-    done: SimpleQueue[Future[R]],
-) -> None:
-    """Hand a thing over; when it is done, its future comes into the queue.
-
-    The workers inherit the mask: a Ctrl-C is the parent's, even while they start. Nor may it come
-    while this thread holds the lock of a future that is not done: a lock that it breaks into is
-    never released, and the pool would wait for it for ever. So `as_completed` will not do.
-    """
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        future = pool.submit(work, thing)
-        begun[future] = thing
-        future.add_done_callback(done.put)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-
-def _enter(parent: int) -> None:
-    """Prepare a worker: no Ctrl-C, no life after its parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
-
-
-def _follow(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
+        executor.shutdown(kill=True)

@@ -88,25 +88,27 @@ MUTATIONS = {
     ),
     "who was there when a worker died is guilty": Mutation(
         "batchemo/workers/dispatcher.py",
-        "DEATHS_ALONE = 2\n",
-        "DEATHS_ALONE = 0\n",
+        "MAX_DEATHS_ALONE = 2\n",
+        "MAX_DEATHS_ALONE = 0\n",
         (f"{FAULTS}::test_a_worker_that_dies_once_costs_nothing",),
     ),
     "suspects are let go": Mutation(
         "batchemo/workers/dispatcher.py",
-        "                    self._suspects.append(one)\n",
+        "                    self._suspects.append(single)\n",
         "                    pass\n",
-        (f"{DISPATCH}::test_without_crumbs_the_guilty_is_found_by_running_each_alone",),
+        (
+            f"{DISPATCH}::test_without_heartbeats_the_recording_to_blame_is_found_by_running_each_alone",
+        ),
     ),
     "a suspended run counts as one that hangs": Mutation(
         "batchemo/workers/heartbeat.py",
-        "min(passed, 2 * INTERVAL)",
+        "min(passed, 2 * CHECK_INTERVAL)",
         "passed",
         (f"{FAULTS}::test_a_run_that_is_suspended_loses_nothing_by_it",),
     ),
     "workers outlive their parent": Mutation(
         "batchemo/workers/heartbeat.py",
-        "        _tie()\n",
+        "        _die_with_parent()\n",
         "        pass\n",
         (f"{FAULTS}::test_a_worker_that_hangs_for_ever_does_not_outlive_a_parent_that_is_killed",),
     ),

@@ -1,10 +1,22 @@
-"""Work that another process can import: a function of a test module itself, it cannot."""
+"""Work for other processes: they import it, which they cannot with functions of a test module."""
 
 from __future__ import annotations
 
 import os
+import time
 
 
-def own_process(thing: str) -> int:
-    """Tell who does it."""
+def process_id(item: object) -> int:
+    """Return the id of the process that works on the item."""
     return os.getpid()
+
+
+def sleep(seconds: float) -> float:
+    """Sleep, and return for how long."""
+    time.sleep(seconds)
+    return seconds
+
+
+def thread_limit(item: object) -> str:
+    """Return how many threads numeric libraries may use in this process."""
+    return os.environ["OMP_NUM_THREADS"]

@@ -1,12 +1,11 @@
-"""The dispatcher finishes every chunk, names the guilty and bounds what is in flight."""
+"""The dispatcher finishes every chunk, bounds what is in flight, and finds what kills workers."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future
 from functools import partial
 from pathlib import Path
@@ -17,15 +16,21 @@ import pytest
 from batchemo.errors import BatchemoError
 from batchemo.sources import Recording
 from batchemo.workers import heartbeat
-from batchemo.workers.dispatcher import CHUNKS_PER_WORKER, Dispatcher
+from batchemo.workers.dispatcher import (
+    CHUNKS_PER_WORKER,
+    MAX_FAILED_STARTS,
+    Dispatcher,
+    FinishedChunk,
+    run_chunks,
+)
 from batchemo.workers.executor import (
     Chunk,
     ChunkResult,
+    ExecutorFactory,
+    InlineExecutor,
     ProcessExecutor,
-    available_cpus,
+    Work,
 )
-
-Work = Callable[[Sequence[Recording]], ChunkResult[str]]
 
 
 def chunks_of(names: Sequence[str], size: int = 3) -> Iterator[Chunk]:
@@ -34,58 +39,79 @@ def chunks_of(names: Sequence[str], size: int = 3) -> Iterator[Chunk]:
         yield Chunk(number, tuple(recordings[start : start + size]))
 
 
-def lost_result(recording: Recording, reason: str, detail: str) -> str:
+def lost_row(recording: Recording, reason: str, detail: str) -> str:
     return f"{recording.file}: {reason}"
 
 
-def outcome(dispatcher: Dispatcher[str], names: Sequence[str]) -> list[str]:
-    finished = sorted(dispatcher.run(chunks_of(names)), key=lambda done: done.chunk.number)
-    return [row for done in finished for row in done.rows]
+def rows_of(finished: Iterator[FinishedChunk[str]]) -> list[str]:
+    """All rows, in the order of the chunks."""
+    ordered = sorted(finished, key=lambda done: done.chunk.number)
+    return [row for done in ordered for row in done.rows]
 
 
-class InThisProcess:
-    """An executor without crumbs, as a cluster may be: a deed of violence breaks all of it."""
+def file_names(chunk: Sequence[Recording]) -> ChunkResult[str]:
+    return ChunkResult(tuple(recording.file for recording in chunk), {"work": 1.0})
 
-    most = 0
+
+def run_inline(
+    chunks: Iterator[Chunk],
+    work: Work[str] = file_names,
+    workers: int = 2,
+    executor: ExecutorFactory = InlineExecutor,
+) -> Iterator[FinishedChunk[str]]:
+    return run_chunks(chunks, work, lost_row, workers=workers, timeout=0, executor=executor)
+
+
+class FragileExecutor:
+    """Works in this process; a recording called `kill` breaks it, and all that is unfinished."""
+
     alive = True
 
     def __init__(self, workers: int) -> None:
-        self._broken = False
-        self._waiting: list[Future[ChunkResult[str]]] = []
+        self._is_broken = False
+        self._futures: list[Future[ChunkResult[str]]] = []
 
-    def submit(self, work: Work, chunk: Sequence[Recording]) -> Future[ChunkResult[str]]:
-        future: Future[ChunkResult[str]] = Future()
-        self._waiting = [other for other in self._waiting if not other.done()] + [future]
-        InThisProcess.most = max(InThisProcess.most, len(self._waiting))
-        self._broken |= any("kill" in recording.file for recording in chunk)
-        if self._broken:
-            for waiting in self._waiting:
-                waiting.set_exception(BrokenExecutor())
+    def submit(self, work: Work[str], chunk: Sequence[Recording]) -> Future[ChunkResult[str]]:
+        future = Future[ChunkResult[str]]()
+        self._futures.append(future)
+        self._is_broken |= any("kill" in recording.file for recording in chunk)
+        if self._is_broken:
+            for unfinished in self._futures:
+                if not unfinished.done():
+                    unfinished.set_exception(BrokenExecutor())
         else:
             future.set_result(work(chunk))
         return future
 
     def shutdown(self, *, kill: bool) -> None:
-        self._waiting = []
+        pass
 
 
-def echo(chunk: Sequence[Recording]) -> ChunkResult[str]:
-    return ChunkResult(tuple(recording.file for recording in chunk), {"work": 1.0})
+class BrokenFromTheStart(FragileExecutor):
+    """An executor whose workers die before they begin."""
+
+    def submit(self, work: Work[str], chunk: Sequence[Recording]) -> Future[ChunkResult[str]]:
+        raise BrokenExecutor
 
 
-def test_every_chunk_is_finished_whole_and_in_its_own_order() -> None:
+def test_every_chunk_is_finished_with_its_rows_in_order() -> None:
     names = [f"{i}.wav" for i in range(20)]
-    dispatcher = Dispatcher(InThisProcess, echo, lost_result, workers=2, timeout=0, heartbeats=None)
-    assert outcome(dispatcher, names) == names
+    assert rows_of(run_inline(chunks_of(names))) == names
 
 
-def test_without_crumbs_the_guilty_is_found_by_running_each_alone() -> None:
+def test_the_seconds_of_the_stages_are_added_up() -> None:
+    finished = list(run_inline(chunks_of(["a", "b", "kill", "d"]), executor=FragileExecutor))
+    assert [done.stages for done in finished if done.chunk.number == 1] == [{"work": 1.0}]
+    assert [done.stages for done in finished if done.chunk.number == 0] == [{"work": 2.0}]
+
+
+def test_without_heartbeats_the_recording_to_blame_is_found_by_running_each_alone() -> None:
     names = ["a", "b", "kill", "d", "e", "f"]
-    dispatcher = Dispatcher(InThisProcess, echo, lost_result, workers=2, timeout=0, heartbeats=None)
-    assert outcome(dispatcher, names) == ["a", "b", "kill: worker_died", "d", "e", "f"]
+    found = rows_of(run_inline(chunks_of(names), executor=FragileExecutor))
+    assert found == ["a", "b", "kill: worker_died", "d", "e", "f"]
 
 
-def test_no_more_chunks_are_taken_than_there_is_room_for() -> None:
+def test_no_more_chunks_are_taken_than_may_be_in_flight() -> None:
     taken = 0
 
     def counted() -> Iterator[Chunk]:
@@ -94,36 +120,45 @@ def test_no_more_chunks_are_taken_than_there_is_room_for() -> None:
             taken += 1
             yield chunk
 
-    dispatcher = Dispatcher(InThisProcess, echo, lost_result, workers=3, timeout=0, heartbeats=None)
-    finished = dispatcher.run(counted())
+    finished = run_inline(counted(), workers=3)
     next(finished)
     assert taken == 3 * CHUNKS_PER_WORKER
     assert len(list(finished)) == 19
 
 
-def test_what_no_worker_can_do_ends_the_run() -> None:
+def test_a_fatal_result_ends_the_run() -> None:
     def fatal(chunk: Sequence[Recording]) -> ChunkResult[str]:
         return ChunkResult(fatal="the model is damaged")
 
-    dispatcher = Dispatcher(
-        InThisProcess, fatal, lost_result, workers=1, timeout=0, heartbeats=None
-    )
     with pytest.raises(BatchemoError, match="the model is damaged"):
-        outcome(dispatcher, ["a"])
+        rows_of(run_inline(chunks_of(["a"]), fatal))
 
 
-def real(tmp_path: Path, work: Work, timeout: float = 0) -> Dispatcher[str]:
-    start = partial(ProcessExecutor, str(tmp_path))
-    return Dispatcher(
-        start, work, lost_result, workers=2, timeout=timeout, heartbeats=str(tmp_path)
+def test_workers_that_never_begin_end_the_run(tmp_path: Path) -> None:
+    opened: list[int] = []
+
+    def start(workers: int) -> BrokenFromTheStart:
+        opened.append(workers)
+        return BrokenFromTheStart(workers)
+
+    dispatcher = Dispatcher(
+        start, file_names, lost_row, workers=1, timeout=0, heartbeats=str(tmp_path)
     )
+    with pytest.raises(BatchemoError, match="before they begin to work"):
+        rows_of(dispatcher.run(chunks_of(["a"])))
+    assert len(opened) == MAX_FAILED_STARTS
 
 
-def violent() -> Work:
+def process_dispatcher(folder: Path, work: Work[str], timeout: float = 0) -> Dispatcher[str]:
+    """A dispatcher of two worker processes, with their heartbeats in the folder."""
+    start = partial(ProcessExecutor, str(folder))
+    return Dispatcher(start, work, lost_row, workers=2, timeout=timeout, heartbeats=str(folder))
+
+
+def killing_work() -> Work[str]:
     """Work that kills or stops its process at some names; sent to the workers by value."""
 
     def work(chunk: Sequence[Recording]) -> ChunkResult[str]:
-
         for recording in chunk:
             with heartbeat.monitored(recording, 1.0):
                 if "kill" in recording.file:
@@ -135,20 +170,23 @@ def violent() -> Work:
     return work
 
 
-def test_real_processes_that_are_killed_or_hang_cost_only_the_guilty(tmp_path: Path) -> None:
+@pytest.mark.process
+def test_processes_that_are_killed_or_hang_cost_only_the_recordings_to_blame(
+    tmp_path: Path,
+) -> None:
     names = ["a", "kill 1", "c", "d", "hang", "f", "g", "h", "kill 2"]
     expected = {
         "kill 1": "kill 1: worker_died",
         "kill 2": "kill 2: worker_died",
         "hang": "hang: timeout",
     }
-    found = outcome(real(tmp_path, violent(), timeout=1.0), names)
-    assert found == [expected.get(name, name) for name in names]
+    dispatcher = process_dispatcher(tmp_path, killing_work(), timeout=1.0)
+    assert rows_of(dispatcher.run(chunks_of(names))) == [expected.get(name, name) for name in names]
 
 
-def cached_kernel(tmp_path: Path, deed: str) -> Work:
-    """Work of which one process, one time, is stopped or killed where it has begun on nothing."""
-    marker = str(tmp_path / "done")
+def work_that_fails_once(tmp_path: Path, failure: str) -> Work[str]:
+    """Work of which one process, once, is stopped or killed without a recording in hand."""
+    marker = str(tmp_path / "failed")
 
     def work(chunk: Sequence[Recording]) -> ChunkResult[str]:
         from threading import Timer
@@ -158,9 +196,9 @@ def cached_kernel(tmp_path: Path, deed: str) -> Work:
             os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
         except FileExistsError:
             return ChunkResult(rows)
-        if deed == "stopped while it loads":
+        if failure == "stopped while it loads":
             os.kill(os.getpid(), signal.SIGSTOP)
-        elif deed == "stopped while it waits for work":
+        elif failure == "stopped while it waits for work":
             Timer(0.2, os.kill, (os.getpid(), signal.SIGSTOP)).start()
         else:
             Timer(0.5, os.kill, (os.getpid(), signal.SIGKILL)).start()
@@ -170,24 +208,30 @@ def cached_kernel(tmp_path: Path, deed: str) -> Work:
     return work
 
 
-def workers_here() -> set[int]:
+def worker_processes() -> set[int]:
     children = psutil.Process().children()
     return {child.pid for child in children if "LokyProcess" in " ".join(child.cmdline())}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
-    "deed",
-    ["stopped while it loads", "stopped while it waits for work", "killed while it hands over"],
+    "failure",
+    [
+        "stopped while it loads",
+        "stopped while it waits for work",
+        "killed while it hands a result over",
+    ],
 )
-def test_a_worker_that_stands_still_with_no_recording_costs_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deed: str
+def test_a_worker_that_fails_without_a_recording_in_hand_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str
 ) -> None:
-    heartbeats = tmp_path / "crumbs"
+    heartbeats = tmp_path / "heartbeats"
     heartbeats.mkdir()
-    names, others = [str(number) for number in range(12)], workers_here()
+    names, others = [str(number) for number in range(12)], worker_processes()
     began = time.monotonic()
-    outcome(real(tmp_path, violent()), names)
-    monkeypatch.setattr(heartbeat, "STARTING", 4 * (time.monotonic() - began))
+    rows_of(process_dispatcher(tmp_path, killing_work()).run(chunks_of(names)))
+    # Workers start faster or slower with the machine.
+    monkeypatch.setattr(heartbeat, "STARTUP_SECONDS", 4 * (time.monotonic() - began))
 
     def chunks() -> Iterator[Chunk]:
         for chunk in chunks_of(names):
@@ -195,24 +239,17 @@ def test_a_worker_that_stands_still_with_no_recording_costs_nothing(
             if chunk.number == 2:
                 time.sleep(1.0)  # The workers wait.
 
-    dispatcher = real(heartbeats, cached_kernel(tmp_path, deed), timeout=1.0)
-    finished = sorted(dispatcher.run(chunks()), key=lambda done: done.chunk.number)
-    assert [row for done in finished for row in done.rows] == names
-    assert workers_here() <= others
+    dispatcher = process_dispatcher(heartbeats, work_that_fails_once(tmp_path, failure), 1.0)
+    assert rows_of(dispatcher.run(chunks())) == names
+    assert worker_processes() <= others
 
 
-def test_libraries_of_a_worker_are_pinned_to_one_thread(tmp_path: Path) -> None:
-    def threads(chunk: Sequence[Recording]) -> ChunkResult[str]:
-        names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-        return ChunkResult((json.dumps([os.environ[name] for name in names]),))
-
-    assert outcome(real(tmp_path, threads), ["a"]) == ['["1", "1", "1"]']
-
-
-def test_the_number_of_processors_honours_the_affinity_of_the_process() -> None:
-    before = os.sched_getaffinity(0)
-    try:
-        os.sched_setaffinity(0, {min(before)})
-        assert available_cpus() == 1
-    finally:
-        os.sched_setaffinity(0, before)
+@pytest.mark.process
+def test_worker_processes_end_when_the_run_is_closed() -> None:
+    others = worker_processes()
+    names = [str(number) for number in range(100)]
+    finished = run_chunks(chunks_of(names), killing_work(), lost_row, workers=2, timeout=0)
+    next(finished)
+    assert worker_processes() > others
+    finished.close()
+    assert worker_processes() <= others
