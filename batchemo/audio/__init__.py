@@ -1,4 +1,8 @@
-"""From a file to windows of signal that are worth a model's time, or to the reason why not."""
+"""From a recording's path to windows of audio, or to the reason why it cannot be analysed.
+
+In reading order: `failure`, `file` (opening), `formats` (headers), `decode`, `levels` and `vad`
+(measures), `windows` (resampling and cutting), `reader` (all of these together).
+"""
 
 from batchemo.audio.failure import REASONS, Failure
 from batchemo.audio.file import OpenFile, open_audio

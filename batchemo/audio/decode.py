@@ -1,4 +1,9 @@
-"""Turns an open file into blocks of float32 frames, and notices files that break their promise."""
+"""Decodes an open file into blocks of float32 frames, and detects files that are incomplete.
+
+libsndfile does the decoding. It is lenient where a batch run must not be: a file that holds less
+than its header declares is shortened without an error, and of some damaged files it returns audio
+that was never recorded. So headers are read here too, and compared with the file.
+"""
 
 from __future__ import annotations
 
@@ -12,201 +17,170 @@ import soundfile
 from batchemo.audio.failure import Failure
 from batchemo.audio.file import OpenFile
 from batchemo.audio.formats.containers import detect_format, end_of_tags, find_audio_chunk
-from batchemo.audio.formats.mp3 import find_frame, missing_index
+from batchemo.audio.formats.mp3 import find_frame, make_missing_header
 from batchemo.audio.formats.ogg import find_ogg_damage
 from batchemo.common.arrays import Float32
 
 # 2 MB of float32: eleven seconds of 48 kHz mono, so that most recordings are one block.
 BLOCK_VALUES = 1 << 19
-RATES = range(1_000, 768_001)
-MOST_CHANNELS = 64
+SAMPLE_RATES = range(1_000, 768_001)
+MAX_CHANNELS = 64
 
-# libsndfile's codes for an error at opening; the others mean a header that is broken.
-_UNKNOWN_FORMAT, _SYSTEM_ERROR, _UNSUPPORTED_ENCODING = 1, 2, 4
-_SIXTEEN_BITS = np.float32(2**-15)
-# What libsndfile says where a format cannot tell its length.
-_LENGTH_UNKNOWN = 1 << 62
-# The length of an MP3 without an index is an estimate; its decoder's delay is no loss.
-_ESTIMATED = {"MP3": 0.02}
-
-
-class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]
-    """A sound file that is never sought in: soundfile seeks after each read of a seekable one."""
-
-    def seekable(self) -> bool:
-        return False
-
-
-class _View(io.RawIOBase):
-    """An open file from `start` on, behind other bytes, or with some replaced from `offset` on."""
-
-    def __init__(
-        self,
-        file: OpenFile,
-        start: int = 0,
-        before: bytes = b"",
-        offset: int = 0,
-        replacement: bytes = b"",
-    ) -> None:
-        self._file = file
-        self._start = start
-        self._before = before
-        self._offset = offset
-        self._replacement = replacement
-        self._position = 0
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        size = len(self._before) + self._file.size - self._start
-        self._position = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: size}[whence]
-        self._position += offset
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        data = bytearray(self._before[self._position : self._position + len(buffer)])
-        behind = self._start + max(0, self._position - len(self._before))
-        data += self._file.read_at(behind, len(buffer) - len(data))
-        for index, byte in enumerate(self._replacement, self._offset - self._position):
-            if 0 <= index < len(data):
-                data[index] = byte
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)
+# libsndfile's codes for an error at opening; all others mean that the header is broken.
+_SYSTEM_ERROR, _UNSUPPORTED_ENCODING = 2, 4
+_INT16_SCALE = np.float32(2**-15)
+# libsndfile reports a number of frames from here on where a format does not declare its length.
+_UNKNOWN_FRAMES = 1 << 62
+# The share of the declared frames that may be missing: the length of an MP3 without a Xing header
+# is an estimate, and the delay of its decoder is no loss of audio.
+_TOLERATED_LOSS = {"MP3": 0.02}
+# The highest code of 8-bit, µ-law and A-law audio does not reach 1 when scaled.
+_FULL_SCALE = {"PCM_U8": 127 / 128, "PCM_S8": 127 / 128, "ULAW": 0.98, "ALAW": 0.98}
 
 
 class Decoder:
-    """The sound of one open file, as float32 frames at the file's own rate.
+    """Decodes one open file to float32 frames at the file's own sample rate.
 
-    Opening raises `Failure` for a file that libsndfile cannot read, or that holds less than its
-    header promises; `blocks` raises it for what only decoding can tell.
+    The constructor raises `Failure` for a file that libsndfile cannot open, `check` for what the
+    header shows to be wrong, and `blocks` for what only decoding can show.
     """
 
     def __init__(self, file: OpenFile) -> None:
         if file.size == 0:
             raise Failure("empty", "0 bytes")
-        kind = detect_format(file.read_at)
-        if kind is None:
+        # libsndfile recognises formats by as little as two bytes, so arbitrary files would pass
+        # for audio, and some of its decoders are unmaintained: only known formats may reach it.
+        audio_format = detect_format(file.read_at)
+        if audio_format is None:
             raise Failure("not_audio", f"{file.size:,} bytes, which begin like no known recording")
         self._file = file
-        self._kind = kind
-        self._sound = find_audio_chunk(kind, file.read_at, file.size)
+        self._format = audio_format
+        self._chunk = find_audio_chunk(audio_format, file.read_at, file.size)
         self._handle = self._open()
         self.sample_rate: int = self._handle.samplerate
         self.channels: int = self._handle.channels
         self.position = 0
+        """The number of frames decoded so far."""
 
     def _open(self) -> soundfile.SoundFile:
         try:
-            return _ForwardFile(self._source(), closefd=False)
+            return _ForwardFile(self._input(), closefd=False)
         except soundfile.LibsndfileError as error:
-            said = error.error_string.rstrip(".")
+            message = error.error_string.rstrip(".")
             if error.code == _SYSTEM_ERROR:
-                raise Failure("unreadable", said) from None
+                raise Failure("unreadable", message) from None
             if error.code == _UNSUPPORTED_ENCODING:
-                raise Failure("unsupported", said) from None
-            self._require_promised()
-            raise Failure("not_audio", f"{self._file.size:,} bytes: {said}") from None
+                raise Failure("unsupported", message) from None
+            self._check_declared_bytes()
+            raise Failure("not_audio", f"{self._file.size:,} bytes: {message}") from None
 
-    def _source(self) -> _View | int | str:
-        """What libsndfile is to read from."""
-        if self._sound and self._sound.repair:
-            offset, replacement = self._sound.repair
-            return _View(self._file, offset=offset, replacement=replacement)
-        if self._kind != "MP3":
+    def _input(self) -> _FileView | int | str:
+        """Return what libsndfile reads from: the file, or a view of it that it reads correctly."""
+        if self._chunk and self._chunk.patch:
+            offset, replacement = self._chunk.patch
+            return _FileView(self._file, offset=offset, replacement=replacement)
+        if self._format != "MP3":
             return self._file.descriptor
-        tags = end_of_tags(self._file.read_at) or 0
-        frame = find_frame(self._file.read_at, tags) or 0
-        index = missing_index(self._file.read_at, frame, self._file.size)
-        if index is not None:
-            return _View(self._file, index.sound, before=index.frame)
-        if frame != tags:
-            return _View(self._file, frame)
-        # Before it knows an MP3, libsndfile looks for a second file beside it; where it has only a
-        # descriptor, in the current folder, and takes what it finds there for a part of the sound.
+        tags_end = end_of_tags(self._file.read_at) or 0
+        first_frame = find_frame(self._file.read_at, tags_end) or 0
+        header = make_missing_header(self._file.read_at, first_frame, self._file.size)
+        if header is not None:
+            return _FileView(self._file, header.audio_start, prefix=header.frame)
+        if first_frame != tags_end:
+            return _FileView(self._file, first_frame)
+        # Before libsndfile recognises an MP3, it looks for a resource fork beside the file. With a
+        # mere descriptor it looks in the current folder, and decodes what it finds there as audio.
         return f"/dev/fd/{self._file.descriptor}"
 
     def close(self) -> None:
-        """Let go of libsndfile's handle; the descriptor stays with whoever opened it."""
+        """Close libsndfile's handle; the descriptor belongs to the caller."""
         self._handle.close()
 
     @property
-    def promised(self) -> int | None:
-        """How many frames the header promises; None where it does not tell."""
+    def declared_frames(self) -> int | None:
+        """The number of frames that the header declares; None if it declares none."""
         frames: int = self._handle.frames
-        return frames if frames < _LENGTH_UNKNOWN else None
+        return frames if frames < _UNKNOWN_FRAMES else None
 
     @property
     def full_scale(self) -> float:
-        """The least level that counts as full scale: coarse codes do not reach 1."""
-        coarse = {"PCM_U8": 127 / 128, "PCM_S8": 127 / 128, "ULAW": 0.98, "ALAW": 0.98}
-        return coarse.get(self._handle.subtype, 0.999)
+        """The least magnitude that counts as full scale in this encoding."""
+        return _FULL_SCALE.get(self._handle.subtype, 0.999)
+
+    @property
+    def at_end(self) -> bool:
+        """Whether all declared frames have been decoded."""
+        return self.position == self.declared_frames
 
     def check(self) -> None:
-        """Raise `Failure` for what the header alone shows to be wrong."""
-        if self.sample_rate not in RATES:
+        """Raise `Failure` for what is wrong with the header or, in an Ogg file, with a page."""
+        if self.sample_rate not in SAMPLE_RATES:
             raise Failure("unsupported", f"a sample rate of {self.sample_rate:,} Hz")
-        if self.channels > MOST_CHANNELS:
+        if self.channels > MAX_CHANNELS:
             raise Failure("unsupported", f"{self.channels} channels")
-        self._require_promised()
-        flaw = find_ogg_damage(self._file.read_at, self._file.size) if self._kind == "OGG" else None
-        if flaw is not None:
-            raise flaw
+        self._check_declared_bytes()
+        if self._format == "OGG":
+            damage = find_ogg_damage(self._file.read_at, self._file.size)
+            if damage is not None:
+                raise damage
 
-    def _require_promised(self) -> None:
-        """Raise `Failure` for a file that ends before the sound that its header promises."""
-        missing = self._sound.missing(self._file.size) if self._sound else 0
-        if self._sound and missing:
-            promised = self._sound.promised or 0
-            held = max(0, promised - missing)
-            found = f"the header promises {promised:,} bytes of sound, the file holds {held:,}"
-            raise Failure("truncated" if held else "zero_frames", found)
+    def _check_declared_bytes(self) -> None:
+        """Raise `Failure` for a file that ends before the audio that its header declares."""
+        missing = self._chunk.missing_bytes(self._file.size) if self._chunk else 0
+        if self._chunk and missing:
+            declared = self._chunk.declared_bytes or 0
+            held = max(0, declared - missing)
+            detail = f"the header promises {declared:,} bytes of sound, the file holds {held:,}"
+            raise Failure("truncated" if held else "zero_frames", detail)
 
     def blocks(self) -> Iterator[Float32]:
-        """Give the sound as arrays of shape (frames, channels), none larger than a block."""
-        most = max(1, BLOCK_VALUES // self.channels)
+        """Yield the audio as arrays (frames, channels) of at most `BLOCK_VALUES` values."""
+        max_frames = max(1, BLOCK_VALUES // self.channels)
         while True:
-            left = most if self.promised is None else min(most, self.promised - self.position)
-            block = self._read(left) if left > 0 else None
+            declared = self.declared_frames
+            count = max_frames if declared is None else min(max_frames, declared - self.position)
+            block = self._read(count) if count > 0 else None
             if block is None or not len(block):
                 break
             self.position += len(block)
             yield block
         self._check_end()
 
-    @property
-    def at_end(self) -> bool:
-        """Whether all the promised frames have been given."""
-        return self.position == self.promised
-
     def _read(self, count: int) -> Float32:
-        """Read up to `count` frames. 16-bit sound is scaled here: three times as fast."""
-        sixteen = self._handle.subtype == "PCM_16"
-        raw = np.empty((count, self.channels), np.int16 if sixteen else np.float32)
+        """Read up to `count` frames."""
+        # libsndfile's own conversion of 16-bit samples takes three times as long as numpy's.
+        is_16_bit = self._handle.subtype == "PCM_16"
+        raw = np.empty((count, self.channels), np.int16 if is_16_bit else np.float32)
         try:
             raw = self._handle.read(out=raw)
         except soundfile.LibsndfileError as error:
-            raise self._broken(error.error_string.rstrip(".")) from None
-        frames: Float32 = np.multiply(raw, _SIXTEEN_BITS) if sixteen else raw
+            raise self._truncated(error.error_string.rstrip(".")) from None
+        frames: Float32 = np.multiply(raw, _INT16_SCALE) if is_16_bit else raw
         return frames
 
     def _check_end(self) -> None:
-        if self.position == 0 and not self.promised:
+        """Raise `Failure` if decoding ended before the declared number of frames."""
+        declared = self.declared_frames
+        if self.position == 0 and not declared:
             raise Failure("zero_frames", f"{self._file.size:,} bytes, no frames")
-        if self.promised is None:
+        if declared is None:
             return
-        short = self.promised - self.position
-        if short > _ESTIMATED.get(self._handle.format, 0) * self.promised:
-            raise self._broken("the sound ends there")
+        missing = declared - self.position
+        if missing > _TOLERATED_LOSS.get(self._handle.format, 0) * declared:
+            raise self._truncated("the sound ends there")
 
-    def _broken(self, why: str) -> Failure:
-        of = "" if self.promised is None else f" of {self.promised:,}"
-        return Failure("truncated", f"{self.position:,}{of} frames could be read: {why}")
+    def _truncated(self, cause: str) -> Failure:
+        declared = self.declared_frames
+        total = "" if declared is None else f" of {declared:,}"
+        return Failure("truncated", f"{self.position:,}{total} frames could be read: {cause}")
 
 
 def mix(frames: Float32) -> Float32:
-    """The mean of all channels as one signal."""
+    """Return the mean of all channels as a signal of one dimension.
+
+    >>> mix(np.array([[0.5, 0.25], [1.0, 0.0]], np.float32)).tolist()
+    [0.375, 0.5]
+    """
     channels = frames.shape[1]
     if channels == 1:
         return frames[:, 0]
@@ -216,3 +190,55 @@ def mix(frames: Float32) -> Float32:
         mono += frames[:, column]
     mono /= channels
     return mono
+
+
+class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]
+    """A sound file that is only read forward.
+
+    soundfile seeks after each read of a seekable file, which not every encoding supports.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+class _FileView(io.RawIOBase):
+    """An open file from `start` on, with bytes before it or in the place of some of its own.
+
+    This repairs a header without a copy of the file.
+    """
+
+    def __init__(
+        self,
+        file: OpenFile,
+        start: int = 0,
+        prefix: bytes = b"",
+        offset: int = 0,
+        replacement: bytes = b"",
+    ) -> None:
+        self._file = file
+        self._start = start
+        self._prefix = prefix
+        self._offset = offset
+        self._replacement = replacement
+        self._position = 0
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        size = len(self._prefix) + self._file.size - self._start
+        self._position = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: size}[whence]
+        self._position += offset
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        data = bytearray(self._prefix[self._position : self._position + len(buffer)])
+        file_offset = self._start + max(0, self._position - len(self._prefix))
+        data += self._file.read_at(file_offset, len(buffer) - len(data))
+        for index, byte in enumerate(self._replacement, self._offset - self._position):
+            if 0 <= index < len(data):
+                data[index] = byte
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)

@@ -1,4 +1,4 @@
-"""Why a recording was not analysed: the codes, and the exception that carries one."""
+"""The reasons why a recording cannot be analysed, and the exception that carries one."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ REASONS = MappingProxyType(
         "internal_error": "batchemo itself failed at it: please report the recording.",
     }
 )
-"""All codes of the `reason` column in fixed order, each with one sentence for the user."""
+"""All codes of the `reason` column, in a fixed order, each with one sentence for the user."""
 
 
-class Failure(Exception):  # noqa: N818 - it ends no run, it is a row
-    """One recording cannot be analysed: `reason` is a code of `REASONS`, `detail` what was found.
+class Failure(Exception):  # noqa: N818 - not an error of the program: it becomes a row
+    """A recording cannot be analysed: `reason` is a code of `REASONS`, `detail` what was found.
 
     >>> print(Failure("zero_frames", "44 bytes, no frames"))
     zero_frames: 44 bytes, no frames

@@ -1,4 +1,4 @@
-"""Reads one recording from end to end: decode, resample, measure, cut into windows, judge."""
+"""Reads one recording from end to end: decodes, resamples, measures, and cuts it into windows."""
 
 from __future__ import annotations
 
@@ -12,26 +12,32 @@ import numpy as np
 from batchemo.audio.decode import Decoder, mix
 from batchemo.audio.failure import Failure
 from batchemo.audio.file import open_audio
-from batchemo.audio.levels import ClipMeter, LevelMeter, peak_of
+from batchemo.audio.levels import ClippingMeter, LevelMeter, peak_magnitude
 from batchemo.audio.vad import is_speech
 from batchemo.audio.windows import Resampler, WindowCutter
 from batchemo.common.arrays import Float32
 from batchemo.common.timing import StageSeconds, timed
 from batchemo.errors import UsageError
 
+# 180 dB over full scale: far beyond every integer scale, 32 bits included, that a broken writer
+# could have stored as floats.
+_MAX_PEAK = 1e9
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowConfig:
-    """What `read_windows` needs to know; all durations are seconds, all levels dBFS.
+    """How a recording is read and cut; all durations are seconds, all levels dBFS.
 
-    >>> ListenOptions(rate=16000, window=3.0, hop=1.5).channel
+    >>> WindowConfig(rate=16000, window=3.0, hop=1.5).channel
     'mix'
     """
 
     rate: int
-    """The sample rate that windows are given at."""
+    """The sample rate of the windows."""
     window: float
+    """The length of a window."""
     hop: float
+    """The time from one window's start to the next one's."""
     channel: str = "mix"
     """`mix` for the mean of all channels, or the number of one, from 0."""
     min_duration: float = 0.25
@@ -46,8 +52,9 @@ class WindowConfig:
             if not 0.02 <= getattr(self, name) <= 3600:
                 seconds = getattr(self, name)
                 raise UsageError(f"a {name} of {seconds} s: it must be from 0.02 to 3600 s")
+        # isdigit alone is true of digits that int() refuses, such as superscripts.
         if self.channel != "mix" and not (self.channel.isascii() and self.channel.isdigit()):
-            raise UsageError(f"channel {self.channel!r}: say mix, or a number from 0")
+            raise UsageError(f"channel {self.channel!r}: it must be mix, or a number from 0")
         if not 0 <= self.min_duration <= self.max_duration:
             raise UsageError(
                 f"durations from {self.min_duration} to {self.max_duration} s hold no recording"
@@ -56,83 +63,15 @@ class WindowConfig:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """A piece of a recording, in seconds from its start, at the rate that was asked for."""
+    """A piece of a recording, in seconds from its start, at the rate of its `WindowConfig`."""
 
     start: float
     end: float
     samples: Float32
     speech: bool
-    """False where the window is silent or nothing like speech, so that it has no vote."""
-    of: int = 0
-    """The place of the options that asked for it, where several were given."""
-
-
-class RateStream:
-    """Takes a signal block by block; gives the windows of all options that want this rate.
-
-    `wishes` are these options by their places.
-    """
-
-    def __init__(
-        self,
-        sample_rate: int,
-        rate: int,
-        wishes: Mapping[int, WindowConfig],
-        seconds: StageSeconds,
-    ) -> None:
-        self._rate = rate
-        self._seconds = seconds
-        self._cutters = {
-            place: WindowCutter(round(wish.window * rate), round(wish.hop * rate))
-            for place, wish in wishes.items()
-        }
-        self._resampler = Resampler(sample_rate, rate) if sample_rate != rate else None
-        self._whole = False
-        self._heard_speech: set[int] = set()
-        self.level = LevelMeter(rate)
-        """The level of all that was heard."""
-
-    def hear(self, mono: Float32, *, last: bool) -> Iterator[Window]:
-        """Take the next block, at the recording's own rate; give the windows that it completes."""
-        self._whole = last
-        piece = mono
-        if self._resampler:
-            with timed(self._seconds, "resample"):
-                piece = self._resampler.hear(mono, last=last)
-        with timed(self._seconds, "gate"):
-            self.level.hear(piece)
-        for place, cutter in self._cutters.items():
-            for start, samples in cutter.feed(piece):
-                yield self._window(place, start, samples)
-
-    def end(self) -> Iterator[Window]:
-        """Hear what is left in the resampler where no block was known to be the last."""
-        if self._resampler and not self._whole:
-            yield from self.hear(np.empty(0, np.float32), last=True)
-        self.level.finish()
-
-    def finish(self) -> Iterator[Window]:
-        """Give the windows that cover the end of the signal."""
-        for place, cutter in self._cutters.items():
-            for start, samples in cutter.finish():
-                yield self._window(place, start, samples)
-
-    @property
-    def all_heard_speech(self) -> bool:
-        """Whether each of the options has had a window with speech."""
-        return len(self._heard_speech) == len(self._cutters)
-
-    def _window(self, place: int, start: int, samples: Float32) -> Window:
-        rate = self._rate
-        with timed(self._seconds, "gate"):
-            speech = is_speech(samples, rate)
-        if speech:
-            self._heard_speech.add(place)
-        return Window(start / rate, (start + len(samples)) / rate, samples, speech, place)
-
-
-# 180 dB over full scale: no scale of integers, 32 bits included, that was mistaken for floats.
-_BEYOND_EVERY_SCALE = 1e9
+    """False if the window is silent or nothing like speech: it is not given to a model."""
+    config_index: int = 0
+    """The position of its `WindowConfig` among those passed to `read_windows`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +88,42 @@ class AudioInfo:
     silence: float | None = None
 
 
-class WindowReader:
-    """One recording being heard. Iterate once for its windows; see `read_windows`."""
+def read_windows(path: str, config: WindowConfig, *others: WindowConfig) -> WindowReader:
+    """Read the recording at `path`: a context manager that yields its windows when iterated.
 
-    def __init__(self, path: str, several: Sequence[WindowConfig]) -> None:
+    Nothing is opened before the first window is asked for. Iterating raises `Failure` as soon as
+    one is known, at the latest after the last window: then none of the windows counts. After
+    either, `info` has what is known of the recording, and `seconds` how long each stage took.
+
+        with read_windows("call.wav", WindowConfig(rate=16000, window=3.0, hop=1.5)) as reader:
+            for window in reader:
+                process(window.samples)
+
+    With several configs, which may differ in rate, window and hop, all their windows come from
+    one decoding, those of each config in order; `config_index` tells them apart. The level and the
+    silence in `info` are those at the first config's rate. A recording that fails for one config
+    fails for all of them.
+    """
+    if any(
+        replace(other, rate=config.rate, window=config.window, hop=config.hop) != config
+        for other in others
+    ):
+        raise ValueError("the configs of one reading may differ in rate, window and hop alone")
+    return WindowReader(path, (config, *others))
+
+
+class WindowReader:
+    """Reads one recording; iterate once for its windows. See `read_windows`."""
+
+    def __init__(self, path: str, configs: Sequence[WindowConfig]) -> None:
         self._path = path
-        self._several = several
-        self._options = several[0]
+        self._configs = configs
+        self._config = configs[0]
+        """For all that is equal in the configs."""
         self._stack = ExitStack()
-        self._facts = AudioInfo()
-        self.seconds: dict[str, float] = {"decode": 0.0, "resample": 0.0, "gate": 0.0}
-        """How long each stage has taken so far."""
+        self._info = AudioInfo()
+        self.seconds: dict[str, float] = {"decode": 0.0, "resample": 0.0, "vad": 0.0}
+        """How long each stage has taken so far; `vad` includes the measures."""
 
     def __enter__(self) -> WindowReader:
         return self
@@ -174,121 +138,171 @@ class WindowReader:
 
     @property
     def info(self) -> AudioInfo:
-        """What is known so far."""
-        return self._facts
+        """What is known of the recording so far."""
+        return self._info
 
     def __iter__(self) -> Iterator[Window]:
-        """Give the windows in order; raise `Failure` as soon as one is known."""
+        """Yield the windows in order; raise `Failure` as soon as one is known."""
         try:
-            yield from self._hear()
+            yield from self._read()
         except MemoryError:
             raise Failure("out_of_memory", "decoding ran out of memory") from None
         finally:
             self._stack.close()
 
-    def _hear(self) -> Iterator[Window]:
+    def _read(self) -> Iterator[Window]:
         with timed(self.seconds, "decode"):
             decoder = self._open()
-        ears = self._ears(decoder.sample_rate)
-        clip, blocks = ClipMeter(decoder.full_scale), decoder.blocks()
-        while (mono := self._next_mono(decoder, blocks, clip)) is not None:
-            for ear in ears:
-                yield from ear.hear(mono, last=decoder.at_end)
-        for ear in ears:
-            yield from ear.end()
-        level = ears[0].level
-        self._facts = replace(self._facts, rms_db=level.rms_db, silence=level.silence)
-        self._judge_length(decoder)
-        for ear in ears:
-            yield from ear.finish()
-        self._judge_sound(ears)
-
-    def _ears(self, sample_rate: int) -> list[RateStream]:
-        """One for each rate that is asked for, in the order of the options."""
-        wishes: dict[int, dict[int, WindowConfig]] = {}
-        for place, options in enumerate(self._several):
-            wishes.setdefault(options.rate, {})[place] = options
-        return [RateStream(sample_rate, rate, each, self.seconds) for rate, each in wishes.items()]
+        streams = self._rate_streams(decoder.sample_rate)
+        clipping, blocks = ClippingMeter(decoder.full_scale), decoder.blocks()
+        while (mono := self._next_block(decoder, blocks, clipping)) is not None:
+            for stream in streams:
+                yield from stream.process(mono, last=decoder.at_end)
+        for stream in streams:
+            yield from stream.flush()
+        level = streams[0].level
+        self._info = replace(self._info, rms_db=level.rms_db, silence=level.silence)
+        # Before `finish`, which would test the only window of a recording that is too short.
+        self._check_min_duration(decoder)
+        for stream in streams:
+            yield from stream.finish()
+        self._check_content(streams)
 
     def _open(self) -> Decoder:
         file = self._stack.enter_context(open_audio(self._path))
-        self._facts = replace(self._facts, size=file.size, mtime_ns=file.mtime_ns)
+        self._info = replace(self._info, size=file.size, mtime_ns=file.mtime_ns)
         decoder = Decoder(file)
         self._stack.callback(decoder.close)
-        self._facts = replace(
-            self._facts, sample_rate=decoder.sample_rate, channels=decoder.channels
-        )
+        self._info = replace(self._info, sample_rate=decoder.sample_rate, channels=decoder.channels)
         decoder.check()
-        channel = self._options.channel
+        channel = self._config.channel
         if channel != "mix" and int(channel) >= decoder.channels:
             raise Failure(
                 "no_such_channel", f"channel {channel} of {decoder.channels}, counted from 0"
             )
-        self._require_short_enough(decoder, decoder.promised or 0)
+        self._check_max_duration(decoder, decoder.declared_frames or 0)
         return decoder
 
-    def _next_mono(
-        self, decoder: Decoder, blocks: Iterator[Float32], clip: ClipMeter
+    def _rate_streams(self, sample_rate: int) -> list[RateStream]:
+        """Return a stream for each rate that is asked for, in the order of the configs."""
+        by_rate: dict[int, dict[int, WindowConfig]] = {}
+        for index, config in enumerate(self._configs):
+            by_rate.setdefault(config.rate, {})[index] = config
+        return [
+            RateStream(sample_rate, rate, configs, self.seconds)
+            for rate, configs in by_rate.items()
+        ]
+
+    def _next_block(
+        self, decoder: Decoder, blocks: Iterator[Float32], clipping: ClippingMeter
     ) -> Float32 | None:
-        """The next block as one signal, measured; None at the end."""
+        """Return the next block as a mono signal, measured; None at the end."""
         with timed(self.seconds, "decode"):
             frames = next(blocks, None)
             if frames is None:
                 return None
-            self._require_short_enough(decoder, decoder.position)
-            if self._options.channel != "mix":
-                frames = frames[:, [int(self._options.channel)]]
+            # Again, since a header that declares no length cannot be checked at opening.
+            self._check_max_duration(decoder, decoder.position)
+            if self._config.channel != "mix":
+                frames = frames[:, [int(self._config.channel)]]
             mono = mix(frames)
-        with timed(self.seconds, "gate"):
-            peak = peak_of(frames)
-            if not peak < _BEYOND_EVERY_SCALE:
+        with timed(self.seconds, "vad"):
+            peak = peak_magnitude(frames)
+            if not peak < _MAX_PEAK:  # Written so that NaN fails too.
                 raise Failure("non_finite", "a sample is no number, or without bounds")
-            clip.hear(frames, peak)
-            self._facts = replace(
-                self._facts,
-                clipped=clip.clipped,
+            clipping.update(frames, peak)
+            self._info = replace(
+                self._info,
+                clipped=clipping.clipped,
                 duration=decoder.position / decoder.sample_rate,
             )
         return mono
 
-    def _require_short_enough(self, decoder: Decoder, frames: int) -> None:
-        seconds, most = frames / decoder.sample_rate, self._options.max_duration
-        if seconds > most:
-            raise Failure("too_large", f"{seconds:,.3f} s; the limit is {most:,g} s")
+    def _check_max_duration(self, decoder: Decoder, frames: int) -> None:
+        seconds, limit = frames / decoder.sample_rate, self._config.max_duration
+        if seconds > limit:
+            raise Failure("too_large", f"{seconds:,.3f} s; the limit is {limit:,g} s")
 
-    def _judge_length(self, decoder: Decoder) -> None:
-        seconds, least = decoder.position / decoder.sample_rate, self._options.min_duration
-        if seconds < least:
-            raise Failure("too_short", f"{seconds:.6g} s; the least is {least:g} s")
+    def _check_min_duration(self, decoder: Decoder) -> None:
+        seconds, limit = decoder.position / decoder.sample_rate, self._config.min_duration
+        if seconds < limit:
+            raise Failure("too_short", f"{seconds:.6g} s; the least is {limit:g} s")
 
-    def _judge_sound(self, ears: Sequence[RateStream]) -> None:
-        """Judge the recording as a whole: it is worth the time of all models or of none."""
-        loudest = min(ear.level.loudest_db for ear in ears)
-        if loudest < self._options.silent_below:
+    def _check_content(self, streams: Sequence[RateStream]) -> None:
+        """Raise `Failure` for a recording that is silent or without speech at any of the rates.
+
+        So all models analyse a recording, or none does: a row holds results of all or a reason.
+        """
+        loudest = min(stream.level.loudest_db for stream in streams)
+        if loudest < self._config.silent_below:
             raise Failure("silent", f"the loudest 20 ms reach {loudest:.0f} dBFS")
-        if not all(ear.all_heard_speech for ear in ears):
+        if not all(stream.all_have_speech for stream in streams):
             raise Failure("no_speech", "no window holds anything like speech")
 
 
-def read_windows(path: str, options: WindowConfig, *others: WindowConfig) -> WindowReader:
-    """Hear the recording at `path`: a context manager that gives its windows one after another.
+class RateStream:
+    """Cuts a recording, block by block, into the windows of all configs of one rate.
 
-    Nothing is opened before the first window is asked for. Iterating raises `Failure` as soon as
-    one is known, at the latest after the last window: then none of the windows counts. `info`
-    tells what was learned either way, `seconds` what each stage took.
-
-        with listen("call.wav", ListenOptions(rate=16000, window=3.0, hop=1.5)) as heard:
-            for window in heard:
-                use(window.samples)
-
-    With several options, which may differ in rate, window and hop, all their windows come from
-    one decoding, those of each in order; `of` tells them apart. The level and the silence are
-    those at the first one's rate. The recording fails for all of them where it fails for one.
+    `configs` are these configs by their position among those passed to `read_windows`.
     """
-    several = (options, *others)
-    if any(
-        replace(other, rate=options.rate, window=options.window, hop=options.hop) != options
-        for other in others
-    ):
-        raise ValueError("options for one hearing may differ in rate, window and hop alone")
-    return WindowReader(path, several)
+
+    def __init__(
+        self,
+        sample_rate: int,
+        rate: int,
+        configs: Mapping[int, WindowConfig],
+        seconds: StageSeconds,
+    ) -> None:
+        self._rate = rate
+        self._seconds = seconds
+        self._cutters = {
+            index: WindowCutter(round(config.window * rate), round(config.hop * rate))
+            for index, config in configs.items()
+        }
+        self._resampler = Resampler(sample_rate, rate) if sample_rate != rate else None
+        self._last_seen = False
+        self._with_speech: set[int] = set()
+        """The configs that have had a window with speech."""
+        self.level = LevelMeter(rate)
+
+    def process(self, mono: Float32, *, last: bool) -> Iterator[Window]:
+        """Take the next block, at the recording's own rate; yield the windows it completes."""
+        self._last_seen = last
+        signal = mono
+        if self._resampler:
+            with timed(self._seconds, "resample"):
+                signal = self._resampler.process(mono, last=last)
+        with timed(self._seconds, "vad"):
+            self.level.update(signal)
+        for index, cutter in self._cutters.items():
+            for start, samples in cutter.process(signal):
+                yield self._window(index, start, samples)
+
+    def flush(self) -> Iterator[Window]:
+        """Yield the windows that samples left in the resampler complete; end the measures.
+
+        Samples are left there if a recording ended before the length that its header declares, or
+        declared none, so that no block was known to be the last one.
+        """
+        if self._resampler and not self._last_seen:
+            yield from self.process(np.empty(0, np.float32), last=True)
+        self.level.finish()
+
+    def finish(self) -> Iterator[Window]:
+        """Yield the windows that cover the end of the signal."""
+        for index, cutter in self._cutters.items():
+            for start, samples in cutter.finish():
+                yield self._window(index, start, samples)
+
+    @property
+    def all_have_speech(self) -> bool:
+        """Whether each config has had a window with speech."""
+        return len(self._with_speech) == len(self._cutters)
+
+    def _window(self, index: int, start: int, samples: Float32) -> Window:
+        rate = self._rate
+        with timed(self._seconds, "vad"):
+            speech = is_speech(samples, rate)
+        if speech:
+            self._with_speech.add(index)
+        return Window(start / rate, (start + len(samples)) / rate, samples, speech, index)

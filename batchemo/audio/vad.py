@@ -1,11 +1,13 @@
-"""Whether a window sounds like speech: a cheap test that almost all speech passes.
+"""Decides whether a window holds speech, by a cheap test that almost all speech passes.
 
 Speech changes its spectrum all the time, and in more than one way: the bands between 150 and
-1900 Hz, where the vowels are told apart and every telephone still hears, rise and fall against
+1900 Hz, which tell vowels apart and which every telephone line transmits, rise and fall against
 each other. Steady sounds (tones, hum, noise, a constant) do not change, whatever their level does.
 A sound that comes and goes over another one changes in one way only. So the measure is the spread
-of the band levels in the *second* of their principal directions. Frames in which a tone or two
-hold all the energy have no say: beeps and sirens change a lot, but are no speech.
+of the band levels along the *second* of their principal directions. Frames in which one or two
+tones hold all the energy are left out: beeps and sirens change a lot, but are no speech.
+
+What passes and what does not is measured by benchmarks/vad.py; docs/audio.md has the figures.
 """
 
 from __future__ import annotations
@@ -14,63 +16,70 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from batchemo.common.arrays import Float32
+from batchemo.common.arrays import Float32, Index
 
 MIN_CHANGE_DB = 2.5
-"""Above what steady sounds reach, below what speech keeps in noise: figures in docs/audio.md."""
+"""More than steady sounds reach, less than what speech keeps in noise."""
 
 _COARSE_RATE = 4000
 _FRAME_SECONDS = 0.04
 _BAND_EDGES_HZ = (150, 300, 450, 600, 800, 1050, 1400, 1900)
-# Frames count within 30 dB of the loudest twentieth: of it, as a click must not outshout a voice.
+# Frames are used within 30 dB of the loudest twentieth: not of the loudest, since a click can be
+# far louder than a voice.
 _ACTIVE_SHARE = 1e-3
 _LOUD_SHARE = 20
-_LEAST_FRAMES = 8
-# A tone under a Hann window spreads over about two bins, two tones over four; vowels over more.
-_LEAST_SPREAD_BINS = 5.0
+_MIN_FRAMES = 8
+# A tone under a Hann window spreads over about two bins, two tones over four, vowels over more.
+_MIN_SPREAD_BINS = 5.0
 # Levels are floored 40 dB below the frame's own, so that an empty band does not dominate.
 _BAND_FLOOR = 1e-4
-# Below the rounding noise of 24-bit sound there is nothing to hear.
-_NO_POWER = 1e-14
+# Below this power is only the rounding noise of 24-bit audio.
+_MIN_POWER = 1e-14
 
 
 def is_speech(samples: Float32, rate: int) -> bool:
     """Whether a window of signal changes the way that speech does.
 
     >>> tone = np.sin(np.arange(48000, dtype=np.float32) / 10)
-    >>> sounds_like_speech(tone, 16000)
+    >>> is_speech(tone, 16000)
     False
     """
     return spectral_change(samples, rate) >= MIN_CHANGE_DB
 
 
 def spectral_change(samples: Float32, rate: int) -> float:
-    """How much the spectrum changes in its second direction, in dB; 0 for too little sound."""
+    """Return how much the spectrum changes in its second direction, in dB.
+
+    0 if too few frames are loud enough and more than a tone.
+    """
     from scipy.fft import rfft
 
-    coarse, coarse_rate = _coarsen(samples, rate)
-    plan = _plan(coarse_rate)
-    if len(coarse) < plan.size:
+    coarse, coarse_rate = _downsample(samples, rate)
+    layout = _frame_layout(coarse_rate)
+    if len(coarse) < layout.size:
         return 0.0
-    frames = sliding_window_view(coarse, plan.size)[:: plan.size // 2]
-    spectrum = rfft(frames * plan.taper, axis=1)[:, plan.lowest : plan.highest]
+    frames = sliding_window_view(coarse, layout.size)[:: layout.size // 2]
+    spectrum = rfft(frames * layout.taper, axis=1)[:, layout.first_bin : layout.end_bin]
     power = spectrum.real**2 + spectrum.imag**2
-    bands = np.add.reduceat(power, plan.bands, axis=1)
+    bands = np.add.reduceat(power, layout.band_starts, axis=1)
     total = bands.sum(axis=1)
+    # The number of bins over which the energy is spread: 1 if one bin holds all of it.
     spread = total**2 / np.maximum(np.einsum("ij,ij->i", power, power), 1e-30)
     loud = max(1, len(total) // _LOUD_SHARE)
-    least = max(_NO_POWER, _ACTIVE_SHARE * float(np.partition(total, -loud)[-loud]))
-    counted = (total > least) & (spread > _LEAST_SPREAD_BINS)
-    # Three frames together are a steadier look at a band: noise then changes less, speech as much.
+    min_power = max(_MIN_POWER, _ACTIVE_SHARE * float(np.partition(total, -loud)[-loud]))
+    used = (total > min_power) & (spread > _MIN_SPREAD_BINS)
+    # Summed over three frames, band levels of noise change less, those of speech just as much.
     bands = bands[:-2] + bands[1:-1] + bands[2:]
-    return _second_spread(bands[counted[1:-1]])
+    return _second_spread(bands[used[1:-1]])
 
 
-def _coarsen(samples: Float32, rate: int) -> tuple[Float32, float]:
-    """Bring a signal to about 4 kHz by averaging, and lift its high frequencies."""
+def _downsample(samples: Float32, rate: int) -> tuple[Float32, float]:
+    """Return a signal at about 4 kHz, with its high frequencies lifted, and its exact rate.
+
+    Averaging is a poor low-pass filter, but cheap, and good enough for levels of broad bands.
+    """
     step = max(1, rate // _COARSE_RATE)
     length = len(samples) // step
     whole = samples[: length * step]
@@ -81,29 +90,32 @@ def _coarsen(samples: Float32, rate: int) -> tuple[Float32, float]:
     return coarse[1:] - np.float32(0.97) * coarse[:-1], rate / step
 
 
-def _second_spread(bands: Float32) -> float:
-    """The standard deviation, in dB, of band levels along their second principal direction."""
-    if len(bands) < _LEAST_FRAMES:
-        return 0.0
-    levels = 10 * np.log10(bands + _BAND_FLOOR * bands.sum(axis=1, keepdims=True), dtype=np.float64)
-    levels -= levels.mean(axis=1, keepdims=True)
-    levels -= levels.mean(axis=0)
-    covariance = np.einsum("ij,ik->jk", levels, levels) / len(levels)
-    return float(np.sqrt(max(0.0, np.linalg.eigvalsh(covariance)[-2])))
-
-
-class _Plan(NamedTuple):
+class _FrameLayout(NamedTuple):
     size: int
     taper: Float32
-    lowest: int
-    highest: int
-    bands: npt.NDArray[np.intp]
+    first_bin: int
+    end_bin: int
+    band_starts: Index
+    """Counted from `first_bin`."""
 
 
 @lru_cache(maxsize=8)
-def _plan(rate: float) -> _Plan:
-    """The frames' size and taper, and the bins where the bands begin."""
+def _frame_layout(rate: float) -> _FrameLayout:
+    """Return the frames' size and taper, and the bins where the bands begin."""
     size = 2 * round(rate * _FRAME_SECONDS / 2)
     taper = np.hanning(size + 1)[:-1].astype(np.float32)
     edges = np.searchsorted(np.fft.rfftfreq(size, 1 / rate), _BAND_EDGES_HZ)
-    return _Plan(size, taper, int(edges[0]), int(edges[-1]), edges[:-1] - edges[0])
+    return _FrameLayout(size, taper, int(edges[0]), int(edges[-1]), edges[:-1] - edges[0])
+
+
+def _second_spread(bands: Float32) -> float:
+    """Return the standard deviation of band levels, in dB, along their second direction."""
+    if len(bands) < _MIN_FRAMES:
+        return 0.0
+    levels = 10 * np.log10(bands + _BAND_FLOOR * bands.sum(axis=1, keepdims=True), dtype=np.float64)
+    # Relative to the frame's mean level: how loud the frame is says nothing about its spectrum.
+    levels -= levels.mean(axis=1, keepdims=True)
+    levels -= levels.mean(axis=0)
+    covariance = np.einsum("ij,ik->jk", levels, levels) / len(levels)
+    # Rounding can make the eigenvalue of a signal that does not change slightly negative.
+    return float(np.sqrt(max(0.0, np.linalg.eigvalsh(covariance)[-2])))

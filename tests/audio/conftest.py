@@ -1,4 +1,4 @@
-"""Where the tests of hearing put their recordings."""
+"""Where the tests of audio put their recordings."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ import pytest
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def recording_path(tmp_path: Path) -> Path:
     """The path of a recording that is still to be made."""
     return tmp_path / "sound.wav"

@@ -1,4 +1,4 @@
-"""What begins like no format that is promised never reaches the decoder; what does is read."""
+"""Only files that begin like a supported format reach the decoder, and those are read."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from encoded_recordings import CONTAINERS, RATE, recording, seeds_of, sound
+from encoded_recordings import CONTAINERS, RATE, recording, seeds_of, speech
 
 from batchemo.audio import AudioInfo, Failure, WindowConfig, read_windows
 from batchemo.audio.formats.containers import detect_format
 
-OTHERS = (
+OTHER_FORMATS = (
     *("VOC", "IRCAM", "SVX", "PAF", "PVF", "AVR", "HTK", "SDS", "XI", "WVE"),
     *("MAT4", "MAT5", "MPC2K"),
 )
-"""What libsndfile would read besides."""
-OPTIONS = WindowConfig(rate=16_000, window=3.0, hop=1.5)
+"""What libsndfile would read as well."""
+CONFIG = WindowConfig(rate=16_000, window=3.0, hop=1.5)
 
 
-def hear(path: Path) -> AudioInfo:
-    with read_windows(str(path), OPTIONS) as heard:
-        list(heard)
-    return heard.info
+def read_info(path: Path) -> AudioInfo:
+    with read_windows(str(path), CONFIG) as reader:
+        list(reader)
+    return reader.info
 
 
-def begins(content: bytes) -> str | None:
+def detect(content: bytes) -> str | None:
     return detect_format(lambda offset, count: content[offset : offset + count])
 
 
@@ -37,50 +37,56 @@ def tagged(content: bytes, tags: int = 1) -> bytes:
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
-def test_what_is_promised_is_known_by_its_first_bytes(container: str, place: Path) -> None:
-    kinds = {begins(content) for content in seeds_of(container)}
-    assert len(kinds) == 1
-    assert None not in kinds
-    place.write_bytes(recording(container))
-    assert hear(place).duration == pytest.approx(0.75)
-
-
-@pytest.mark.parametrize("container", OTHERS)
-def test_what_else_libsndfile_reads_is_refused_before_it_is_read(
-    container: str, place: Path, capfd: pytest.CaptureFixture[str]
+def test_a_supported_format_is_detected_by_its_first_bytes_and_read(
+    container: str, recording_path: Path
 ) -> None:
-    soundfile.write(place, sound(), 44_100 if container == "XI" else RATE, format=container)
-    with pytest.raises(Failure, match="begin like no known recording") as caught:
-        hear(place)
-    assert caught.value.reason == "not_audio"
+    formats = {detect(content) for content in seeds_of(container)}
+    assert len(formats) == 1
+    assert None not in formats
+    recording_path.write_bytes(recording(container))
+    assert read_info(recording_path).duration == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize("container", OTHER_FORMATS)
+def test_an_unsupported_format_is_refused_before_libsndfile_reads_it(
+    container: str, recording_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    soundfile.write(
+        recording_path, speech(), 44_100 if container == "XI" else RATE, format=container
+    )
+    with pytest.raises(Failure, match="begin like no known recording") as raised:
+        read_info(recording_path)
+    assert raised.value.reason == "not_audio"
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("container", ["MP3", "FLAC"])
 @pytest.mark.parametrize("tags", [1, 3])
-def test_a_tag_before_the_sound_does_not_matter(container: str, tags: int, place: Path) -> None:
-    place.write_bytes(tagged(recording(container), tags))
-    assert hear(place).duration == pytest.approx(0.75)
+def test_tags_before_the_audio_do_not_matter(
+    container: str, tags: int, recording_path: Path
+) -> None:
+    recording_path.write_bytes(tagged(recording(container), tags))
+    assert read_info(recording_path).duration == pytest.approx(0.75)
 
 
 @pytest.mark.parametrize("container", ["WAV", "AIFF", "OGG"])
-def test_a_tag_hides_no_other_format(container: str) -> None:
-    assert begins(tagged(recording(container))) is None
+def test_tags_are_only_accepted_before_mp3_and_flac(container: str) -> None:
+    assert detect(tagged(recording(container))) is None
 
 
-def test_tags_without_end_are_not_followed() -> None:
-    assert begins(tagged(recording("MP3"), 11)) is None
+def test_no_more_than_ten_tags_are_skipped() -> None:
+    assert detect(tagged(recording("MP3"), 11)) is None
 
 
 @pytest.mark.parametrize("name", ["._", ".AppleDouble"])
-def test_what_lies_in_the_current_folder_is_no_part_of_a_recording(
-    name: str, place: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_resource_fork_in_the_current_folder_is_not_decoded(
+    name: str, recording_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (place.parent / name).write_bytes(b"\0" * 100)
-    monkeypatch.chdir(place.parent)
+    (recording_path.parent / name).write_bytes(b"\0" * 100)
+    monkeypatch.chdir(recording_path.parent)
     for container in CONTAINERS:
-        place.write_bytes(recording(container))
-        assert hear(place).duration == pytest.approx(0.75)
+        recording_path.write_bytes(recording(container))
+        assert read_info(recording_path).duration == pytest.approx(0.75)
 
 
 def ape_tag() -> bytes:
@@ -102,15 +108,15 @@ def ape_tag() -> bytes:
     ],
     ids=["byte", "zeros", "noise", "padding", "old tag", "ape", "http", "ones", "half a frame"],
 )
-def test_what_stands_before_the_first_frame_of_an_mp3_is_passed_over(
-    before: bytes, place: Path
+def test_bytes_before_the_first_frame_of_an_mp3_are_skipped(
+    before: bytes, recording_path: Path
 ) -> None:
-    place.write_bytes(before + recording("MP3"))
-    assert hear(place).duration == pytest.approx(0.75)
+    recording_path.write_bytes(before + recording("MP3"))
+    assert read_info(recording_path).duration == pytest.approx(0.75)
 
 
-def test_frames_that_are_too_far_or_too_few_make_no_mp3() -> None:
-    sound = recording("MP3")
-    assert begins(bytes(1 << 16) + sound) is None
-    assert begins(b"?" + sound[:100] + b"?" + sound[:100]) is None
-    assert begins(random.Random(2).randbytes(1 << 17)) is None
+def test_frames_that_are_too_far_away_or_too_few_make_no_mp3() -> None:
+    signal = recording("MP3")
+    assert detect(bytes(1 << 16) + signal) is None
+    assert detect(b"?" + signal[:100] + b"?" + signal[:100]) is None
+    assert detect(random.Random(2).randbytes(1 << 17)) is None

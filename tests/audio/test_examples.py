@@ -1,4 +1,4 @@
-"""The recordings that the README scans end the way that it says."""
+"""The example recordings that the README scans have the results that it states."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ REASONS = {
 RECORDINGS = sorted(path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.glob("*/*.wav"))
 
 
-def test_there_are_enough_of_them_and_they_are_small() -> None:
+def test_there_are_at_least_twelve_examples_in_less_than_2_5_mb() -> None:
     assert len(RECORDINGS) >= 12
     assert {file.split("/")[0] for file in RECORDINGS} == {"odd", "voices"}
     assert sum((EXAMPLES / file).stat().st_size for file in RECORDINGS) < 2_500_000
 
 
-def test_they_cover_what_recorders_write() -> None:
-    seen = [soundfile.info(EXAMPLES / file) for file in RECORDINGS]
-    assert {info.subtype for info in seen} >= {"PCM_U8", "PCM_16", "PCM_24", "FLOAT", "ULAW"}
-    assert {info.channels for info in seen} == {1, 2}
-    assert {info.samplerate for info in seen} >= {8_000, 16_000, 44_100, 48_000}
+def test_the_examples_cover_common_encodings_and_rates() -> None:
+    infos = [soundfile.info(EXAMPLES / file) for file in RECORDINGS]
+    assert {info.subtype for info in infos} >= {"PCM_U8", "PCM_16", "PCM_24", "FLOAT", "ULAW"}
+    assert {info.channels for info in infos} == {1, 2}
+    assert {info.samplerate for info in infos} >= {8_000, 16_000, 44_100, 48_000}
 
 
 @pytest.mark.parametrize("file", RECORDINGS)
-def test_each_ends_as_expected(file: str) -> None:
+def test_each_example_has_speech_or_fails_as_stated(file: str) -> None:
     with read_windows(
         str(EXAMPLES / file), WindowConfig(rate=16_000, window=3.0, hop=1.5)
-    ) as heard:
+    ) as reader:
         try:
-            spoken = any(window.speech for window in heard)
+            has_speech = any(window.speech for window in reader)
         except Failure as failure:
             assert failure.reason == REASONS.get(file)  # noqa: PT017 - voices have none
         else:
-            assert spoken
+            assert has_speech
             assert file.startswith("voices/")

@@ -1,4 +1,4 @@
-"""Every reason for failure, each from a real file; and what is known of a recording in the end."""
+"""Every reason for failure, each from a real file; and the windows and facts of a recording."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from batchemo.audio import REASONS, AudioInfo, Failure, Window, WindowConfig, re
 from batchemo.errors import UsageError
 
 RATE = 16_000
-OPTIONS = WindowConfig(rate=RATE, window=3.0, hop=1.5)
+CONFIG = WindowConfig(rate=RATE, window=3.0, hop=1.5)
 SPEECH = voice(4.0).astype(np.float32)
 
 
-def hear(path: Path | str, options: WindowConfig = OPTIONS) -> tuple[list[Window], AudioInfo]:
-    with read_windows(str(path), options) as heard:
-        windows = list(heard)
-    return windows, heard.info
+def read(path: Path | str, config: WindowConfig = CONFIG) -> tuple[list[Window], AudioInfo]:
+    with read_windows(str(path), config) as reader:
+        windows = list(reader)
+    return windows, reader.info
 
 
-def fail(path: Path | str, options: WindowConfig = OPTIONS) -> tuple[Failure, AudioInfo]:
-    with read_windows(str(path), options) as heard, pytest.raises(Failure) as caught:
-        list(heard)
-    return caught.value, heard.info
+def read_failure(path: Path | str, config: WindowConfig = CONFIG) -> tuple[Failure, AudioInfo]:
+    with read_windows(str(path), config) as reader, pytest.raises(Failure) as raised:
+        list(reader)
+    return raised.value, reader.info
 
 
-def write(path: Path, sound: np.ndarray, rate: int = RATE, subtype: str = "PCM_16") -> None:
-    soundfile.write(path, sound, rate, subtype=subtype, format="WAV")
+def write(path: Path, signal: np.ndarray, rate: int = RATE, subtype: str = "PCM_16") -> None:
+    soundfile.write(path, signal, rate, subtype=subtype, format="WAV")
 
 
-def leave_nothing(path: Path) -> None:
-    """There is no file at all."""
+def make_nothing(path: Path) -> None:
+    """Leave the path without a file."""
 
 
 def make_truncated(path: Path) -> None:
@@ -50,7 +50,7 @@ def make_truncated(path: Path) -> None:
 
 def make_socket(path: Path) -> None:
     here = Path.cwd()
-    os.chdir(path.parent)  # a socket's name must be short
+    os.chdir(path.parent)  # a socket's path must be short
     try:
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(path.name)
@@ -59,7 +59,7 @@ def make_socket(path: Path) -> None:
 
 
 MAKERS: list[tuple[str, Callable[[Path], object]]] = [
-    ("missing", leave_nothing),
+    ("missing", make_nothing),
     ("not_a_file", Path.mkdir),
     ("not_a_file", os.mkfifo),
     ("not_a_file", make_socket),
@@ -82,118 +82,118 @@ MAKERS: list[tuple[str, Callable[[Path], object]]] = [
     ("silent", lambda path: write(path, np.zeros(RATE))),
     ("no_speech", lambda path: write(path, np.sin(np.arange(RATE) / 9))),
 ]
-OF_THE_SCAN = {"timeout", "worker_died", "out_of_memory", "internal_error"}
+REASONS_OF_A_SCAN = {"timeout", "worker_died", "out_of_memory", "internal_error"}
 
 
 @pytest.mark.parametrize(("reason", "make"), MAKERS)
-def test_each_reason_has_a_file_that_triggers_it(
-    reason: str, make: Callable[[Path], object], place: Path
+def test_each_reason_is_the_failure_of_a_real_file(
+    reason: str, make: Callable[[Path], object], recording_path: Path
 ) -> None:
-    make(place)
+    make(recording_path)
     channel = "2" if reason == "no_such_channel" else "mix"
-    options = WindowConfig(rate=RATE, window=3.0, hop=1.5, channel=channel, max_duration=10)
-    failure, _ = fail(place, options)
+    config = WindowConfig(rate=RATE, window=3.0, hop=1.5, channel=channel, max_duration=10)
+    failure, _ = read_failure(recording_path, config)
     assert failure.reason == reason
     assert failure.detail
 
 
-def test_no_reason_is_without_a_file() -> None:
-    assert {reason for reason, _ in MAKERS} == set(REASONS) - OF_THE_SCAN
+def test_every_reason_of_this_package_is_tested() -> None:
+    assert {reason for reason, _ in MAKERS} == set(REASONS) - REASONS_OF_A_SCAN
 
 
 @pytest.mark.parametrize("reason", REASONS)
-def test_each_reason_is_one_sentence_for_the_user(reason: str) -> None:
+def test_each_reason_has_a_sentence_for_the_user(reason: str) -> None:
     assert REASONS[reason].endswith(".")
     assert len(REASONS[reason]) > 20
 
 
-def test_a_failure_carries_no_reason_that_is_not_documented() -> None:
+def test_a_failure_has_only_documented_reasons() -> None:
     with pytest.raises(ValueError, match="bad_luck"):
         Failure("bad_luck", "it rained")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_without_permission_is_unreadable(place: Path) -> None:
-    write(place, SPEECH)
-    place.chmod(0)
-    assert fail(place)[0].detail == "Permission denied"
+def test_a_file_without_permission_is_unreadable(recording_path: Path) -> None:
+    write(recording_path, SPEECH)
+    recording_path.chmod(0)
+    assert read_failure(recording_path)[0].detail == "Permission denied"
 
 
 @pytest.mark.parametrize("name", ["nul\0.wav", "\ud800.wav", "sound.wav/below.wav"])
-def test_a_name_that_no_file_can_have_is_missing(name: str, place: Path) -> None:
-    write(place, SPEECH)
-    assert fail(place.parent / name)[0].reason == "missing"
+def test_a_name_that_no_file_can_have_is_missing(name: str, recording_path: Path) -> None:
+    write(recording_path, SPEECH)
+    assert read_failure(recording_path.parent / name)[0].reason == "missing"
 
 
-def test_no_failure_and_no_success_leaves_a_descriptor_open(place: Path) -> None:
-    write(place.with_name("good.wav"), SPEECH)
+def test_no_descriptor_stays_open_after_failure_or_success(recording_path: Path) -> None:
+    write(recording_path.with_name("good.wav"), SPEECH)
     before = len(os.listdir("/proc/self/fd"))
     for number, (_, make) in enumerate(MAKERS):
-        path = place.with_name(f"{number}.wav")
+        path = recording_path.with_name(f"{number}.wav")
         make(path)
-        with read_windows(str(path), OPTIONS) as heard:
+        with read_windows(str(path), CONFIG) as reader:
             try:
-                list(heard)
+                list(reader)
             except Failure:
                 continue
-    hear(place.with_name("good.wav"))
+    read(recording_path.with_name("good.wav"))
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_a_recording_that_is_left_half_heard_is_closed(place: Path) -> None:
-    write(place, SPEECH)
+def test_a_recording_that_is_not_read_to_the_end_is_closed(recording_path: Path) -> None:
+    write(recording_path, SPEECH)
     before = len(os.listdir("/proc/self/fd"))
-    with read_windows(str(place), OPTIONS) as heard:
-        windows = iter(heard)
+    with read_windows(str(recording_path), CONFIG) as reader:
+        windows = iter(reader)
         next(windows)
         assert len(os.listdir("/proc/self/fd")) > before
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_facts_tell_what_was_heard(place: Path) -> None:
-    sound = np.stack([SPEECH, SPEECH * 0.5], axis=1)
-    write(place, sound, 8_000)
-    _, info = hear(place)
-    status = place.stat()
+def test_info_describes_the_recording(recording_path: Path) -> None:
+    signal = np.stack([SPEECH, SPEECH * 0.5], axis=1)
+    write(recording_path, signal, 8_000)
+    _, info = read(recording_path)
+    status = recording_path.stat()
     assert (info.size, info.mtime_ns) == (status.st_size, status.st_mtime_ns)
     assert (info.sample_rate, info.channels) == (8_000, 2)
-    assert info.duration == len(sound) / 8_000
-    assert info.rms_db == pytest.approx(10 * np.log10(np.mean(sound.mean(axis=1) ** 2)), abs=0.3)
+    assert info.duration == len(signal) / 8_000
+    assert info.rms_db == pytest.approx(10 * np.log10(np.mean(signal.mean(axis=1) ** 2)), abs=0.3)
     assert info.clipped == 0
     assert info.silence is not None
     assert 0 <= info.silence < 0.5
 
 
-def test_facts_are_kept_after_a_failure(place: Path) -> None:
-    write(place, np.zeros(RATE))
-    _, info = fail(place)
+def test_info_is_kept_after_a_failure(recording_path: Path) -> None:
+    write(recording_path, np.zeros(RATE))
+    _, info = read_failure(recording_path)
     assert (info.duration, info.rms_db, info.silence) == (1.0, -120.0, 1.0)
 
 
-def test_facts_of_a_missing_file_are_unknown(place: Path) -> None:
-    assert fail(place)[1] == AudioInfo()
+def test_info_of_a_missing_file_is_unknown(recording_path: Path) -> None:
+    assert read_failure(recording_path)[1] == AudioInfo()
 
 
 def test_names_are_opened_by_their_bytes(tmp_path: Path) -> None:
     for name in (b"caf\xe9.wav", b"two\nlines.wav", "ночь 🌙.wav".encode(), b" .wav"):
         path = os.path.join(os.fsencode(tmp_path), name)
         soundfile.write(path, SPEECH, RATE, format="WAV")
-        windows, _ = hear(os.fsdecode(path))
+        windows, _ = read(os.fsdecode(path))
         assert len(windows) == 2
 
 
-def test_one_channel_is_heard_alone(place: Path) -> None:
-    write(place, np.stack([SPEECH * 0, SPEECH], axis=1), subtype="FLOAT")
-    options = WindowConfig(rate=RATE, window=10.0, hop=10.0, channel="1")
-    ((window,), _) = hear(place, options)
+def test_a_single_channel_can_be_read(recording_path: Path) -> None:
+    write(recording_path, np.stack([SPEECH * 0, SPEECH], axis=1), subtype="FLOAT")
+    config = WindowConfig(rate=RATE, window=10.0, hop=10.0, channel="1")
+    ((window,), _) = read(recording_path, config)
     np.testing.assert_array_equal(window.samples, SPEECH)
-    failure, _ = fail(place, replace(options, channel="0"))
+    failure, _ = read_failure(recording_path, replace(config, channel="0"))
     assert failure.reason == "silent"
 
 
-def test_windows_cover_the_recording_and_the_last_is_full(place: Path) -> None:
-    write(place, voice(5.2))
-    windows, _ = hear(place)
+def test_windows_cover_the_recording_and_the_last_has_full_length(recording_path: Path) -> None:
+    write(recording_path, voice(5.2))
+    windows, _ = read(recording_path)
     assert [(window.start, window.end) for window in windows] == [
         (0.0, 3.0),
         (1.5, 4.5),
@@ -203,66 +203,66 @@ def test_windows_cover_the_recording_and_the_last_is_full(place: Path) -> None:
     assert {window.samples.dtype for window in windows} == {np.dtype(np.float32)}
 
 
-def test_a_recording_shorter_than_a_window_is_one_shorter_window(place: Path) -> None:
-    write(place, SPEECH[:RATE])
-    ((window,), _) = hear(place)
+def test_a_recording_shorter_than_a_window_is_one_shorter_window(recording_path: Path) -> None:
+    write(recording_path, SPEECH[:RATE])
+    ((window,), _) = read(recording_path)
     assert (window.start, window.end, len(window.samples)) == (0.0, 1.0, RATE)
 
 
-def test_the_signal_is_the_one_that_soxr_gives(place: Path) -> None:
-    write(place, voice(2.0, 44_100), 44_100)
-    ((window,), _) = hear(place)
-    stored, rate = soundfile.read(place, dtype="float32")
+def test_the_signal_is_resampled_by_soxr(recording_path: Path) -> None:
+    write(recording_path, voice(2.0, 44_100), 44_100)
+    ((window,), _) = read(recording_path)
+    stored, rate = soundfile.read(recording_path, dtype="float32")
     np.testing.assert_allclose(window.samples, soxr.resample(stored, rate, RATE), atol=1e-6)
 
 
-def test_the_same_file_gives_the_same_bytes_every_time(place: Path) -> None:
-    write(place, np.tile(voice(3.0, 44_100), 10), 44_100)
-    first, again = hear(place), hear(place)
-    assert first[1] == again[1]
-    assert [w.samples.tobytes() for w in first[0]] == [w.samples.tobytes() for w in again[0]]
+def test_the_same_file_gives_the_same_bytes_every_time(recording_path: Path) -> None:
+    write(recording_path, np.tile(voice(3.0, 44_100), 10), 44_100)
+    first, second = read(recording_path), read(recording_path)
+    assert first[1] == second[1]
+    assert [w.samples.tobytes() for w in first[0]] == [w.samples.tobytes() for w in second[0]]
 
 
-def test_blocks_leave_no_seam_in_the_resampled_signal(place: Path) -> None:
-    write(place, np.tile(voice(3.0, 44_100), 10), 44_100)
+def test_blocks_leave_no_discontinuity_in_the_resampled_signal(recording_path: Path) -> None:
+    write(recording_path, np.tile(voice(3.0, 44_100), 10), 44_100)
     whole = WindowConfig(rate=RATE, window=30.0, hop=30.0)
-    ((window,), _) = hear(place, whole)
-    stored, rate = soundfile.read(place, dtype="float32")
+    ((window,), _) = read(recording_path, whole)
+    stored, rate = soundfile.read(recording_path, dtype="float32")
     np.testing.assert_allclose(window.samples, soxr.resample(stored, rate, RATE), atol=1e-5)
 
 
-def test_a_window_of_noise_has_no_vote_beside_one_of_speech(place: Path) -> None:
+def test_windows_of_noise_are_marked_as_no_speech(recording_path: Path) -> None:
     noise = 0.05 * np.random.default_rng(0).standard_normal(6 * RATE)
-    write(place, np.concatenate([SPEECH[: 3 * RATE], noise]))
-    windows, _ = hear(place, WindowConfig(rate=RATE, window=3.0, hop=3.0))
+    write(recording_path, np.concatenate([SPEECH[: 3 * RATE], noise]))
+    windows, _ = read(recording_path, WindowConfig(rate=RATE, window=3.0, hop=3.0))
     assert [window.speech for window in windows] == [True, False, False]
 
 
-def test_the_stages_tell_their_seconds(place: Path) -> None:
-    write(place, voice(2.0, 44_100), 44_100)
-    with read_windows(str(place), OPTIONS) as heard:
-        list(heard)
-    assert set(heard.seconds) == {"decode", "resample", "gate"}
-    assert all(seconds > 0 for seconds in heard.seconds.values())
+def test_the_time_of_each_stage_is_recorded(recording_path: Path) -> None:
+    write(recording_path, voice(2.0, 44_100), 44_100)
+    with read_windows(str(recording_path), CONFIG) as reader:
+        list(reader)
+    assert set(reader.seconds) == {"decode", "resample", "vad"}
+    assert all(seconds > 0 for seconds in reader.seconds.values())
 
 
 @pytest.mark.parametrize("quieter", [0, 20, 40])
-def test_quiet_speech_is_still_heard(quieter: int, place: Path) -> None:
-    write(place, SPEECH * np.float32(10 ** (-quieter / 20)), subtype="PCM_24")
-    windows, _ = hear(place)
+def test_quiet_speech_is_still_speech(quieter: int, recording_path: Path) -> None:
+    write(recording_path, SPEECH * np.float32(10 ** (-quieter / 20)), subtype="PCM_24")
+    windows, _ = read(recording_path)
     assert all(window.speech for window in windows)
 
 
-def test_a_header_that_lies_about_its_rate_needs_no_more_memory(place: Path) -> None:
-    write(place, SPEECH)
-    data = bytearray(place.read_bytes())
+def test_a_header_with_a_wrong_rate_needs_no_more_memory(recording_path: Path) -> None:
+    write(recording_path, SPEECH)
+    data = bytearray(recording_path.read_bytes())
     data[24:28] = struct.pack("<I", 768_000)
-    place.write_bytes(data)
-    assert fail(place)[0].reason == "too_short"
+    recording_path.write_bytes(data)
+    assert read_failure(recording_path)[0].reason == "too_short"
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "invalid",
     [
         {"rate": 0},
         {"window": 0.0},
@@ -274,7 +274,7 @@ def test_a_header_that_lies_about_its_rate_needs_no_more_memory(place: Path) -> 
         {"min_duration": 5.0, "max_duration": 4.0},
     ],
 )
-def test_options_that_make_no_sense_are_refused(wrong: dict[str, float | str]) -> None:
-    right: dict[str, float | str] = {"rate": RATE, "window": 3.0, "hop": 1.5}
+def test_a_config_that_makes_no_sense_is_refused(invalid: dict[str, float | str]) -> None:
+    valid: dict[str, float | str] = {"rate": RATE, "window": 3.0, "hop": 1.5}
     with pytest.raises(UsageError):
-        WindowConfig(**{**right, **wrong})  # type: ignore[arg-type]
+        WindowConfig(**{**valid, **invalid})  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Speech passes at any rate, steady sounds never do; benchmarks/gate.py measures whole corpora."""
+"""Speech passes at any rate, steady sounds never do; benchmarks/vad.py measures whole corpora."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from batchemo.audio.vad import is_speech, spectral_change
 
 RATE = 16_000
 TIME = np.arange(3 * RATE) / RATE
-CHANCE = np.random.default_rng(0)
-HISS = CHANCE.standard_normal(len(TIME))
+RNG = np.random.default_rng(0)
+HISS = RNG.standard_normal(len(TIME))
 
 
 def speech(seconds: float, rate: int = RATE) -> np.ndarray:
@@ -35,7 +35,7 @@ def brown() -> np.ndarray:
 NO_SPEECH = {
     "nothing": TIME * 0,
     "a constant": TIME * 0 + 0.3,
-    "dither": CHANCE.integers(-1, 2, len(TIME)) / 32768,
+    "dither": RNG.integers(-1, 2, len(TIME)) / 32768,
     "a low tone": tone(110),
     "a high tone": tone(3000),
     "a tone that swells": tone(440) * (1 + np.sin(2 * np.pi * 4 * TIME)),
@@ -51,42 +51,42 @@ NO_SPEECH = {
     "noise that swells": 0.1 * HISS * (1 + np.sin(2 * np.pi * 4 * TIME)),
     "one click": np.eye(1, len(TIME), RATE)[0],
     "regular clicks": (np.arange(len(TIME)) % 200 == 0).astype(float),
-    "irregular clicks": HISS * (CHANCE.random(len(TIME)) < 0.003),
+    "irregular clicks": HISS * (RNG.random(len(TIME)) < 0.003),
 }
 
 
-@pytest.mark.parametrize("sound", NO_SPEECH)
-def test_a_steady_sound_is_no_speech(sound: str) -> None:
-    assert not is_speech(NO_SPEECH[sound].astype(np.float32), RATE)
+@pytest.mark.parametrize("name", NO_SPEECH)
+def test_a_steady_sound_is_no_speech(name: str) -> None:
+    assert not is_speech(NO_SPEECH[name].astype(np.float32), RATE)
 
 
 @pytest.mark.parametrize("rate", [4_000, 8_000, 11_025, 16_000, 22_050, 44_100, 48_000])
-def test_speech_and_noise_are_told_apart_at_any_rate(rate: int) -> None:
-    noise = CHANCE.standard_normal(3 * rate).astype(np.float32)
+def test_speech_and_noise_are_distinguished_at_any_rate(rate: int) -> None:
+    noise = RNG.standard_normal(3 * rate).astype(np.float32)
     assert is_speech(speech(3.0, rate), rate)
     assert not is_speech(noise, rate)
 
 
 @pytest.mark.parametrize("seconds", [1.0, 10.0])
-def test_windows_may_have_any_length(seconds: float) -> None:
+def test_windows_of_any_length_are_recognised(seconds: float) -> None:
     assert is_speech(speech(seconds), RATE)
 
 
 @pytest.mark.parametrize("gain", [1.0, 1e-2, 1e-4])
-def test_the_level_makes_no_difference(gain: float) -> None:
-    spoken = speech(3.0)
-    change = spectral_change(spoken * np.float32(gain), RATE)
-    assert change == pytest.approx(spectral_change(spoken, RATE), rel=1e-3)
+def test_the_result_does_not_depend_on_the_level(gain: float) -> None:
+    signal = speech(3.0)
+    change = spectral_change(signal * np.float32(gain), RATE)
+    assert change == pytest.approx(spectral_change(signal, RATE), rel=1e-3)
 
 
 def test_speech_over_hum_and_noise_is_speech() -> None:
-    spoken = speech(3.0)
-    noise = 0.3 * np.std(spoken) * HISS + 0.1 * NO_SPEECH["mains hum"]
-    assert is_speech((spoken + noise).astype(np.float32), RATE)
+    signal = speech(3.0)
+    noise = 0.3 * np.std(signal) * HISS + 0.1 * NO_SPEECH["mains hum"]
+    assert is_speech((signal + noise).astype(np.float32), RATE)
 
 
 @pytest.mark.parametrize("length", [0, 1, 3, 160, 639, 640, 700])
-def test_too_little_sound_is_no_speech(length: int) -> None:
+def test_too_short_a_signal_is_no_speech(length: int) -> None:
     assert spectral_change(speech(1.0)[:length], RATE) == 0.0
 
 
@@ -96,10 +96,10 @@ def test_recordings_of_people_are_speech() -> None:
     if not folder:
         pytest.skip("BATCHEMO_CORPORA names no folder of recordings")
     files = sorted(p for p in Path(folder).rglob("*") if p.suffix in {".flac", ".ogg"})[::40]
-    refused = []
+    rejected = []
     for path in files:
-        sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
-        if not is_speech(soxr.resample(sound.mean(axis=1), rate, RATE), RATE):
-            refused.append(path)
+        frames, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        if not is_speech(soxr.resample(frames.mean(axis=1), rate, RATE), RATE):
+            rejected.append(path)
     assert files
-    assert not refused
+    assert not rejected

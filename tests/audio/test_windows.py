@@ -1,4 +1,4 @@
-"""Windows are the same whatever the pieces a signal arrives in, and hold no more than they must."""
+"""Resampling and cutting: the result never depends on the blocks that a signal arrives in."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchemo.audio.windows import WindowCutter
+from batchemo.audio.windows import Resampler, WindowCutter
 
 
-def cut(length: int, hop: int, pieces: list[np.ndarray]) -> list[tuple[int, list[float]]]:
+def cut(length: int, hop: int, blocks: list[np.ndarray]) -> list[tuple[int, list[float]]]:
     cutter = WindowCutter(length, hop)
-    found = [pair for piece in pieces for pair in cutter.feed(piece)]
+    found = [pair for block in blocks for pair in cutter.process(block)]
     return [(start, samples.tolist()) for start, samples in [*found, *cutter.finish()]]
 
 
@@ -29,7 +29,9 @@ def cut(length: int, hop: int, pieces: list[np.ndarray]) -> list[tuple[int, list
         (8, [0, 2, 4]),
     ],
 )
-def test_windows_stand_at_every_hop_and_one_at_the_end(total: int, starts: list[int]) -> None:
+def test_windows_begin_at_every_hop_and_one_ends_with_the_signal(
+    total: int, starts: list[int]
+) -> None:
     signal = np.arange(total, dtype=np.float32)
     assert [start for start, _ in cut(4, 2, [signal])] == starts
 
@@ -39,10 +41,10 @@ def test_windows_stand_at_every_hop_and_one_at_the_end(total: int, starts: list[
     hop=st.integers(1, 30),
     sizes=st.lists(st.integers(0, 25), max_size=12),
 )
-def test_pieces_make_no_difference(length: int, hop: int, sizes: list[int]) -> None:
+def test_the_windows_do_not_depend_on_the_blocks(length: int, hop: int, sizes: list[int]) -> None:
     signal = np.arange(sum(sizes), dtype=np.float32)
-    pieces = np.split(signal, np.cumsum(sizes)[:-1]) if sizes else []
-    windows = cut(length, hop, pieces)
+    blocks = np.split(signal, np.cumsum(sizes)[:-1]) if sizes else []
+    windows = cut(length, hop, blocks)
     assert windows == cut(length, hop, [signal])
     for start, samples in windows:
         assert samples == signal[start : start + length].tolist()
@@ -51,8 +53,23 @@ def test_pieces_make_no_difference(length: int, hop: int, sizes: list[int]) -> N
 
 
 @given(length=st.integers(1, 20), hop=st.integers(1, 30))
-def test_what_is_kept_is_bounded_by_a_window_a_hop_and_a_piece(length: int, hop: int) -> None:
+def test_the_buffer_is_bounded_by_a_window_a_hop_and_a_block(length: int, hop: int) -> None:
     cutter = WindowCutter(length, hop)
     for _ in range(50):
-        list(cutter.feed(np.zeros(7, np.float32)))
-        assert len(cutter._kept) <= length + hop + 7
+        list(cutter.process(np.zeros(7, np.float32)))
+        assert len(cutter._buffer) <= length + hop + 7
+
+
+@pytest.mark.parametrize("source_rate", [8000, 11025, 22050, 44100, 48000, 96000])
+@pytest.mark.parametrize("target_rate", [16000, 22050])
+@pytest.mark.parametrize("length", [1, 40, 30_000])
+def test_resampling_one_block_gives_the_same_samples_as_many(
+    source_rate: int, target_rate: int, length: int
+) -> None:
+    signal = np.random.default_rng(length).standard_normal(length).astype(np.float32)
+    whole = Resampler(source_rate, target_rate).process(signal, last=True)
+    streaming = Resampler(source_rate, target_rate)
+    cuts = np.array_split(signal, 7)
+    blocks = [streaming.process(cut, last=False) for cut in cuts]
+    blocks.append(streaming.process(signal[:0], last=True))
+    assert np.concatenate(blocks).tolist() == whole.tolist()

@@ -1,4 +1,4 @@
-"""Reads a whole recording by batchemo's own decoder."""
+"""Decodes a whole recording with batchemo's own decoder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batchemo.audio.decode import Decoder
 
 
 def decode(path: Path) -> np.ndarray:
-    """The frames of a file, (frames, channels); `Failure` for one that is not whole."""
+    """Return all frames, of shape (frames, channels); raise `Failure` for an incomplete file."""
     with open_audio(str(path)) as file:
         decoder = Decoder(file)
         try:

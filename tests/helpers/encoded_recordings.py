@@ -1,4 +1,4 @@
-"""Well-formed recordings in every format that is read, as bytes: what fuzzing begins with."""
+"""Well-formed recordings in every supported format, as bytes: the seeds of the fuzzing tests."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ CONTAINERS = (
     *("WAV", "RIFX", "WAVEX", "RF64", "AIFF", "AU", "AU-LE", "W64", "CAF", "NIST"),
     *("FLAC", "OGG", "MP3"),
 )
-"""What docs/audio.md says is read; `RIFX` and `AU-LE` are a WAV and an AU in the other order."""
-_OF_LIBSNDFILE = {"RIFX": ("WAV", "BIG"), "AU-LE": ("AU", "LITTLE")}
+"""The supported formats; `RIFX` and `AU-LE` are a WAV and an AU in the other byte order."""
+_LIBSNDFILE_FORMATS = {"RIFX": ("WAV", "BIG"), "AU-LE": ("AU", "LITTLE")}
 
 
 @cache
-def sound() -> NDArray[np.float64]:
-    """Three quarters of a second of a made voice."""
+def speech() -> NDArray[np.float64]:
+    """Return 0.75 s of a synthetic voice."""
     return voice(0.75, RATE)
 
 
-def steady() -> NDArray[np.float64]:
-    """As much of a tone, which is no speech."""
-    return 0.3 * np.sin(np.arange(len(sound())) / 4)
+def tone() -> NDArray[np.float64]:
+    """Return a tone of the same length, which is no speech."""
+    return 0.3 * np.sin(np.arange(len(speech())) / 4)
 
 
 def recording(
@@ -37,25 +37,25 @@ def recording(
     channels: int = 1,
     signal: NDArray[np.float64] | None = None,
 ) -> bytes:
-    """Write a signal in a container, the made voice unless another is given."""
-    form, order = _OF_LIBSNDFILE.get(container, (container, None))
-    heard = sound() if signal is None else signal
-    several = np.repeat(heard[:, None], channels, axis=1)
+    """Encode a signal, by default the synthetic voice."""
+    container_format, byte_order = _LIBSNDFILE_FORMATS.get(container, (container, None))
+    mono = speech() if signal is None else signal
+    frames = np.repeat(mono[:, None], channels, axis=1)
     sink = io.BytesIO()
-    soundfile.write(sink, several, RATE, format=form, subtype=subtype, endian=order)
+    soundfile.write(sink, frames, RATE, format=container_format, subtype=subtype, endian=byte_order)
     return sink.getvalue()
 
 
 @cache
 def seeds_of(container: str) -> tuple[bytes, ...]:
-    """Give a voice in each encoding of the container and in stereo, a tone, and silence."""
-    form, _ = _OF_LIBSNDFILE.get(container, (container, None))
-    made = [
+    """Return a voice in each encoding of a container and in stereo, a tone, and silence."""
+    container_format, _ = _LIBSNDFILE_FORMATS.get(container, (container, None))
+    recordings = [
         recording(container, channels=2),
-        recording(container, signal=steady()),
-        recording(container, signal=0 * sound()),
+        recording(container, signal=tone()),
+        recording(container, signal=0 * speech()),
     ]
-    for subtype in soundfile.available_subtypes(form):
-        with suppress(soundfile.LibsndfileError):  # Listed by libsndfile, but not to be had.
-            made.append(recording(container, subtype))
-    return tuple(made)
+    for subtype in soundfile.available_subtypes(container_format):
+        with suppress(soundfile.LibsndfileError):  # Some are listed, but cannot be written.
+            recordings.append(recording(container, subtype))
+    return tuple(recordings)

@@ -1,6 +1,6 @@
-"""Hears mutants in a process of its own, with a limit of memory and time, and keeps the account.
+"""Decodes mutants of recordings in a process with limits of memory and time, and counts outcomes.
 
-Guided by coverage: a mutant that reaches a line of batchemo.audio, or draws an answer, that none
+Guided by coverage: a mutant that reaches a line of batchemo.audio, or has a message, that none
 before it did becomes a seed itself. The same seed makes the same mutants.
 """
 
@@ -23,106 +23,42 @@ from types import FrameType
 from typing import Any
 
 from mutants import mutant
-from reference_decoders import READ_FURTHER, objection
+from reference_decoders import READ_FURTHER, find_error
 
 from batchemo import audio
 from batchemo.audio import Failure, WindowConfig, read_windows
 
-OPTIONS = WindowConfig(rate=16_000, window=3.0, hop=1.5, max_duration=600)
-MEGABYTES = 256
-"""What a listener may map beyond what it has mapped at its start."""
-PATIENCE = 20.0
+CONFIG = WindowConfig(rate=16_000, window=3.0, hop=1.5, max_duration=600)
+MEMORY_LIMIT_MB = 256
+"""What the process may map beyond what it has mapped at its start."""
+TIME_LIMIT = 20.0
 """Seconds for one file, of some tens of kilobytes."""
-HEARD = "heard"
+ANALYSED = "analysed"
 """The outcome of a recording that would get an emotion."""
-_AUDIO = str(Path(audio.__file__).parent)
+_AUDIO_FOLDER = str(Path(audio.__file__).parent)
+_BUGS = ("internal_error", "out_of_memory", "unreadable", "missing")
+"""Reasons that no content of a file may have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one file."""
+    """The result of decoding one file."""
 
     reason: str
-    """A code of `REASONS`, or `HEARD`."""
-    wrong: str | None = None
-    """What must never be: an exception, a death, a hang, or windows of what is no speech."""
+    """A code of `REASONS`, or `ANALYSED`."""
+    error: str | None = None
+    """What must never happen: an exception, a crash, a hang, or windows of what is no speech."""
     novel: bool = False
-    """Whether it went where none before it went."""
+    """Whether the file reached a line, or had a message, that none before it did."""
     seconds: float = 0.0
     megabytes: float = 0.0
-    """What the process has grown by at most, so far."""
+    """The most that the process has grown by so far."""
 
 
-def _listen_for(requests: Connection) -> None:
-    """Work as a listener: hear the path that comes, tell its outcome, until none comes."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)  # Decoders in C grumble.
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    most = pages * resource.getpagesize() + MEGABYTES * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    explorer, before = _Explorer(), _peak()
-    while (path := requests.recv()) is not None:
-        started = time.perf_counter()
-        reason, answer, wrong = _hear(path, explorer)
-        novel = explorer.is_novel(f"{reason} {re.sub('[0-9.,]+', '#', answer)}")
-        seconds = time.perf_counter() - started
-        requests.send(Outcome(reason, wrong, novel, seconds, _peak() - before))
+class DecoderProcess:
+    """A process that decodes files; it is started again when a file has killed it."""
 
-
-def _peak() -> float:
-    """Megabytes; what `getrusage` tells is no less than what the parent held at the fork."""
-    status = Path("/proc/self/status").read_text()
-    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024
-
-
-def _hear(path: Path, explorer: _Explorer) -> tuple[str, str, str | None]:
-    """Give the reason, what was said of it, and what is wrong with that."""
-    listening = read_windows(str(path), OPTIONS)
-    try:
-        with explorer.watching(), listening as heard:
-            windows = list(heard)
-        wrong = objection(path, windows, listening.facts, OPTIONS)
-    except Failure as failure:
-        ours = failure.reason in ("internal_error", "out_of_memory", "unreadable", "missing")
-        return failure.reason, failure.detail, str(failure) if ours else None
-    except Exception as error:  # Whatever it is, it is what is looked for.
-        return HEARD, "", f"{type(error).__name__}: {error}"
-    return HEARD, "", None if wrong == READ_FURTHER else wrong
-
-
-class _Explorer:
-    """Knows the lines of batchemo.audio that have run, and the answers that were given."""
-
-    def __init__(self) -> None:
-        self._known: set[Any] = set()
-        self._size = 0
-
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        sys.settrace(self._enter)
-        try:
-            yield
-        finally:
-            sys.settrace(None)
-
-    def is_novel(self, answer: str) -> bool:
-        self._known.add(answer)
-        grown = len(self._known) > self._size
-        self._size = len(self._known)
-        return grown
-
-    def _enter(self, frame: FrameType, event: str, arg: object) -> Any:
-        return self._step if frame.f_code.co_filename.startswith(_AUDIO) else None
-
-    def _step(self, frame: FrameType, event: str, arg: object) -> Any:
-        self._known.add((frame.f_code, frame.f_lineno))
-        return self._step
-
-
-class EventHandler:
-    """A process that hears files; it is started again when one has killed it."""
-
-    def __enter__(self) -> EventHandler:
+    def __enter__(self) -> DecoderProcess:
         self._start()
         return self
 
@@ -132,29 +68,97 @@ class EventHandler:
 
     def _start(self) -> None:
         spawn = multiprocessing.get_context("spawn")
-        self._pipe, other = spawn.Pipe()
-        self._process = spawn.Process(target=_listen_for, args=(other,), daemon=True)
+        self._pipe, child_pipe = spawn.Pipe()
+        self._process = spawn.Process(target=_decode_requests, args=(child_pipe,), daemon=True)
         self._process.start()
-        other.close()
+        child_pipe.close()
 
-    def hear(self, path: Path, patience: float = PATIENCE) -> Outcome:
-        """Have a file heard; a death or a hang is its outcome too."""
+    def decode(self, path: Path, time_limit: float = TIME_LIMIT) -> Outcome:
+        """Decode a file; that it killed the process, or hung, is an outcome too."""
         self._pipe.send(path)
         try:
-            if self._pipe.poll(patience):
+            if self._pipe.poll(time_limit):
                 outcome: Outcome = self._pipe.recv()
                 return outcome
-            wrong = f"it hung for {patience} s"
+            error = f"it hung for {time_limit} s"
         except EOFError:
             self._process.join()
-            wrong = f"it died: {self._process.exitcode}"
+            error = f"it died: {self._process.exitcode}"
         self.__exit__()
         self._start()
-        return Outcome(HEARD, wrong)
+        return Outcome(ANALYSED, error)
+
+
+def _decode_requests(requests: Connection) -> None:
+    """Run in the process: decode each path that is sent, and send its outcome, until None."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)  # Decoders in C print warnings.
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + MEMORY_LIMIT_MB * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    coverage, peak_at_start = _Coverage(), _peak_megabytes()
+    while (path := requests.recv()) is not None:
+        started = time.perf_counter()
+        reason, message, error = _decode(path, coverage)
+        # Numbers differ in every mutant, and make no message a new one.
+        novel = coverage.is_novel(f"{reason} {re.sub('[0-9.,]+', '#', message)}")
+        seconds = time.perf_counter() - started
+        requests.send(Outcome(reason, error, novel, seconds, _peak_megabytes() - peak_at_start))
+
+
+def _peak_megabytes() -> float:
+    # Not by getrusage, whose maximum includes what the parent held when it started this process.
+    status = Path("/proc/self/status").read_text()
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024
+
+
+def _decode(path: Path, coverage: _Coverage) -> tuple[str, str, str | None]:
+    """Return the reason, the failure's detail, and the error, if there is one."""
+    reader = read_windows(str(path), CONFIG)
+    try:
+        with coverage.measured(), reader:
+            windows = list(reader)
+        error = find_error(path, windows, reader.info, CONFIG)
+    except Failure as failure:
+        bug = str(failure) if failure.reason in _BUGS else None
+        return failure.reason, failure.detail, bug
+    except Exception as exception:  # Any exception is what the test looks for.
+        return ANALYSED, "", f"{type(exception).__name__}: {exception}"
+    return ANALYSED, "", None if error == READ_FURTHER else error
+
+
+class _Coverage:
+    """Records the lines of batchemo.audio that have run, and the messages so far."""
+
+    def __init__(self) -> None:
+        self._seen: set[Any] = set()
+        self._size = 0
+
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        sys.settrace(self._on_call)
+        try:
+            yield
+        finally:
+            sys.settrace(None)
+
+    def is_novel(self, message: str) -> bool:
+        """Whether a line or a message is new since the last call."""
+        self._seen.add(message)
+        grown = len(self._seen) > self._size
+        self._size = len(self._seen)
+        return grown
+
+    def _on_call(self, frame: FrameType, event: str, arg: object) -> Any:
+        return self._on_line if frame.f_code.co_filename.startswith(_AUDIO_FOLDER) else None
+
+    def _on_line(self, frame: FrameType, event: str, arg: object) -> Any:
+        self._seen.add((frame.f_code, frame.f_lineno))
+        return self._on_line
 
 
 @dataclass
-class Account:
+class FuzzReport:
     """The figures of one format."""
 
     tried: int = 0
@@ -162,43 +166,43 @@ class Account:
     seeds: int = 0
     slowest: float = 0.0
     megabytes: float = 0.0
-    wrong: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
-    def add(self, outcome: Outcome, what: str) -> None:
+    def add(self, outcome: Outcome, title: str) -> None:
         self.tried += 1
         self.outcomes[outcome.reason] += 1
         self.seeds += outcome.novel
         self.slowest = max(self.slowest, outcome.seconds)
         self.megabytes = max(self.megabytes, outcome.megabytes)
-        if outcome.wrong:
-            self.wrong.append(f"{what}: {outcome.wrong}")
+        if outcome.error:
+            self.errors.append(f"{title}: {outcome.error}")
 
     def figures(self, name: str) -> Counter[str]:
-        """Everything that was counted, under titles that begin with the name."""
-        counted = {
+        """Return all figures, under titles that begin with the name."""
+        figures = {
             "tried": self.tried,
             "that became seeds": self.seeds,
             "slowest, ms": round(1000 * self.slowest),
             "most memory, MB": round(self.megabytes),
-            "with something wrong": len(self.wrong),
+            "with errors": len(self.errors),
         }
-        ends = {f"that ended as {reason}": count for reason, count in self.outcomes.items()}
-        return Counter({f"{name}, {title}": n for title, n in (counted | ends).items()})
+        reasons = {f"that ended as {reason}": count for reason, count in self.outcomes.items()}
+        return Counter({f"{name}, {title}": n for title, n in (figures | reasons).items()})
 
 
 def fuzz(
-    seeds: Sequence[bytes], folder: Path, *, count: int, seed: int, listener: EventHandler
-) -> Account:
-    """Try `count` mutants; those that something is wrong with are left in the folder."""
-    account, pool, chance = Account(), list(seeds), random.Random(seed)
-    place = folder / "mutant"
+    seeds: Sequence[bytes], folder: Path, *, count: int, seed: int, decoder: DecoderProcess
+) -> FuzzReport:
+    """Decode `count` mutants; those with errors are left in the folder."""
+    report, pool, rng = FuzzReport(), list(seeds), random.Random(seed)
+    path = folder / "mutant"
     for number in range(count):
-        content = mutant(pool, chance)
-        place.write_bytes(content)
-        outcome = listener.hear(place)
-        account.add(outcome, f"number {number} of seed {seed}")
-        if outcome.wrong:
-            place.rename(folder / f"wrong-{number}")
+        content = mutant(pool, rng)
+        path.write_bytes(content)
+        outcome = decoder.decode(path)
+        report.add(outcome, f"number {number} of seed {seed}")
+        if outcome.error:
+            path.rename(folder / f"error-{number}")
         elif outcome.novel:
             pool.append(content)
-    return account
+    return report

@@ -1,4 +1,4 @@
-"""Changes recordings as bit rot, broken recorders and ill will do; one seed, one mutant."""
+"""Damages recordings as bit rot, broken recorders and attackers do; reproducible by the seed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import random
 import struct
 from collections.abc import Callable, Sequence
 
-HEADER = 120
-"""Most of what can go wrong stands in so many bytes at the beginning."""
+HEADER_BYTES = 120
+"""Headers, where most damage has an effect, are about as long."""
 
-NUMBERS = (
+INTEGERS = (
     *(0, 1, 2, 3, 7, 16, 255, 256, 1023, 1024, 1025, 65_535, 65_536),
     *(8_000, 768_000, 768_001, 4_000_000_000, 0x7FFF_0000, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF),
     *(2**32, 2**62, 2**63 - 1, 2**63, 2**64 - 1),
@@ -19,161 +19,164 @@ FLOATS = (float("nan"), float("inf"), float("-inf"), 1e38, -1e38, 5e-324)
 Change = Callable[[bytearray, random.Random], None]
 
 
-def mutant(pool: Sequence[bytes], chance: random.Random) -> bytes:
-    """Change a recording of the pool in one to four ways; sometimes graft another one's end on."""
-    content = bytearray(chance.choice(pool))
-    if chance.random() < 0.05:
-        other = chance.choice(pool)
-        content[_somewhere(content, chance) :] = other[_somewhere(other, chance) :]
-    for _ in range(chance.choice((1, 1, 1, 2, 2, 3, 4))):
+def mutant(pool: Sequence[bytes], rng: random.Random) -> bytes:
+    """Damage a recording of the pool in one to four ways; sometimes append the end of another."""
+    content = bytearray(rng.choice(pool))
+    if rng.random() < 0.05:
+        donor = rng.choice(pool)
+        content[_random_offset(content, rng) :] = donor[_random_offset(donor, rng) :]
+    for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 4))):
         if content:
-            chance.choice(CHANGES)(content, chance)
-    if content[:4] == b"OggS" and chance.random() < 0.8:
-        mend_the_pages(content)
+            rng.choice(CHANGES)(content, rng)
+    if content[:4] == b"OggS" and rng.random() < 0.8:
+        fix_ogg_checksums(content)
     return bytes(content)
 
 
-def _somewhere(content: bytes | bytearray, chance: random.Random) -> int:
-    """A place in the file, in its header more often than not."""
-    most = min(len(content), HEADER) if chance.random() < 0.7 else len(content)
-    return chance.randrange(most) if most else 0
+def _random_offset(content: bytes | bytearray, rng: random.Random) -> int:
+    """Return an offset in the file, in its header more often than not."""
+    end = min(len(content), HEADER_BYTES) if rng.random() < 0.7 else len(content)
+    return rng.randrange(end) if end else 0
 
 
-def flip_a_bit(content: bytearray, chance: random.Random) -> None:
-    content[_somewhere(content, chance)] ^= 1 << chance.randrange(8)
+def flip_bit(content: bytearray, rng: random.Random) -> None:
+    content[_random_offset(content, rng)] ^= 1 << rng.randrange(8)
 
 
-def put_a_byte(content: bytearray, chance: random.Random) -> None:
-    content[_somewhere(content, chance)] = chance.randrange(256)
+def replace_byte(content: bytearray, rng: random.Random) -> None:
+    content[_random_offset(content, rng)] = rng.randrange(256)
 
 
-def put_a_number(content: bytearray, chance: random.Random) -> None:
-    """Where a number stands in a header, it is aligned more often than not."""
-    order, form = chance.choice("<>"), chance.choice("HIIQ")
-    number = chance.choice(NUMBERS) % 2 ** (8 * struct.calcsize(form))
-    _put(content, chance, struct.pack(order + form, number))
+def replace_integer(content: bytearray, rng: random.Random) -> None:
+    """Write an extreme integer at an even offset, as integers in headers are mostly aligned."""
+    byte_order, struct_format = rng.choice("<>"), rng.choice("HIIQ")
+    number = rng.choice(INTEGERS) % 2 ** (8 * struct.calcsize(struct_format))
+    _overwrite(content, rng, struct.pack(byte_order + struct_format, number))
 
 
-def put_floats(content: bytearray, chance: random.Random) -> None:
-    """Numbers that are none, among the samples of what may be floats."""
-    form = chance.choice(("<f", ">f", "<d", ">d"))
-    _put(content, chance, struct.pack(form, chance.choice(FLOATS)) * chance.choice((1, 1, 50)))
+def replace_floats(content: bytearray, rng: random.Random) -> None:
+    """Write NaN, infinity or extreme floats, which may replace samples."""
+    struct_format = rng.choice(("<f", ">f", "<d", ">d"))
+    _overwrite(
+        content, rng, struct.pack(struct_format, rng.choice(FLOATS)) * rng.choice((1, 1, 50))
+    )
 
 
-def _put(content: bytearray, chance: random.Random, value: bytes) -> None:
-    place = _somewhere(content, chance) & ~1
-    content[place : place + len(value)] = value
+def _overwrite(content: bytearray, rng: random.Random, value: bytes) -> None:
+    offset = _random_offset(content, rng) & ~1
+    content[offset : offset + len(value)] = value
 
 
-def cut_the_end(content: bytearray, chance: random.Random) -> None:
-    del content[_somewhere(content, chance) :]
+def truncate(content: bytearray, rng: random.Random) -> None:
+    del content[_random_offset(content, rng) :]
 
 
-def take_a_piece_out(content: bytearray, chance: random.Random) -> None:
-    place = _somewhere(content, chance)
-    del content[place : place + chance.choice((1, 2, 3, 8, 100, 4096))]
+def delete_piece(content: bytearray, rng: random.Random) -> None:
+    offset = _random_offset(content, rng)
+    del content[offset : offset + rng.choice((1, 2, 3, 8, 100, 4096))]
 
 
-def put_a_piece_twice(content: bytearray, chance: random.Random) -> None:
-    place = _somewhere(content, chance)
-    content[place:place] = content[place : place + chance.choice((1, 2, 8, 24, 500))]
+def repeat_piece(content: bytearray, rng: random.Random) -> None:
+    offset = _random_offset(content, rng)
+    content[offset:offset] = content[offset : offset + rng.choice((1, 2, 8, 24, 500))]
 
 
-def put_noise_in(content: bytearray, chance: random.Random) -> None:
-    place = _somewhere(content, chance)
-    content[place:place] = chance.randbytes(chance.choice((1, 2, 3, 16, 1000)))
+def insert_noise(content: bytearray, rng: random.Random) -> None:
+    offset = _random_offset(content, rng)
+    content[offset:offset] = rng.randbytes(rng.choice((1, 2, 3, 16, 1000)))
 
 
-def wipe(content: bytearray, chance: random.Random) -> None:
-    """A sector that was never written."""
-    place = _somewhere(content, chance)
-    length = min(chance.choice((4, 16, 512, 4096)), len(content) - place)
-    content[place : place + length] = bytes([chance.choice((0, 0, 255))]) * length
+def blank_sector(content: bytearray, rng: random.Random) -> None:
+    """Overwrite a piece with zeros or ones, like a sector that was never written."""
+    offset = _random_offset(content, rng)
+    length = min(rng.choice((4, 16, 512, 4096)), len(content) - offset)
+    content[offset : offset + length] = bytes([rng.choice((0, 0, 255))]) * length
 
 
-def change_the_chunks(content: bytearray, chance: random.Random) -> None:
+def change_chunks(content: bytearray, rng: random.Random) -> None:
     """Shuffle, repeat, drop, rename or resize the chunks of a RIFF-like file."""
-    order = ">" if content[:4] in (b"RIFX", b"FORM") else "<"
-    chunks = list(_chunks(content, order))
+    byte_order = ">" if content[:4] in (b"RIFX", b"FORM") else "<"
+    chunks = list(_chunks(content, byte_order))
     if not chunks:
         return
-    place = chance.randrange(len(chunks))
-    name, body = chunks[place]
-    deed = chance.randrange(6)
-    if deed == 0:
-        chance.shuffle(chunks)
-    elif deed == 1:
-        chunks.insert(chance.randrange(len(chunks) + 1), (name, body))
-    elif deed == 2:
-        del chunks[place]
-    elif deed == 3:
-        chunks[place] = (
-            chance.choice((b"fmt ", b"data", b"ds64", b"COMM", b"SSND", b"PEAK")),
+    index = rng.randrange(len(chunks))
+    name, body = chunks[index]
+    change = rng.randrange(6)
+    if change == 0:
+        rng.shuffle(chunks)
+    elif change == 1:
+        chunks.insert(rng.randrange(len(chunks) + 1), (name, body))
+    elif change == 2:
+        del chunks[index]
+    elif change == 3:
+        chunks[index] = (
+            rng.choice((b"fmt ", b"data", b"ds64", b"COMM", b"SSND", b"PEAK")),
             body,
         )
-    elif deed == 4:  # An odd size, and whether a pad byte follows is left to chance.
-        chunks.insert(place, (b"LIST", chance.randbytes(chance.choice((1, 3, 5, 255)))))
+    elif change == 4:  # An odd size; whether a pad byte follows is random.
+        chunks.insert(index, (b"LIST", rng.randbytes(rng.choice((1, 3, 5, 255)))))
     else:
-        chunks[place] = (name, body[: chance.randrange(len(body) + 1)])
-    padded = chance.random() < 0.5
-    parts = [
-        n + struct.pack(order + "I", len(b)) + b + bytes(len(b) % 2 * padded) for n, b in chunks
+        chunks[index] = (name, body[: rng.randrange(len(body) + 1)])
+    padded = rng.random() < 0.5
+    encoded = [
+        n + struct.pack(byte_order + "I", len(b)) + b + bytes(len(b) % 2 * padded)
+        for n, b in chunks
     ]
-    content[12:] = b"".join(parts)
+    content[12:] = b"".join(encoded)
 
 
-def _chunks(content: bytearray, order: str) -> list[tuple[bytes, bytes]]:
-    """The chunks of a RIFF, RIFX, RF64 or FORM file: name and body; none of any other."""
+def _chunks(content: bytearray, byte_order: str) -> list[tuple[bytes, bytes]]:
+    """Return name and body of the chunks of a RIFF, RIFX, RF64 or FORM file; none of others."""
     if content[:4] not in (b"RIFF", b"RIFX", b"RF64", b"FORM"):
         return []
-    found, place = [], 12
-    while place + 8 <= len(content) and len(found) < 50:
-        (length,) = struct.unpack_from(order + "I", content, place + 4)
-        body = bytes(content[place + 8 : place + 8 + length])
-        found.append((bytes(content[place : place + 4]), body))
-        place += 8 + length + length % 2
-    return found
+    chunks, offset = [], 12
+    while offset + 8 <= len(content) and len(chunks) < 50:
+        (length,) = struct.unpack_from(byte_order + "I", content, offset + 4)
+        body = bytes(content[offset + 8 : offset + 8 + length])
+        chunks.append((bytes(content[offset : offset + 4]), body))
+        offset += 8 + length + length % 2
+    return chunks
 
 
-def mend_the_pages(content: bytearray) -> None:
-    """Make the checksums of Ogg's pages right again: what is wrong with them gets no further."""
-    place = 0
-    while len(head := content[place : place + 27]) == 27 and head[:4] == b"OggS":
-        end = place + 27 + head[26] + sum(content[place + 27 : place + 27 + head[26]])
-        content[place + 22 : place + 26] = bytes(4)
-        content[place + 22 : place + 26] = struct.pack("<I", _ogg_checksum(content[place:end]))
-        place = end
+def fix_ogg_checksums(content: bytearray) -> None:
+    """Recompute the checksums of Ogg pages: with wrong ones, no other damage would be looked at."""
+    offset = 0
+    while len(head := content[offset : offset + 27]) == 27 and head[:4] == b"OggS":
+        end = offset + 27 + head[26] + sum(content[offset + 27 : offset + 27 + head[26]])
+        content[offset + 22 : offset + 26] = bytes(4)
+        content[offset + 22 : offset + 26] = struct.pack("<I", _ogg_checksum(content[offset:end]))
+        offset = end
 
 
 def _ogg_checksum(page: bytes) -> int:
-    rest = 0
+    crc = 0
     for byte in page:
-        rest = (rest << 8 & 0xFFFF_FFFF) ^ _OGG_TABLE[rest >> 24 ^ byte]
-    return rest
+        crc = (crc << 8 & 0xFFFF_FFFF) ^ _OGG_TABLE[crc >> 24 ^ byte]
+    return crc
 
 
 def _ogg_table() -> list[int]:
     table = []
     for byte in range(256):
-        rest = byte << 24
+        crc = byte << 24
         for _ in range(8):
-            rest = (rest << 1 ^ (0x04C1_1DB7 if rest >> 31 else 0)) & 0xFFFF_FFFF
-        table.append(rest)
+            crc = (crc << 1 ^ (0x04C1_1DB7 if crc >> 31 else 0)) & 0xFFFF_FFFF
+        table.append(crc)
     return table
 
 
 _OGG_TABLE = _ogg_table()
 
 CHANGES: tuple[Change, ...] = (
-    flip_a_bit,
-    put_a_byte,
-    put_a_number,
-    put_a_number,
-    put_floats,
-    cut_the_end,
-    take_a_piece_out,
-    put_a_piece_twice,
-    put_noise_in,
-    wipe,
-    change_the_chunks,
+    flip_bit,
+    replace_byte,
+    replace_integer,
+    replace_integer,
+    replace_floats,
+    truncate,
+    delete_piece,
+    repeat_piece,
+    insert_noise,
+    blank_sector,
+    change_chunks,
 )

@@ -1,4 +1,4 @@
-"""Signals that the tests make for themselves."""
+"""Synthetic speech, so that the tests need no recordings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 def voice(seconds: float = 1.5, rate: int = 16000, *, seed: int = 0) -> NDArray[np.float64]:
-    """Make something like speech: a gliding buzz through changing formants, in syllables."""
+    """Make a signal that resembles speech: a gliding buzz with changing formants, in syllables."""
     rng = np.random.default_rng(seed)
     count = int(seconds * rate)
     time = np.arange(count) / rate
@@ -33,7 +33,7 @@ def voice(seconds: float = 1.5, rate: int = 16000, *, seed: int = 0) -> NDArray[
 
 
 def write_voice(path: Path, *, seconds: float = 1.5, rate: int = 16000, seed: int = 0) -> Path:
-    """Write a made voice as a 16-bit wav, making its folder."""
+    """Write a synthetic voice as a 16-bit WAV, and create its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, voice(seconds, rate, seed=seed), rate, subtype="PCM_16")
     return path

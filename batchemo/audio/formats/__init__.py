@@ -1,1 +1,1 @@
-"""What is read of containers and codecs by ourselves, since libsndfile does not tell."""
+"""Parsers of containers and codecs, for what libsndfile does not report."""
