@@ -205,7 +205,7 @@ class FeatureMaker:
         """The windows of a signal that sound like speech: what a scan would hear of it."""
         rate = self.recipe.rate
         cutter = WindowCutter(round(self.windows.seconds * rate), round(self.windows.hop * rate))
-        cut = (samples for _, samples in (*cutter.feed(signal), *cutter.finish()))
+        cut = (samples for _, samples in (*cutter.process(signal), *cutter.finish()))
         return [samples for samples in cut if is_speech(samples, rate)]
 
     def _features(self, windows: Iterable[Float32]) -> Float32:
