@@ -7,18 +7,34 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import (
+    batchemo,
+    batchemo_process,
+    inline_workers,
+    scanned_voices,
+    shared_folder,
+    voices,
+)
 from hypothesis import settings
 from scan_commands import corpus, scan
-from tiny_bundle import tiny_graph, tiny_info
+from tiny_bundle import tiny_files, tiny_info
 
 from batchemo.bundles import Bundle, write_bundle
-from batchemo.features import FeatureSet
 
 # How long an example takes tells of the machine, not of the code.
 settings.register_profile("batchemo", deadline=None)
 settings.load_profile("batchemo")
 
-__all__ = ["corpus", "scan"]
+__all__ = [
+    "batchemo",
+    "batchemo_process",
+    "corpus",
+    "inline_workers",
+    "scan",
+    "scanned_voices",
+    "shared_folder",
+    "voices",
+]
 
 # Modules that stand in front of real ones, for the processes of tests alone.
 collect_ignore = ["helpers"]
@@ -30,18 +46,13 @@ def make_bundle(tmp_path: Path) -> Callable[..., Bundle]:
 
     def make(*, seed: int = 0, folder: Path | None = None, **changes: Any) -> Bundle:
         info = tiny_info(**changes)
-        recipe = FeatureSet.from_dict(info["recipe"])
-        columns, frames = len(recipe.names), len(recipe.shape()) > 1
-        files = {
-            "model.onnx": tiny_graph(columns, len(info["labels"]), seed=seed, frames=frames),
-            "README.md": b"# tiny\n\nMade weights, for tests only.\n",
-        }
-        return write_bundle(folder or tmp_path / "bundles" / info["name"], info, files)
+        place = folder or tmp_path / "bundles" / info["name"]
+        return write_bundle(place, info, tiny_files(info, seed=seed))
 
     return make
 
 
 @pytest.fixture
 def tiny_bundle(make_bundle: Callable[..., Bundle]) -> Bundle:
-    """A valid bundle of made weights; its `path` is what `--model` takes."""
+    """A valid bundle of random weights; its `path` is what `--model` takes."""
     return make_bundle()

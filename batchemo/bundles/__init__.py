@@ -8,6 +8,7 @@ from batchemo.bundles.classifier import (
     open_classifier,
     softmax,
 )
+from batchemo.bundles.model_input import ModelInput
 from batchemo.bundles.save import write_bundle
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Backend",
     "Bundle",
     "Classifier",
+    "ModelInput",
     "find_bundle",
     "list_bundles",
     "load_bundle",

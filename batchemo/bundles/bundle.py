@@ -1,4 +1,14 @@
-"""A model bundle: where it is found, and what it holds once it is verified."""
+"""A model bundle: where it is found, and what it holds once it is verified.
+
+A bundle is a folder:
+
+    bundle.json        what the model takes and gives, and the digest of every other file
+    model.onnx         the graph that a scan runs
+    README.md          the model card
+    model.keras        the same model for TensorFlow (optional)
+    training_set.csv   the recordings it was trained on, by digest (optional)
+    training.csv, curves.png, coverage.png, reliability.png (optional)
+"""
 
 from __future__ import annotations
 
@@ -10,45 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from batchemo.bundles.model_input import ModelInput
 from batchemo.bundles.schema import CARD, KERAS, check_info
 from batchemo.common.arrays import Float32
 from batchemo.errors import BundleError, UsageError
 
-
-def models_folder() -> Path:
-    """The folder of the shipped bundles."""
-    return Path(__file__).parent.parent / "models"
-
-
-def list_bundles() -> tuple[str, ...]:
-    """The names of the shipped bundles."""
-    if not models_folder().is_dir():
-        return ()
-    return tuple(sorted(path.parent.name for path in models_folder().glob("*/bundle.json")))
-
-
-def find_bundle(name_or_path: str | Path) -> Path:
-    """The folder of a bundle: a shipped bundle's name wins over a folder of that name here.
-
-    >>> find_bundle("no-such-model")
-    Traceback (most recent call last):
-    batchemo.errors.UsageError: no-such-model: there is no such model; ...
-    """
-    if isinstance(name_or_path, str) and name_or_path in list_bundles():
-        return models_folder() / name_or_path
-    folder = Path(name_or_path)
-    if (folder / "bundle.json").is_file():
-        return folder
-    shipped = ", ".join(list_bundles()) or "none"
-    why = "holds no bundle.json" if folder.exists() else "there is no such model"
-    raise UsageError(
-        f"{name_or_path}: {why}; the shipped models are: {shipped}. "
-        "Name one of them, or the folder of a bundle."
-    )
-
-
 INFO = "bundle.json"
 MAX_INFO_BYTES = 2**20
+
+ForwardFn: TypeAlias = Callable[[Float32], Float32]
+"""A batch of inputs (batch_size, *shape) → its logits (batch_size, labels)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,41 +46,56 @@ class Bundle:
         return str(self.info["name"])
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The classes, in the order of the probabilities."""
-        return tuple(self.info["labels"])
+    def description(self) -> str:
+        """The model in one sentence."""
+        return str(self.info["description"])
 
     @property
-    def recipe(self) -> Mapping[str, Any]:
-        """The features it wants, for `batchemo.features.Recipe.from_dict`."""
-        recipe: Mapping[str, Any] = self.info["recipe"]
-        return recipe
+    def labels(self) -> tuple[str, ...]:
+        """The classes, in the order of the probabilities."""
+        return tuple(self.info["outputs"]["classes"]["labels"])
+
+    @property
+    def input(self) -> ModelInput:
+        """What the graph takes; BundleError if this batchemo cannot compute its features."""
+        return ModelInput.from_dict(self.info["input"])
+
+    @property
+    def features(self) -> Mapping[str, Any] | None:
+        """The feature set as it stands in bundle.json; None where the input is a waveform."""
+        features: Mapping[str, Any] | None = self.info["input"].get("features")
+        return features
 
     @property
     def rate(self) -> int:
-        """The sample rate it listens at."""
-        return int(self.recipe["rate"])
+        """Samples a second of the windows."""
+        return int(self.info["input"]["rate"])
 
     @property
     def window(self) -> float:
-        """Seconds of a window, unless the user wants others."""
-        return float(self.info["window"])
+        """Seconds of a window, unless the user asks for others."""
+        return float(self.info["input"]["window"])
 
     @property
     def hop(self) -> float:
-        """Seconds from one window to the next, unless the user wants others."""
-        return float(self.info["hop"])
+        """Seconds from one window to the next, unless the user asks for others."""
+        return float(self.info["input"]["hop"])
 
     @property
     def window_range(self) -> tuple[float, float]:
-        """The shortest and the longest window that it may be given, in seconds."""
-        shortest, longest = self.info["window_range"]
+        """The shortest and the longest window that the graph may be given, in seconds."""
+        shortest, longest = self.info["input"]["window_range"]
         return float(shortest), float(longest)
 
     @property
     def temperature(self) -> float:
-        """What the logits are divided by, so that probabilities are calibrated."""
+        """The divisor of the logits that makes the probabilities calibrated."""
         return float(self.info["calibration"]["temperature"])
+
+    @property
+    def licence(self) -> str:
+        """The licence of the weights."""
+        return str(self.info["licences"]["weights"])
 
     @property
     def has_keras(self) -> bool:
@@ -112,7 +108,7 @@ class Bundle:
         return self.read(CARD).decode("utf-8")
 
     def read(self, name: str) -> bytes:
-        """The bytes of one of its files, verified again as they are read."""
+        """Return the bytes of one of its files, verified again as they are read."""
         facts = self.info["files"].get(name)
         if facts is None:
             raise BundleError(f"{self.path}: this bundle has no {name}")
@@ -126,16 +122,52 @@ class Bundle:
         return content
 
 
+def models_folder() -> Path:
+    """Return the folder of the shipped bundles."""
+    return Path(__file__).parent.parent / "models"
+
+
+def list_bundles() -> tuple[str, ...]:
+    """Return the names of the shipped bundles."""
+    if not models_folder().is_dir():
+        return ()
+    return tuple(sorted(path.parent.name for path in models_folder().glob(f"*/{INFO}")))
+
+
+def find_bundle(name_or_path: str | Path) -> Path:
+    """Return the folder of a bundle: a shipped bundle's name, before a folder of that name here.
+
+    >>> find_bundle("no-such-model")
+    Traceback (most recent call last):
+    batchemo.errors.UsageError: no-such-model: there is no such model; ...
+    """
+    if isinstance(name_or_path, str) and name_or_path in list_bundles():
+        return models_folder() / name_or_path
+    folder = Path(name_or_path)
+    if (folder / INFO).is_file():
+        return folder
+    shipped = ", ".join(list_bundles()) or "none"
+    reason = f"holds no {INFO}" if folder.exists() else "there is no such model"
+    raise UsageError(
+        f"{name_or_path}: {reason}; the shipped models are: {shipped}. "
+        "Name one of them, or the folder of a bundle."
+    )
+
+
 def load_bundle(name_or_path: str | Path) -> Bundle:
     """Read a bundle by the name of a shipped one, or by its folder, and verify all of it.
 
     Nothing of the model runs, and no runtime is imported.
+
+    >>> load_bundle("default").labels[:3]
+    ('neutral', 'calm', 'happy')
     """
     folder = find_bundle(name_or_path)
     content = _read_inside(folder, INFO, None)
     try:
-        info = json.loads(content.decode("utf-8"), parse_constant=_no_number)
+        info = json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
         check_info(info)
+    # Deep nesting exhausts the parser's stack.
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{folder / INFO}: is no JSON: {error}") from error
     except BundleError as error:
@@ -146,17 +178,19 @@ def load_bundle(name_or_path: str | Path) -> Bundle:
     return bundle
 
 
-def _no_number(name: str) -> None:
+def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no number")
 
 
 def _read_inside(folder: Path, name: str, size: int | None) -> bytes:
     """Read a file that must lie in this very folder, and have this size if one is known."""
     path = folder / name
+    # A link could make any file of the machine part of a bundle.
     if path.resolve().parent != folder.resolve():
         raise BundleError(f"{path}: is a link out of the bundle; put the file itself there")
     try:
         facts = path.stat()
+        # Reading from a pipe or a device might never end.
         if not stat.S_ISREG(facts.st_mode):
             raise BundleError(f"{path}: is no regular file")
         if size is None and facts.st_size > MAX_INFO_BYTES:
@@ -165,13 +199,9 @@ def _read_inside(folder: Path, name: str, size: int | None) -> bytes:
             )
         if size is not None and facts.st_size != size:
             raise BundleError(
-                f"{path}: has {facts.st_size} bytes where bundle.json says {size}. "
+                f"{path}: has {facts.st_size} bytes where {INFO} says {size}. "
                 "Copy the bundle again."
             )
         return path.read_bytes()
     except OSError as error:
         raise BundleError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-ForwardFn: TypeAlias = Callable[[Float32], Float32]
-"""A batch of items (batch_size, *shape) → its logits (batch_size, labels)."""

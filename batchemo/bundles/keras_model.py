@@ -1,4 +1,8 @@
-"""A bundle's Keras model: checked to be data only, then run by TensorFlow."""
+"""A bundle's Keras model: checked to be data only, then run by TensorFlow.
+
+A `.keras` file is a zip archive of a configuration, which names layers by module and class, and of
+weights in HDF5. Both can refer to code and to other files; the checks let neither through.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +24,12 @@ from batchemo.bundles.schema import KERAS, MAX_FILE_BYTES
 from batchemo.common.arrays import Float32
 from batchemo.errors import BundleError, MissingExtraError
 
-# Those that run code of their own, or read a file that they name.
-_FOREIGN_LAYERS = frozenset(
-    {"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
-    | {"TextVectorization", "StringLookup", "IntegerLookup", "IndexLookup"}
-)
+_MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
+_MAX_CONFIG_BYTES = 16 * 2**20
+_MAX_OBJECTS = 3_000
+"""Groups and arrays of weights: the largest shipped model has a few hundred."""
 
-
-_KERAS_MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
-
-
-_KERAS_MODULES = (
+_ALLOWED_MODULES = (
     "keras.activations",
     "keras.constraints",
     "keras.initializers",
@@ -40,34 +39,40 @@ _KERAS_MODULES = (
     "keras.src.ops",
 )
 
-
-_MAX_CONFIG_BYTES = 16 * 2**20
+# Keras layers that run code of their own, or read a file that they name.
+_REFUSED_LAYERS = frozenset(
+    {"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+    | {"TextVectorization", "StringLookup", "IntegerLookup", "IndexLookup"}
+)
 
 
 def check_keras(content: bytes) -> None:
     """Raise BundleError for a Keras file that holds more than Keras's own layers and numbers."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            config, weights = _members(archive)
+            config, weights = _read_members(archive)
         _check_layers(json.loads(config))
     except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, RecursionError) as error:
         raise BundleError(f"model.keras: is no Keras file: {error}") from error
-    except (EOFError, NotImplementedError, RuntimeError) as error:  # packed or locked otherwise
+    # Members cut short, compressed by a method that zipfile does not know, or encrypted.
+    except (EOFError, NotImplementedError, RuntimeError) as error:
         raise BundleError(f"model.keras: cannot be unpacked: {error}") from error
     check_weights(weights)
 
 
-def _members(archive: zipfile.ZipFile) -> tuple[bytes, bytes]:
-    """Give the configuration and the weights, and make sure that there is nothing else."""
+def _read_members(archive: zipfile.ZipFile) -> tuple[bytes, bytes]:
+    """Return the configuration and the weights, and make sure that there is nothing else."""
     names = archive.namelist()
-    if strange := sorted({name for name in names if name not in _KERAS_MEMBERS}):
-        raise BundleError(f"model.keras: holds {strange[0]!r}, which no net of ours has")
+    if unknown := sorted({name for name in names if name not in _MEMBERS}):
+        raise BundleError(f"model.keras: holds {unknown[0]!r}, which no Keras model needs")
+    # Readers differ in which of two members of one name they take: another than was checked.
     if len(names) > len(set(names)):
         raise BundleError("model.keras: holds a file twice")
+    # Before anything is unpacked: zeros shrink to a thousandth.
     if archive.getinfo("config.json").file_size > _MAX_CONFIG_BYTES:
-        raise BundleError("model.keras: its config.json is larger than any net's")
+        raise BundleError("model.keras: its config.json is larger than any model's")
     if archive.getinfo("model.weights.h5").file_size > MAX_FILE_BYTES:
-        raise BundleError("model.keras: its weights are larger than any net's")
+        raise BundleError("model.keras: its weights are larger than any model's")
     return archive.read("config.json"), archive.read("model.weights.h5")
 
 
@@ -80,7 +85,8 @@ def _check_layers(config: Any) -> None:
     module, name = config.get("module"), config.get("class_name")
     if isinstance(module, str) and not _is_keras(module):
         raise BundleError(f"model.keras: uses {module}.{name}, which is not Keras's own")
-    if name in _FOREIGN_LAYERS or ">" in str(config.get("registered_name")):
+    # Classes that a program has registered are called package>Name.
+    if name in _REFUSED_LAYERS or ">" in str(config.get("registered_name")):
         raise BundleError(f"model.keras: has a {name} layer, which could run foreign code")
     for part in config.values():
         _check_layers(part)
@@ -89,11 +95,8 @@ def _check_layers(config: Any) -> None:
 def _is_keras(module: str) -> bool:
     # "keras" alone holds the dtype policies.
     return module == "keras" or any(
-        module == allowed or module.startswith(allowed + ".") for allowed in _KERAS_MODULES
+        module == allowed or module.startswith(allowed + ".") for allowed in _ALLOWED_MODULES
     )
-
-
-_MOST_OBJECTS = 3_000
 
 
 def check_weights(content: bytes) -> None:
@@ -114,35 +117,35 @@ def check_weights(content: bytes) -> None:
 def _check_group(file: Any) -> None:
     import h5py
 
-    waiting, seen, size = [file], 0, 0
-    while waiting:
-        group = waiting.pop()
+    pending, count, size = [file], 0, 0
+    while pending:
+        group = pending.pop()
         for name in group:
-            seen += 1  # Hard links may lead in circles.
-            if seen > _MOST_OBJECTS:
-                raise BundleError("model.keras: its weights are more than any net's")
+            count += 1  # Hard links may form a circle.
+            if count > _MAX_OBJECTS:
+                raise BundleError("model.keras: its weights are more than any model's")
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise BundleError("model.keras: has a link, to another file or within its weights")
-            thing = group[name]
-            if isinstance(thing, h5py.Group):
-                waiting.append(thing)
+            member = group[name]
+            if isinstance(member, h5py.Group):
+                pending.append(member)
             else:
-                size += _size_of(thing)
+                size += _array_bytes(member)
     if size > MAX_FILE_BYTES:
-        raise BundleError(f"model.keras: has weights of {size:,} bytes, more than any net's")
+        raise BundleError(f"model.keras: has weights of {size:,} bytes, more than any model's")
 
 
-def _size_of(thing: Any) -> int:
-    """The bytes that an array takes in memory, whatever it takes in the file."""
-    if thing.external is not None or thing.is_virtual:
+def _array_bytes(array: Any) -> int:
+    """Return the bytes that an array takes in memory, whatever it takes in the file."""
+    if array.external is not None or array.is_virtual:
         raise BundleError("model.keras: has weights in another file, which no bundle may have")
-    if thing.dtype.kind not in "biuf":
-        raise BundleError(f"model.keras: has weights that are no numbers, but {thing.dtype}")
-    return math.prod(map(int, thing.shape)) * int(thing.dtype.itemsize)
+    if array.dtype.kind not in "biuf":
+        raise BundleError(f"model.keras: has weights that are no numbers, but {array.dtype}")
+    return math.prod(map(int, array.shape)) * int(array.dtype.itemsize)
 
 
 def open_graph(bundle: Bundle) -> ForwardFn:
-    """Check the bundle's Keras model and make it ready to run."""
+    """Check the bundle's Keras model and make it ready to compute the logits of batches."""
     if not bundle.has_keras:
         raise BundleError(f"{bundle.path}: has no {KERAS}; run it with --backend onnx")
     content = bundle.read(KERAS)
@@ -157,20 +160,35 @@ def open_graph(bundle: Bundle) -> ForwardFn:
         ) from error
     _use_one_thread(tf)
     with tempfile.TemporaryDirectory() as folder:
+        # A copy of the bytes that were checked: the file in the bundle might have changed since.
         copy = Path(folder) / KERAS
         copy.write_bytes(content)
         try:
             model = keras.saving.load_model(copy, compile=False, safe_mode=True)
         except (OSError, TypeError, ValueError) as error:
             raise BundleError(f"{bundle.path / KERAS}: Keras refuses it: {error}") from error
+    output = _output_index(model, bundle)
     # Traced once for each shape of batch, of which a scan has one.
-    forward = tf.function(lambda batch: model(batch, training=False))
+    forward = tf.function(lambda batch: tf.nest.flatten(model(batch, training=False))[output])
 
     def run(batch: Float32) -> Float32:
         logits: Float32 = np.asarray(forward(tf.constant(batch)), np.float32)
         return logits
 
     return run
+
+
+def _output_index(model: Any, bundle: Bundle) -> int:
+    """Return which of the model's outputs are the logits: the only one, or the one of that name."""
+    name, names = bundle.info["outputs"]["classes"]["name"], list(model.output_names)
+    if len(names) == 1:
+        return 0
+    if name not in names:
+        raise BundleError(
+            f"{bundle.path / KERAS}: has no output {name!r} for the classes; it has: "
+            f"{', '.join(names)}"
+        )
+    return names.index(name)
 
 
 def _use_one_thread(tf: Any) -> None:

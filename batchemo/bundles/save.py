@@ -17,10 +17,10 @@ from batchemo.errors import BundleError
 
 
 def write_bundle(folder: Path, info: Mapping[str, Any], files: Mapping[str, bytes]) -> Bundle:
-    """Write a new bundle from its files and all of its bundle.json but `format` and `files`.
+    """Write a bundle from its files and all of its bundle.json but `format` and `files`.
 
     It is read back and verified before it gets its name; what was there under this name is
-    replaced if it was a bundle, and nothing else ever is.
+    replaced if it was a bundle, and never if it was anything else.
     """
     if folder.exists() and not (folder / INFO).is_file():
         raise BundleError(f"{folder}: is there already, and is no bundle; name another folder")
@@ -28,14 +28,16 @@ def write_bundle(folder: Path, info: Mapping[str, Any], files: Mapping[str, byte
         name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
         for name, content in sorted(files.items())
     }
-    whole = {"format": FORMAT, **info, "files": facts}
+    complete = {"format": FORMAT, **info, "files": facts}
     folder.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the folder, so that the renames below stay inside one file system.
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
         draft = Path(scratch) / folder.name
         draft.mkdir()
         for name, content in files.items():
+            # The last part only: names with others are refused by `load_bundle`, below.
             (draft / Path(name).name).write_bytes(content)
-        text = json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        text = json.dumps(complete, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         (draft / INFO).write_text(text, encoding="utf-8")
         load_bundle(draft)
         check_onnx(files[GRAPH])

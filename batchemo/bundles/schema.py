@@ -1,4 +1,8 @@
-"""What `bundle.json` may say, and a small strict reader of it: unknown keys are errors too."""
+"""The content of `bundle.json`, format 2, and a strict reader of it: unknown keys are errors too.
+
+Numbers that decide how much memory a bundle takes have an upper bound: a bundle comes from
+elsewhere, and must not be able to exhaust the machine that reads it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from typing import Any
 
 from batchemo.errors import BundleError
 
-FORMAT = 1
+FORMAT = 2
 """The version of the bundle format that this batchemo reads and writes."""
 
 GRAPH = "model.onnx"
@@ -17,15 +21,25 @@ CARD = "README.md"
 
 MAX_FILE_BYTES = 256 * 2**20
 MAX_LABELS = 1000
+MAX_DIMENSIONS = 100
+MAX_EMBEDDING_SIZE = 65_536
+MAX_RATE = 192_000
 MAX_SECONDS = 600.0
+MAX_WINDOW_SAMPLES = 10_000_000
+"""Ten minutes at 16 kHz: a batch of 16 such windows takes 640 MB."""
+
+INPUT_TYPES = ("features", "waveform")
+NORMALISATIONS = ("graph", "none", "zero_mean_unit_variance")
+PADDINGS = ("masked", "forbidden", "trained")
+
 _TEMPERATURES = (0.001, 1000.0)
 
 Check = Callable[[str, Any], None]
-"""Raises BundleError, naming the place it was given, for a value that is not as it should be."""
+"""Raises BundleError, naming the place it was given, if the value is not what it should be."""
 
 
 def check_info(info: Any) -> None:
-    """Refuse a bundle.json whose content is not exactly what this format says.
+    """Raise BundleError if the content of a bundle.json is not exactly what the format allows.
 
     >>> check_info({"format": 99})
     Traceback (most recent call last):
@@ -38,17 +52,16 @@ def check_info(info: Any) -> None:
             f"bundle.json: format {info.get('format')!r} is not known; this batchemo reads format "
             f"{FORMAT}. Update batchemo, or train the bundle again with this version."
         )
-    _keys(_FIELDS)("", info)
-    _check_times(info["window"], info["hop"], info["window_range"])
+    _fields(_FIELDS)("", info)
     for name in (GRAPH, CARD):
         if name not in info["files"]:
             raise BundleError(f"bundle.json: files: {name} is missing, and every bundle needs it")
 
 
-def _wrong(where: str, wanted: str, value: Any) -> BundleError:
+def _wrong(where: str, expected: str, value: Any) -> BundleError:
     shown = repr(value)
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
-    return BundleError(f"bundle.json: {where or 'the whole'}: should be {wanted}, is {shown}")
+    return BundleError(f"bundle.json: {where or 'the whole'}: should be {expected}, is {shown}")
 
 
 def _text(where: str, value: Any) -> None:
@@ -60,6 +73,14 @@ def _plain_name(where: str, value: Any) -> None:
     _text(where, value)
     if value in (".", "..") or not all(c.isascii() and (c.isalnum() or c in "._-") for c in value):
         raise _wrong(where, "a plain name of letters, digits, '.', '_' and '-'", value)
+
+
+def _number(where: str, value: Any) -> None:
+    # A bool is an int in Python, and an int of 400 digits is no float.
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _wrong(where, "a number", value)
+    if not -1e300 < value < 1e300:
+        raise _wrong(where, "a finite number", value)
 
 
 def _positive(where: str, value: Any) -> None:
@@ -78,10 +99,13 @@ def _integer(where: str, value: Any) -> None:
         raise _wrong(where, "a whole number above 0", value)
 
 
-def _file_size(where: str, value: Any) -> None:
-    _integer(where, value)
-    if value > MAX_FILE_BYTES:
-        raise _wrong(where, f"at most {MAX_FILE_BYTES} bytes", value)
+def _at_most(most: int, unit: str = "") -> Check:
+    def check(where: str, value: Any) -> None:
+        _integer(where, value)
+        if value > most:
+            raise _wrong(where, f"at most {most:,}{unit}", value)
+
+    return check
 
 
 def _sha256(where: str, value: Any) -> None:
@@ -89,27 +113,12 @@ def _sha256(where: str, value: Any) -> None:
         raise _wrong(where, "a SHA-256 digest in 64 small hexadecimal digits", value)
 
 
-def _labels(where: str, value: Any) -> None:
-    if not isinstance(value, list) or not 2 <= len(value) <= MAX_LABELS:
-        raise _wrong(where, f"a list of 2 to {MAX_LABELS} labels", value)
-    for place, label in enumerate(value):
-        _plain_name(f"{where}[{place}]", label)
-    if len(set(value)) < len(value):
-        raise _wrong(where, "a list without repetition", value)
+def _one_of(*allowed: str) -> Check:
+    def check(where: str, value: Any) -> None:
+        if value not in allowed:
+            raise _wrong(where, " or ".join(map(repr, allowed)), value)
 
-
-def _range(where: str, value: Any) -> None:
-    if not isinstance(value, list) or len(value) != 2:
-        raise _wrong(where, "a list of the shortest and the longest window in seconds", value)
-    for place, seconds in enumerate(value):
-        _positive(f"{where}[{place}]", seconds)
-
-
-def _files(where: str, value: Any) -> None:
-    _object(where, value)
-    for name, facts in value.items():
-        _plain_name(f"{where}: name", name)
-        _keys({"sha256": _sha256, "bytes": _file_size})(f"{where}: {name}", facts)
+    return check
 
 
 def _object(where: str, value: Any) -> None:
@@ -117,66 +126,165 @@ def _object(where: str, value: Any) -> None:
         raise _wrong(where, "an object", value)
 
 
+def _names(least: int, most: int, what: str) -> Check:
+    """A list of plain names, each of them once."""
+
+    def check(where: str, value: Any) -> None:
+        if not isinstance(value, list) or not least <= len(value) <= most:
+            raise _wrong(where, f"a list of {least} to {most} {what}", value)
+        for index, name in enumerate(value):
+            _plain_name(f"{where}[{index}]", name)
+        if len(set(value)) < len(value):
+            raise _wrong(where, "a list without repetition", value)
+
+    return check
+
+
 def _texts(where: str, value: Any) -> None:
     if not isinstance(value, list):
         raise _wrong(where, "a list of texts", value)
-    for place, text in enumerate(value):
-        _text(f"{where}[{place}]", text)
+    for index, text in enumerate(value):
+        _text(f"{where}[{index}]", text)
 
 
-def _recipe(where: str, value: Any) -> None:
-    """Only what the bundle itself needs; the rest is for `batchemo.features` to judge."""
+def _texts_by_name(where: str, value: Any) -> None:
+    _object(where, value)
+    for name, text in value.items():
+        _text(f"{where}: name", name)
+        _text(f"{where}: {name}", text)
+
+
+def _pair(where: str, value: Any, check: Check, expected: str) -> None:
+    if not isinstance(value, list) or len(value) != 2:
+        raise _wrong(where, f"a list of {expected}", value)
+    for index, number in enumerate(value):
+        check(f"{where}[{index}]", number)
+
+
+def _window_range(where: str, value: Any) -> None:
+    _pair(where, value, _positive, "the shortest and the longest window in seconds")
+
+
+def _files(where: str, value: Any) -> None:
+    _object(where, value)
+    for name, facts in value.items():
+        _plain_name(f"{where}: name", name)
+        _fields({"sha256": _sha256, "bytes": _at_most(MAX_FILE_BYTES, " bytes")})(
+            f"{where}: {name}", facts
+        )
+
+
+def _fields(
+    required: Mapping[str, Check],
+    optional: Mapping[str, Check] | None = None,
+    reasons: Mapping[str, str] | None = None,
+) -> Check:
+    """An object with these keys and no other, each value checked; `reasons` why one is needed."""
+    allowed = {**required, **(optional or {})}
+
+    def check(where: str, value: Any) -> None:
+        _object(where, value)
+        if unknown := sorted(str(key) for key in value.keys() - allowed.keys()):
+            raise _wrong(where, f"without the unknown {', '.join(unknown)}", dict(value))
+        for key, check_value in allowed.items():
+            place = f"{where}: {key}" if where else key
+            if key in value:
+                check_value(place, value[key])
+            elif key in required:
+                reason = (reasons or {}).get(key)
+                raise BundleError(
+                    f"bundle.json: {place}: is missing{f'; {reason}' if reason else ''}"
+                )
+
+    return check
+
+
+def _input(where: str, value: Any) -> None:
+    _object(where, value)
+    _one_of(*INPUT_TYPES)(f"{where}: type", value.get("type"))
+    is_features = value["type"] == "features"
+    _fields({**_INPUT_FIELDS, **({"features": _feature_set} if is_features else {})})(where, value)
+    _check_windows(where, value)
+    if is_features:
+        # Statistics over a window's features would erase what sets windows apart.
+        if value["normalisation"] == "zero_mean_unit_variance":
+            raise _wrong(
+                f"{where}: normalisation", "'graph' or 'none' for features", value["normalisation"]
+            )
+        if value["features"]["rate"] != value["rate"]:
+            raise _wrong(
+                f"{where}: rate", f"the feature set's, {value['features']['rate']}", value["rate"]
+            )
+
+
+def _feature_set(where: str, value: Any) -> None:
+    """Check what the bundle itself needs; the rest is checked by `FeatureSet.from_dict`."""
     _object(where, value)
     _text(f"{where}: name", value.get("name"))
     _integer(f"{where}: rate", value.get("rate"))
 
 
-def _one_of(*allowed: str) -> Check:
-    def check(where: str, value: Any) -> None:
-        if value not in allowed:
-            raise _wrong(where, " or ".join(repr(a) for a in allowed), value)
-
-    return check
-
-
-def _keys(fields: Mapping[str, Check]) -> Check:
-    """An object with exactly these keys, each of them checked."""
-
-    def check(where: str, value: Any) -> None:
-        _object(where, value)
-        if unknown := sorted(str(key) for key in value.keys() - fields.keys()):
-            raise _wrong(where, f"without the unknown {', '.join(unknown)}", dict(value))
-        for key, check_field in fields.items():
-            inside = f"{where}: {key}" if where else key
-            if key not in value:
-                raise BundleError(f"bundle.json: {inside}: is missing")
-            check_field(inside, value[key])
-
-    return check
-
-
-def _check_times(window: float, hop: float, window_range: list[float]) -> None:
-    shortest, longest = window_range
+def _check_windows(where: str, value: Mapping[str, Any]) -> None:
+    window, hop = value["window"], value["hop"]
+    shortest, longest = value["window_range"]
     if not shortest <= window <= longest <= MAX_SECONDS:
-        raise _wrong("window", f"within window_range {window_range}, at most {MAX_SECONDS}", window)
+        expected = f"within window_range {value['window_range']}, at most {MAX_SECONDS}"
+        raise _wrong(f"{where}: window", expected, window)
     if hop > window:
-        raise _wrong("hop", f"at most the window, {window} s", hop)
+        raise _wrong(f"{where}: hop", f"at most the window, {window} s", hop)
+    if longest * value["rate"] > MAX_WINDOW_SAMPLES:
+        raise _wrong(
+            f"{where}: window_range", f"at most {MAX_WINDOW_SAMPLES:,} samples long", longest
+        )
 
+
+def _dimensions(where: str, value: Any) -> None:
+    dimensions = _names(1, MAX_DIMENSIONS, "dimensions")
+    _fields({"name": _text, "dimensions": dimensions, "ranges": _object})(where, value)
+    ranges, names = value["ranges"], value["dimensions"]
+    if ranges.keys() != set(names):
+        raise _wrong(f"{where}: ranges", f"one for each of {', '.join(names)}", dict(ranges))
+    for name, pair in ranges.items():
+        place = f"{where}: ranges: {name}"
+        _pair(place, pair, _number, "the least and the greatest value")
+        if not pair[0] < pair[1]:
+            raise _wrong(place, "a list of the least and the greatest value", pair)
+
+
+def _outputs(where: str, value: Any) -> None:
+    _fields(
+        {"classes": _fields({"name": _text, "labels": _names(2, MAX_LABELS, "labels")})},
+        {
+            "dimensions": _dimensions,
+            "embedding": _fields({"name": _text, "size": _at_most(MAX_EMBEDDING_SIZE)}),
+        },
+        {"classes": "a scan needs the labels of a classifier"},
+    )(where, value)
+    names = [output["name"] for output in value.values()]
+    if len(set(names)) < len(names):
+        raise _wrong(where, "of different names in the graph", names)
+
+
+_INPUT_FIELDS: Mapping[str, Check] = {
+    "type": _one_of(*INPUT_TYPES),
+    "rate": _at_most(MAX_RATE, " Hz"),
+    "window": _positive,
+    "hop": _positive,
+    "window_range": _window_range,
+    "normalisation": _one_of(*NORMALISATIONS),
+    "padding": _one_of(*PADDINGS),
+}
 
 _FIELDS: Mapping[str, Check] = {
     "format": _integer,
     "name": _plain_name,
     "description": _text,
-    "labels": _labels,
-    "recipe": _recipe,
-    "window": _positive,
-    "hop": _positive,
-    "window_range": _range,
-    "normalisation": _one_of("graph"),
-    "calibration": _keys({"method": _one_of("temperature"), "temperature": _temperature}),
+    "input": _input,
+    "outputs": _outputs,
+    "calibration": _fields({"method": _one_of("temperature"), "temperature": _temperature}),
     "training": _object,
     "figures": _object,
-    "licence": _text,
+    "licences": _fields({"weights": _text, "training_data": _texts_by_name}),
     "citations": _texts,
     "files": _files,
 }

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from batchemo.bundles import load_bundle
+from batchemo.bundles import BATCH_SIZE, load_bundle
 from batchemo.diagnostics.throughput import (
     Measured,
     batch_times,
@@ -15,7 +15,7 @@ from batchemo.diagnostics.throughput import (
     recordings_for,
 )
 from batchemo.errors import BatchemoError, UsageError
-from batchemo.inference.settings import BATCH_SIZE, ModelSettings
+from batchemo.inference.settings import ModelSettings
 from batchemo.sources import Recording, SourceOptions
 from batchemo.workers.executor import available_cpus
 

@@ -16,14 +16,14 @@ from time import monotonic, perf_counter
 import numpy as np
 
 from batchemo.audio import Failure, read_windows
+from batchemo.bundles import BATCH_SIZE
 from batchemo.common.arrays import Float32
 from batchemo.common.locks import scratch_folder
 from batchemo.diagnostics.doctor import write_made_voice
 from batchemo.errors import BatchemoError, UsageError
-from batchemo.features import extract
 from batchemo.inference.loaded import LoadedModel, load_model
 from batchemo.inference.predict_task import PredictTask, lost_result, predict_chunk
-from batchemo.inference.settings import BATCH_SIZE, ModelSettings
+from batchemo.inference.settings import ModelSettings
 from batchemo.sources import Recording, SourceOptions, open_sources
 from batchemo.tables.rows import RecordingResult
 from batchemo.workers.dispatcher import FinishedChunk, run_chunks
@@ -109,13 +109,17 @@ def batch_times(
 
 
 def _items(tools: LoadedModel, recordings: Sequence[Recording]) -> Iterator[Float32]:
-    """The features of windows with speech, of what can be heard."""
+    """Yield the model's input for windows with speech, of recordings that can be decoded."""
+    window_config = tools.window_config
+    shape = tools.input.shape(window_config.window)
     for recording in recordings:
         try:
-            with read_windows(recording.path, tools.window_config) as heard:
+            with read_windows(recording.path, window_config) as heard:
                 for window in heard:
                     if window.speech:
-                        yield extract(tools.feature_set, window.samples, tools.window_config.window)
+                        prepared = tools.input.prepare(window.samples, window_config.window)
+                        if prepared.shape == shape:  # A batch takes one shape only.
+                            yield prepared
         except Failure:
             continue
 

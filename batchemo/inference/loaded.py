@@ -8,19 +8,18 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from batchemo.audio import WindowConfig
-from batchemo.features import FeatureSet
 from batchemo.inference.settings import ModelSettings
 
 if TYPE_CHECKING:
-    from batchemo.bundles import Bundle, Classifier
+    from batchemo.bundles import Bundle, Classifier, ModelInput
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model that is ready to run, with its features and windows as the settings ask for."""
+    """A model that is ready to run, with its input and windows as the settings ask for."""
 
     bundle: Bundle
-    feature_set: FeatureSet
+    input: ModelInput
     classifier: Classifier
     window_config: WindowConfig
     batch_size: int
@@ -35,18 +34,17 @@ def load_model(settings: ModelSettings) -> LoadedModel:
     from batchemo.bundles import load_bundle, open_classifier
 
     bundle = load_bundle(settings.model)
-    feature_set = FeatureSet.from_dict(bundle.recipe)
     window = settings.window or bundle.window
     # A window that is shorter than the model's hop would leave gaps between windows.
     hop = settings.hop or min(bundle.hop, window)
     return LoadedModel(
         bundle=bundle,
-        feature_set=feature_set,
+        input=bundle.input,
         classifier=open_classifier(
             bundle, backend=settings.backend, batch_size=settings.batch_size
         ),
         window_config=WindowConfig(
-            rate=feature_set.rate, window=window, hop=hop, channel=settings.channel
+            rate=bundle.rate, window=window, hop=hop, channel=settings.channel
         ),
         batch_size=settings.batch_size,
     )
@@ -62,18 +60,18 @@ def cached_models(settings: tuple[ModelSettings, ...]) -> tuple[LoadedModel, ...
 
 @dataclass(frozen=True, slots=True)
 class SharedWindows:
-    """Windows that several models share, and the feature sets that are computed of them."""
+    """Windows that several models share, and the inputs that are computed of them."""
 
     window_config: WindowConfig
-    models_by_feature_set: dict[FeatureSet, list[int]]
-    """The indices of the models that take a feature set."""
+    models_by_input: dict[ModelInput, list[int]]
+    """The indices of the models that take an input."""
 
 
 def shared_windows(models: Sequence[LoadedModel]) -> list[SharedWindows]:
-    """Group models by their windows and feature sets, so that each is computed once."""
+    """Group models by their windows and inputs, so that each is computed once."""
     groups: dict[WindowConfig, SharedWindows] = {}
     for index, model in enumerate(models):
         config = model.window_config
         group = groups.setdefault(config, SharedWindows(config, {}))
-        group.models_by_feature_set.setdefault(model.feature_set, []).append(index)
+        group.models_by_input.setdefault(model.input, []).append(index)
     return list(groups.values())

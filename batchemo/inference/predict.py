@@ -19,7 +19,6 @@ from batchemo.audio import AudioInfo, Failure, Window, WindowConfig, read_window
 from batchemo.common.arrays import Float32
 from batchemo.common.text import to_text
 from batchemo.common.timing import StageSeconds, add_seconds
-from batchemo.features import extract
 from batchemo.inference.loaded import LoadedModel, shared_windows
 from batchemo.sources import Recording
 from batchemo.tables.derived import mean_probabilities
@@ -205,17 +204,26 @@ class _Batcher:
         return next((batch.failure for batch in self._batches if batch.failure), None)
 
     def _add(self, window: Window, outputs: Sequence[ModelOutput]) -> None:
-        shared = self._shared[window.of]
-        for feature_set, models in shared.models_by_feature_set.items():
+        shared = self._shared[window.config_index]
+        for model_input, models in shared.models_by_input.items():
             for model in models:
                 outputs[model].add_window(window.start, window.end)
             if not window.speech:
                 continue
             began = perf_counter()
-            features = extract(feature_set, window.samples, shared.window_config.window)
+            prepared = model_input.prepare(window.samples, shared.window_config.window)
             add_seconds(self.stages, "features", perf_counter() - began)
             for model in models:
-                self._batches[model].add(features, outputs[model])
+                self._batches[model].add(prepared, outputs[model])
+
+
+@dataclass(slots=True)
+class _PendingWindows:
+    """Windows of one shape that wait for their batch to be full."""
+
+    inputs: list[Float32] = field(default_factory=list)
+    targets: list[tuple[ModelOutput, int]] = field(default_factory=list)
+    """Where the probabilities of each window go: the output, and the index in it."""
 
 
 class _ModelBatch:
@@ -224,30 +232,32 @@ class _ModelBatch:
     def __init__(self, model: LoadedModel, labels: Sequence[str], stages: StageSeconds) -> None:
         self._model, self._stages = model, stages
         self._label_indices = model.label_indices(labels)
-        self._features: list[Float32] = []
-        self._targets: list[tuple[ModelOutput, int]] = []
-        """Where the probabilities of each window go: the output, and the index in it."""
+        # By shape: where padding is forbidden, a short window is smaller than the others, and a
+        # batch takes windows of one shape only.
+        self._pending: dict[tuple[int, ...], _PendingWindows] = {}
         self.failure: Failure | None = None
 
-    def add(self, features: Float32, output: ModelOutput) -> None:
-        """Add the features of the last window of `output`."""
-        self._features.append(features)
-        self._targets.append((output, len(output.probabilities) - 1))
-        if len(self._features) == self._model.batch_size:
-            self.flush()
+    def add(self, prepared: Float32, output: ModelOutput) -> None:
+        """Add the last window of `output`, as the model takes it."""
+        pending = self._pending.setdefault(prepared.shape, _PendingWindows())
+        pending.inputs.append(prepared)
+        pending.targets.append((output, len(output.probabilities) - 1))
+        if len(pending.inputs) == self._model.batch_size:
+            self._run(self._pending.pop(prepared.shape))
 
     def flush(self) -> None:
         """Run the windows that were collected."""
-        if not self._features:
-            return
+        while self._pending:
+            self._run(self._pending.popitem()[1])
+
+    def _run(self, pending: _PendingWindows) -> None:
         began = perf_counter()
         try:
-            results = self._model.classifier.run(np.stack(self._features))[:, self._label_indices]
+            results = self._model.classifier.run(np.stack(pending.inputs))[:, self._label_indices]
         except Exception as error:
             # Not only MemoryError: each runtime raises errors of its own when memory runs out.
             self.failure = unexpected_failure(error)
         else:
-            for (output, index), result in zip(self._targets, results, strict=True):
+            for (output, index), result in zip(pending.targets, results, strict=True):
                 output.probabilities[index] = result
-        self._features, self._targets = [], []
         add_seconds(self._stages, "model", perf_counter() - began)

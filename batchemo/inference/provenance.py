@@ -105,7 +105,7 @@ def _model_provenance(bundle: Bundle, settings: ModelSettings) -> dict[str, Any]
         "model": bundle.name,
         "digest": bundle.digest,
         "labels": list(bundle.labels),
-        "features": dict(bundle.recipe),
+        "features": bundle.features and dict(bundle.features),
         "window": settings.window or bundle.window,
         "hop": settings.hop or bundle.hop,
     }

@@ -7,16 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from batchemo.bundles import BATCH_SIZE
 from batchemo.errors import UsageError
 from batchemo.tables.columns import UNCERTAIN
 from batchemo.tables.summary import is_path_part
-
-BATCH_SIZE = 16
-"""Windows that go through the net together.
-
-On a CPU larger batches gain little. Every batch is padded to its full size, so that a row never
-depends on its neighbours; with a larger size, short runs would mostly compute padding.
-"""
 
 TIMEOUT = 300.0
 """Seconds for a recording, or for each started hour of it."""
