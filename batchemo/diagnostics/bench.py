@@ -1,4 +1,4 @@
-"""What bounds a scan on this machine, and with which options it is fastest here."""
+"""What limits a scan on this machine, and with which options it is fastest here."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from batchemo.bundles import BATCH_SIZE, load_bundle
 from batchemo.diagnostics.throughput import (
-    Measured,
-    batch_times,
-    measure,
-    reading_time,
-    recordings_for,
+    Measurement,
+    bench_recordings,
+    measure_workers,
+    read_seconds,
+    window_seconds_by_batch_size,
 )
 from batchemo.errors import BatchemoError, UsageError
 from batchemo.inference.settings import ModelSettings
@@ -20,7 +20,18 @@ from batchemo.sources import Recording, SourceOptions
 from batchemo.workers.executor import available_cpus
 
 SECONDS = 24.0
-SHORTEST, LONGEST = 0.5, 600.0
+MIN_SECONDS, MAX_SECONDS = 0.5, 600.0
+
+MODEL_SHARE = 0.2
+"""The share of the time that the model is measured alone; in the rest, the workers are."""
+
+GOOD_ENOUGH = 0.95
+"""Fewer processes are recommended where they reach this share of the best throughput: memory and
+processors are left for others."""
+
+MIN_GAIN = 0.1
+"""The share of the model's time that another batch size must save to be recommended: it changes the
+last bits of the probabilities, so that `--update` computes every row again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,37 +39,29 @@ class BenchOptions:
     """Which recordings to measure on, with which model, and for how long."""
 
     sources: SourceOptions = field(default_factory=SourceOptions)
-    """Without any path, recordings are made."""
+    """Without any path, synthetic recordings are made."""
     settings: ModelSettings = field(default_factory=ModelSettings)
     jobs: int = 0
     """The most worker processes to try; 0 for as many as there are processors."""
     seconds: float = SECONDS
-    """For all measurements together; what starts before each of them comes on top."""
+    """For all measurements together; the start of the workers comes on top."""
 
     def __post_init__(self) -> None:
-        if not SHORTEST <= self.seconds <= LONGEST:
+        if not MIN_SECONDS <= self.seconds <= MAX_SECONDS:
             raise UsageError(
-                f"--seconds {self.seconds:g}: measuring takes from {SHORTEST:g} to {LONGEST:g} s"
+                f"--seconds {self.seconds:g}: measuring takes from {MIN_SECONDS:g} to "
+                f"{MAX_SECONDS:g} s"
             )
 
 
-NEARLY = 0.95
-"""So much of the best is as good as the best: fewer processes then leave more for others."""
-
-CLEARLY = 0.1
-"""A net must gain this part of its time for another batch size to be worth a word: rows of another
-batch size are other rows to `--update`."""
-
-
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How fast so many processes are in the steady state."""
+class Throughput:
+    """How fast a number of worker processes is."""
 
     jobs: int
-    recordings: float
-    """A second."""
-    real_time: float
-    """Seconds of sound a second."""
+    recordings_per_second: float
+    times_real_time: float
+    """Seconds of audio in a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,121 +69,128 @@ class Sample:
     """The recordings that were measured on."""
 
     count: int
-    seconds: float
-    """Of sound, in the mean."""
-    made: bool
-    passed_over: int = 0
-    """Recordings too large to be measured in a minute."""
+    mean_seconds: float
+    synthetic: bool
+    too_large: int = 0
+    """Recordings that were left out because they would take too long."""
     failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class BenchResult:
     """All that was measured; times are seconds."""
 
     model: str
     sample: Sample
     stages: Mapping[str, float]
-    """Of one process, a recording; what is no stage of its own is `rest`."""
+    """The time of one process for a recording, by stage; `rest` is what is no stage of its own."""
     reading: float | None
-    """From the disk, a recording, with nothing of it in memory; unknown of made ones."""
-    paces: Sequence[Pace]
+    """For a recording from the disk, with nothing of it in memory; None for synthetic ones."""
+    throughputs: Sequence[Throughput]
     batches: Mapping[int, float]
-    """The net's time a window by the size of its batch."""
+    """The model's time for a window, by batch size."""
 
     @property
     def best_jobs(self) -> int:
         """The fewest processes that are nearly as fast as the fastest."""
-        fastest = max(pace.recordings for pace in self.paces)
-        return min(p.jobs for p in self.paces if p.recordings >= NEARLY * fastest)
+        fastest = max(each.recordings_per_second for each in self.throughputs)
+        return min(
+            each.jobs
+            for each in self.throughputs
+            if each.recordings_per_second >= GOOD_ENOUGH * fastest
+        )
 
     @property
-    def best_pace(self) -> Pace:
-        """The pace of that many processes."""
-        return next(pace for pace in self.paces if pace.jobs == self.best_jobs)
+    def best_throughput(self) -> Throughput:
+        """The throughput of that many processes."""
+        return next(each for each in self.throughputs if each.jobs == self.best_jobs)
 
     @property
     def best_batch(self) -> int:
-        """The size of batch that is clearly faster than the default one, else that one."""
+        """The batch size that is clearly faster than the default one, else the default one."""
         best = min(self.batches, key=lambda size: self.batches[size])
-        gained = 1 - self.batches[best] / self.batches[BATCH_SIZE]
-        return best if gained > CLEARLY else BATCH_SIZE
+        gain = 1 - self.batches[best] / self.batches[BATCH_SIZE]
+        return best if gain > MIN_GAIN else BATCH_SIZE
 
     @property
-    def bound(self) -> str:
-        """The stage that most of the time goes into; `reading` where the disk is too slow."""
-        if self.reading is not None and self.reading > 1 / self.best_pace.recordings:
+    def bottleneck(self) -> str:
+        """The stage that takes most of the time; `reading` where the disk is too slow.
+
+        A disk is too slow where it cannot deliver recordings as fast as all processes together
+        analyse them: in one process, waiting for it would still be hidden in other stages.
+        """
+        recording_seconds = 1 / self.best_throughput.recordings_per_second
+        if self.reading is not None and self.reading > recording_seconds:
             return "reading"
         return max(self.stages, key=lambda stage: self.stages[stage])
 
     @property
     def shares(self) -> dict[str, float]:
-        """Each stage's part of the work, the largest first."""
-        whole = sum(self.stages.values())
+        """Each stage's share of the time, the largest first."""
+        total = sum(self.stages.values())
         ordered = sorted(self.stages.items(), key=lambda item: -item[1])
-        return {stage: seconds / whole for stage, seconds in ordered}
+        return {stage: seconds / total for stage, seconds in ordered}
 
 
-NET_SHARE = 0.2
-"""Of the time for the net alone; the rest is for the workers."""
-
-
-def run_bench(options: BenchOptions, tell: Callable[[str], None]) -> Findings:
-    """Measure; `tell` hears what comes next."""
+def run_bench(options: BenchOptions, on_step: Callable[[str], None]) -> BenchResult:
+    """Measure; `on_step` is called with a description of each step before it begins."""
     bundle = load_bundle(options.settings.model)
-    tell("looking for recordings" if options.sources.paths else "making recordings")
-    with recordings_for(options.sources) as (recordings, passed_over):
-        reading = reading_time(recordings) if options.sources.paths else None
-        tell("the net, by the size of its batch")
-        share = NET_SHARE * options.seconds
-        batches = batch_times(options.settings, recordings, share)
+    on_step("looking for recordings" if options.sources.paths else "making recordings")
+    with bench_recordings(options.sources) as (recordings, too_large):
+        reading = read_seconds(recordings) if options.sources.paths else None
+        on_step("the model, by batch size")
+        model_seconds = MODEL_SHARE * options.seconds
+        batches = window_seconds_by_batch_size(options.settings, recordings, model_seconds)
         counts = jobs_to_try(options.jobs or available_cpus())
-        seconds = (options.seconds - share) / len(counts)
-        found: dict[int, Measured] = {}
+        seconds = (options.seconds - model_seconds) / len(counts)
+        measured: dict[int, Measurement] = {}
         for jobs in counts:
-            tell("1 process" if jobs == 1 else f"{jobs} processes")
-            found[jobs] = measure(options.settings, recordings, jobs, seconds)
-        alone = found[1]
-        _require_some(alone, recordings)
-    return Findings(
+            on_step("1 process" if jobs == 1 else f"{jobs} processes")
+            measured[jobs] = measure_workers(options.settings, recordings, jobs, seconds)
+        single = measured[1]
+        _require_success(single, recordings)
+    return BenchResult(
         model=bundle.name,
         sample=Sample(
             count=len(recordings),
-            seconds=alone.sound / alone.recordings,
-            made=not options.sources.paths,
-            passed_over=passed_over,
-            failed=len(alone.failed),
+            mean_seconds=single.audio_seconds / single.recordings,
+            synthetic=not options.sources.paths,
+            too_large=too_large,
+            failed=len(single.failed),
         ),
-        stages=_stages(alone),
+        stages=_stages(single),
         reading=reading,
-        paces=tuple(_pace(jobs, each) for jobs, each in found.items()),
+        throughputs=tuple(_throughput(jobs, each) for jobs, each in measured.items()),
         batches=batches,
     )
 
 
-def jobs_to_try(most: int) -> list[int]:
-    """Numbers of processes that tell how far more of them help.
+def jobs_to_try(max_jobs: int) -> list[int]:
+    """Return the numbers of processes to measure: powers of two, and the largest.
 
     >>> jobs_to_try(1), jobs_to_try(2), jobs_to_try(12)
     ([1], [1, 2], [1, 2, 4, 8, 12])
     """
-    doubled = [2**power for power in range(most.bit_length()) if 2**power < most]
-    return [*doubled, most]
+    powers = [2**power for power in range(max_jobs.bit_length()) if 2**power < max_jobs]
+    return [*powers, max_jobs]
 
 
-def _require_some(alone: Measured, recordings: Sequence[Recording]) -> None:
-    if len(alone.failed) == len(recordings):
-        reason, _ = Counter(alone.failed.values()).most_common(1)[0]
+def _require_success(single: Measurement, recordings: Sequence[Recording]) -> None:
+    if len(single.failed) == len(recordings):
+        reason, _ = Counter(single.failed.values()).most_common(1)[0]
         raise BatchemoError(
             f"all recordings failed, most of them as `{reason}`: name others to measure on"
         )
 
 
-def _stages(alone: Measured) -> dict[str, float]:
-    stages = {name: spent / alone.recordings for name, spent in alone.stages.items()}
-    rest = alone.seconds / alone.recordings - sum(stages.values())
+def _stages(single: Measurement) -> dict[str, float]:
+    stages = {name: seconds / single.recordings for name, seconds in single.stages.items()}
+    rest = single.seconds / single.recordings - sum(stages.values())
+    # Stages are added up in the worker and the whole in the parent: their clocks may disagree.
     return {**stages, "rest": max(0.0, rest)}
 
 
-def _pace(jobs: int, measured: Measured) -> Pace:
-    return Pace(jobs, measured.recordings / measured.seconds, measured.sound / measured.seconds)
+def _throughput(jobs: int, measured: Measurement) -> Throughput:
+    return Throughput(
+        jobs, measured.recordings / measured.seconds, measured.audio_seconds / measured.seconds
+    )

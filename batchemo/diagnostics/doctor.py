@@ -1,6 +1,7 @@
-"""Looks whether this machine has what a scan needs, and whether a scan works on it.
+"""Checks whether this machine has what a scan needs, and whether a scan works on it.
 
-A package that is missing or broken must not break this very check: such are imported late.
+Packages are imported inside the checks: a package that is missing or broken must become a line of
+the result, not a traceback of this module.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from batchemo.inference.settings import ModelSettings
 from batchemo.sources import SourceOptions
 from batchemo.workers.executor import available_cpus
 
-OLDEST_PYTHON = (3, 10)
+MIN_PYTHON = (3, 10)
 NEEDED = (
     *("click", "joblib", "numpy", "onnxruntime", "pandas", "psutil", "pyarrow", "rich"),
     *("scipy", "soundfile", "soxr", "threadpoolctl", "tqdm"),
@@ -38,13 +39,13 @@ EXTRAS = {
     "train": ("tensorflow", "tf2onnx", "onnx", "sklearn", "librosa", "matplotlib"),
 }
 FORMATS = ("WAV", "RF64", "FLAC", "OGG", "MP3")
-TIME_LIMIT = 60.0
+MODEL_TIMEOUT = 60.0
 RATE = 16_000
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was looked at, and what was found; what is absent is not needed."""
+    """What was checked, and the result; what is `absent` is optional."""
 
     name: str
     state: Literal["ok", "absent", "problem"]
@@ -52,11 +53,11 @@ class Check:
 
 
 def check_up(folder: Path) -> Iterator[Check]:
-    """Look at everything; `folder` is where tables are to be written."""
+    """Yield the result of every check; `folder` is where tables are to be written."""
     yield _python()
     yield from _packages()
-    yield _sound_library()
-    yield _names()
+    yield _libsndfile()
+    yield _file_names()
     yield _machine()
     yield _folder(folder)
     yield from _models()
@@ -65,8 +66,8 @@ def check_up(folder: Path) -> Iterator[Check]:
 
 def _python() -> Check:
     version = ".".join(map(str, sys.version_info[:3]))
-    fine = sys.version_info >= OLDEST_PYTHON
-    return Check("python", "ok" if fine else "problem", f"{version} in {sys.prefix}")
+    is_supported = sys.version_info >= MIN_PYTHON
+    return Check("python", "ok" if is_supported else "problem", f"{version} in {sys.prefix}")
 
 
 def _packages() -> Iterator[Check]:
@@ -79,36 +80,36 @@ def _packages() -> Iterator[Check]:
     yield Check("packages", "ok", ", ".join(versions))
 
 
-def _sound_library() -> Check:
+def _libsndfile() -> Check:
     try:
         import soundfile
     except (ImportError, OSError) as error:
         return Check("libsndfile", "problem", f"cannot be loaded: {error}")
-    known = [name for name in FORMATS if name in soundfile.available_formats()]
-    state: Literal["ok", "problem"] = "ok" if "WAV" in known else "problem"
+    readable = [name for name in FORMATS if name in soundfile.available_formats()]
+    state: Literal["ok", "problem"] = "ok" if "WAV" in readable else "problem"
     version = soundfile.__libsndfile_version__
-    return Check("libsndfile", state, f"{version}, reads {', '.join(known)}")
+    return Check("libsndfile", state, f"{version}, reads {', '.join(readable)}")
 
 
-def _names() -> Check:
+def _file_names() -> Check:
     encoding = sys.getfilesystemencoding()
-    language = locale.setlocale(locale.LC_CTYPE)
+    locale_name = locale.setlocale(locale.LC_CTYPE)
     if encoding.lower() != "utf-8":
         detail = f"file names are {encoding}: set PYTHONUTF8=1, so that all names can be opened"
         return Check("names", "problem", detail)
     output = (sys.stdout.encoding or "unknown") if sys.stdout is not None else "closed"
-    return Check("names", "ok", f"files utf-8, output {output}, locale {language}")
+    return Check("names", "ok", f"files utf-8, output {output}, locale {locale_name}")
 
 
 def _machine() -> Check:
-    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), *_memory_limits()]
-    memory = f"{min(limits) / 2**30:.1f} GiB of memory"
+    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    memory = f"{min([physical, *_memory_limits()]) / 2**30:.1f} GiB of memory"
     processors = f"{available_cpus()} of {os.cpu_count()} processors may be used"
     return Check("machine", "ok", f"{processors}, {memory}")
 
 
 def _memory_limits() -> Iterator[int]:
-    """Give the limits that a container sets, by either generation of cgroups."""
+    """Yield the limits that a container sets, in version 2 or version 1 of cgroups."""
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         path = Path("/sys/fs/cgroup", name)
         if path.is_file() and (text := path.read_text().strip()).isdecimal():
@@ -116,7 +117,7 @@ def _memory_limits() -> Iterator[int]:
 
 
 def _folder(folder: Path) -> Check:
-    """Write as a scan does: lock, sync, rename."""
+    """Write as a scan does: lock, sync, rename. Network disks may lack any of the three."""
     shown = os.fspath(folder.absolute())
     try:
         with (
@@ -152,59 +153,37 @@ def _models() -> Iterator[Check]:
 
 
 def check_model(name: str) -> Check:
-    """Verify a model, and let a worker process run it on a made sound."""
+    """Verify a model, and let a worker process run it on a synthetic recording."""
     try:
-        digest, reason, spent = _try_out(name)
+        digest, reason, seconds = _try_model(name)
     except (BatchemoError, ImportError, OSError) as error:
         return Check("model", "problem", f"{name}: {error}")
     if reason is not None:
-        return Check("model", "problem", f"{name}: failed at a made sound: {reason}")
-    detail = f"{name}: verified, ran in a worker in {spent:.1f} s, digest {digest[:12]}"
+        return Check("model", "problem", f"{name}: failed on a synthetic recording: {reason}")
+    detail = f"{name}: verified, ran in a worker in {seconds:.1f} s, digest {digest[:12]}"
     return Check("model", "ok", detail)
 
 
-def _try_out(name: str) -> tuple[str, str | None, float]:
-    """Give the model's digest, why it failed, if it did, and the seconds that it took."""
+def _try_model(name: str) -> tuple[str, str | None, float]:
+    """Scan a synthetic recording; return the model's digest, a failure's reason, the seconds."""
     from batchemo.batch.scan import run_scan
     from batchemo.bundles import load_bundle
 
     bundle = load_bundle(name)
     with scratch_folder() as scratch:
-        path = scratch / "made.wav"
-        write_made_voice(path)
-        sources, settings = (
+        path = scratch / "synthetic.wav"
+        write_synthetic_voice(path)
+        options = ScanOptions(
             SourceOptions(paths=(str(path),)),
             (ModelSettings(model=str(bundle.path)),),
+            jobs=1,
+            timeout=MODEL_TIMEOUT,
         )
         began = time.perf_counter()
-        found = run_scan(ScanOptions(sources, settings, jobs=1, timeout=TIME_LIMIT)).report
-        spent = time.perf_counter() - began
-    reasons = ", ".join(found.summary.by_outcome("failed"))
-    return bundle.digest, reasons or None, spent
-
-
-def write_made_voice(path: Path, seconds: float = 3.0, *, rate: int = RATE, seed: int = 0) -> None:
-    """Write harmonics under two peaks that wander: the gate takes it for speech."""
-    import numpy as np
-
-    chance = np.random.default_rng(seed)
-    at = np.arange(round(seconds * rate)) / rate
-    syllables = np.arange(0.0, seconds + 0.2, 0.2)
-    pitch, first, second, loudness = (
-        np.interp(at, syllables, chance.uniform(low, high, len(syllables)))
-        for low, high in ((100, 160), (250, 900), (900, 1800), (0.3, 1.0))
-    )
-    turns = 2 * np.pi * np.cumsum(pitch) / rate
-    sound = np.zeros(len(at))
-    for number in range(1, 25):
-        near = [np.exp(-(((number * pitch - peak) / 150) ** 2)) for peak in (first, second)]
-        sound += sum(near) * np.sin(number * turns)
-    sound *= 0.5 * loudness / np.abs(sound).max()
-    with wave.open(str(path), "wb") as stream:
-        stream.setnchannels(1)
-        stream.setsampwidth(2)
-        stream.setframerate(rate)
-        stream.writeframes((sound * 32767).astype("<i2").tobytes())
+        report = run_scan(options).report
+        seconds = time.perf_counter() - began
+    reasons = ", ".join(report.summary.by_outcome("failed"))
+    return bundle.digest, reasons or None, seconds
 
 
 def _extras() -> Iterator[Check]:
@@ -215,3 +194,34 @@ def _extras() -> Iterator[Check]:
             yield Check(extra, "absent", detail)
         else:
             yield Check(extra, "ok", "installed")
+
+
+def write_synthetic_voice(
+    path: Path, seconds: float = 3.0, *, rate: int = RATE, seed: int = 0
+) -> None:
+    """Write a WAV that voice activity detection takes for speech: harmonics with two formants."""
+    import numpy as np
+
+    random = np.random.default_rng(seed)
+    times = np.arange(round(seconds * rate)) / rate
+    syllables = np.arange(0.0, seconds + 0.2, 0.2)
+    # The pitch, two formants and the level glide from each syllable to the next.
+    pitch, first_formant, second_formant, level = (
+        np.interp(times, syllables, random.uniform(low, high, len(syllables)))
+        for low, high in ((100, 160), (250, 900), (900, 1800), (0.3, 1.0))
+    )
+    phase = 2 * np.pi * np.cumsum(pitch) / rate
+    signal = np.zeros(len(times))
+    for harmonic in range(1, 25):
+        gains = [
+            np.exp(-(((harmonic * pitch - formant) / 150) ** 2))
+            for formant in (first_formant, second_formant)
+        ]
+        signal += sum(gains) * np.sin(harmonic * phase)
+    signal *= 0.5 * level / np.abs(signal).max()
+    # By the standard library: the check must work where the audio library does not.
+    with wave.open(str(path), "wb") as stream:
+        stream.setnchannels(1)
+        stream.setsampwidth(2)
+        stream.setframerate(rate)
+        stream.writeframes((signal * 32767).astype("<i2").tobytes())

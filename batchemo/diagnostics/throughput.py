@@ -1,4 +1,4 @@
-"""How fast workers and the net are in the steady state, on real or made recordings."""
+"""How fast workers and the model are once they are warm, on given or synthetic recordings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from batchemo.audio import Failure, read_windows
 from batchemo.bundles import BATCH_SIZE
 from batchemo.common.arrays import Float32
 from batchemo.common.locks import scratch_folder
-from batchemo.diagnostics.doctor import write_made_voice
+from batchemo.diagnostics.doctor import write_synthetic_voice
 from batchemo.errors import BatchemoError, UsageError
 from batchemo.inference.loaded import LoadedModel, load_model
 from batchemo.inference.predict_task import PredictTask, lost_result, predict_chunk
@@ -29,125 +29,143 @@ from batchemo.tables.rows import RecordingResult
 from batchemo.workers.dispatcher import FinishedChunk, run_chunks
 from batchemo.workers.executor import Chunk
 
-MOST = 64
-LOOKED_AT = 4096
-"""Recordings among which they are chosen, evenly, so that a bench begins at once."""
-LARGEST = 8 * 2**20
-"""Bytes. A larger recording takes too long for a bench that takes a minute."""
+MAX_RECORDINGS = 64
+MAX_CANDIDATES = 4096
+"""How many of the recordings are looked at, so that a bench of a million begins at once."""
+MAX_BYTES = 8 * 2**20
+"""A larger recording takes too long for a bench of less than a minute."""
 
-MADE, MADE_RATE = 12, 48_000
-AT_ONCE = 2**20
+SYNTHETIC_RECORDINGS = 12
+SYNTHETIC_RATE = 48_000
+"""No model's own rate, so that the time for resampling counts."""
+
+BATCH_SIZES = (1, 4, BATCH_SIZE, 64)
+
+CHUNK_RECORDINGS = 32
+CHUNK_BYTES = 8 * 2**20
+TIMEOUT = 60.0
 
 
 @contextmanager
-def recordings_for(options: SourceOptions) -> Iterator[tuple[Sequence[Recording], int]]:
-    """Give the recordings to hear, and how many were passed over because they are too large."""
+def bench_recordings(options: SourceOptions) -> Iterator[tuple[Sequence[Recording], int]]:
+    """Yield the recordings to measure on, and how many were left out because they are too large.
+
+    Without any path in the options, they are synthetic, and exist within the context only.
+    """
     if options.paths:
-        yield chosen(list(islice(open_sources(options), LOOKED_AT)))
+        yield choose_recordings(list(islice(open_sources(options), MAX_CANDIDATES)))
         return
     with scratch_folder() as folder:
-        for number in range(MADE):
-            seconds = 2.0 + 3.0 * number / MADE
-            write_made_voice(folder / f"{number:02d}.wav", seconds, rate=MADE_RATE, seed=number)
+        for number in range(SYNTHETIC_RECORDINGS):
+            seconds = 2.0 + 3.0 * number / SYNTHETIC_RECORDINGS
+            path = folder / f"{number:02d}.wav"
+            write_synthetic_voice(path, seconds, rate=SYNTHETIC_RATE, seed=number)
         yield list(open_sources(SourceOptions(paths=(str(folder),)))), 0
 
 
-def chosen(found: Sequence[Recording]) -> tuple[Sequence[Recording], int]:
-    """Choose evenly among those that are not too large."""
-    if not found:
+def choose_recordings(candidates: Sequence[Recording]) -> tuple[Sequence[Recording], int]:
+    """Return recordings evenly spaced among those that are not too large, and how many are."""
+    if not candidates:
         raise UsageError("there are no recordings in what was named; see --ext")
-    fitting = [recording for recording in found if (recording.size or 0) <= LARGEST]
-    if not fitting:
+    small = [recording for recording in candidates if (recording.size or 0) <= MAX_BYTES]
+    if not small:
         raise UsageError(
-            f"all recordings are larger than {LARGEST // 2**20} MiB: a bench would take too long "
+            f"all recordings are larger than {MAX_BYTES // 2**20} MiB: a bench would take too long "
             "on them. Name shorter ones of their kind"
         )
-    count = min(MOST, len(fitting))
-    picked = [fitting[number * len(fitting) // count] for number in range(count)]
-    return picked, len(found) - len(fitting)
+    count = min(MAX_RECORDINGS, len(small))
+    chosen = [small[number * len(small) // count] for number in range(count)]
+    return chosen, len(candidates) - len(small)
 
 
-def reading_time(recordings: Sequence[Recording]) -> float:
-    """Seconds that the disk needs for a recording, in the mean, with none of it in memory."""
+def read_seconds(recordings: Sequence[Recording]) -> float:
+    """Return the mean seconds that the disk needs for a recording that is not in memory."""
     began = perf_counter()
     for recording in recordings:
         if recording.size is not None:
-            _read(Path(recording.path))
+            _read_uncached(Path(recording.path))
     return (perf_counter() - began) / len(recordings)
 
 
-def _read(path: Path) -> None:
+def _read_uncached(path: Path) -> None:
     with path.open("rb", buffering=0) as stream:
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        while stream.read(AT_ONCE):
+        while stream.read(2**20):
             pass
 
 
-SIZES = (1, 4, BATCH_SIZE, 64)
-
-
-def batch_times(
+def window_seconds_by_batch_size(
     settings: ModelSettings, recordings: Sequence[Recording], seconds: float
 ) -> dict[int, float]:
-    """Run full batches of each size on features of these recordings, in turn."""
-    tools = load_model(settings)
-    heard = list(islice(_items(tools, recordings), max(SIZES)))
-    if not heard:
-        raise BatchemoError("none of these recordings could be heard: `batchemo scan` tells why")
-    items = np.stack(list(islice(cycle(heard), max(SIZES))))
-    runtimes = {size: load_model(replace(settings, batch_size=size)).classifier for size in SIZES}
-    taken: dict[int, list[float]] = {size: [] for size in SIZES}
+    """Return the model's median seconds for a window, by batch size, on these recordings.
+
+    The sizes take turns, so that a machine that gets slower meanwhile slows all of them.
+    """
+    model = load_model(settings)
+    available = list(islice(_model_inputs(model, recordings), max(BATCH_SIZES)))
+    if not available:
+        raise BatchemoError("none of these recordings could be decoded: `batchemo scan` says why")
+    inputs = np.stack(list(islice(cycle(available), max(BATCH_SIZES))))
+    classifiers = {
+        size: load_model(replace(settings, batch_size=size)).classifier for size in BATCH_SIZES
+    }
+    measured: dict[int, list[float]] = {size: [] for size in BATCH_SIZES}
     end = perf_counter() + seconds
-    while perf_counter() < end or not all(taken.values()):
-        for size, classifier in runtimes.items():
+    while perf_counter() < end or not all(measured.values()):
+        for size, classifier in classifiers.items():
             began = perf_counter()
-            classifier.run(items[:size])
-            taken[size].append((perf_counter() - began) / size)
-    # The first run of a shape makes room for it.
-    return {size: median(times[1:] or times) for size, times in taken.items()}
+            classifier.run(inputs[:size])
+            measured[size].append((perf_counter() - began) / size)
+    # The first run of a shape also allocates memory for it.
+    return {size: median(times[1:] or times) for size, times in measured.items()}
 
 
-def _items(tools: LoadedModel, recordings: Sequence[Recording]) -> Iterator[Float32]:
+def _model_inputs(model: LoadedModel, recordings: Sequence[Recording]) -> Iterator[Float32]:
     """Yield the model's input for windows with speech, of recordings that can be decoded."""
-    window_config = tools.window_config
-    shape = tools.input.shape(window_config.window)
+    window_config = model.window_config
+    shape = model.input.shape(window_config.window)
     for recording in recordings:
         try:
-            with read_windows(recording.path, window_config) as heard:
-                for window in heard:
+            with read_windows(recording.path, window_config) as windows:
+                for window in windows:
                     if window.speech:
-                        prepared = tools.input.prepare(window.samples, window_config.window)
+                        prepared = model.input.prepare(window.samples, window_config.window)
                         if prepared.shape == shape:  # A batch takes one shape only.
                             yield prepared
         except Failure:
             continue
 
 
-RECORDINGS_A_CHUNK = 32
-BYTES_A_CHUNK = 8 * 2**20
-TIMEOUT = 60.0
-
-
 @dataclass(slots=True)
-class Measured:
-    """What was finished between two moments at which a chunk was done."""
+class Measurement:
+    """What workers finished between two moments at which a chunk was done."""
 
     recordings: int = 0
-    sound: float = 0.0
+    audio_seconds: float = 0.0
     seconds: float = 0.0
     stages: Counter[str] = field(default_factory=Counter)
+    """Seconds by the name of the stage, over all workers."""
     failed: dict[str, str] = field(default_factory=dict)
-    """The reasons by the path."""
+    """Reasons by the file."""
+
+    def add(self, finished: FinishedChunk[RecordingResult]) -> None:
+        """Add the recordings of a chunk."""
+        self.recordings += len(finished.rows)
+        self.audio_seconds += sum(row.duration or 0.0 for row in finished.rows)
+        self.stages.update(finished.stages)
+        for row in finished.rows:
+            if row.reason is not None:
+                self.failed[row.file] = row.reason
 
 
-def measure(
+def measure_workers(
     settings: ModelSettings, recordings: Sequence[Recording], jobs: int, seconds: float
-) -> Measured:
-    """Let workers hear the same recordings again and again, for so many seconds."""
-    measured, clock = Measured(), _Clock(seconds)
+) -> Measurement:
+    """Let workers analyse the same recordings again and again, for that many seconds."""
+    measurement, clock = Measurement(), _Clock(seconds)
     chunks = run_chunks(
-        clock.chunks(recordings),
+        _endless_chunks(recordings, clock),
         partial(predict_chunk, PredictTask((settings,), TIMEOUT)),
         lost_result,
         workers=jobs,
@@ -155,26 +173,17 @@ def measure(
     )
     with closing(chunks):
         for number, finished in enumerate(chunks):
-            # Before the first chunks are done, workers start and load their models.
+            # The first chunk of each worker includes its start and the loading of the model.
             if number < jobs:
                 clock.start()
-            elif not (measured.recordings and clock.is_over):
-                _add(measured, finished)
-                measured.seconds = clock.elapsed
-    return measured
-
-
-def _add(measured: Measured, finished: FinishedChunk[RecordingResult]) -> None:
-    measured.recordings += len(finished.rows)
-    measured.sound += sum(row.duration or 0.0 for row in finished.rows)
-    measured.stages.update(finished.stages)
-    for row in finished.rows:
-        if row.reason is not None:
-            measured.failed[row.file] = row.reason
+            elif not (measurement.recordings and clock.is_over):
+                measurement.add(finished)
+                measurement.seconds = clock.elapsed
+    return measurement
 
 
 class _Clock:
-    """Runs from the last start on, and has chunks made until its time is over."""
+    """Measures from its last start, and tells when its time is over."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -191,17 +200,16 @@ class _Clock:
     def is_over(self) -> bool:
         return self.elapsed > self._seconds
 
-    def chunks(self, recordings: Sequence[Recording]) -> Iterator[Chunk]:
-        """Chunks of the same recordings, for as long as there is time."""
-        endless = cycle(recordings)
-        number = 0
-        while not self.is_over:
-            chunk: list[Recording] = []
-            while len(chunk) < RECORDINGS_A_CHUNK and _weight(chunk) < BYTES_A_CHUNK:
-                chunk.append(next(endless))
-            yield Chunk(number, tuple(chunk))
-            number += 1
 
-
-def _weight(chunk: Sequence[Recording]) -> int:
-    return sum(recording.size or 0 for recording in chunk)
+def _endless_chunks(recordings: Sequence[Recording], clock: _Clock) -> Iterator[Chunk]:
+    """Yield chunks of the same recordings until the clock's time is over."""
+    endless = cycle(recordings)
+    number = 0
+    while not clock.is_over:
+        chunk: list[Recording] = []
+        size = 0
+        while len(chunk) < CHUNK_RECORDINGS and size < CHUNK_BYTES:
+            chunk.append(next(endless))
+            size += chunk[-1].size or 0
+        yield Chunk(number, tuple(chunk))
+        number += 1

@@ -15,7 +15,7 @@ from batchemo.bundles import BATCH_SIZE
 from batchemo.cli.output.format import bar, clock, counted
 from batchemo.cli.process import Stopped, stop_on_signals
 from batchemo.cli.shared_options import json_option, parse_jobs, split_commas
-from batchemo.diagnostics.bench import SECONDS, BenchOptions, Findings
+from batchemo.diagnostics.bench import SECONDS, BenchOptions, BenchResult
 from batchemo.inference.settings import ModelSettings
 from batchemo.sources import SourceOptions
 
@@ -104,13 +104,13 @@ def command(
     options = BenchOptions(sources, ModelSettings(model), max_jobs, seconds)
     try:
         with stop_on_signals(), _status_line() as show_status:
-            found = run_bench(options, show_status)
+            result = run_bench(options, show_status)
     except Stopped as stopped:
         raise Stopped(stopped.number, "The measurement was not finished") from None
     if as_json:
-        click.echo(json.dumps(as_object(found), indent=2))
+        click.echo(json.dumps(as_object(result), indent=2))
     else:
-        _show(found)
+        _show(result)
     return 0
 
 
@@ -126,63 +126,68 @@ def _status_line() -> Iterator[Callable[[str], None]]:
         click.echo(ERASE_LINE, sys.stderr, nl=False)
 
 
-def as_object(found: Findings) -> dict[str, Any]:
+def as_object(result: BenchResult) -> dict[str, Any]:
     """Return all findings as an object for JSON, with times in milliseconds."""
     return {
-        "model": found.model,
-        "recordings": dataclasses.asdict(found.sample),
-        "stages_ms": {stage: 1000 * seconds for stage, seconds in found.stages.items()},
-        "reading_ms": None if found.reading is None else 1000 * found.reading,
+        "model": result.model,
+        "recordings": dataclasses.asdict(result.sample),
+        "stages_ms": {stage: 1000 * seconds for stage, seconds in result.stages.items()},
+        "reading_ms": None if result.reading is None else 1000 * result.reading,
         "processes": [
             {
-                "jobs": pace.jobs,
-                "recordings_per_second": pace.recordings,
-                "times_real_time": pace.real_time,
+                "jobs": throughput.jobs,
+                "recordings_per_second": throughput.recordings_per_second,
+                "times_real_time": throughput.times_real_time,
             }
-            for pace in found.paces
+            for throughput in result.throughputs
         ],
         "batches": [
-            {"size": size, "ms_a_window": 1000 * seconds} for size, seconds in found.batches.items()
+            {"size": size, "ms_a_window": 1000 * seconds}
+            for size, seconds in result.batches.items()
         ],
-        "bound": found.bound,
-        "best": {"jobs": found.best_jobs, "batch_size": found.best_batch},
+        "bottleneck": result.bottleneck,
+        "best": {"jobs": result.best_jobs, "batch_size": result.best_batch},
     }
 
 
-def _show(found: Findings) -> None:
-    _show_sample(found)
+def _show(result: BenchResult) -> None:
+    _show_sample(result)
     click.echo(f"\n{'stage':<12}{'ms a recording':>16}{'share':>10}")
-    for stage, share in found.shares.items():
-        spent = 1000 * found.stages[stage]
+    for stage, share in result.shares.items():
+        spent = 1000 * result.stages[stage]
         click.echo(f"{stage:<12}{spent:>16.2f}{share:>10.0%}  {bar(share)}".rstrip())
-    if found.reading is not None:
-        click.echo(f"from disk, uncached {1000 * found.reading:>8.2f}")
+    if result.reading is not None:
+        click.echo(f"from disk, uncached {1000 * result.reading:>8.2f}")
     click.echo(f"\n{'processes':<12}{'recordings/s':>16}{'× real time':>13}{'speed-up':>13}")
-    for pace in found.paces:
-        speed_up = pace.recordings / found.paces[0].recordings
-        figures = f"{pace.recordings:>16,.1f}{pace.real_time:>13,.0f}{speed_up:>13.2f}"
-        click.echo(f"{pace.jobs:<12}{figures}")
+    single = result.throughputs[0].recordings_per_second
+    for throughput in result.throughputs:
+        rate = throughput.recordings_per_second
+        figures = f"{rate:>16,.1f}{throughput.times_real_time:>13,.0f}{rate / single:>13.2f}"
+        click.echo(f"{throughput.jobs:<12}{figures}")
     click.echo(f"\n{'batch size':<12}{'ms a window':>16}")
-    for size, seconds in found.batches.items():
+    for size, seconds in result.batches.items():
         click.echo(f"{size:<12}{1000 * seconds:>16.2f}")
-    _show_advice(found)
+    _show_advice(result)
 
 
-def _show_sample(found: Findings) -> None:
-    sample = found.sample
-    kind = "synthetic recording" if sample.made else "recording"
+def _show_sample(result: BenchResult) -> None:
+    sample = result.sample
+    kind = "synthetic recording" if sample.synthetic else "recording"
     click.echo(
-        f"{counted(sample.count, kind)}, mean length {sample.seconds:.1f} s; model {found.model}"
+        f"{counted(sample.count, kind)}, mean length {sample.mean_seconds:.1f} s; "
+        f"model {result.model}"
     )
-    if sample.passed_over:
-        click.echo(f"skipped because too large: {counted(sample.passed_over, 'recording')}")
+    if sample.too_large:
+        click.echo(f"skipped because too large: {counted(sample.too_large, 'recording')}")
     if sample.failed:
         click.echo(f"failed, but measured too: {counted(sample.failed, 'recording')}")
 
 
-def _show_advice(found: Findings) -> None:
-    note = "the default" if found.best_batch == BATCH_SIZE else f"the default is {BATCH_SIZE}"
-    click.echo(f"\nlimited by  {found.bound}: {ADVICE.get(found.bound, DEFAULT_ADVICE)}")
-    click.echo(f"best here   -j {found.best_jobs} --batch-size {found.best_batch} ({note})")
-    million = clock(1e6 / found.best_pace.recordings)
+def _show_advice(result: BenchResult) -> None:
+    note = "the default" if result.best_batch == BATCH_SIZE else f"the default is {BATCH_SIZE}"
+    click.echo(
+        f"\nlimited by  {result.bottleneck}: {ADVICE.get(result.bottleneck, DEFAULT_ADVICE)}"
+    )
+    click.echo(f"best here   -j {result.best_jobs} --batch-size {result.best_batch} ({note})")
+    million = clock(1e6 / result.best_throughput.recordings_per_second)
     click.echo(f"            a million such recordings take about {million}")
