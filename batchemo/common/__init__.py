@@ -1,1 +1,5 @@
-"""What every other package may use, and what knows nothing of recordings, models or tables."""
+"""Tools that every other package may use; they know nothing of recordings, models or tables.
+
+`arrays` (type aliases), `files` (the atomic write), `locks` (of outputs and scratch folders),
+`text` (file names in tables and on terminals), `timing` (seconds by stage).
+"""

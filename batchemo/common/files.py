@@ -1,7 +1,12 @@
-"""Files that appear under their names whole or not at all, and survive a power cut.
+"""Writes files that appear under their names whole or not at all, and survive a power cut.
 
-A file is written beside its place, as `.NAME.unfinished`, and takes its name by a rename when it is
-whole and on the disk. What a killed run leaves is such a hidden file, which the next one replaces.
+    .NAME.unfinished            while NAME is written; what a killed run leaves, the next replaces
+    .<32 hex>.unfinished        the same, where several processes may write NAME at once
+
+A file takes its name by a rename when it is whole and on the disk: a rename replaces the old file
+in one step, and nobody ever sees a part of the new one. The order matters. Without a sync of the
+file before the rename, a power cut can leave the name with an empty file; without a sync of the
+folder after it, the name itself can be lost.
 """
 
 from __future__ import annotations
@@ -15,23 +20,21 @@ from typing import IO
 from uuid import uuid4
 
 
-def unfinished_path(path: Path) -> Path:
-    """Name the file that becomes `path` when it is whole.
-
-    >>> str(unfinished_path(Path("out/results.parquet")))
-    'out/.results.parquet.unfinished'
-    """
-    return path.with_name(f".{path.name}.unfinished")
-
-
 @contextmanager
 def atomic_write(path: Path, *, shared: bool = False, durable: bool = True) -> Iterator[IO[bytes]]:
     """Write a file whole or not at all: under another name, synced, then renamed.
 
-    `shared` is for a folder into which several processes may write the same file at once: each
-    then writes under a name of its own. Without `durable` a power cut may take the file, but never
-    half of it on a file system that orders a rename behind its data; for what is cheap to make
-    again.
+    `shared` is for a folder where several processes may write the same file at once: each then
+    writes under a name of its own. `durable=False` leaves out the syncs, for what is cheap to make
+    again: a power cut may then lose the file, but never leave half of it on a file system that
+    writes the data before the rename.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with atomic_write(Path(folder, "a.txt")) as stream:
+    ...         _ = stream.write(b"whole")
+    ...     os.listdir(folder)
+    ['a.txt']
     """
     unfinished = unfinished_path(path)
     if shared:
@@ -47,25 +50,34 @@ def atomic_write(path: Path, *, shared: bool = False, durable: bool = True) -> I
         else:
             unfinished.replace(path)
     except BaseException:
-        # A name of its own would be replaced by nobody.
+        # A random name is never used again, so no later run would replace the file.
         if shared:
             unfinished.unlink(missing_ok=True)
         raise
 
 
+def unfinished_path(path: Path) -> Path:
+    """Return the name under which `path` is written until it is whole.
+
+    >>> str(unfinished_path(Path("out/results.parquet")))
+    'out/.results.parquet.unfinished'
+    """
+    return path.with_name(f".{path.name}.unfinished")
+
+
 @contextmanager
 def naming_errors(path: Path) -> Iterator[None]:
-    """Let a disk error that names no file, as those of an open file do, name this one."""
+    """Add the path to disk errors that name no file, as those of an open file do not."""
     try:
         yield
     except OSError as error:
-        if error.errno is not None:  # Without a number it has words of its own.
+        if error.errno is not None:  # One without a number has a message of its own.
             error.filename = error.filename or str(path)
         raise
 
 
 def rename(unfinished: Path, path: Path) -> None:
-    """Give a synced file its name, and see that the name too survives a power cut."""
+    """Give a synced file its name, and sync that name too."""
     unfinished.replace(path)
     sync_folder(path.parent)
 
@@ -77,7 +89,7 @@ def sync_folder(folder: Path) -> None:
         with naming_errors(folder):
             sync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # Some file systems cannot sync a folder, and say so.
+        if error.errno != errno.EINVAL:  # Some file systems cannot sync a folder.
             raise
     finally:
         os.close(descriptor)
@@ -85,4 +97,5 @@ def sync_folder(folder: Path) -> None:
 
 def sync(descriptor: int) -> None:
     """Wait until what was written is on the disk."""
+    # A function of its own, so that tests can replace it by a disk that fails or loses power.
     os.fsync(descriptor)

@@ -1,4 +1,16 @@
-"""One run at a time on one output: a lock that the kernel frees when its holder dies."""
+"""Locks that the kernel releases when their holder dies: of an output, and of scratch folders.
+
+    OUTPUT.chunks/lock             held by the one run that writes OUTPUT; names its holder
+    $TMPDIR/batchemo-scratch-*/    one folder a run, locked itself; named after the run's process
+
+Both use `flock` on an open file. A lock file whose existence is the lock would outlive a run that
+was killed, and somebody would have to decide whether a process of that number on that host is
+still the same one. An `flock` ends with its process, however that ends.
+
+Two runs on one output would delete each other's finished work; so the second one waits or is
+refused. Nothing is shared in scratch folders: there the lock only shows the next run which folders
+belong to nobody any more, so that killed runs do not fill the disk.
+"""
 
 from __future__ import annotations
 
@@ -15,47 +27,51 @@ from batchemo.common.files import naming_errors, sync_folder
 from batchemo.common.text import for_display
 from batchemo.errors import LockedError
 
-NAME = "lock"
+LOCK_NAME = "lock"
+SCRATCH_PREFIX = "batchemo-scratch-"
+SHARED_MEMORY = Path("/dev/shm")
+"""Where Linux keeps the semaphores that the parent and its workers wait on."""
 
 
 @contextmanager
 def hold(folder: Path, *, wait: bool) -> Iterator[None]:
-    """Hold the lock of an output's folder of parts, making the folder where it is not there."""
+    """Hold the lock in an output's folder of chunks, which is created if it does not exist.
+
+    Raises `LockedError` if another process holds it, unless told to `wait` for it.
+
+    >>> with tempfile.TemporaryDirectory() as parent, hold(Path(parent, "chunks"), wait=False):
+    ...     os.listdir(Path(parent, "chunks"))
+    ['lock']
+    """
     descriptor = _acquire(folder, wait=wait)
     try:
-        with naming_errors(folder / NAME):
+        with naming_errors(folder / LOCK_NAME):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
         yield
     finally:
-        _tidy(folder)
+        # Before the lock is released: nobody else can hold it while the file is removed.
+        _remove_if_empty(folder)
         os.close(descriptor)
 
 
-def _tidy(folder: Path) -> None:
-    """Remove a folder that holds nothing but the lock; one with parts waits for the next run."""
-    # The folder may be gone, or its disk; and another run may have begun in it since.
-    with suppress(OSError):
-        if os.listdir(folder) == [NAME]:
-            (folder / NAME).unlink()
-            folder.rmdir()
-
-
 def _acquire(folder: Path, *, wait: bool) -> int:
-    path = folder / NAME
+    """Return the descriptor of the locked file."""
+    path = folder / LOCK_NAME
     while True:
-        # Not by exist_ok: that fails where the last holder removes the folder meanwhile.
+        # Not by exist_ok: that fails if the last holder removes the folder meanwhile.
         with suppress(FileExistsError):
             folder.mkdir()
             sync_folder(folder.parent)
         try:
-            # No link is followed: it could lead to a file of somebody's that is none of ours.
+            # A link is not followed: it could lead to a file of somebody else, which we would
+            # overwrite with our name.
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             descriptor = os.open(path, flags, 0o666)
         except FileNotFoundError:
             if folder.is_symlink():
                 raise
-            continue  # Its last holder has just removed the folder.
+            continue  # The last holder has just removed the folder.
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
@@ -69,31 +85,38 @@ def _acquire(folder: Path, *, wait: bool) -> int:
         except BaseException:
             os.close(descriptor)
             raise
-        if _is_still(path, descriptor):
+        if _is_still_there(path, descriptor):
             return descriptor
-        # The last holder finished and removed the file while we waited: this lock is nobody's.
+        # The last holder removed the file while we waited for it: another run may already hold a
+        # new file of that name, and our lock excludes nobody.
         os.close(descriptor)
 
 
-def _is_still(path: Path, descriptor: int) -> bool:
+def _is_still_there(path: Path, descriptor: int) -> bool:
+    """Whether the path still leads to the open file."""
     try:
-        there = path.stat()
+        current = path.stat()
     except FileNotFoundError:
         return False
     held = os.fstat(descriptor)
-    return (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino)
+    return (current.st_dev, current.st_ino) == (held.st_dev, held.st_ino)
 
 
-PREFIX = "batchemo-scratch-"
-SHARED_MEMORY = Path("/dev/shm")
-"""Where Linux keeps the semaphores by which the parent and its workers wait for each other."""
+def _remove_if_empty(folder: Path) -> None:
+    """Remove a folder that holds nothing but the lock; one with chunks is kept for the next run."""
+    # Errors do not matter: the folder or its disk may be gone, and what went wrong in the block of
+    # `hold` must not be hidden by another error.
+    with suppress(OSError):
+        if os.listdir(folder) == [LOCK_NAME]:
+            (folder / LOCK_NAME).unlink()
+            folder.rmdir()
 
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Give a new folder, locked for as long as this process lives, and remove it afterwards."""
-    _sweep()
-    folder, descriptor = _make()
+    """Create a temporary folder for the block; also remove those of runs that were killed."""
+    _remove_abandoned()
+    folder, descriptor = _create_locked()
     try:
         yield folder
     finally:
@@ -101,11 +124,11 @@ def scratch_folder() -> Iterator[Path]:
         os.close(descriptor)
 
 
-def _make() -> tuple[Path, int]:
-    """Make a folder that tells its process by its name, and lock it."""
+def _create_locked() -> tuple[Path, int]:
+    """Create a folder with this process's number in its name, and lock it."""
     while True:
-        folder = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
-        # Before we have locked it, another run may take it for abandoned.
+        folder = tempfile.mkdtemp(prefix=f"{SCRATCH_PREFIX}{os.getpid()}-")
+        # Before it is locked, another run may take it for abandoned and remove it: then again.
         with suppress(FileNotFoundError):
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -114,31 +137,36 @@ def _make() -> tuple[Path, int]:
             os.close(descriptor)
 
 
-def _sweep() -> None:
+def _remove_abandoned() -> None:
     """Remove the folders of runs that were killed: nobody holds their locks."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+    for folder in Path(tempfile.gettempdir()).glob(f"{SCRATCH_PREFIX}*"):
+        # A folder that is locked, belongs to another user or is removed meanwhile is skipped.
         with suppress(OSError):
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _sweep_semaphores(folder.name.removeprefix(PREFIX).partition("-")[0])
+                _remove_semaphores(folder.name.removeprefix(SCRATCH_PREFIX).partition("-")[0])
                 shutil.rmtree(folder)
             finally:
                 os.close(descriptor)
 
 
-def _sweep_semaphores(process: str) -> None:
-    """Remove those of a run all of whose processes were killed, as by a container that ended."""
-    if process.isdecimal() and not _lives(int(process)):
+def _remove_semaphores(process: str) -> None:
+    """Remove the semaphores of a run whose processes were all killed at once.
+
+    loky's resource tracker removes them if only the parent dies, but dies with it when a container
+    ends or the kernel kills a whole group.
+    """
+    if process.isdecimal() and not _is_running(int(process)):
         for semaphore in SHARED_MEMORY.glob(f"sem.loky-{process}-*"):
             semaphore.unlink(missing_ok=True)
 
 
-def _lives(process: int) -> bool:
+def _is_running(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except OSError:
+    except OSError:  # It runs, but belongs to another user.
         return True
     return True

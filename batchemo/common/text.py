@@ -1,6 +1,9 @@
-r"""File names as text: for tables, where no byte may be lost, and for eyes, where none may harm.
+r"""File names as text: reversible for tables, and safe for terminals.
 
-A name is a file-system string (`os.fsdecode`): a byte that is no UTF-8 is a lone surrogate in it.
+A file name on Linux is any sequence of bytes without NUL and slash. A name here is a file-system
+string (`os.fsdecode`), where a byte that is no UTF-8 is a lone surrogate, which neither Parquet
+nor a terminal can encode. In tables such a byte is written as `\xff`, and a backslash that would
+look like one as `\x5c`.
 """
 
 from __future__ import annotations
@@ -9,53 +12,54 @@ import re
 import unicodedata
 
 _LOOKS_ESCAPED = re.compile(rb"\\(?=x[0-9a-f]{2})")
-# Exactly what `to_text` writes: the backslash itself, and bytes that can be no ASCII. So no text
-# can smuggle a NUL or a slash into a name.
+# Exactly what `to_text` writes: the backslash itself, and bytes that are no ASCII. Other escapes
+# are not decoded, so a table from elsewhere cannot put a NUL or a slash into a name.
 _ESCAPED = re.compile(rb"\\x(5c|[89a-f][0-9a-f])")
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def to_text(name: str) -> str:
-    r"""Write a name as valid UTF-8 from which `from_text` makes the same name again.
+    r"""Return a name as valid UTF-8, from which `from_text` restores the same name.
 
     >>> to_text("Ärger/bad\udcff.wav")
     'Ärger/bad\\xff.wav'
     >>> to_text(r"already\xff.wav")
     'already\\x5cxff.wav'
     """
-    if name.isascii() and r"\x" not in name:  # as most are: at a tenth of the time
+    if name.isascii() and r"\x" not in name:  # Most names: takes a tenth of the time.
         return name
     raw = name.encode("utf-8", "surrogateescape")
     return _LOOKS_ESCAPED.sub(rb"\\x5c", raw).decode("utf-8", "backslashreplace")
 
 
 def from_text(text: str) -> str:
-    r"""Read a name that `to_text` wrote; other text, if nothing in it looks so, is its own name.
+    r"""Return the name that `to_text` wrote; other text without such escapes is returned as it is.
 
     >>> from_text(r"bad\xff.wav")
     'bad\udcff.wav'
     """
-    raw = _ESCAPED.sub(_byte, text.encode("utf-8", "surrogateescape"))
+    raw = _ESCAPED.sub(_unescape, text.encode("utf-8", "surrogateescape"))
     return raw.decode("utf-8", "surrogateescape")
 
 
 def for_display(text: str) -> str:
-    r"""Make a name harmless to print: what would move the cursor or hide is shown escaped.
+    r"""Return a text with all invisible characters escaped, so that it is safe to print.
 
-    Control characters, line and paragraph separators, marks that reverse or join (category Cf)
-    and lone surrogates are escaped. Not meant to be read back.
+    Control characters, line and paragraph separators, format characters such as those that reverse
+    the direction (category Cf) and lone surrogates are escaped: a file name must not be able to
+    move the cursor or to look like another one. This cannot be undone.
 
     >>> print(for_display("a\x1b[2Jb\nc.wav"))
     a\x1b[2Jb\x0ac.wav
     """
-    return text if text.isprintable() else "".join(map(_visible, text))
+    return text if text.isprintable() else "".join(map(_escape_invisible, text))
 
 
-def _byte(escape: re.Match[bytes]) -> bytes:
+def _unescape(escape: re.Match[bytes]) -> bytes:
     return bytes.fromhex(escape[1].decode())
 
 
-def _visible(character: str) -> str:
+def _escape_invisible(character: str) -> str:
     if unicodedata.category(character) not in _INVISIBLE:
         return character
     code = ord(character)

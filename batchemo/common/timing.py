@@ -13,7 +13,7 @@ StageSeconds: TypeAlias = dict[str, float]
 
 @contextmanager
 def timed(seconds: StageSeconds, stage: str) -> Iterator[None]:
-    """Add the time that the block takes.
+    """Add the time that the block takes, also if it raises.
 
     >>> seconds = {}
     >>> with timed(seconds, "vad"):
@@ -28,6 +28,6 @@ def timed(seconds: StageSeconds, stage: str) -> Iterator[None]:
         add_seconds(seconds, stage, perf_counter() - started)
 
 
-def add_seconds(seconds: StageSeconds, stage: str, more: float) -> None:
-    """Add to the time that a stage has taken."""
-    seconds[stage] = seconds.get(stage, 0.0) + more
+def add_seconds(seconds: StageSeconds, stage: str, duration: float) -> None:
+    """Add a duration to the time that a stage has taken."""
+    seconds[stage] = seconds.get(stage, 0.0) + duration

@@ -1,4 +1,4 @@
-"""A name survives being written to a table, and does no harm on a terminal."""
+"""A file name can be restored from its text in a table, and is safe to print."""
 
 import os
 
@@ -19,26 +19,26 @@ NAMES = st.one_of(
 
 
 @given(NAMES)
-def test_a_name_comes_back_from_its_text(name):
+def test_a_name_is_restored_from_its_text(name):
     assert from_text(to_text(name)) == name
 
 
 @given(NAMES)
-def test_a_text_is_always_valid_utf8(name):
+def test_the_text_is_always_valid_utf8(name):
     assert to_text(name).encode("utf-8").decode("utf-8") == to_text(name)
 
 
 @given(NAMES, NAMES)
-def test_two_names_never_share_a_text(one, other):
-    assert (to_text(one) == to_text(other)) == (one == other)
+def test_different_names_have_different_texts(first, second):
+    assert (to_text(first) == to_text(second)) == (first == second)
 
 
 @given(st.text(st.characters(exclude_characters="\\", exclude_categories=["Cs"])))
-def test_a_proper_name_is_its_own_text(name):
+def test_a_name_in_utf8_without_backslashes_is_its_own_text(name):
     assert to_text(name) == name == from_text(name)
 
 
-def test_an_undecodable_byte_is_two_hex_digits():
+def test_a_byte_that_is_no_utf8_is_written_as_two_hex_digits():
     assert to_text(os.fsdecode(b"caf\xe9.wav")) == r"caf\xe9.wav"
 
 
@@ -48,18 +48,18 @@ def test_a_backslash_that_looks_like_an_escape_is_escaped():
 
 
 @pytest.mark.parametrize("text", [r"a\x00b", r"a\x2fb", r"a\x41b"])
-def test_no_text_smuggles_ascii_into_a_name(text):
+def test_escapes_of_ascii_are_not_decoded(text):
     assert from_text(text) == text
 
 
 @given(st.text(st.sampled_from("\\xc3a9f"), max_size=12))
-def test_what_is_read_is_what_the_system_would_say(text):
+def test_a_restored_name_is_a_valid_file_system_string(text):
     name = from_text(text)
     assert os.fsdecode(os.fsencode(name)) == name
 
 
 @given(st.text() | NAMES)
-def test_what_is_displayed_is_one_harmless_line(text):
+def test_a_displayed_text_is_one_line_without_control_characters(text):
     shown = for_display(text)
     assert len(shown.splitlines()) <= 1
     assert not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in shown)
@@ -79,5 +79,5 @@ def test_what_is_displayed_is_one_harmless_line(text):
         ("\ud800", r"\ud800"),
     ],
 )
-def test_only_what_cannot_be_seen_is_escaped_for_display(text, shown):
+def test_only_invisible_characters_are_escaped_for_display(text, shown):
     assert for_display(text) == shown

@@ -51,21 +51,21 @@ MUTATIONS = {
         (CUT_WHEN_DONE,),
     ),
     "a part is named before it is synced": Mutation(
-        "batchemo/batch/chunk_store.py",
-        "        sync(stream.fileno())\n",
+        "batchemo/common/files.py",
+        "                sync(stream.fileno())\n",
         "",
         (CUT_WHILE_NAMING,),
     ),
     "names are never synced": Mutation(
-        "batchemo/batch/chunk_store.py",
+        "batchemo/common/files.py",
         "        sync(descriptor)\n",
         "        pass\n",
         (CUT_WHEN_DONE,),
     ),
     "a table is written under its own name": Mutation(
-        "batchemo/batch/chunk_store.py",
-        '    return output.with_name(f".{output.name}.unfinished")\n',
-        "    return output\n",
+        "batchemo/common/files.py",
+        '    return path.with_name(f".{path.name}.unfinished")\n',
+        "    return path\n",
         (f"{STEPS}::test_what_was_finished_is_kept_and_nothing_else_is_left[table]",),
     ),
     "no word is left of the naming": Mutation(
@@ -75,16 +75,16 @@ MUTATIONS = {
         (CUT_WHILE_NAMING,),
     ),
     "nobody holds a lock": Mutation(
-        "batchemo/scan/lock.py",
+        "batchemo/common/locks.py",
         "            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))\n",
         "            pass\n",
-        (f"{LOCK}::test_a_second_run_is_told_who_holds_the_output",),
+        (f"{LOCK}::test_a_second_run_is_refused_with_the_name_of_the_holder",),
     ),
     "a lock follows links": Mutation(
-        "batchemo/scan/lock.py",
-        " | os.O_NOFOLLOW",
-        "",
-        (f"{LOCK}::test_a_lock_is_never_a_link_to_a_file_of_somebodys",),
+        "batchemo/common/locks.py",
+        "os.O_CLOEXEC | os.O_NOFOLLOW\n",
+        "os.O_CLOEXEC\n",
+        (f"{LOCK}::test_a_lock_that_is_a_link_is_refused_and_its_target_unchanged",),
     ),
     "who was there when a worker died is guilty": Mutation(
         "batchemo/workers/dispatcher.py",
@@ -113,7 +113,7 @@ MUTATIONS = {
         (f"{FAULTS}::test_a_worker_that_hangs_for_ever_does_not_outlive_a_parent_that_is_killed",),
     ),
     "nothing is swept": Mutation(
-        "batchemo/scan/scratch.py",
+        "batchemo/common/locks.py",
         "                shutil.rmtree(folder)\n",
         "                pass\n",
         (

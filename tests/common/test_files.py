@@ -1,0 +1,100 @@
+"""A file appears under its name whole or not at all, and errors name it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from batchemo.common import files
+from batchemo.common.files import atomic_write, naming_errors, sync_folder, unfinished_path
+
+
+def test_a_file_gets_its_name_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    with atomic_write(path) as stream:
+        stream.write(b"whole")
+        assert not path.exists()
+        assert unfinished_path(path).exists()
+    assert path.read_bytes() == b"whole"
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_the_old_file_stays_if_writing_fails(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+
+    def fail_half_way() -> None:
+        with atomic_write(path) as stream:
+            stream.write(b"ne")
+            raise ValueError("failed")
+
+    with pytest.raises(ValueError, match="failed"):
+        fail_half_way()
+    assert path.read_bytes() == b"old"
+
+
+def test_what_a_failed_write_left_is_replaced_by_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    unfinished_path(path).write_bytes(b"longer than the next content")
+    with atomic_write(path) as stream:
+        stream.write(b"new")
+    assert path.read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_processes_that_share_a_folder_do_not_disturb_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    with atomic_write(path, shared=True) as first, atomic_write(path, shared=True) as second:
+        first.write(b"first")
+        second.write(b"second")
+    assert path.read_bytes() == b"first", "the outer block ends last"
+    with pytest.raises(ValueError, match="failed"), atomic_write(path, shared=True):
+        raise ValueError("failed")
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+@pytest.mark.parametrize(
+    ("durable", "expected"), [(True, ["sync", "replace", "sync"]), (False, ["replace"])]
+)
+def test_a_durable_file_is_synced_before_the_rename_and_its_folder_after_it(
+    durable: bool, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    replace = Path.replace
+
+    def recorded_replace(self: Path, target: Path) -> Path:
+        calls.append("replace")
+        return replace(self, target)
+
+    monkeypatch.setattr(files, "sync", lambda descriptor: calls.append("sync"))
+    monkeypatch.setattr(Path, "replace", recorded_replace)
+    with atomic_write(tmp_path / "a.bin", durable=durable) as stream:
+        stream.write(b"whole")
+    assert calls == expected
+
+
+def test_an_error_of_an_open_file_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"a\.bin") as raised, naming_errors(tmp_path / "a.bin"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert raised.value.filename == str(tmp_path / "a.bin")
+    with pytest.raises(OSError, match="other") as raised, naming_errors(tmp_path / "a.bin"):
+        raise OSError(errno.ENOSPC, "No space left on device", "other")
+    assert raised.value.filename == "other"
+
+
+@pytest.mark.parametrize(("code", "raises"), [(errno.EINVAL, False), (errno.EIO, True)])
+def test_a_folder_that_cannot_be_synced_is_no_error_but_a_failing_disk_is(
+    code: int, raises: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(files, "sync", fail)
+    if not raises:
+        sync_folder(tmp_path)
+        return
+    with pytest.raises(OSError, match=str(tmp_path)):
+        sync_folder(tmp_path)
