@@ -43,7 +43,8 @@ from batchemo.inference.feature_task import (
 from batchemo.inference.provenance import source_provenance
 from batchemo.inference.settings import TIMEOUT, check_channel
 from batchemo.sources import SourceOptions, open_sources
-from batchemo.tables.schema import FEATURES, FRAME, STATUS_FAILED, STATUS_OK, features_schema
+from batchemo.tables.columns import FEATURES, FRAME
+from batchemo.tables.schema import STATUS_FAILED, STATUS_OK, features_schema
 from batchemo.tables.write import rechunk, with_provenance
 from batchemo.workers.dispatcher import run_chunks
 from batchemo.workers.executor import ExecutorFactory, available_cpus

@@ -1,6 +1,7 @@
-"""The columns of every table by name, in their order, each with the sentence that documents it.
+"""The columns of every table: names, order, and the sentence that documents each.
 
-Names that are made of labels and models are written, and read back, here alone.
+A column is documented under its template, which for most is its name: `p_<label>` is the template
+of `p_happy` and `p_sad`. Names made of labels and models are composed, and parsed back, only here.
 """
 
 from __future__ import annotations
@@ -28,17 +29,17 @@ RECORDINGS = {
     "mtime": "when that file was last changed, UTC",
     "model": "the model with the start of its digest, and the settings that are not its defaults",
 }
-"""The files table: one row a recording."""
+"""The recordings table: one row for each recording."""
 
 MODEL_COLUMNS = {
-    "agreement": "share of the models whose likeliest label is that of all together",
+    "agreement": "share of the models whose likeliest label is that of their mean",
     "emotion_<model>": "that model's label of the highest probability, or uncertain",
     "confidence_<model>": "that model's calibrated probability of its likeliest label",
     "margin_<model>": "how far its second label's probability lies below it",
     "p_<label>_<model>": "that model's calibrated probability of each label",
 }
-"""What follows `p_<label>` where several models heard: the agreement, then the rest of these for
-each model in turn. The columns before them are then the verdict of all models together."""
+"""The columns after `p_<label>` in a scan with several models: the agreement, then the others for
+each model in turn. The columns before them then hold the mean of all models."""
 
 SEVERAL_MODELS = {
     **RECORDINGS,
@@ -49,45 +50,49 @@ SEVERAL_MODELS = {
     "model": "the models in their order, each with the start of its digest and its settings",
     **MODEL_COLUMNS,
 }
-"""What the columns of a files table of several models mean."""
+"""The meaning of the columns of a recordings table of several models."""
 
 UNADAPTED = {
     "unadapted_<label>": "what `p_<label>` was before it was adapted to the speaker",
-    "unadapted_<label>_<model>": "the same of `p_<label>_<model>`, where several models heard",
+    "unadapted_<label>_<model>": "the same of `p_<label>_<model>`, in a scan with several models",
 }
-"""What a files table has too, behind its probabilities, where they are adapted to speakers."""
+"""Optional columns of a recordings table whose probabilities are adapted to speakers."""
 
 DIMENSIONS = {
     "valence_est": "how pleasant, from -1 to 1: an estimate from the probabilities",
     "arousal_est": "how excited, from -1 to 1: an estimate from the probabilities",
     "dominance_est": "how much in control, from -1 to 1: an estimate from the probabilities",
 }
-"""What files and segments tables have too, where that is asked for."""
+"""Optional columns of recordings and segments tables."""
 
 OPTIONAL = {**UNADAPTED, **DIMENSIONS}
-"""What stands before `windows` in a files table where it is asked for."""
+"""The optional columns, which stand before `windows` in a recordings table."""
 
 UNCERTAIN = "uncertain"
-"""Stands for the label where its confidence is below what was asked for."""
+"""Replaces the label where its confidence is below `--min-confidence`."""
 
 DERIVED = ({"emotion", "confidence", "margin"} | MODEL_COLUMNS.keys() | OPTIONAL.keys()) - {
     "p_<label>_<model>"
 }
-"""The columns that follow from others of the same row, and from the speaker's other rows."""
+"""Columns computed from others of the same row, or from the other rows of the speaker."""
+
+LABEL_COLUMNS = ("emotion", "confidence", "margin")
+"""The derived columns that each of several models has, besides its probabilities."""
 
 SEGMENTS = {
-    "root": "as in the files table",
-    "file": "as in the files table",
+    "root": "as in the recordings table",
+    "file": "as in the recordings table",
     "start": "where the window begins, in seconds",
     "end": "where it ends, in seconds",
     "emotion": "the label of the highest probability, or uncertain; null without speech",
     "confidence": "the calibrated probability of the likeliest label",
     "p_<label>": "the calibrated probability of each label; null for a window without speech",
 }
-"""The segments table: one row a window of every recording whose status is ok."""
+"""The segments table: one row for each window of every recording whose status is ok."""
 
 SEGMENT_MODEL = {"model": "the model whose window it is, by its name"}
-"""What follows `file` in the segments table of several models: windows are a model's own."""
+"""The column after `file` in a segments table of several models, each of which has its own
+windows."""
 
 SUMMARY = {
     "group": "the group, or `all`",
@@ -99,11 +104,26 @@ SUMMARY = {
     "minutes": "how many minutes of sound they hold, as far as it is known",
     "mean_confidence": "mean of their confidence; null for failures",
 }
-"""The summary: one row an emotion or a reason of failure, in every group."""
+"""The summary: one row for each emotion or reason of failure in each group."""
+
+FRAME = "frame"
+
+FEATURES = {
+    "root": "as in the recordings table",
+    "file": "as in the recordings table",
+    "status": "ok, or failed: then this is the recording's only row, and holds no features",
+    "reason": "why it failed, a code (see docs/audio.md); null where status is ok",
+    "detail": "what was found, in words; null where status is ok",
+    "start": "where the window begins, in seconds; null where status is failed",
+    "end": "where it ends, in seconds; null where status is failed",
+    "speech": "whether the window sounds like speech; null where status is failed",
+    FRAME: "the frame's number in its window, from 0; only where the feature set gives frames",
+}
+"""The columns of a features table before those of the feature set."""
 
 
 def probability_columns(labels: Iterable[str]) -> list[str]:
-    """Name the column of each label.
+    """Return the column name of each label.
 
     >>> probability_columns(["happy", "sad"])
     ['p_happy', 'p_sad']
@@ -112,32 +132,28 @@ def probability_columns(labels: Iterable[str]) -> list[str]:
 
 
 def model_probability_columns(labels: Iterable[str], model: str) -> list[str]:
-    """Name the column of each label for one model among several.
+    """Return the column name of each label for one of several models.
 
-    >>> opinion_columns(["happy", "sad"], "mfcc40")
+    >>> model_probability_columns(["happy", "sad"], "mfcc40")
     ['p_happy_mfcc40', 'p_sad_mfcc40']
     """
     return [f"{name}_{model}" for name in probability_columns(labels)]
 
 
-LABEL_COLUMNS = ("emotion", "confidence", "margin")
-"""What each of several models has of its own, beside its probabilities."""
-
-
 def model_columns(labels: Iterable[str], model: str) -> list[tuple[str, str]]:
-    """Name the columns of one model among several, each with what it is documented as.
+    """Return the columns of one of several models as (name, template).
 
-    >>> [name for name, _ in vote_columns(["happy"], "mfcc40")]
+    >>> [name for name, _ in model_columns(["happy"], "mfcc40")]
     ['emotion_mfcc40', 'confidence_mfcc40', 'margin_mfcc40', 'p_happy_mfcc40']
     """
-    plain = [(f"{name}_{model}", f"{name}_<model>") for name in LABEL_COLUMNS]
-    return plain + [
+    columns = [(f"{name}_{model}", f"{name}_<model>") for name in LABEL_COLUMNS]
+    return columns + [
         (name, "p_<label>_<model>") for name in model_probability_columns(labels, model)
     ]
 
 
 def unadapted_columns(labels: Iterable[str], models: Iterable[str]) -> list[tuple[str, str]]:
-    """Name the columns that keep the probabilities as they were, each with its documentation.
+    """Return the columns of the probabilities before adaptation as (name, template).
 
     >>> [name for name, _ in unadapted_columns(["happy"], ["mfcc40"])]
     ['unadapted_happy', 'unadapted_happy_mfcc40']
@@ -145,12 +161,14 @@ def unadapted_columns(labels: Iterable[str], models: Iterable[str]) -> list[tupl
     labels = list(labels)
     columns = [(f"unadapted_{label}", "unadapted_<label>") for label in labels]
     for model in models:
-        columns += [(f"unadapted_{n}_{model}", "unadapted_<label>_<model>") for n in labels]
+        columns += [(f"unadapted_{label}_{model}", "unadapted_<label>_<model>") for label in labels]
     return columns
 
 
-def _blocks(labels: Sequence[str], models: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
-    """Give what a files table may also have, by name, in its order."""
+def _optional_blocks(
+    labels: Sequence[str], models: Sequence[str]
+) -> dict[str, list[tuple[str, str]]]:
+    """Return the optional blocks of columns by name, in their order in the table."""
     return {
         "unadapted": unadapted_columns(labels, models),
         "dimensions": [(name, name) for name in DIMENSIONS],
@@ -160,10 +178,10 @@ def _blocks(labels: Sequence[str], models: Sequence[str]) -> dict[str, list[tupl
 def recordings_columns(
     labels: Sequence[str], models: Sequence[str] = (), optional: Collection[str] = ()
 ) -> list[tuple[str, str]]:
-    """Name the files table's columns in order, each with what it is documented as.
+    """Return the columns of the recordings table in order as (name, template).
 
-    `models` are the names of several; a single one has no columns of its own. `optional` may hold
-    "unadapted" and "dimensions".
+    `models` are the names of several models; a single one has no columns of its own. `optional`
+    may hold "unadapted" and "dimensions".
     """
     columns = []
     for name in RECORDINGS:
@@ -175,15 +193,15 @@ def recordings_columns(
             columns.append(("agreement", "agreement"))
         for model in models:
             columns += model_columns(labels, model)
-        for block, theirs in _blocks(labels, models).items():
-            columns += theirs if block in optional else []
+        for block, block_columns in _optional_blocks(labels, models).items():
+            columns += block_columns if block in optional else []
     return columns
 
 
 def segments_columns(
     labels: Sequence[str], *, several_models: bool = False, dimensions: bool = False
 ) -> list[tuple[str, str]]:
-    """Name the segments table's columns in order, each with what it is documented as."""
+    """Return the columns of the segments table in order as (name, template)."""
     columns = []
     for name in SEGMENTS:
         if name == "p_<label>":
@@ -197,11 +215,23 @@ def segments_columns(
     return columns
 
 
-def labels_of(columns: Iterable[str]) -> list[str]:
-    """Read the labels back from the names of a table's columns.
+def reserved_columns(
+    labels: Sequence[str], models: Sequence[str] = (), optional: Collection[str] = ()
+) -> frozenset[str]:
+    """Return the names that a manifest's column cannot have in the recordings table."""
+    return frozenset(name for name, _ in recordings_columns(labels, models, optional))
 
-    Only the columns between `margin` or `confidence` and the next known one count, so that a
-    manifest's own `p_value` is none.
+
+# Labels, models and optional blocks are parsed from the column names by position, not by what the
+# names look like: a label may be called "a_b", a model "p_a", and a column of the manifest
+# anything. Only so is every table that can be written also read back, from CSV too.
+
+
+def labels_of(columns: Iterable[str]) -> list[str]:
+    """Return the labels of a table, parsed from its column names.
+
+    They stand between `margin` or `confidence` and the next column of another kind, so that a
+    manifest's column `p_value` is not taken for a label.
 
     >>> labels_of(["confidence", "margin", "p_happy", "p_sad", "windows", "p_value"])
     ['happy', 'sad']
@@ -219,57 +249,49 @@ def labels_of(columns: Iterable[str]) -> list[str]:
 
 
 def models_of(columns: list[str]) -> list[str]:
-    """Read the names of several models back from a files table's columns; none for a single one.
+    """Return the names of several models, parsed from the names of a recordings table's columns.
 
-    Their columns are known by their places, right behind those of the labels, and not by how they
-    look: no name of a label, of a model or of a manifest's column can be taken for another.
+    A table of a single model has no columns of that model, and gives an empty list.
 
-    >>> of_a = [name for name, _ in vote_columns(["sad"], "a")]
-    >>> models_of(["margin", "p_sad", "agreement", *of_a, "windows"])
+    >>> model_a = [name for name, _ in model_columns(["sad"], "a")]
+    >>> models_of(["margin", "p_sad", "agreement", *model_a, "windows"])
     ['a']
     """
     labels = labels_of(columns)
-    place = _behind_labels(columns)
-    if columns[place : place + 1] != ["agreement"]:
+    position = _after_labels(columns)
+    if columns[position : position + 1] != ["agreement"]:
         return []
-    place += 1
+    position += 1
     models: list[str] = []
-    while place < len(columns):
-        emotion, _, model = columns[place].partition("_")
+    while position < len(columns):
+        emotion, _, model = columns[position].partition("_")
         block = [name for name, _ in model_columns(labels, model)]
-        if emotion != "emotion" or columns[place : place + len(block)] != block:
+        if emotion != "emotion" or columns[position : position + len(block)] != block:
             break
         models.append(model)
-        place += len(block)
+        position += len(block)
     return models
 
 
 def optional_of(columns: list[str]) -> tuple[str, ...]:
-    """Read from a table's columns what it also has; they too are known by their places.
+    """Return the optional blocks of a table, parsed from its column names.
 
-    >>> also_of(["margin", "p_sad", "unadapted_sad", "windows", *DIMENSIONS])
+    >>> optional_of(["margin", "p_sad", "unadapted_sad", "windows", *DIMENSIONS])
     ('unadapted',)
     """
     labels, models = labels_of(columns), models_of(columns)
-    place = _behind_labels(columns)
+    position = _after_labels(columns)
     if models:
-        place += 1 + len(models) * len(model_columns(labels, ""))
-    found = []
-    for name, block in _blocks(labels, models).items():
-        if block and columns[place : place + len(block)] == [column for column, _ in block]:
-            found.append(name)
-            place += len(block)
-    return tuple(found)
+        position += 1 + len(models) * len(model_columns(labels, ""))
+    optional = []
+    for name, block in _optional_blocks(labels, models).items():
+        if block and columns[position : position + len(block)] == [column for column, _ in block]:
+            optional.append(name)
+            position += len(block)
+    return tuple(optional)
 
 
-def _behind_labels(columns: list[str]) -> int:
-    """Give the place behind the probabilities of all labels."""
+def _after_labels(columns: list[str]) -> int:
+    """Return the position after the probabilities of all labels."""
     labels = labels_of(columns)
     return columns.index(f"p_{labels[-1]}") + 1 if labels else len(columns)
-
-
-def reserved_columns(
-    labels: Sequence[str], models: Sequence[str] = (), optional: Collection[str] = ()
-) -> frozenset[str]:
-    """Give the names that a manifest's own column may not take in the files table."""
-    return frozenset(name for name, _ in recordings_columns(labels, models, optional))

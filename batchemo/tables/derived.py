@@ -1,4 +1,8 @@
-"""Columns that follow from the probabilities of a row: label, confidence, margin, dimensions."""
+"""Columns derived from the probabilities of a row: label, confidence, margin, dimensions.
+
+They are computed when tables are written, from the probabilities alone: another
+`--min-confidence` needs no new prediction.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from batchemo.common.arrays import Float32
+from batchemo.common.arrays import Bool, Float32, Index
 from batchemo.tables.columns import (
     DIMENSIONS,
     LABEL_COLUMNS,
@@ -22,10 +26,114 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def top_two(probabilities: Float32) -> tuple[NDArray[np.intp], Float32, Float32]:
-    """Give the best label's index, its probability and its lead over the second, a row each.
+COORDINATES = {
+    "neutral": (0.0, 0.0, 0.0),
+    "calm": (0.5, -0.4, 0.1),
+    "happy": (0.8, 0.5, 0.5),
+    "sad": (-0.6, -0.3, -0.3),
+    "angry": (-0.5, 0.6, 0.3),
+    "fearful": (-0.6, 0.6, -0.4),
+    "disgust": (-0.6, 0.4, 0.1),
+    "surprised": (0.4, 0.7, -0.1),
+    "boredom": (-0.7, -0.6, -0.3),
+}
+"""Valence, arousal and dominance of each emotion, from -1 to 1: see docs/tables.md for sources."""
 
-    >>> best, confidence, margin = judge(np.array([[0.25, 0.75]], np.float32))
+
+def with_derived_columns(
+    table: pa.Table,
+    labels: Sequence[str],
+    models: Sequence[str] = (),
+    *,
+    min_confidence: float = 0.0,
+    dimensions: bool = False,
+) -> pa.Table:
+    """Append the columns derived from the probabilities of each row; null where it has none."""
+    import pyarrow as pa
+
+    mean = column_matrix(table, probability_columns(labels))
+    columns = dict(zip(LABEL_COLUMNS, label_columns(mean, labels, min_confidence), strict=True))
+    if models:
+        model_probabilities = [
+            column_matrix(table, model_probability_columns(labels, model)) for model in models
+        ]
+        agreed = agreement(np.stack(model_probabilities, axis=1), mean)
+        columns["agreement"] = pa.array(agreed, mask=_is_unknown(model_probabilities[0]))
+        for model, probabilities in zip(models, model_probabilities, strict=True):
+            names = [f"{name}_{model}" for name in LABEL_COLUMNS]
+            values = label_columns(probabilities, labels, min_confidence)
+            columns |= dict(zip(names, values, strict=True))
+    if dimensions:
+        columns |= dimension_columns(mean, labels)
+    for name, column in columns.items():
+        table = table.append_column(name, column)
+    return table
+
+
+def segments_table(
+    table: pa.Table,
+    labels: Sequence[str],
+    models: Sequence[str] = (),
+    *,
+    min_confidence: float = 0.0,
+    dimensions: bool = False,
+) -> pa.Table:
+    """Return a row for every window of the rows of `table`, in their order."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    lists = table["segments"].combine_chunks()
+    recordings = pc.list_parent_indices(lists)
+    windows = lists.flatten()
+    known = windows.field("p")
+    without_speech = known.is_null().to_numpy(zero_copy_only=False)
+    probabilities = np.full((len(windows), len(labels)), np.nan, np.float32)
+    # flatten() leaves out what lies under a null.
+    probabilities[~without_speech] = known.flatten().to_numpy().reshape(-1, len(labels))
+    emotion, confidence, _ = label_columns(probabilities, labels, min_confidence)
+    columns = {
+        "root": table["root"].take(recordings),
+        "file": table["file"].take(recordings),
+        "start": windows.field("start"),
+        "end": windows.field("end"),
+        "emotion": emotion.dictionary_encode(),
+        "confidence": confidence,
+    }
+    columns |= matrix_columns(probabilities, probability_columns(labels))
+    if dimensions:
+        columns |= dimension_columns(probabilities, labels)
+    if models:
+        names = pa.array(models, pa.string()).take(windows.field("model"))
+        columns["model"] = names.dictionary_encode()
+    schema = segments_schema(labels, several_models=bool(models), dimensions=dimensions)
+    return pa.table(columns).select(schema.names).cast(schema)
+
+
+def label_columns(
+    probabilities: Float32, labels: Sequence[str], min_confidence: float
+) -> list[pa.Array]:
+    """Return the columns named by `LABEL_COLUMNS`."""
+    import pyarrow as pa
+
+    unknown = _is_unknown(probabilities)
+    label = label_or_uncertain(probabilities, labels, min_confidence)
+    _, confidence, margin = top_two(probabilities)
+    return [
+        pa.array(label, pa.string(), mask=unknown),
+        pa.array(confidence, mask=unknown),
+        pa.array(margin, mask=unknown),
+    ]
+
+
+def dimension_columns(probabilities: Float32, labels: Sequence[str]) -> dict[str, pa.Array]:
+    """Return the columns named by `DIMENSIONS`."""
+    return matrix_columns(expected_dimensions(probabilities, labels), DIMENSIONS)
+
+
+def top_two(probabilities: Float32) -> tuple[Index, Float32, Float32]:
+    """Return for each row the best label's index, its probability and its lead over the second.
+
+    >>> best, confidence, margin = top_two(np.array([[0.25, 0.75]], np.float32))
     >>> best.tolist(), confidence.tolist(), margin.tolist()
     ([1], [0.75], [0.5])
     """
@@ -38,163 +146,67 @@ def top_two(probabilities: Float32) -> tuple[NDArray[np.intp], Float32, Float32]
 def label_or_uncertain(
     probabilities: Float32, labels: Sequence[str], min_confidence: float = 0.0
 ) -> NDArray[np.object_]:
-    """Give each row's label, or `uncertain` where its probability is too low.
+    """Return each row's likeliest label, or `uncertain` where its probability is too low.
 
-    >>> named(np.array([[0.25, 0.75], [0.5, 0.5]], np.float32), ["happy", "sad"], 0.6).tolist()
+    >>> probabilities = np.array([[0.25, 0.75], [0.5, 0.5]], np.float32)
+    >>> label_or_uncertain(probabilities, ["happy", "sad"], 0.6).tolist()
     ['sad', 'uncertain']
     """
     best, confidence, _ = top_two(probabilities)
     found = np.array(labels, object)[best]
-    # As the table holds it: what it says is 0.7 is not below 0.7.
+    # Compared in float32, as the table holds it: 0.7 in the table is not below a limit of 0.7.
     found[confidence < np.float32(min_confidence)] = UNCERTAIN
     return found
 
 
-def agreement(model_probabilities: Float32, together: Float32) -> Float32:
-    """Give the share of the models whose likeliest label is that of all together, a row each.
+def agreement(model_probabilities: Float32, mean: Float32) -> Float32:
+    """Return for each row the share of models whose likeliest label is that of their mean.
 
-    >>> opinions = np.array([[[0.9, 0.1], [0.4, 0.6]]], np.float32)
-    >>> agreement(opinions, opinions.mean(axis=1)).tolist()
+    >>> model_probabilities = np.array([[[0.9, 0.1], [0.4, 0.6]]], np.float32)
+    >>> agreement(model_probabilities, model_probabilities.mean(axis=1)).tolist()
     [0.5]
     """
-    agreed = model_probabilities.argmax(axis=2) == together.argmax(axis=1)[:, None]
+    agreed = model_probabilities.argmax(axis=2) == mean.argmax(axis=1)[:, None]
     share: Float32 = agreed.mean(axis=1).astype(np.float32)
     return share
 
 
 def mean_probabilities(model_probabilities: Float32) -> Float32:
-    """Give what several models (…, models, labels) say together."""
+    """Return the mean over several models, (…, models, labels) to (…, labels).
+
+    >>> mean_probabilities(np.array([[1, 0], [0.5, 0.5]], np.float32)).tolist()
+    [0.75, 0.25]
+    """
     mean: Float32 = model_probabilities.astype(np.float64).mean(axis=-2).astype(np.float32)
     return mean
 
 
-def column_matrix(table: pa.Table | pa.RecordBatch, columns: Sequence[str]) -> Float32:
-    """Give columns of numbers side by side, NaN where they are null."""
-    return np.stack([np.asarray(table[name], np.float32) for name in columns], axis=1)
+def expected_dimensions(probabilities: NDArray[Any], labels: Sequence[str]) -> Float32:
+    """Return the mean of the labels' coordinates, weighted by each row's probabilities.
 
-
-def matrix_columns(values: Float32, names: Iterable[str]) -> dict[str, pa.Array]:
-    """Take such numbers apart into columns, null where they are NaN."""
-    import pyarrow as pa
-
-    each = zip(names, values.T, strict=True)
-    return {name: pa.array(column, mask=np.isnan(column)) for name, column in each}
-
-
-def with_derived_columns(
-    table: pa.Table,
-    labels: Sequence[str],
-    models: Sequence[str] = (),
-    *,
-    min_confidence: float = 0.0,
-    dimensions: bool = False,
-) -> pa.Table:
-    """Append what the probabilities of each row say; null where there are none."""
-    import pyarrow as pa
-
-    together = column_matrix(table, probability_columns(labels))
-    columns = dict(zip(LABEL_COLUMNS, label_columns(together, labels, min_confidence), strict=True))
-    if models:
-        model_probabilities = [
-            column_matrix(table, model_probability_columns(labels, model)) for model in models
-        ]
-        agreed = agreement(np.stack(model_probabilities, axis=1), together)
-        columns["agreement"] = pa.array(agreed, mask=_unknown(model_probabilities[0]))
-        for model, opinion in zip(models, model_probabilities, strict=True):
-            names = [f"{name}_{model}" for name in LABEL_COLUMNS]
-            columns |= dict(zip(names, label_columns(opinion, labels, min_confidence), strict=True))
-    if dimensions:
-        columns |= dimension_columns(together, labels)
-    for name, column in columns.items():
-        table = table.append_column(name, column)
-    return table
-
-
-def label_columns(
-    probabilities: Float32, labels: Sequence[str], min_confidence: float
-) -> list[pa.Array]:
-    """Give the columns of `LABEL_COLUMNS`."""
-    import pyarrow as pa
-
-    unknown = _unknown(probabilities)
-    label = label_or_uncertain(probabilities, labels, min_confidence)
-    _, confidence, margin = top_two(probabilities)
-    return [
-        pa.array(label, pa.string(), mask=unknown),
-        pa.array(confidence, mask=unknown),
-        pa.array(margin, mask=unknown),
-    ]
-
-
-def dimension_columns(probabilities: Float32, labels: Sequence[str]) -> dict[str, pa.Array]:
-    """Give the estimated coordinates by their names."""
-    return matrix_columns(expected_dimensions(probabilities, labels), DIMENSIONS)
-
-
-def _unknown(probabilities: Float32) -> NDArray[np.bool_]:
-    return np.asarray(np.isnan(probabilities).any(axis=1), np.bool_)
-
-
-COORDINATES = {
-    "neutral": (0.0, 0.0, 0.0),
-    "calm": (0.5, -0.4, 0.1),
-    "happy": (0.8, 0.5, 0.5),
-    "sad": (-0.6, -0.3, -0.3),
-    "angry": (-0.5, 0.6, 0.3),
-    "fearful": (-0.6, 0.6, -0.4),
-    "disgust": (-0.6, 0.4, 0.1),
-    "surprised": (0.4, 0.7, -0.1),
-    "boredom": (-0.7, -0.6, -0.3),
-}
-"""Valence, arousal and dominance of each emotion, from -1 to 1."""
-
-
-def expected_dimensions(probabilities: NDArray[Any], labels: Sequence[str]) -> NDArray[np.float32]:
-    """Give the mean of the labels' coordinates, weighed by each row's probabilities.
-
-    >>> expected(np.array([[0.5, 0.5]]), ["happy", "neutral"]).tolist()
+    >>> expected_dimensions(np.array([[0.5, 0.5]]), ["happy", "neutral"]).tolist()
     [[0.4000000059604645, 0.25, 0.25]]
     """
     total = np.zeros((len(probabilities), 3))
-    # Label by label: a matrix product has other last bits for other numbers of rows.
+    # Label by label instead of a matrix product, whose last bits depend on the number of rows: a
+    # row of the table must not depend on the rows around it.
     for column, label in zip(probabilities.T, labels, strict=True):
         total += column[:, None].astype(np.float64) * COORDINATES[label]
     return total.astype(np.float32)
 
 
-def segments_table(
-    table: pa.Table,
-    labels: Sequence[str],
-    models: Sequence[str] = (),
-    *,
-    min_confidence: float = 0.0,
-    dimensions: bool = False,
-) -> pa.Table:
-    """Give a row for every window of the rows of `table`, in their order."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+def column_matrix(table: pa.Table | pa.RecordBatch, columns: Sequence[str]) -> Float32:
+    """Return numeric columns as a matrix, (rows, columns), with NaN for null."""
+    return np.stack([np.asarray(table[name], np.float32) for name in columns], axis=1)
 
-    lists = table["segments"].combine_chunks()
-    owners = pc.list_parent_indices(lists)
-    windows = lists.flatten()
-    heard = windows.field("p")
-    silent = heard.is_null().to_numpy(zero_copy_only=False)
-    probabilities = np.full((len(windows), len(labels)), np.nan, np.float32)
-    probabilities[~silent] = heard.flatten().to_numpy().reshape(-1, len(labels))
-    emotion, confidence, _ = label_columns(probabilities, labels, min_confidence)
-    columns = {
-        "root": table["root"].take(owners),
-        "file": table["file"].take(owners),
-        "start": windows.field("start"),
-        "end": windows.field("end"),
-        "emotion": emotion.dictionary_encode(),
-        "confidence": confidence,
-    }
-    columns |= matrix_columns(probabilities, probability_columns(labels))
-    if dimensions:
-        columns |= dimension_columns(probabilities, labels)
-    if models:
-        hearers = pa.array(models, pa.string()).take(windows.field("model"))
-        columns["model"] = hearers.dictionary_encode()
-    schema = segments_schema(labels, several_models=bool(models), dimensions=dimensions)
-    return pa.table(columns).select(schema.names).cast(schema)
+
+def matrix_columns(values: Float32, names: Iterable[str]) -> dict[str, pa.Array]:
+    """Return the columns of a matrix by name, with null for NaN."""
+    import pyarrow as pa
+
+    columns = zip(names, values.T, strict=True)
+    return {name: pa.array(column, mask=np.isnan(column)) for name, column in columns}
+
+
+def _is_unknown(probabilities: Float32) -> Bool:
+    return np.asarray(np.isnan(probabilities).any(axis=1), np.bool_)

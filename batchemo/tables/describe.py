@@ -1,4 +1,4 @@
-"""What a finished table says about itself: how it was made, its rows and its columns."""
+"""Describes a finished table from its own content: the run that made it, its rows and columns."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchemo.tables.columns import (
+    FEATURES,
     OPTIONAL,
     RECORDINGS,
     SEGMENT_MODEL,
@@ -18,7 +19,6 @@ from batchemo.tables.columns import (
     segments_columns,
 )
 from batchemo.tables.read import TableFile, open_table
-from batchemo.tables.schema import FEATURES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,19 +35,20 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What can be read from a table about itself; `run` is empty where it holds no account."""
+    """The description of a table; `run` is empty where the file does not hold it, as in CSV."""
 
     path: Path
     kind: str
+    """recordings, segments or features."""
     rows: int
     models: Mapping[str, int]
-    """The rows that each model made."""
+    """The number of rows by each value of the column `model`."""
     run: Mapping[str, Any]
     columns: tuple[Column, ...]
 
 
 def describe(path: str | Path) -> Description:
-    """Read a table's own account of itself."""
+    """Return the description of a recordings, segments or features table."""
     table = open_table(path)
     kind = _kind(table)
     rows, models = _count(table)
@@ -60,40 +61,45 @@ def _kind(table: TableFile) -> str:
     names = set(table.schema.names)
     if "speech" in names:
         return "features"
-    return "files" if "status" in names else "segments"
+    return "recordings" if "status" in names else "segments"
 
 
 def _count(table: TableFile) -> tuple[int, dict[str, int]]:
-    wanted = "model" if "model" in table.schema.names else "root"
+    """Return the number of rows, in all and by model."""
+    # One column is enough to count, and the only one that is read.
+    column = "model" if "model" in table.schema.names else "root"
     rows, models = 0, Counter[str]()
-    for batch in table.batches([wanted]):
+    for batch in table.batches([column]):
         rows += batch.num_rows
-        if wanted == "model":
+        if column == "model":
             for count in batch.column(0).drop_null().value_counts().to_pylist():
                 models[count["values"]] += count["counts"]
     return rows, dict(models.most_common())
 
 
 def _meanings(table: TableFile, kind: str) -> dict[str, str]:
-    """Give the meaning of each column of our own."""
+    """Return the meaning of each column that batchemo writes, by its name."""
     if kind == "features":
         return FEATURES
     if kind == "segments":
-        several_models = SEGMENT_MODEL.keys() <= set(table.schema.names)
-        known = SEGMENTS | SEGMENT_MODEL | OPTIONAL
-        dimensions = "dimensions" in table.optional
-        columns = segments_columns(table.labels, several_models=several_models, dimensions=dimensions)
+        meanings = SEGMENTS | SEGMENT_MODEL | OPTIONAL
+        columns = segments_columns(
+            table.labels,
+            several_models=SEGMENT_MODEL.keys() <= set(table.schema.names),
+            dimensions="dimensions" in table.optional,
+        )
     else:
-        known = (SEVERAL_MODELS if table.models else RECORDINGS) | OPTIONAL
+        meanings = (SEVERAL_MODELS if table.models else RECORDINGS) | OPTIONAL
         columns = recordings_columns(table.labels, table.models, table.optional)
-    return {name: known[documented] for name, documented in columns}
+    return {name: meanings[template] for name, template in columns}
 
 
 def _column(field: pa.Field, meanings: Mapping[str, str], kind: str) -> Column:
     import pyarrow as pa
 
-    beyond = "a feature of the recipe, or a column of the manifest"
-    stranger = beyond if kind == "features" else "from the manifest"
+    unknown = "from the manifest"
+    if kind == "features":
+        unknown = "a feature of the feature set, or a column of the manifest"
     text = pa.types.is_dictionary(field.type)
-    meaning = meanings.get(field.name, stranger)
+    meaning = meanings.get(field.name, unknown)
     return Column(field.name, "string" if text else str(field.type), meaning)

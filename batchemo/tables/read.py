@@ -1,4 +1,4 @@
-"""Reads a finished table back: its rows as a stream or whole, and how it was made."""
+"""Reads a finished table back: its rows, as a stream or whole, and the run that made it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from batchemo.tables.write import (
     csv_schema,
     rechunk,
     table_format,
-    unescape_formulas,
     unescape_formula,
+    unescape_formulas,
 )
 
 if TYPE_CHECKING:
@@ -33,75 +33,91 @@ class UnreadableTableError(BatchemoError):
 
 @dataclass(frozen=True)
 class TableFile:
-    """A table on disk: its columns, its labels, the run that made it (empty for CSV)."""
+    """A table on disk: its columns, its labels, and the run that made it (empty for CSV)."""
 
     path: Path
     schema: pa.Schema
     labels: list[str]
     run: dict[str, Any] = field(default_factory=dict)
     models: list[str] = field(default_factory=list)
-    """The names of several models that heard together; empty for a single one, and for segments."""
+    """The names of several models; empty for a single one, and for segments."""
     optional: tuple[str, ...] = ()
-    """What it also has, of "unadapted" and "dimensions"."""
+    """The optional blocks of columns that it has, of "unadapted" and "dimensions"."""
 
     @property
     def scan_columns(self) -> set[str]:
-        """The names of the columns that a scan gives a files table."""
+        """The names of the columns that a scan writes to a recordings table like this one."""
         return {name for name, _ in recordings_columns(self.labels, self.models, self.optional)}
 
     @property
     def extra_columns(self) -> list[str]:
-        """The columns that came from a manifest."""
-        own = self.scan_columns
-        return [name for name in self.schema.names if name not in own]
+        """The columns that come from a manifest, or were added by somebody since."""
+        known = self.scan_columns
+        return [name for name in self.schema.names if name not in known]
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Stream the rows, dictionaries turned to plain strings."""
+        """Yield the rows, with dictionaries as plain strings."""
         if table_format(self.path) == ".csv":
             yield from _csv_batches(self.path, columns)
             return
-        with _open_parquet(self.path) as file, _damage_told(self.path, "Parquet"):
+        with _open_parquet(self.path) as file, _damage_as_error(self.path, "Parquet"):
             for batch in file.iter_batches(columns=columns):
+                # Damage that no checksum covers, such as an index beyond its dictionary, would
+                # otherwise crash the process when the batch is used.
                 batch.validate(full=True)
-                yield _plain(batch)
+                yield _without_dictionaries(batch)
 
 
 def open_table(path: str | Path) -> TableFile:
-    """Open a files or segments table for reading."""
+    """Open a recordings or segments table for reading."""
     path = Path(path)
     if not path.is_file():
         raise UsageError(f"{path}: there is no such table")
     if table_format(path) == ".csv":
-        schema, run = _csv_header(path), {}
+        schema, run = _csv_schema_of(path), {}
     else:
-        with _open_parquet(path) as file, _damage_told(path, "Parquet"):
+        with _open_parquet(path) as file, _damage_as_error(path, "Parquet"):
             schema = file.schema_arrow
             run = json.loads((schema.metadata or {}).get(METADATA_KEY, b"{}"))
-    if "root" not in schema.names or "file" not in schema.names:
-        raise UnreadableTableError(
-            f"{path}: this is no table of batchemo's: it has no root and file"
-        )
     names = schema.names
+    if "root" not in names or "file" not in names:
+        raise UnreadableTableError(
+            f"{path}: this is not a table of batchemo: it has no root and file"
+        )
     return TableFile(path, schema, labels_of(names), run, models_of(names), optional_of(names))
 
 
-def open_bytes(path: Path) -> pa.NativeFile:
-    """Open a file for Arrow, which takes a name that is no UTF-8 as bytes alone."""
+def read_recordings_table(path: str | Path) -> pa.Table:
+    """Return all of a recordings table, with the types of `recordings_schema`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if table_format(path) == ".parquet":
+        with _open_for_arrow(Path(path)) as file:
+            return pq.read_table(file, page_checksum_verification=True)
+    table = open_table(path)
+    extras = pa.schema([table.schema.field(name) for name in table.extra_columns])
+    schema = recordings_schema(table.labels, extras, models=table.models, optional=table.optional)
+    return pa.concat_tables([schema.empty_table(), *rechunk(table.batches(), schema)])
+
+
+def _open_for_arrow(path: Path) -> pa.NativeFile:
     import pyarrow as pa
 
+    # As bytes: Arrow refuses a str with the surrogates that stand for a name that is not UTF-8.
     return pa.OSFile(os.fsencode(path))
 
 
 def _open_parquet(path: Path) -> pq.ParquetFile:
     import pyarrow.parquet as pq
 
-    with _damage_told(path, "Parquet"):
-        return pq.ParquetFile(open_bytes(path), page_checksum_verification=True)
+    with _damage_as_error(path, "Parquet"):
+        return pq.ParquetFile(_open_for_arrow(path), page_checksum_verification=True)
 
 
 @contextmanager
-def _damage_told(path: Path, kind: str) -> Iterator[None]:
-    """Turn what readers raise into words."""
+def _damage_as_error(path: Path, kind: str) -> Iterator[None]:
+    """Turn the exceptions that damage causes into one that names the file and a remedy."""
     import pyarrow as pa
 
     try:
@@ -113,7 +129,7 @@ def _damage_told(path: Path, kind: str) -> Iterator[None]:
         ) from error
 
 
-def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+def _without_dictionaries(batch: pa.RecordBatch) -> pa.RecordBatch:
     import pyarrow as pa
 
     columns = [
@@ -123,19 +139,25 @@ def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.record_batch(columns, names=batch.schema.names)
 
 
-def _csv_header(path: Path) -> pa.Schema:
-    """Read the names of the columns, and give our own the types that we wrote them with."""
+def _csv_schema_of(path: Path) -> pa.Schema:
+    """Return the schema of a CSV: a scan's columns by their types, all others as text.
+
+    Types are never inferred from values: a column of nulls, or a file called `1`, would change
+    its type from run to run.
+    """
     import csv
 
     import pyarrow as pa
 
-    with _damage_told(path, "CSV"), path.open(encoding="utf-8", newline="") as stream:
+    with _damage_as_error(path, "CSV"), path.open(encoding="utf-8", newline="") as stream:
         try:
             names = [unescape_formula(name) for name in next(csv.reader(stream), [])]
         except csv.Error as error:
-            raise UnreadableTableError(f"{path}: this is no CSV ({error})") from error
-    own = recordings_schema(labels_of(names), models=models_of(names), optional=optional_of(names))
-    known = {field.name: field.type for field in csv_schema(own)}
+            raise UnreadableTableError(f"{path}: this is not CSV ({error})") from error
+    schema = recordings_schema(
+        labels_of(names), models=models_of(names), optional=optional_of(names)
+    )
+    known = {field.name: field.type for field in csv_schema(schema)}
     known |= {"start": pa.float64(), "end": pa.float64()}
     return pa.schema([(name, known.get(name, pa.string())) for name in names])
 
@@ -144,36 +166,24 @@ def _csv_batches(path: Path, columns: list[str] | None) -> Iterator[pa.RecordBat
     import pyarrow as pa
     import pyarrow.csv as csv
 
-    schema = _csv_header(path)
+    schema = _csv_schema_of(path)
     options = csv.ConvertOptions(
         column_types=schema,
         include_columns=columns or [],
+        # The writer quotes every text and leaves null empty: only so "" and null stay apart.
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
     )
-    with _damage_told(path, "CSV"):
+    with _damage_as_error(path, "CSV"):
         reader = csv.open_csv(
-            open_bytes(path),
+            _open_for_arrow(path),
             read_options=csv.ReadOptions(column_names=schema.names, skip_rows_after_names=1),
             convert_options=options,
             parse_options=csv.ParseOptions(newlines_in_values=True),
         )
         for batch in reader:
             arrays = [
-                unescape_formulas(c) if pa.types.is_string(c.type) else c for c in batch.columns
+                unescape_formulas(column) if pa.types.is_string(column.type) else column
+                for column in batch.columns
             ]
             yield pa.record_batch(arrays, names=batch.schema.names)
-
-
-def read_recordings_table(path: str | Path) -> pa.Table:
-    """Read all of a files table."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    if table_format(path) == ".parquet":
-        with open_bytes(Path(path)) as file:
-            return pq.read_table(file, page_checksum_verification=True)
-    table = open_table(path)
-    extras = pa.schema([table.schema.field(name) for name in table.extra_columns])
-    schema = recordings_schema(table.labels, extras, models=table.models, optional=table.optional)
-    return pa.concat_tables([schema.empty_table(), *rechunk(table.batches(), schema)])

@@ -1,4 +1,4 @@
-"""Rows as workers hand them over, and the Arrow batches made of them."""
+"""Results as workers return them, and the Arrow batches made of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from batchemo.common.arrays import Float32
+from batchemo.common.arrays import Float32, Float64
 from batchemo.tables.columns import model_probability_columns, probability_columns
 from batchemo.tables.schema import STATUS_FAILED, STATUS_OK, chunk_schema
 
@@ -17,33 +17,29 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-FIRST_NS, LAST_NS = -(2**63) + 1, 2**63 - 1
-"""What a 64-bit timestamp in nanoseconds can hold; a stranger mtime is unknown."""
-
-
 @dataclass(frozen=True, slots=True)
 class WindowResults:
     """The windows of one recording; a window without speech has NaN for its probabilities."""
 
-    starts: NDArray[np.float64]
-    ends: NDArray[np.float64]
+    starts: Float64
+    ends: Float64
     probabilities: Float32
     models: NDArray[np.int32] | None = None
-    """Where several models heard: the place of the one whose window it is."""
+    """In a scan with several models: the index of the model whose window it is."""
 
     def iter_windows(self) -> Iterator[tuple[int, float, float, Float32 | None]]:
-        """Yield each window's model, start, end and probabilities; None for one without speech."""
+        """Yield model, start, end and probabilities of each window; None for one without speech."""
         models = np.zeros(len(self.starts), np.int32) if self.models is None else self.models
-        each = zip(models, self.starts, self.ends, self.probabilities, strict=True)
-        for place, start, end, p in each:
-            yield int(place), float(start), float(end), None if np.isnan(p).any() else p
+        windows = zip(models, self.starts, self.ends, self.probabilities, strict=True)
+        for model, start, end, p in windows:
+            yield int(model), float(start), float(end), None if np.isnan(p).any() else p
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingResult:
     """All that is known of one recording; None is unknown.
 
-    `root` and `file` are text that any table can hold. A row with a reason is a failure and has
+    `root` and `file` are text that any table can hold. A result with a reason is a failure and has
     no probabilities, whatever was computed before it failed.
     """
 
@@ -53,7 +49,7 @@ class RecordingResult:
     detail: str | None = None
     probabilities: Float32 | None = None
     model_probabilities: Float32 | None = None
-    """Where several models heard: the probabilities of each, a row a model; above is their mean."""
+    """In a scan with several models: (models, labels), of which `probabilities` is the mean."""
     windows: WindowResults | None = None
     duration: float | None = None
     sample_rate: int | None = None
@@ -66,46 +62,10 @@ class RecordingResult:
 
     def __post_init__(self) -> None:
         if (self.reason is None) == (self.probabilities is None):
-            raise ValueError("a row has either a reason or probabilities")
+            raise ValueError("a result has either a reason or probabilities")
 
 
-def to_batch(
-    rows: Sequence[RecordingResult],
-    *,
-    labels: Sequence[str],
-    model: str,
-    segments: bool,
-    models: Sequence[str] = (),
-) -> pa.RecordBatch:
-    """Make the batch that a part holds; `models` are the names of several, if there are.
-
-    >>> batch = to_batch([Row("/data", "a.wav", reason="empty")], labels=["happy"],
-    ...                  model="m@1", segments=False)
-    >>> batch["status"].to_pylist(), batch["p_happy"].to_pylist()
-    (['failed'], [None])
-    """
-    import pyarrow as pa
-
-    schema = chunk_schema(labels, segments=segments, models=models)
-    columns = _plain_columns(rows, model)
-    judged = [row.probabilities for row in rows]
-    columns |= _floats(judged, probability_columns(labels))
-    for place, name in enumerate(models):
-        model_probabilities = [
-            None if row.model_probabilities is None else row.model_probabilities[place]
-            for row in rows
-        ]
-        columns |= _floats(model_probabilities, model_probability_columns(labels, name))
-    if segments:
-        columns["segments"] = _segments(rows, schema.field("segments").type)
-    arrays = [
-        column if isinstance(column, pa.Array) else pa.array(column, field.type)
-        for field, column in ((field, columns[field.name]) for field in schema)
-    ]
-    return pa.record_batch(arrays, schema=schema)
-
-
-_COPIED = (
+_SAME_NAME = (
     "root",
     "file",
     "reason",
@@ -118,23 +78,67 @@ _COPIED = (
     "silence",
     "size",
 )
+"""The fields of a result that are columns as they are."""
+_MAX_TIMESTAMP = 2**63 - 1
+"""Nanoseconds from 1970 that a 64-bit timestamp can hold, either way."""
 
 
-def _plain_columns(rows: Sequence[RecordingResult], model: str) -> dict[str, Any]:
-    columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in _COPIED}
-    columns["status"] = [STATUS_FAILED if row.reason else STATUS_OK for row in rows]
-    columns["windows"] = [None if row.windows is None else len(row.windows.starts) for row in rows]
-    columns["mtime"] = [_timestamp(row.mtime_ns) for row in rows]
-    columns["model"] = [model] * len(rows)
+def to_batch(
+    results: Sequence[RecordingResult],
+    *,
+    labels: Sequence[str],
+    model: str,
+    segments: bool,
+    models: Sequence[str] = (),
+) -> pa.RecordBatch:
+    """Return results as a batch of `chunk_schema`; `models` are the names of several models.
+
+    >>> batch = to_batch([RecordingResult("/data", "a.wav", reason="empty")], labels=["happy"],
+    ...                  model="m@1", segments=False)
+    >>> batch["status"].to_pylist(), batch["p_happy"].to_pylist()
+    (['failed'], [None])
+    """
+    import pyarrow as pa
+
+    schema = chunk_schema(labels, segments=segments, models=models)
+    columns = _plain_columns(results, model)
+    probabilities = [result.probabilities for result in results]
+    columns |= _float_columns(probabilities, probability_columns(labels))
+    for index, name in enumerate(models):
+        probabilities = [
+            None if result.model_probabilities is None else result.model_probabilities[index]
+            for result in results
+        ]
+        columns |= _float_columns(probabilities, model_probability_columns(labels, name))
+    if segments:
+        columns["segments"] = _segments_column(results, schema.field("segments").type)
+    arrays = [
+        column if isinstance(column, pa.Array) else pa.array(column, field.type)
+        for field, column in ((field, columns[field.name]) for field in schema)
+    ]
+    return pa.record_batch(arrays, schema=schema)
+
+
+def _plain_columns(results: Sequence[RecordingResult], model: str) -> dict[str, Any]:
+    columns: dict[str, Any] = {
+        name: [getattr(result, name) for result in results] for name in _SAME_NAME
+    }
+    columns["status"] = [STATUS_FAILED if result.reason else STATUS_OK for result in results]
+    columns["windows"] = [
+        None if result.windows is None else len(result.windows.starts) for result in results
+    ]
+    columns["mtime"] = [_timestamp(result.mtime_ns) for result in results]
+    columns["model"] = [model] * len(results)
     return columns
 
 
 def _timestamp(mtime_ns: int | None) -> int | None:
-    return mtime_ns if mtime_ns is not None and FIRST_NS <= mtime_ns <= LAST_NS else None
+    # File systems can hold times that a timestamp cannot, and Arrow would refuse the whole batch.
+    return mtime_ns if mtime_ns is not None and abs(mtime_ns) <= _MAX_TIMESTAMP else None
 
 
-def _floats(rows: Sequence[Float32 | None], names: Sequence[str]) -> dict[str, pa.Array]:
-    """Lay the numbers of each row out as columns."""
+def _float_columns(rows: Sequence[Float32 | None], names: Sequence[str]) -> dict[str, pa.Array]:
+    """Return a column for each number of the rows; null where a row is None."""
     import pyarrow as pa
 
     unknown = np.array([row is None for row in rows], bool)
@@ -142,32 +146,36 @@ def _floats(rows: Sequence[Float32 | None], names: Sequence[str]) -> dict[str, p
     for index, row in enumerate(rows):
         if row is not None:
             values[index] = row
-    return {n: pa.array(column, mask=unknown) for n, column in zip(names, values.T, strict=True)}
+    return {
+        name: pa.array(column, mask=unknown) for name, column in zip(names, values.T, strict=True)
+    }
 
 
-def _segments(rows: Sequence[RecordingResult], kind: pa.ListType) -> pa.Array:
-    """Lay the windows of all rows end to end, as Arrow keeps lists."""
-    heard = [row.windows if row.reason is None else None for row in rows]
-    counts = [0 if windows is None else len(windows.starts) for windows in heard]
+def _segments_column(results: Sequence[RecordingResult], kind: pa.ListType) -> pa.ListArray:
+    """Return the windows of all results as a column of lists."""
+    windows = [result.windows if result.reason is None else None for result in results]
+    counts = [0 if found is None else len(found.starts) for found in windows]
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-    known = [windows for windows in heard if windows is not None]
-    width = kind.value_type.field("p").type.list_size
-    stacked = np.concatenate([np.zeros((0, width), np.float32)] + [w.probabilities for w in known])
+    known = [found for found in windows if found is not None]
+    # Each concatenation starts with an empty array of its type: all results may have failed.
+    n_labels = kind.value_type.field("p").type.list_size
+    probabilities = [np.zeros((0, n_labels), np.float32)] + [w.probabilities for w in known]
     starts = np.concatenate([np.zeros(0)] + [w.starts for w in known])
     ends = np.concatenate([np.zeros(0)] + [w.ends for w in known])
     models = None
     if kind.value_type.get_field_index("model") >= 0:
-        theirs = [w.models for w in known if w.models is not None]
-        models = np.concatenate([np.zeros(0, np.int32), *theirs])
-    return segment_lists(offsets, starts, ends, stacked, models)
+        indices = [w.models for w in known if w.models is not None]
+        models = np.concatenate([np.zeros(0, np.int32), *indices])
+    return segment_lists(offsets, starts, ends, np.concatenate(probabilities), models)
 
 
 def segment_lists(
     offsets: NDArray[np.int32], starts: Any, ends: Any, probabilities: Float32, models: Any = None
 ) -> pa.ListArray:
-    """Make the column of lists; a row of NaN is a window without speech and becomes null."""
+    """Return the windows as a column of lists; a row of NaN, without speech, becomes null."""
     import pyarrow as pa
 
+    # Built from whole arrays: a list of dictionaries for each window would be far slower.
     lists = pa.FixedSizeListArray.from_arrays(
         pa.array(np.nan_to_num(probabilities).ravel(), pa.float32()),
         probabilities.shape[1],

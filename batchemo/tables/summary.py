@@ -1,4 +1,4 @@
-"""Counts what a recordings table holds, for each group: a column, a part of the path, a date."""
+"""Counts of a recordings table by group: a column, a part of the path, a pattern or a date."""
 
 from __future__ import annotations
 
@@ -17,12 +17,117 @@ if TYPE_CHECKING:
 
 
 DATES = {"year": "%Y", "month": "%Y-%m", "date": "%Y-%m-%d"}
-
 FOLDER, PART, REGEX = "folder", "part:", "regex:"
+
+ALL = "all"
+"""The group of all rows where the summary is not grouped."""
+NO_GROUP = "(none)"
+"""The group of rows whose path has no such part, or whose column is null."""
+
+
+@dataclass
+class Count:
+    """The totals of one emotion or one reason of failure."""
+
+    recordings: int = 0
+    seconds: float = 0.0
+    confidence: float = 0.0
+    """The sum over the recordings."""
+
+
+@dataclass
+class Summary:
+    """The counts of every group, filled table by table."""
+
+    group_by: str | None = None
+    counts: dict[tuple[str, str, str], Count] = field(default_factory=dict)
+    """By group, status and outcome: the emotion, or the reason of failure."""
+
+    def add(self, table: pa.Table) -> None:
+        """Count the rows of a part of a recordings table."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        outcomes = pc.coalesce(as_text(table["emotion"]), as_text(table["reason"]))
+        totals = (
+            pa.table(
+                {
+                    "group": _groups(table, self.group_by),
+                    "status": as_text(table["status"]),
+                    "outcome": outcomes,
+                    "seconds": pc.fill_null(table["duration"], 0.0),
+                    "confidence": pc.fill_null(pc.cast(table["confidence"], pa.float64()), 0.0),
+                }
+            )
+            # With threads, sums of floats would depend on the order in which they finish.
+            .group_by(["group", "status", "outcome"], use_threads=False)
+            .aggregate([("seconds", "sum"), ("confidence", "sum"), ("outcome", "count")])
+        )
+        for row in totals.to_pylist():
+            key = row["group"], row["status"], row["outcome"]
+            count = self.counts.setdefault(key, Count())
+            count.recordings += row["outcome_count"]
+            count.seconds += row["seconds_sum"]
+            count.confidence += row["confidence_sum"]
+
+    def count_recordings(self, status: str | None = None, group: str | None = None) -> int:
+        """Return the number of recordings, of one status or in one group if given."""
+        return sum(
+            count.recordings
+            for (in_group, in_status, _), count in self.counts.items()
+            if status in (None, in_status) and group in (None, in_group)
+        )
+
+    @property
+    def seconds(self) -> float:
+        """The duration of all recordings for which it is known."""
+        return sum(count.seconds for count in self.counts.values())
+
+    def by_outcome(self, status: str) -> dict[str, Count]:
+        """Return the totals of all groups by emotion or reason of failure, most frequent first."""
+        totals: dict[str, Count] = {}
+        for (_, in_status, outcome), count in self.counts.items():
+            if in_status == status:
+                total = totals.setdefault(outcome, Count())
+                total.recordings += count.recordings
+                total.seconds += count.seconds
+                total.confidence += count.confidence
+        return dict(sorted(totals.items(), key=lambda item: (-item[1].recordings, item[0])))
+
+    def table(self) -> pa.Table:
+        """Return the summary as a tidy table, sorted by group and name."""
+        import pyarrow as pa
+
+        return pa.Table.from_pylist(list(self._rows()), schema=summary_schema())
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        order = {STATUS_OK: 0, STATUS_FAILED: 1}
+        for key in sorted(self.counts, key=lambda k: (k[0], order.get(k[1], 2), k[2])):
+            group, status, outcome = key
+            count = self.counts[key]
+            ok = status == STATUS_OK
+            yield {
+                "group": group,
+                "status": status,
+                "emotion": outcome if ok else None,
+                "reason": None if ok else outcome,
+                "files": count.recordings,
+                "share": count.recordings / self.count_recordings(status, group),
+                "minutes": count.seconds / 60,
+                "mean_confidence": count.confidence / count.recordings if ok else None,
+            }
+
+
+def summarise(tables: Iterable[pa.Table], group_by: str | None = None) -> Summary:
+    """Return the counts of all parts of a recordings table."""
+    summary = Summary(group_by)
+    for table in tables:
+        summary.add(table)
+    return summary
 
 
 def check_group_by(group_by: str | None, columns: Iterable[str]) -> None:
-    """Refuse a grouping that the table cannot give, before anything is computed."""
+    """Raise a UsageError for a grouping that a table with these columns does not have."""
     columns = list(columns)
     if group_by is None or group_by in columns or group_by in DATES or is_path_part(group_by):
         return
@@ -33,9 +138,9 @@ def check_group_by(group_by: str | None, columns: Iterable[str]) -> None:
 
 
 def is_path_part(group_by: str) -> bool:
-    """Tell whether this names something of a recording's path.
+    """Return whether a grouping is by a recording's path.
 
-    >>> is_of_path("folder"), is_of_path("part:0"), is_of_path("regex:^[a-z]+")
+    >>> is_path_part("folder"), is_path_part("part:0"), is_path_part("regex:^[a-z]+")
     (True, False, True)
     """
     if group_by.startswith(REGEX):
@@ -44,19 +149,13 @@ def is_path_part(group_by: str) -> bool:
     return group_by == FOLDER or re.fullmatch(rf"{PART}[1-9]\d*", group_by) is not None
 
 
-def _pattern(group_by: str) -> re.Pattern[str]:
-    try:
-        return re.compile(group_by.removeprefix(REGEX))
-    except re.error as error:
-        raise UsageError(f"{group_by}: this is no regular expression: {error}") from None
-
-
 def group_names(table: pa.Table, group_by: str) -> pa.Array | pa.ChunkedArray:
-    """Give the name of each row's group as text, null for a row that is in none.
+    """Return the group of each row as text, null for a row that is in none.
 
     `folder` is the folder a recording lies in, `part:N` the Nth part of its path, `regex:PATTERN`
     what the pattern's first group, or all of it, finds in the path; `date`, `month` and `year` are
-    those of its last change; all else is the name of a column, and a column's name comes first.
+    those of its last change; anything else is the name of a column. A column of one of these
+    names comes first.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -65,135 +164,38 @@ def group_names(table: pa.Table, group_by: str) -> pa.Array | pa.ChunkedArray:
         return as_text(table[group_by]).cast(pa.string())
     if group_by in DATES:
         return pc.strftime(table["mtime"], format=DATES[group_by])
-    return pa.array(_of_paths(table["file"].to_pylist(), group_by), pa.string())
+    return pa.array(_path_groups(table["file"].to_pylist(), group_by), pa.string())
 
 
 def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Give a column of dictionaries as the text that it stands for, any other as it is."""
+    """Return a dictionary column as plain text, any other column unchanged."""
     import pyarrow as pa
 
     return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
 
 
-def _of_paths(files: list[str], group_by: str) -> Iterator[str | None]:
-    if group_by == FOLDER:
-        return (file.rpartition("/")[0] or None for file in files)
-    if group_by.startswith(REGEX):
-        matches = map(_pattern(group_by).search, files)
-        return (match and match[min(1, match.re.groups)] for match in matches)
-    number = int(group_by.removeprefix(PART))
-    parts = (file.split("/")[:-1] for file in files)
-    return (path[number - 1] if number <= len(path) else None for path in parts)
-
-
-ALL = "all"
-NO_GROUP = "(none)"
-"""The group of rows that have no such part, or a null in the column."""
-
-
-@dataclass
-class Count:
-    """What was added up for one emotion or one reason."""
-
-    recordings: int = 0
-    seconds: float = 0.0
-    confidence: float = 0.0
-
-
-@dataclass
-class Summary:
-    """The counts of every group, filled table by table."""
-
-    group_by: str | None = None
-    counts: dict[tuple[str, str, str], Count] = field(default_factory=dict)
-    """(group, status, emotion or reason) to what was counted."""
-
-    def add(self, table: pa.Table) -> None:
-        """Count the rows of a part of a files table."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        kinds = pc.coalesce(as_text(table["emotion"]), as_text(table["reason"]))
-        counted = (
-            pa.table(
-                {
-                    "group": groups(table, self.group_by),
-                    "status": as_text(table["status"]),
-                    "kind": kinds,
-                    "seconds": pc.fill_null(table["duration"], 0.0),
-                    "confidence": pc.fill_null(pc.cast(table["confidence"], pa.float64()), 0.0),
-                }
-            )
-            .group_by(["group", "status", "kind"], use_threads=False)
-            .aggregate([("seconds", "sum"), ("confidence", "sum"), ("kind", "count")])
-        )
-        for row in counted.to_pylist():
-            count = self.counts.setdefault((row["group"], row["status"], row["kind"]), Count())
-            count.recordings += row["kind_count"]
-            count.seconds += row["seconds_sum"]
-            count.confidence += row["confidence_sum"]
-
-    def count_recordings(self, status: str | None = None, group: str | None = None) -> int:
-        """Count recordings, of one status or one group where asked."""
-        return sum(
-            count.recordings
-            for (in_group, in_status, _), count in self.counts.items()
-            if status in (None, in_status) and group in (None, in_group)
-        )
-
-    @property
-    def seconds(self) -> float:
-        """The sound of all recordings whose length is known."""
-        return sum(count.seconds for count in self.counts.values())
-
-    def by_outcome(self, status: str) -> dict[str, Count]:
-        """Add up the groups: the emotions, or the reasons of failure, most frequent first."""
-        totals: dict[str, Count] = {}
-        for (_, in_status, kind), count in self.counts.items():
-            if in_status == status:
-                total = totals.setdefault(kind, Count())
-                total.recordings += count.recordings
-                total.seconds += count.seconds
-                total.confidence += count.confidence
-        return dict(sorted(totals.items(), key=lambda item: (-item[1].files, item[0])))
-
-    def table(self) -> pa.Table:
-        """Give the tidy table, groups and names in order."""
-        import pyarrow as pa
-
-        return pa.Table.from_pylist(list(self._rows()), schema=summary_schema())
-
-    def _rows(self) -> Iterator[dict[str, Any]]:
-        order = {STATUS_OK: 0, STATUS_FAILED: 1}
-        for key in sorted(self.counts, key=lambda k: (k[0], order.get(k[1], 2), k[2])):
-            group, status, kind = key
-            count = self.counts[key]
-            heard = status == STATUS_OK
-            yield {
-                "group": group,
-                "status": status,
-                "emotion": kind if heard else None,
-                "reason": None if heard else kind,
-                "files": count.recordings,
-                "share": count.recordings / self.count_recordings(status, group),
-                "minutes": count.seconds / 60,
-                "mean_confidence": count.confidence / count.recordings if heard else None,
-            }
-
-
-def summarise(tables: Iterable[pa.Table], group_by: str | None = None) -> Summary:
-    """Count all the tables."""
-    summary = Summary(group_by)
-    for table in tables:
-        summary.add(table)
-    return summary
-
-
-def groups(table: pa.Table, group_by: str | None) -> pa.Array | pa.ChunkedArray:
-    """Give each row's group as text."""
+def _groups(table: pa.Table, group_by: str | None) -> pa.Array | pa.ChunkedArray:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if group_by is None:
         return pa.array(np.full(table.num_rows, ALL, object), pa.string())
     return pc.fill_null(group_names(table, group_by), NO_GROUP)
+
+
+def _path_groups(files: list[str], group_by: str) -> Iterator[str | None]:
+    if group_by == FOLDER:
+        return (file.rpartition("/")[0] or None for file in files)
+    if group_by.startswith(REGEX):
+        matches = map(_pattern(group_by).search, files)
+        return (match and match[min(1, match.re.groups)] for match in matches)
+    number = int(group_by.removeprefix(PART))
+    folders = (file.split("/")[:-1] for file in files)
+    return (path[number - 1] if number <= len(path) else None for path in folders)
+
+
+def _pattern(group_by: str) -> re.Pattern[str]:
+    try:
+        return re.compile(group_by.removeprefix(REGEX))
+    except re.error as error:
+        raise UsageError(f"{group_by}: this is no regular expression: {error}") from None

@@ -1,4 +1,4 @@
-"""Writers of finished tables: Parquet and CSV, always to a path or stream given by the caller."""
+"""Writers of finished tables, Parquet and CSV, to a path or stream given by the caller."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ if TYPE_CHECKING:
 
 FORMATS = (".parquet", ".csv")
 ROWS_PER_GROUP = 16_384
-"""Rows in one Parquet row group: a fixed number, so that the bytes do not tell how rows arrived."""
+"""Rows in one Parquet row group: a fixed number, so that the bytes of a table depend on its rows
+alone and not on the sizes of the batches in which they arrived."""
 
 METADATA_KEY = b"batchemo"
+"""Where a Parquet file's schema keeps the run that made it, as JSON."""
 
-_RISKY = r"(['=+\-@\t\r\n＝＋－＠])"
-"""What a spreadsheet may take for a formula at the start of a cell, and our own mark for it."""
+# What a spreadsheet may take for the start of a formula (CSV injection; also the wide forms, which
+# some convert to narrow ones), and the quote that marks an escaped cell.
+_FORMULA_START = r"(['=+\-@\t\r\n＝＋－＠])"
 
 
 class TableWriter(Protocol):
-    """What takes batches of one schema, in order."""
+    """Writes tables of one schema, in order."""
 
     def write(self, table: pa.Table) -> None:
         """Append the rows."""
@@ -33,11 +36,11 @@ class TableWriter(Protocol):
         """Finish the file."""
 
     def abandon(self) -> None:
-        """Leave the file unfinished, without a word."""
+        """Leave the file unfinished, without raising."""
 
 
 def table_format(path: str | Path) -> str:
-    """Tell the format by the ending of the name.
+    """Return the format of a table by the ending of its name.
 
     >>> table_format("results.Parquet")
     '.parquet'
@@ -51,23 +54,23 @@ def table_format(path: str | Path) -> str:
 
 
 def with_provenance(schema: pa.Schema, run: Mapping[str, Any]) -> pa.Schema:
-    """Put the account of how a table was made into its metadata, which Parquet keeps."""
+    """Return the schema with the run that makes the table in its metadata, which Parquet keeps."""
     provenance = json.dumps(run, sort_keys=True, ensure_ascii=False)
     return schema.with_metadata({METADATA_KEY: provenance.encode()})
 
 
 def open_writer(sink: str | Path | IO[bytes], schema: pa.Schema, *, kind: str) -> TableWriter:
-    """Open a writer of the format `kind`, an ending of `FORMATS`."""
+    """Open a writer of the format `kind`, one of `FORMATS`."""
     return ParquetTableWriter(sink, schema) if kind == ".parquet" else CsvTableWriter(sink, schema)
 
 
 class ParquetTableWriter:
-    """Writes Parquet, one row group a call."""
+    """Writes Parquet, one row group for each call."""
 
     def __init__(self, sink: str | Path | IO[bytes], schema: pa.Schema) -> None:
         import pyarrow.parquet as pq
 
-        # With checksums no damage goes unnoticed when --update keeps the rows.
+        # Checksums, so that damage on disk is found before --update keeps the rows.
         self._writer = pq.ParquetWriter(sink, schema, compression="zstd", write_page_checksum=True)
 
     def write(self, table: pa.Table) -> None:
@@ -79,12 +82,14 @@ class ParquetTableWriter:
         self._writer.close()
 
     def abandon(self) -> None:
-        """Leave it without a footer: the writer would try one when it is forgotten."""
+        """Leave the file without a footer."""
+        # pyarrow's writer would write a footer when it is garbage collected, to a sink that may
+        # be closed by then.
         self._writer.is_open = False
 
 
 class CsvTableWriter:
-    """Writes CSV that reads back equal and that no spreadsheet takes for a formula."""
+    """Writes CSV that reads back equal, and of which a spreadsheet runs no cell as a formula."""
 
     def __init__(self, sink: str | Path | IO[bytes], schema: pa.Schema) -> None:
         import pyarrow as pa
@@ -109,11 +114,11 @@ class CsvTableWriter:
         self._writer.close()
 
     def abandon(self) -> None:
-        """Leave it: nothing of a CSV waits to be written."""
+        """Do nothing: no part of a CSV is written late."""
 
 
 def csv_schema(schema: pa.Schema) -> pa.Schema:
-    """Give the schema as CSV can hold it: text for dictionaries, nothing nested."""
+    """Return the schema as CSV can hold it: text for dictionaries; nested columns are refused."""
     import pyarrow as pa
 
     def plain(field: pa.Field) -> pa.Field:
@@ -131,53 +136,57 @@ def csv_schema(schema: pa.Schema) -> pa.Schema:
     return pa.schema([plain(field) for field in schema])
 
 
+# A quote before the cell keeps a spreadsheet from running it. Cells that begin with a quote are
+# escaped too, so that the escape can be undone exactly.
+
+
 def escape_formulas(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Mark cells that a spreadsheet might run with a quote, and cells that start with one.
+    """Put a quote before cells that a spreadsheet might run as a formula.
 
     >>> import pyarrow as pa
-    >>> guard(pa.array(["=cmd()", "'tis", "plain"])).to_pylist()
+    >>> escape_formulas(pa.array(["=cmd()", "'tis", "plain"])).to_pylist()
     ["'=cmd()", "''tis", 'plain']
     """
     import pyarrow.compute as pc
 
-    return pc.replace_substring_regex(column, f"^{_RISKY}", r"'\1")
-
-
-def escape_formula(text: str) -> str:
-    """Mark a single text so.
-
-    >>> guarded("=cmd()")
-    "'=cmd()"
-    """
-    return re.sub(rf"\A{_RISKY}", r"'\1", text)
+    return pc.replace_substring_regex(column, f"^{_FORMULA_START}", r"'\1")
 
 
 def unescape_formulas(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """Undo `escape_formulas`.
 
     >>> import pyarrow as pa
-    >>> unguard(pa.array(["'=cmd()", "''tis", "plain"])).to_pylist()
+    >>> unescape_formulas(pa.array(["'=cmd()", "''tis", "plain"])).to_pylist()
     ['=cmd()', "'tis", 'plain']
     """
     import pyarrow.compute as pc
 
-    return pc.replace_substring_regex(column, f"^'{_RISKY}", r"\1")
+    return pc.replace_substring_regex(column, f"^'{_FORMULA_START}", r"\1")
+
+
+def escape_formula(text: str) -> str:
+    """Escape a single text as `escape_formulas` does.
+
+    >>> escape_formula("=cmd()")
+    "'=cmd()"
+    """
+    return re.sub(rf"\A{_FORMULA_START}", r"'\1", text)
 
 
 def unescape_formula(text: str) -> str:
     """Undo `escape_formula`.
 
-    >>> unguarded(guarded("-x")), unguarded("'tis")
+    >>> unescape_formula(escape_formula("-x")), unescape_formula("'tis")
     ('-x', "'tis")
     """
-    return re.sub(rf"\A'{_RISKY}", r"\1", text)
+    return re.sub(rf"\A'{_FORMULA_START}", r"\1", text)
 
 
 def rechunk(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Cut a stream of batches anew into tables of `ROWS_PER_GROUP` rows, cast to the schema.
+    """Yield a stream of batches as tables of `ROWS_PER_GROUP` rows, cast to the schema.
 
-    A dictionary is built afresh for each table, in order of appearance: it too must not depend
-    on how the rows arrived.
+    The dictionaries of each table are built anew, in order of appearance: like the row groups,
+    they must not depend on how the rows arrived.
     """
     waiting: list[pa.RecordBatch] = []
     count = 0
@@ -200,7 +209,7 @@ def _joined(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
 
 
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Give the columns of the schema, in its order and types, dictionaries built afresh."""
+    """Return the columns of the schema in its order and types, dictionaries built anew."""
     import pyarrow as pa
 
     columns = []

@@ -7,26 +7,21 @@ import pyarrow as pa
 import pytest
 
 from batchemo.errors import UsageError
-from batchemo.tables.derived import segments_table, with_derived_columns
-from batchemo.tables.rows import RecordingResult, WindowResults, to_batch
+from batchemo.tables.derived import with_derived_columns
+from batchemo.tables.rows import RecordingResult, to_batch
 from batchemo.tables.summary import Summary, check_group_by, summarise
 
 LABELS = ("happy", "sad")
-NAN = float("nan")
 
 
-def heard(file: str, happy: float, *, seconds: float = 60.0, mtime_ns: int = 0) -> RecordingResult:
+def predicted(
+    file: str, happy: float, *, seconds: float = 60.0, mtime_ns: int = 0
+) -> RecordingResult:
     probabilities = np.array([happy, 1 - happy], np.float32)
-    windows = WindowResults(
-        np.array([0.0, 1.5]),
-        np.array([3.0, 4.5]),
-        np.array([probabilities, [NAN, NAN]], np.float32),
-    )
     return RecordingResult(
         "/data",
         file,
         probabilities=probabilities,
-        windows=windows,
         duration=seconds,
         mtime_ns=mtime_ns,
     )
@@ -37,14 +32,14 @@ def failed(file: str, reason: str) -> RecordingResult:
 
 
 def table(*rows: RecordingResult) -> pa.Table:
-    batch = to_batch(rows, labels=LABELS, model="m", segments=True)
+    batch = to_batch(rows, labels=LABELS, model="m", segments=False)
     return with_derived_columns(pa.Table.from_batches([batch]), LABELS)
 
 
-FEW = table(
-    heard("anna/1.wav", 0.75),
-    heard("anna/2.wav", 0.25),
-    heard("ben/x/1.wav", 0.875, mtime_ns=1_700_000_000 * 10**9),
+TABLE = table(
+    predicted("anna/1.wav", 0.75),
+    predicted("anna/2.wav", 0.25),
+    predicted("ben/x/1.wav", 0.875, mtime_ns=1_700_000_000 * 10**9),
     failed("ben/2.wav", "silent"),
     failed("top.wav", "silent"),
 )
@@ -57,8 +52,8 @@ def counts(summary: Summary) -> list[tuple[str, str, int]]:
     ]
 
 
-def test_without_groups_all_is_one() -> None:
-    rows = summarise([FEW]).table().to_pylist()
+def test_without_grouping_there_is_one_group() -> None:
+    rows = summarise([TABLE]).table().to_pylist()
     assert [(r["emotion"], r["reason"], r["files"]) for r in rows] == [
         ("happy", None, 2),
         ("sad", None, 1),
@@ -72,7 +67,7 @@ def test_without_groups_all_is_one() -> None:
 
 
 def test_groups_by_a_part_of_the_path() -> None:
-    assert counts(summarise([FEW], "part:1")) == [
+    assert counts(summarise([TABLE], "part:1")) == [
         ("(none)", "silent", 1),
         ("anna", "happy", 1),
         ("anna", "sad", 1),
@@ -82,14 +77,14 @@ def test_groups_by_a_part_of_the_path() -> None:
 
 
 def test_groups_by_the_folder_and_by_the_date() -> None:
-    assert ("ben/x", "happy", 1) in counts(summarise([FEW], "folder"))
-    assert ("2023-11", "happy", 1) in counts(summarise([FEW], "month"))
+    assert ("ben/x", "happy", 1) in counts(summarise([TABLE], "folder"))
+    assert ("2023-11", "happy", 1) in counts(summarise([TABLE], "month"))
 
 
-def test_groups_by_what_a_pattern_finds_in_the_path() -> None:
-    whole = counts(summarise([FEW], "regex:^[a-z]+(?=/)"))
-    assert whole == counts(summarise([FEW], "part:1"))
-    assert counts(summarise([FEW], r"regex:([0-9])\.wav")) == [
+def test_groups_by_a_pattern_in_the_path() -> None:
+    whole = counts(summarise([TABLE], "regex:^[a-z]+(?=/)"))
+    assert whole == counts(summarise([TABLE], "part:1"))
+    assert counts(summarise([TABLE], r"regex:([0-9])\.wav")) == [
         ("(none)", "silent", 1),
         ("1", "happy", 2),
         ("2", "sad", 1),
@@ -97,32 +92,22 @@ def test_groups_by_what_a_pattern_finds_in_the_path() -> None:
     ]
 
 
-def test_a_pattern_that_is_none_is_refused_with_why() -> None:
+def test_an_invalid_pattern_is_refused_with_a_reason() -> None:
     with pytest.raises(UsageError, match=r"regex:\(: this is no regular expression: missing \)"):
         check_group_by("regex:(", [])
 
 
 def test_groups_by_a_column_of_the_manifest() -> None:
-    grouped = FEW.append_column("speaker", pa.array([1, 1, 2, 2, None]))
+    grouped = TABLE.append_column("speaker", pa.array([1, 1, 2, 2, None]))
     assert counts(summarise([grouped], "speaker"))[0] == ("(none)", "silent", 1)
     assert ("2", "happy", 1) in counts(summarise([grouped], "speaker"))
 
 
-def test_tables_add_up() -> None:
-    assert counts(summarise([FEW.slice(0, 2), FEW.slice(2)])) == counts(summarise([FEW]))
+def test_parts_of_a_table_add_up() -> None:
+    assert counts(summarise([TABLE.slice(0, 2), TABLE.slice(2)])) == counts(summarise([TABLE]))
 
 
 @pytest.mark.parametrize("group_by", ["speaker", "part:0", "part:x", "weekday"])
-def test_a_grouping_that_cannot_be_is_refused_with_what_can(group_by: str) -> None:
+def test_an_unknown_grouping_is_refused_with_those_that_exist(group_by: str) -> None:
     with pytest.raises(UsageError, match="part:N, regex:PATTERN, date, month or year"):
         check_group_by(group_by, ["root", "file"])
-
-
-def test_windows_become_rows_of_their_own_and_those_without_speech_have_no_emotion() -> None:
-    windows = segments_table(FEW, LABELS)
-    assert (
-        windows["file"].to_pylist() == ["anna/1.wav"] * 2 + ["anna/2.wav"] * 2 + ["ben/x/1.wav"] * 2
-    )
-    assert windows["emotion"].to_pylist() == ["happy", None, "sad", None, "happy", None]
-    assert windows["p_happy"].to_pylist()[:2] == [0.75, None]
-    assert windows["start"].to_pylist()[:2] == [0.0, 1.5]

@@ -1,0 +1,32 @@
+"""Results of workers become batches of a chunk's schema."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from batchemo.tables.rows import RecordingResult, to_batch
+
+
+def test_a_result_has_either_a_reason_or_probabilities() -> None:
+    with pytest.raises(ValueError, match="either"):
+        RecordingResult("/r", "a")
+    with pytest.raises(ValueError, match="either"):
+        RecordingResult("/r", "a", reason="silent", probabilities=np.ones(2, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("mtime_ns", "known"),
+    [(0, True), (2**63 - 1, True), (1 - 2**63, True), (2**63, False), (-(2**63), False)],
+)
+def test_a_time_that_no_timestamp_holds_is_unknown(mtime_ns: int, known: bool) -> None:
+    result = RecordingResult("/r", "a", reason="empty", mtime_ns=mtime_ns)
+    batch = to_batch([result], labels=["happy"], model="m", segments=False)
+    assert batch["mtime"].is_valid().to_pylist() == [known]
+
+
+@pytest.mark.parametrize("models", [[], ["one", "two"]])
+def test_failed_recordings_have_no_windows(models: list[str]) -> None:
+    result = RecordingResult("/r", "g", reason="empty")
+    batch = to_batch([result], labels=["happy"], model="m", segments=True, models=models)
+    assert batch["segments"].to_pylist() in ([None], [[]])
