@@ -1,174 +1,182 @@
-"""The page that puts systems and protocols side by side."""
+"""The page that puts recipes and protocols side by side (docs/accuracy.md)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
-from batchemo.evaluation.markdown import (
-    NOTHING,
-    figure,
-    plain,
-    share,
-    table,
-)
-from batchemo.evaluation.results import (
-    FIGURES,
-    PROTOCOL_SUBJECTS,
-    Evaluation,
-    Figure,
-    GroupFigures,
-)
+from batchemo.evaluation.markdown import escape, markdown_table
+from batchemo.evaluation.report_tables import MISSING, format_figure
+from batchemo.evaluation.results import FIGURES, TESTED_ON, Evaluation, Figure
 
 ByProtocol = Mapping[str, Evaluation]
+Item = TypeVar("Item")
 
-_IN_PAGE = ("channel", "gender", "intensity")
-_TWO = ("uar", "accuracy")
+_GROUPINGS = ("channel", "gender", "intensity")
+_MAIN_FIGURES = ("uar", "accuracy")
+_LEAKY_FIGURES = ("accuracy", "macro_f1", "uar")
 
 _INTRODUCTION = """\
 # Accuracy
 
 Every figure stands under the protocol that gave it. **`speaker` is the headline**: what to expect
-of people who were not among those that the system learnt from. `random` knows the speakers from
-other recordings. **`leaky` is no measure of accuracy on new speech**: copies of the same recordings
-lie on both sides, which is how figures like those claimed come about.
+of people who are not in the training data. `random` has other recordings of the speakers in the
+training data. **`leaky` is no measure of accuracy on new speech**: copies of the same recordings
+are in the training and the test data, which is how figures like those claimed come about.
 
 Figures are the mean over seeds ± the standard deviation over seeds, and in brackets the 95 %
 interval over actors (bootstrap: had other actors like these been recorded). A seed's figure is the
 mean of its folds'. UAR is the mean of the classes' recalls; ECE, the expected calibration error
-(10 bins), is how far confidence is from the share that is right.
+(10 bins), is how far confidence is from the share that is correct.
 """
 
 
 def accuracy_page(
     evaluations: Sequence[Evaluation], claims: Mapping[str, str], *, command: str
 ) -> str:
-    """The whole page as Markdown, in the order of the claims; `command` makes it again."""
-    subjects = _by_subject(evaluations, claims)
-    head = ["system", "`speaker` UAR", "`speaker` accuracy", "`random` UAR", "`random` accuracy"]
-    rows = [
-        [
-            f"[`{name}`](#{name})",
-            *(_cell(found, protocol, kind) for protocol in ("speaker", "random") for kind in _TWO),
-        ]
-        for name, found in subjects.items()
-    ]
-    leaky = [
-        [
-            f"`{name}`",
-            *(_cell(found, "leaky", kind) for kind in ("accuracy", "macro_f1", "uar")),
-            plain(claims.get(name, NOTHING)),
-        ]
-        for name, found in subjects.items()
-    ]
+    """Return the whole page as Markdown.
+
+    `claims` are the published figures by recipe, in the order of the page; `command` is what makes
+    the page again.
+    """
+    recipes = _by_recipe(evaluations, claims)
     parts = [
         _INTRODUCTION,
         f"Made by `{command}`.\n",
-        table(head, rows) + "\n",
-        "## Beside the claims\n",
-        f"`leaky`: {PROTOCOL_SUBJECTS['leaky'].removeprefix('LEAKY: ')}.\n",
-        table(["system", *map(_leaky, ("accuracy", "macro_f1", "uar")), "claimed"], leaky) + "\n",
+        _overview(recipes) + "\n",
+        "## Compared with the claims\n",
+        f"`leaky`: {TESTED_ON['leaky'].removeprefix('LEAKY: ')}.\n",
+        _compared_with_claims(recipes, claims) + "\n",
         "## How it was measured\n",
-        *_protocols(subjects.values()),
-        *(part for name, found in subjects.items() for part in _section(name, found)),
+        *_protocols(recipes.values()),
+        *(part for name, found in recipes.items() for part in _section(name, found)),
     ]
     return "\n".join(parts)
 
 
-def _leaky(kind: str) -> str:
-    return f"`leaky` {FIGURES[kind]}"
-
-
-def _by_subject(
+def _by_recipe(
     evaluations: Iterable[Evaluation], claims: Mapping[str, str]
 ) -> dict[str, ByProtocol]:
-    """The systems in the order of the claims, then others; each one's protocols in order."""
-    every = list(evaluations)
-    names = [*claims, *(one.info.subject for one in every if one.info.subject not in claims)]
-    return {
-        name: _by_protocol([one for one in every if one.info.subject == name])
-        for name in dict.fromkeys(names)
-    }
+    """Return the evaluations by recipe, in the order of the claims, and then by protocol."""
+    found: dict[str, dict[str, Evaluation]] = {name: {} for name in claims}
+    for evaluation in evaluations:
+        of_recipe = found.setdefault(evaluation.info.subject, {})
+        of_recipe[evaluation.info.protocol] = evaluation
+    return {name: _in_order(of_recipe) for name, of_recipe in found.items()}
 
 
-def _by_protocol(evaluations: Iterable[Evaluation]) -> ByProtocol:
-    found = {one.info.protocol: one for one in evaluations}
-    order = [*PROTOCOL_SUBJECTS, *(name for name in found if name not in PROTOCOL_SUBJECTS)]
-    return {name: found[name] for name in order if name in found}
+def _in_order(by_protocol: Mapping[str, Item]) -> dict[str, Item]:
+    order = [*TESTED_ON, *(name for name in by_protocol if name not in TESTED_ON)]
+    return {name: by_protocol[name] for name in order if name in by_protocol}
 
 
-def _cell(found: ByProtocol, protocol: str, kind: str) -> str:
+def _overview(recipes: Mapping[str, ByProtocol]) -> str:
+    columns = [(protocol, name) for protocol in ("speaker", "random") for name in _MAIN_FIGURES]
+    header = ["recipe", *(f"`{protocol}` {FIGURES[name]}" for protocol, name in columns)]
+    rows = [
+        [f"[`{recipe}`](#{recipe})", *(_cell(found, *column) for column in columns)]
+        for recipe, found in recipes.items()
+    ]
+    return markdown_table(header, rows)
+
+
+def _compared_with_claims(recipes: Mapping[str, ByProtocol], claims: Mapping[str, str]) -> str:
+    header = ["recipe", *(f"`leaky` {FIGURES[name]}" for name in _LEAKY_FIGURES), "claimed"]
+    rows = [
+        [
+            f"`{recipe}`",
+            *(_cell(found, "leaky", name) for name in _LEAKY_FIGURES),
+            escape(claims.get(recipe, MISSING)),
+        ]
+        for recipe, found in recipes.items()
+    ]
+    return markdown_table(header, rows)
+
+
+def _cell(found: ByProtocol, protocol: str, name: str) -> str:
+    """Write a figure: the headline in bold, and intervals only for the protocol `speaker`."""
     if protocol not in found:
-        return NOTHING
-    told = figure(found[protocol].figures[kind], interval=protocol == "speaker")
-    return f"**{told}**" if (protocol, kind) == ("speaker", "uar") else told
+        return MISSING
+    figure = found[protocol].figures[name]
+    text = format_figure(figure) if protocol == "speaker" else _without_interval(figure)
+    return f"**{text}**" if (protocol, name) == ("speaker", "uar") else text
 
 
-def _protocols(subjects: Iterable[ByProtocol]) -> Iterator[str]:
-    """What each protocol does, once."""
-    told = {
-        name: one.info.protocol_description for found in subjects for name, one in found.items()
+def _without_interval(figure: Figure | None) -> str:
+    if figure is None:
+        return MISSING
+    return format_figure(replace(figure, interval_over_speakers=None))
+
+
+def _protocols(recipes: Iterable[ByProtocol]) -> Iterator[str]:
+    """Describe each protocol, once."""
+    descriptions = {
+        protocol: evaluation.info.protocol_description
+        for found in recipes
+        for protocol, evaluation in found.items()
     }
-    for name in sorted(told, key=[*PROTOCOL_SUBJECTS, *told].index):
-        yield f"- `{name}`: {plain(told[name])}"
+    for protocol, description in _in_order(descriptions).items():
+        yield f"- `{protocol}`: {escape(description)}"
     yield ""
 
 
-def _section(name: str, found: ByProtocol) -> Iterator[str]:
-    yield f"## {plain(name)}\n"
+def _section(recipe: str, found: ByProtocol) -> Iterator[str]:
+    yield f"## {escape(recipe)}\n"
     if not found:
         yield "Not evaluated.\n"
         return
-    head = ["", *(f"`{protocol}`" for protocol in found)]
+    header = ["", *(f"`{protocol}`" for protocol in found)]
+    evaluations = list(found.values())
     rows = [
-        ["recordings", *(f"{one.recordings:,}" for one in found.values())],
-        ["speakers", *(str(one.speakers) for one in found.values())],
-        ["seeds", *(str(len(one.seeds)) for one in found.values())],
-        *_figures(found),
+        ["recordings", *(f"{one.recordings:,}" for one in evaluations)],
+        ["speakers", *(str(one.speakers) for one in evaluations)],
+        ["seeds", *(str(len(one.seeds)) for one in evaluations)],
+        *_figures(evaluations),
     ]
-    yield table(head, rows) + "\n"
+    yield markdown_table(header, rows) + "\n"
     yield "Recall by class:\n"
-    yield table(head, list(_recalls(found))) + "\n"
-    rows = list(_groups(found))
-    if rows:
+    yield markdown_table(header, list(_recalls(evaluations))) + "\n"
+    if groups := list(_groups(evaluations)):
         yield "Accuracy by group:\n"
-        yield table(head, rows) + "\n"
-    notes = dict.fromkeys(note for one in found.values() for note in one.info.notes)
-    if notes:
-        yield "\n".join(f"- {plain(note)}" for note in notes) + "\n"
+        yield markdown_table(header, groups) + "\n"
+    if notes := dict.fromkeys(note for one in evaluations for note in one.info.notes):
+        yield "\n".join(f"- {escape(note)}" for note in notes) + "\n"
 
 
-def _figures(found: ByProtocol) -> Iterator[list[str]]:
-    """The figures that are known under any protocol, grouped by speaker last."""
-    known: dict[str, list[Figure | None]] = {
-        told: [one.figures.get(kind) for one in found.values()] for kind, told in FIGURES.items()
+def _figures(evaluations: Sequence[Evaluation]) -> Iterator[list[str]]:
+    """Yield the figures that are known under any protocol, those adapted to speakers last."""
+    rows = {
+        title: [one.figures.get(name) for one in evaluations] for name, title in FIGURES.items()
     }
-    for kind in _TWO:
-        known[f"{FIGURES[kind]}, grouped by speaker"] = [
-            one.speaker_adapted.figures[kind] if one.speaker_adapted else None for one in found.values()
+    for name in _MAIN_FIGURES:
+        rows[f"{FIGURES[name]}, adapted to each speaker"] = [
+            one.speaker_adapted.figures[name] if one.speaker_adapted else None
+            for one in evaluations
         ]
-    for told, figures in known.items():
+    for title, figures in rows.items():
         if any(figures):
-            yield [told, *(NOTHING if f is None else figure(f, interval=False) for f in figures)]
+            yield [title, *map(_without_interval, figures)]
 
 
-def _recalls(found: ByProtocol) -> Iterator[list[str]]:
-    known = [{of.label: of.recall for of in one.classes} for one in found.values()]
-    for label in dict.fromkeys(label for recalls in known for label in recalls):
-        yield [plain(label), *(share(recalls.get(label)) for recalls in known)]
+def _recalls(evaluations: Sequence[Evaluation]) -> Iterator[list[str]]:
+    recalls = [{row.label: row.recall for row in one.classes} for one in evaluations]
+    for label in dict.fromkeys(label for by_label in recalls for label in by_label):
+        yield [escape(label), *(_share(by_label.get(label)) for by_label in recalls)]
 
 
-def _groups(found: ByProtocol) -> Iterator[list[str]]:
-    """The groupings that part the recordings under any protocol."""
-    for grouping in _IN_PAGE:
-        known = [_named(one.groups[grouping]) for one in found.values()]
-        names = dict.fromkeys(name for groups in known for name in groups)
+def _groups(evaluations: Sequence[Evaluation]) -> Iterator[list[str]]:
+    """Yield accuracies for the properties in which the recordings of any protocol differ."""
+    for grouping in _GROUPINGS:
+        accuracies = [
+            {row.name: row.accuracy for row in one.groups[grouping]} for one in evaluations
+        ]
+        names = dict.fromkeys(name for by_name in accuracies for name in by_name)
         if len(names) > 1:
             for name in names:
-                cells = [
-                    share(groups[name].accuracy if name in groups else None) for groups in known
-                ]
-                yield [f"{grouping}: {plain(name)}", *cells]
+                cells = (_share(by_name.get(name)) for by_name in accuracies)
+                yield [f"{grouping}: {escape(name)}", *cells]
 
 
-def _named(groups: Iterable[GroupFigures]) -> dict[str, GroupFigures]:
-    return {group.name: group for group in groups}
+def _share(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.3f}"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from batchemo.bundles import load_bundle
 from batchemo.corpora import read_corpus
-from batchemo.evaluation import conditions_table, write_evaluation
+from batchemo.evaluation import conditions_markdown, write_evaluation
 from batchemo.evaluation.conditions import CONDITIONS
 from batchemo.training.experiment.evaluate import evaluate_bundle
 
@@ -31,7 +31,7 @@ def main() -> None:
         jobs=options.jobs,
     )
     write_evaluation(options.output, evaluation)
-    table = conditions_table(evaluation)
+    table = conditions_markdown(evaluation)
     page = f"# {evaluation.info.title}\n\n{evaluation.info.protocol_description}\n\n{table}\n"
     (options.output / "robustness.md").write_text(page, encoding="utf-8")
     print(page)

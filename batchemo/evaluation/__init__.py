@@ -4,10 +4,10 @@ from batchemo.evaluation.compute import evaluate
 from batchemo.evaluation.io import read_evaluation, write_evaluation
 from batchemo.evaluation.markdown import (
     CardFigures,
-    conditions_table,
+    conditions_markdown,
+    evaluation_key,
     figures_for_card,
-    key_of,
-    pictures_for_card,
+    plots_for_card,
 )
 from batchemo.evaluation.results import CorpusCounts, Evaluation, EvaluationInfo
 
@@ -16,11 +16,11 @@ __all__ = [
     "CorpusCounts",
     "Evaluation",
     "EvaluationInfo",
-    "conditions_table",
+    "conditions_markdown",
     "evaluate",
+    "evaluation_key",
     "figures_for_card",
-    "key_of",
-    "pictures_for_card",
+    "plots_for_card",
     "read_evaluation",
     "write_evaluation",
 ]

@@ -13,198 +13,234 @@ from batchemo.bundles.speaker_adaptation import adapt, log_probabilities
 from batchemo.common.arrays import Float64
 from batchemo.evaluation import metrics
 from batchemo.evaluation.conditions import CONDITION_DESCRIPTIONS, CONDITIONS
-from batchemo.evaluation.metrics import (
-    COVERAGES,
-    CoveragePoint,
-    Kind,
-    accuracy_at,
-    interval_over_speakers,
-    keep_most_confident,
-)
+from batchemo.evaluation.metrics import COVERAGES, CoveragePoint, ResampledFigure
 from batchemo.evaluation.predictions import Prediction, PredictionSet
 from batchemo.evaluation.results import FIGURES, ConditionFigures, Figure, SpeakerAdapted
 
 DIGITS = 6
-"""Of all figures: enough for people, and the same on every machine."""
+"""Decimals of all figures: enough for readers, and few enough to be equal on every machine."""
 
 Number = TypeVar("Number", float, Float64)
 
 
-def _ece(own: PredictionSet) -> float:
-    return metrics.calibration_error(own.confidence, own.right)
+def _ece(predictions: PredictionSet) -> float:
+    return metrics.calibration_error(predictions.confidence, predictions.correct)
 
 
-def _brier(own: PredictionSet) -> float:
-    return metrics.brier(own.probabilities, own.truth)
+def _brier(predictions: PredictionSet) -> float:
+    return metrics.brier(predictions.probabilities, predictions.true_classes)
 
 
-def _before(compute: Callable[[PredictionSet], float]) -> Callable[[PredictionSet], float]:
-    def of_uncalibrated(own: PredictionSet) -> float:
-        before = own.before_calibration()
-        return float("nan") if before is None else compute(before)
+def _before_calibration(
+    compute: Callable[[PredictionSet], float],
+) -> Callable[[PredictionSet], float]:
+    def compute_uncalibrated(predictions: PredictionSet) -> float:
+        uncalibrated = predictions.before_calibration()
+        return float("nan") if uncalibrated is None else compute(uncalibrated)
 
-    return of_uncalibrated
+    return compute_uncalibrated
+
+
+def _accuracy_at(coverage: float) -> Callable[[PredictionSet], float]:
+    return lambda predictions: metrics.accuracy_at(
+        predictions.confidence, predictions.correct, coverage
+    )
 
 
 COMPUTED: Mapping[str, Callable[[PredictionSet], float]] = {
-    "uar": lambda own: metrics.uar(own.confusion),
-    "accuracy": lambda own: metrics.accuracy(own.confusion),
-    "accuracy_at_80": lambda own: accuracy_at(own.confidence, own.right, 0.8),
-    "accuracy_at_50": lambda own: accuracy_at(own.confidence, own.right, 0.5),
-    "macro_f1": lambda own: metrics.macro_f1(own.confusion),
+    "uar": lambda predictions: metrics.uar(predictions.confusion),
+    "accuracy": lambda predictions: metrics.accuracy(predictions.confusion),
+    "accuracy_at_80": _accuracy_at(0.8),
+    "accuracy_at_50": _accuracy_at(0.5),
+    "macro_f1": lambda predictions: metrics.macro_f1(predictions.confusion),
     "ece": _ece,
-    "ece_by_chance": lambda own: metrics.calibration_error_by_chance(own.confidence),
-    "ece_uncalibrated": _before(_ece),
+    "ece_by_chance": lambda predictions: metrics.calibration_error_by_chance(
+        predictions.confidence
+    ),
+    "ece_uncalibrated": _before_calibration(_ece),
     "brier": _brier,
-    "brier_uncalibrated": _before(_brier),
+    "brier_uncalibrated": _before_calibration(_brier),
 }
+"""How each of `FIGURES` is computed of one seed and fold."""
 
 
-def known_figures(every: PredictionSet) -> tuple[str, ...]:
-    """The names of the figures that there can be; some need the uncalibrated probabilities."""
-    calibrated_only = every.before_calibration() is None
-    return tuple(k for k in FIGURES if not (calibrated_only and k.endswith("_uncalibrated")))
+def known_figures(predictions: PredictionSet) -> tuple[str, ...]:
+    """Return the names of the figures that can be computed.
+
+    Those before calibration need the uncalibrated probabilities of all predictions.
+    """
+    no_uncalibrated = predictions.before_calibration() is None
+    return tuple(
+        name for name in FIGURES if not (no_uncalibrated and name.endswith("_uncalibrated"))
+    )
 
 
-def figures_of(every: PredictionSet, names: Sequence[str]) -> dict[str, Figure]:
-    """These figures, each with what is known of its spread."""
-    counts = _counts_of_speakers(every)
-    return {name: _figure(every, name, _interval(counts, name)) for name in names}
+def compute_figures(predictions: PredictionSet, names: Sequence[str]) -> dict[str, Figure]:
+    """Return these figures, each with its spreads and its interval where they are known."""
+    counts = _counts_by_speaker(predictions)
+    return {name: _figure(predictions, name, _interval(counts, name)) for name in names}
 
 
-def of_seed(own: PredictionSet, name: str) -> float:
-    """A figure of one seed: the mean of its folds'."""
-    return tidy(over_folds(own, COMPUTED[name]))
+def figure_of_seed(predictions: PredictionSet, name: str) -> float:
+    """Return a figure of one seed: the mean over its folds."""
+    return rounded(mean_over_folds(predictions, COMPUTED[name]))
 
 
-def of_fold(own: PredictionSet, name: str) -> float:
-    """A figure of one fold: the mean of its seeds'."""
-    return tidy(np.mean(over_seeds(own, COMPUTED[name])))
+def figure_of_fold(predictions: PredictionSet, name: str) -> float:
+    """Return a figure of one fold: the mean over its seeds."""
+    return rounded(np.mean(over_seeds(predictions, COMPUTED[name])))
 
 
-def coverage_curve(every: PredictionSet) -> tuple[CoveragePoint, ...]:
-    """The curve at `COVERAGES`: of each the mean over seeds of the mean over folds."""
+def coverage_points(predictions: PredictionSet) -> tuple[CoveragePoint, ...]:
+    """Return the curve at `COVERAGES`: at each the mean over seeds of the mean over folds."""
 
-    def compute(own: PredictionSet) -> Float64:
-        return np.array(keep_most_confident(own.confidence, own.right))
+    def curve(fold: PredictionSet) -> Float64:
+        return np.array(metrics.coverage_curve(fold.confidence, fold.correct))
 
-    seeds = over_seeds(every, lambda own: over_folds(own, compute))
-    least, accuracy = np.mean(seeds, axis=0)
-    return tuple(map(CoveragePoint, COVERAGES, map(tidy, least), map(tidy, accuracy)))
-
-
-def over_seeds(some: PredictionSet, compute: Callable[[PredictionSet], Number]) -> list[Number]:
-    """What is computed of each seed's answers."""
-    return [compute(own) for _, own in some.by(lambda one: one.seed)]
+    seeds = over_seeds(predictions, lambda seed: mean_over_folds(seed, curve))
+    confidence, accuracy = np.mean(seeds, axis=0)
+    return tuple(map(CoveragePoint, COVERAGES, map(rounded, confidence), map(rounded, accuracy)))
 
 
-def over_folds(own: PredictionSet, compute: Callable[[PredictionSet], Number]) -> Number:
-    """The mean of what is computed of each fold's answers."""
-    folds = [compute(fold) for _, fold in own.by(lambda one: one.fold)]
+def over_seeds(
+    predictions: PredictionSet, compute: Callable[[PredictionSet], Number]
+) -> list[Number]:
+    """Compute something for the predictions of each seed."""
+    return [compute(seed) for _, seed in predictions.group_by(lambda one: one.seed)]
+
+
+def mean_over_folds(
+    predictions: PredictionSet, compute: Callable[[PredictionSet], Number]
+) -> Number:
+    """Compute something for the predictions of each fold, and return the mean."""
+    folds = [compute(fold) for _, fold in predictions.group_by(lambda one: one.fold)]
     mean: Number = np.mean(folds, axis=0)
     return mean
 
 
 def spread(figures: Sequence[float]) -> float | None:
-    """The standard deviation; None of a single figure."""
-    return tidy(np.std(figures, ddof=1)) if len(figures) > 1 else None
+    """Return the standard deviation; None for a single figure."""
+    return rounded(np.std(figures, ddof=1)) if len(figures) > 1 else None
 
 
-def tidy(figure: float | np.floating) -> float:
-    """Round a figure to what is told of it."""
+def rounded(figure: float | np.floating) -> float:
+    """Round a figure to the decimals that are reported."""
     return round(float(figure), DIGITS)
 
 
-def _figure(every: PredictionSet, name: str, interval: tuple[float, float] | None) -> Figure:
-    seeds = over_seeds(every, lambda own: over_folds(own, COMPUTED[name]))
+def _figure(predictions: PredictionSet, name: str, interval: tuple[float, float] | None) -> Figure:
+    compute = COMPUTED[name]
+    seeds = over_seeds(predictions, lambda seed: mean_over_folds(seed, compute))
     folds = [
-        float(np.mean(over_seeds(own, COMPUTED[name]))) for _, own in every.by(lambda one: one.fold)
+        float(np.mean(over_seeds(fold, compute)))
+        for _, fold in predictions.group_by(lambda one: one.fold)
     ]
-    return Figure(tidy(np.mean(seeds)), spread(seeds), spread(folds), interval)
+    return Figure(rounded(np.mean(seeds)), spread(seeds), spread(folds), interval)
 
 
-def _counts_of_speakers(every: PredictionSet) -> tuple[Float64, Float64] | None:
-    """What was right, and how much there was, by (seed, speaker, class); None if any is unknown."""
-    seeds = sorted({one.seed for one in every.predictions})
-    speakers = sorted({one.example.speaker for one in every.predictions})
+def _counts_by_speaker(predictions: PredictionSet) -> tuple[Float64, Float64] | None:
+    """Return correct predictions and all of them by (seed, speaker, class).
+
+    None if any speaker is unknown: then no bootstrap over speakers is possible.
+    """
+    seeds = sorted({one.seed for one in predictions.predictions})
+    speakers = sorted({one.example.speaker for one in predictions.predictions})
     if "" in speakers:
         return None
-    right = np.zeros((len(seeds), len(speakers), len(every.labels)))
-    count = np.zeros_like(right)
-    for one, truth, good in zip(every.predictions, every.truth, every.right, strict=True):
-        place = seeds.index(one.seed), speakers.index(one.example.speaker), truth
-        count[place] += 1
-        right[place] += good
-    return right, count
+    seed_index = {seed: index for index, seed in enumerate(seeds)}
+    speaker_index = {speaker: index for index, speaker in enumerate(speakers)}
+    correct = np.zeros((len(seeds), len(speakers), len(predictions.labels)))
+    count = np.zeros_like(correct)
+    rows = zip(predictions.predictions, predictions.true_classes, predictions.correct, strict=True)
+    for prediction, true_class, is_correct in rows:
+        cell = seed_index[prediction.seed], speaker_index[prediction.example.speaker], true_class
+        count[cell] += 1
+        correct[cell] += is_correct
+    return correct, count
 
 
 def _interval(counts: tuple[Float64, Float64] | None, name: str) -> tuple[float, float] | None:
-    kinds: dict[str, Kind] = {"uar": "uar", "accuracy": "accuracy"}
-    if counts is None or name not in kinds:
+    resampled: dict[str, ResampledFigure] = {"uar": "uar", "accuracy": "accuracy"}
+    if counts is None or name not in resampled:
         return None
-    ends = interval_over_speakers(*counts, kinds[name])
-    return ends and (tidy(ends[0]), tidy(ends[1]))
+    ends = metrics.interval_over_speakers(*counts, resampled[name])
+    return ends and (rounded(ends[0]), rounded(ends[1]))
 
 
-FEWEST_RECORDINGS = 16
-"""With fewer of a speaker, what a net says of them tells little of the voice."""
+MIN_RECORDINGS = 16
+"""With fewer recordings of a speaker, the mean of what a model predicts for them says little about
+the voice: it depends too much on which emotions they happen to express."""
 
-_GROUPED_FIGURES = ("uar", "accuracy", "ece", "brier")
+_ADAPTED_FIGURES = ("uar", "accuracy", "ece", "brier")
 
 
-def grouped_by_speaker(every: PredictionSet) -> SpeakerAdapted | None:
-    """The figures of adapted answers; None unless each speaker was heard often enough."""
-    if not all(one.example.speaker for one in every.predictions):
+def speaker_adapted(predictions: PredictionSet) -> SpeakerAdapted | None:
+    """Return the figures with probabilities adapted to each speaker, as `scan --speaker` does.
+
+    None where a speaker is unknown or has fewer than `MIN_RECORDINGS` recordings.
+    """
+    if not all(one.example.speaker for one in predictions.predictions):
         return None
-    heard = Counter((one.seed, one.fold, one.example.speaker) for one in every.predictions).values()
-    if min(heard) < FEWEST_RECORDINGS:
+    counts = Counter((one.seed, one.fold, one.example.speaker) for one in predictions.predictions)
+    fewest, most = min(counts.values()), max(counts.values())
+    if fewest < MIN_RECORDINGS:
         return None
-    return SpeakerAdapted(min(heard), max(heard), figures_of(_adapted(every), _GROUPED_FIGURES))
+    return SpeakerAdapted(fewest, most, compute_figures(_adapt(predictions), _ADAPTED_FIGURES))
 
 
-def _adapted(every: PredictionSet) -> PredictionSet:
-    """What each net says of a recording, seen against all that it says of the speaker."""
-    places: dict[tuple[int, str, str], list[int]] = {}
-    for place, one in enumerate(every.predictions):
-        places.setdefault((one.seed, one.fold, one.example.speaker), []).append(place)
-    probabilities = np.empty_like(every.probabilities)
-    for own in places.values():
-        probabilities[own] = adapt(log_probabilities(every.probabilities[own]))
-    return replace(every, probabilities=probabilities)
+def _adapt(predictions: PredictionSet) -> PredictionSet:
+    """Adapt each model's probabilities to each speaker, over all that it predicted for them."""
+    rows: dict[tuple[int, str, str], list[int]] = {}
+    for row, one in enumerate(predictions.predictions):
+        rows.setdefault((one.seed, one.fold, one.example.speaker), []).append(row)
+    probabilities = np.empty_like(predictions.probabilities)
+    for of_speaker in rows.values():
+        probabilities[of_speaker] = adapt(log_probabilities(predictions.probabilities[of_speaker]))
+    return replace(predictions, probabilities=probabilities)
 
 
 _CONDITION_FIGURES = ("uar", "accuracy", "ece")
 
 
-def apart(
+def split_by_condition(
     predictions: Sequence[Prediction],
 ) -> tuple[list[Prediction], dict[str, list[Prediction]]]:
-    """What was judged as it is, and what under each condition."""
-    plain = [one for one in predictions if one.variant not in CONDITIONS]
-    found = {name: [one for one in predictions if one.variant == name] for name in CONDITIONS}
-    return plain, {name: changed for name, changed in found.items() if changed}
+    """Return the predictions of unchanged recordings, and those under each condition.
+
+    Augmentations are no conditions: their predictions are with those of unchanged recordings.
+    """
+    unchanged = [one for one in predictions if one.variant not in CONDITIONS]
+    changed = {name: [one for one in predictions if one.variant == name] for name in CONDITIONS}
+    return unchanged, {name: some for name, some in changed.items() if some}
 
 
-def of_conditions(
-    every: PredictionSet, changed: dict[str, list[Prediction]]
+def condition_figures(
+    unchanged: PredictionSet, changed: Mapping[str, Sequence[Prediction]]
 ) -> Iterator[ConditionFigures]:
-    """Each condition's figures beside those of the same recordings as they are."""
-    places = {_key(one): place for place, one in enumerate(every.predictions)}
+    """Yield each condition's figures, and its change against the same recordings unchanged.
+
+    A condition can leave a recording without speech: then it has no prediction here, and the
+    unchanged recording is left out of the comparison too.
+    """
+    row_of = {_identity(one): row for row, one in enumerate(unchanged.predictions)}
     for name, predictions in changed.items():
-        under = PredictionSet.of(predictions, every.labels)
-        same = every.at(sorted(places[_key(one)] for one in predictions))
-        before, after = (over_seeds(own, lambda one: of_seed(one, "uar")) for own in (same, under))
+        under = PredictionSet.from_predictions(predictions, unchanged.labels)
+        same = unchanged.take(sorted(row_of[_identity(one)] for one in predictions))
+        before, after = (
+            over_seeds(some, lambda seed: figure_of_seed(seed, "uar")) for some in (same, under)
+        )
         changes = np.subtract(after, before).tolist()
         yield ConditionFigures(
             name,
             CONDITION_DESCRIPTIONS[name],
             under.recordings,
-            every.recordings - under.recordings,
-            **figures_of(under, _CONDITION_FIGURES),
-            change=tidy(np.mean(changes)),
+            unchanged.recordings - under.recordings,
+            **compute_figures(under, _CONDITION_FIGURES),
+            change=rounded(np.mean(changes)),
             change_spread_over_seeds=spread(changes),
         )
 
 
-def _key(one: Prediction) -> tuple[object, ...]:
-    return one.example, one.fold, one.seed
+def _identity(prediction: Prediction) -> tuple[object, ...]:
+    """What a recording under a condition and the unchanged one have in common."""
+    return prediction.example, prediction.fold, prediction.seed

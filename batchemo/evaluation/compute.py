@@ -1,4 +1,4 @@
-"""Computes an evaluation from what nets said of recordings."""
+"""The step from predictions to an evaluation."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 from batchemo.evaluation import metrics
 from batchemo.evaluation.aggregate import (
     COMPUTED,
-    apart,
-    coverage_curve,
-    figures_of,
-    grouped_by_speaker,
+    compute_figures,
+    condition_figures,
+    coverage_points,
+    figure_of_fold,
+    figure_of_seed,
     known_figures,
-    of_conditions,
-    of_fold,
-    of_seed,
     over_seeds,
-    tidy,
+    rounded,
+    speaker_adapted,
+    split_by_condition,
 )
 from batchemo.evaluation.metrics import Bin
 from batchemo.evaluation.predictions import Prediction, PredictionSet
@@ -33,7 +33,6 @@ from batchemo.evaluation.results import (
     FoldFigures,
     GroupFigures,
     SeedFigures,
-    SpeakerAdapted,
     to_plain,
 )
 
@@ -41,97 +40,101 @@ from batchemo.evaluation.results import (
 def evaluate(
     predictions: Sequence[Prediction], labels: Sequence[str], *, info: EvaluationInfo
 ) -> Evaluation:
-    """All figures of what was judged; each emotion is one of the labels.
+    """Compute all figures of predictions; the emotion of each recording is one of the labels.
 
-    What was heard under a condition (see `training.conditions`) has its own figures, and no part
-    in any other.
+    Predictions under a recording condition (see `batchemo.evaluation.conditions`) have figures of
+    their own, and no part in any other.
     """
-    plain, changed = apart(predictions)
-    every = PredictionSet.of(plain, labels)
-    examples = {one.example for one in plain}
+    unchanged, changed = split_by_condition(predictions)
+    every = PredictionSet.from_predictions(unchanged, labels)
+    examples = {prediction.example for prediction in unchanged}
     names = known_figures(every)
+    # A model of the protocols random and leaky was trained on these speakers: their voices are no
+    # news to it, and adapted figures would not say what a scan gains.
+    adapted = speaker_adapted(every) if info.protocol == "speaker" else None
     return Evaluation(
         info=replace(info, options=to_plain(info.options)),
         labels=tuple(labels),
         recordings=len(examples),
-        predictions=len(plain),
+        predictions=len(unchanged),
         speakers=len({example.speaker for example in examples if example.speaker}),
-        figures=figures_of(every, names),
+        figures=compute_figures(every, names),
         seeds=tuple(
-            SeedFigures(seed, {name: of_seed(own, name) for name in names})
-            for seed, own in every.by(lambda one: one.seed)
+            SeedFigures(seed, {name: figure_of_seed(of_seed, name) for name in names})
+            for seed, of_seed in every.group_by(lambda one: one.seed)
         ),
-        folds=tuple(_of_fold(name, own) for name, own in every.by(lambda one: one.fold)),
-        classes=tuple(_of_classes(every)),
+        folds=tuple(
+            _fold_figures(fold, of_fold) for fold, of_fold in every.group_by(lambda one: one.fold)
+        ),
+        classes=tuple(_class_figures(every)),
         confusion=_confusion(every),
         reliability=_reliability(every),
-        coverage=coverage_curve(every),
-        speaker_adapted=_grouped(every, info),
-        conditions=tuple(of_conditions(every, changed)),
-        groups={name: tuple(_groups(every, name)) for name in GROUPINGS},
+        coverage=coverage_points(every),
+        speaker_adapted=adapted,
+        conditions=tuple(condition_figures(every, changed)),
+        groups={grouping: tuple(_group_figures(every, grouping)) for grouping in GROUPINGS},
     )
 
 
-def _grouped(every: PredictionSet, info: EvaluationInfo) -> SpeakerAdapted | None:
-    """Where speakers are known from training, their voices are too: then it would tell nothing."""
-    return grouped_by_speaker(every) if info.protocol == "speaker" else None
-
-
-def _of_fold(name: str, own: PredictionSet) -> FoldFigures:
+def _fold_figures(name: str, predictions: PredictionSet) -> FoldFigures:
     return FoldFigures(
         name,
-        own.recordings,
-        accuracy=of_fold(own, "accuracy"),
-        uar=of_fold(own, "uar"),
-        macro_f1=of_fold(own, "macro_f1"),
+        predictions.recordings,
+        accuracy=figure_of_fold(predictions, "accuracy"),
+        uar=figure_of_fold(predictions, "uar"),
+        macro_f1=figure_of_fold(predictions, "macro_f1"),
     )
 
 
-def _of_classes(every: PredictionSet) -> Iterator[ClassFigures]:
-    confusions = over_seeds(every, lambda own: own.confusion)
+def _class_figures(predictions: PredictionSet) -> Iterator[ClassFigures]:
+    confusions = over_seeds(predictions, lambda seed: seed.confusion)
     support = np.mean([confusion.sum(axis=1) for confusion in confusions], axis=0)
-    kinds = (metrics.precision, metrics.recall, metrics.f1)
-    columns = [[compute(confusion) for confusion in confusions] for compute in kinds]
-    for place, label in enumerate(every.labels):
-        told = ([seed[place] for seed in column] for column in columns)
-        yield ClassFigures(label, tidy(support[place]), *map(_mean_of_known, told))
+    by_figure = [
+        [compute(confusion) for confusion in confusions]
+        for compute in (metrics.precision, metrics.recall, metrics.f1)
+    ]
+    for index, label in enumerate(predictions.labels):
+        of_class = ([seed[index] for seed in seeds] for seeds in by_figure)
+        yield ClassFigures(label, rounded(support[index]), *map(_mean_of_known, of_class))
 
 
-def _confusion(every: PredictionSet) -> Confusion:
-    """Mean counts over seeds, and what shares these are."""
-    counts = np.mean(over_seeds(every, lambda own: own.confusion), axis=0)
-    shares = metrics.shares_by_row(counts)
+def _confusion(predictions: PredictionSet) -> Confusion:
+    """Average the confusion matrices of the seeds, and take the shares of each row."""
+    counts = np.mean(over_seeds(predictions, lambda seed: seed.confusion), axis=0)
     return Confusion(
-        counts=tuple(tuple(map(tidy, row)) for row in counts),
-        shares=tuple(tuple(_mean_of_known([one]) for one in row) for row in shares),
+        counts=tuple(tuple(map(rounded, row)) for row in counts),
+        shares=tuple(
+            tuple(None if np.isnan(share) else rounded(share) for share in row)
+            for row in metrics.row_shares(counts)
+        ),
     )
 
 
-def _reliability(every: PredictionSet) -> tuple[Bin, ...]:
-    """The bins of all judgements; recordings are counted a seed."""
-    seeds = len({one.seed for one in every.predictions})
+def _reliability(predictions: PredictionSet) -> tuple[Bin, ...]:
+    """Return the bins of all predictions; their recordings are counted per seed."""
+    seeds = len({prediction.seed for prediction in predictions.predictions})
     return tuple(
         Bin(
-            low=one.low,
-            high=one.high,
-            recordings=tidy(one.recordings / seeds),
-            confidence=tidy(one.confidence),
-            accuracy=tidy(one.accuracy),
+            low=filled.low,
+            high=filled.high,
+            recordings=rounded(filled.recordings / seeds),
+            confidence=rounded(filled.confidence),
+            accuracy=rounded(filled.accuracy),
         )
-        for one in metrics.reliability(every.confidence, every.right)
+        for filled in metrics.reliability(predictions.confidence, predictions.correct)
     )
 
 
-def _groups(every: PredictionSet, grouping: str) -> Iterator[GroupFigures]:
-    def value(one: Prediction) -> str:
-        found: str = getattr(one.example, grouping)
-        return found or UNKNOWN
+def _group_figures(predictions: PredictionSet, grouping: str) -> Iterator[GroupFigures]:
+    def group_of(prediction: Prediction) -> str:
+        value: str = getattr(prediction.example, grouping)
+        return value or UNKNOWN
 
-    for name, own in every.by(value):
-        figures = (over_seeds(own, COMPUTED[figure]) for figure in ("accuracy", "uar"))
-        yield GroupFigures(name, own.recordings, *(tidy(np.mean(seeds)) for seeds in figures))
+    for name, group in predictions.group_by(group_of):
+        by_figure = (over_seeds(group, COMPUTED[figure]) for figure in ("accuracy", "uar"))
+        yield GroupFigures(name, group.recordings, *(rounded(np.mean(f)) for f in by_figure))
 
 
 def _mean_of_known(figures: Sequence[float]) -> float | None:
     known = [figure for figure in figures if not np.isnan(figure)]
-    return tidy(np.mean(known)) if known else None
+    return rounded(np.mean(known)) if known else None

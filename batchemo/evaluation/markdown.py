@@ -1,251 +1,101 @@
-"""An evaluation as Markdown: figures for model cards and pages."""
+"""An evaluation as Markdown: the figures of model cards, and tables for pages."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from batchemo.common.text import for_display
-from batchemo.evaluation.plots import PICTURES
-from batchemo.evaluation.results import (
-    FIGURES,
-    GROUPINGS,
-    PROTOCOL_SUBJECTS,
-    UNKNOWN,
-    Evaluation,
-    Figure,
+from batchemo.evaluation.plots import PLOTS
+from batchemo.evaluation.report_tables import (
+    Column,
+    ReportTable,
+    adaptation_table,
+    classes_table,
+    conditions_table,
+    confusion_grid,
+    coverage_table,
+    folds_table,
+    format_figure,
+    format_value,
+    groups_table,
 )
-
-NOTHING = "—"
+from batchemo.evaluation.results import FIGURES, TESTED_ON, UNKNOWN, Evaluation
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>|#$~&!])")
 
 
-def plain(text: str) -> str:
+def escape(text: str) -> str:
     r"""Escape what Markdown would take for markup.
 
-    >>> print(plain("a|b <i>"))
+    >>> print(escape("a|b <i>"))
     a\|b \<i\>
     """
     return _MARKUP.sub(r"\\\1", for_display(text))
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay out a table whose first column holds names.
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay out cells of Markdown as a table whose first column holds names.
 
-    >>> print(table(["a", "b"], [["x", "1"]]))
+    >>> print(markdown_table(["a", "b"], [["x", "1"]]))
     | a | b |
     | --- | ---: |
     | x | 1 |
     """
-    rule = ["---", *["---:"] * (len(head) - 1)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
+    alignment = ["---", *["---:"] * (len(header) - 1)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, alignment, *rows))
 
 
-def share(value: float | None) -> str:
-    """Write a share to three digits.
-
-    >>> share(0.5), share(None)
-    ('0.500', '—')
-    """
-    return NOTHING if value is None else f"{value:.3f}"
-
-
-def figure(value: Figure, *, interval: bool = True) -> str:
-    """Write a mean, its spread over seeds, and where known its interval over speakers.
-
-    >>> figure(Figure(0.5, 0.01, None, (0.4, 0.6)))
-    '0.500 ± 0.010 (0.40 to 0.60)'
-    """
-    spread = value.spread_over_seeds
-    told = share(value.mean) + ("" if spread is None else f" ± {spread:.3f}")
-    if interval and value.interval_over_speakers is not None:
-        low, high = value.interval_over_speakers
-        told += f" ({low:.2f} to {high:.2f})"
-    return told
-
-
-_COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
-
-_COVERAGE_TOLD = """\
-When only the most confident answers are kept (`--min-confidence P` calls all others `uncertain`):
-"""
-_GROUPED_TOLD = """\
-With `--speaker`, what is said of a recording is seen against the mean of what is said of all that
-its speaker says. That helps where speakers express several emotions in turn; where most of their
-recordings share one, it may do harm.
-"""
-_CONDITIONS_TOLD = """\
-The same recordings, changed by computation before they are heard. Points are those of UAR, more or
-less than of the same recordings as they are. In those called unheard nothing sounds like speech any
-more: a scan refuses them, and no figure counts them.
-"""
-
-
-def headline(evaluation: Evaluation) -> str:
-    """How much was judged, and the figures that matter most."""
-    figures, seeds = evaluation.figures, len(evaluation.seeds)
-    heard = _counted(evaluation.recordings, "recording")
-    if evaluation.speakers:
-        heard += f" of {_counted(evaluation.speakers, 'speaker')}"
-    spread = f"The mean of {seeds} seeds ± their standard deviation" if seeds > 1 else "One seed"
-    return (
-        f"{heard}, {len(evaluation.labels)} classes: UAR (the mean recall of the classes)"
-        f" **{figure(figures['uar'])}**, accuracy {figure(figures['accuracy'])}. {spread}; in"
-        " brackets the 95 % interval over speakers, where it is known.\n"
-    )
-
-
-def chapters(evaluation: Evaluation) -> str:
-    """All that is known of one evaluation, in sections of the third level."""
-    parts = (_classes, _folds, _groups, _calibration, _coverage, _grouped, _conditions)
-    return "\n".join(text for part in parts for text in part(evaluation))
-
-
-def conditions_table(evaluation: Evaluation) -> str:
-    """The figures under each condition, below those of the recordings as they are."""
-    plain_ones = [evaluation.figures[kind] for kind in ("uar", "accuracy", "ece")]
-    rows = [_condition("as they are", evaluation.recordings, "", "", plain_ones)]
-    for one in evaluation.conditions:
-        change, figures = f"{100 * one.change:+.1f}", [one.uar, one.accuracy, one.ece]
-        rows.append(
-            _condition(one.description, one.recordings, f"{one.without_speech:,}", change, figures)
-        )
-    return table(["", "recordings", "unheard", "UAR", "points", "accuracy", "ECE"], rows)
-
-
-def _condition(
-    told: str, recordings: int, without_speech: str, change: str, figures: Sequence[Figure]
-) -> list[str]:
-    uar, accuracy, ece = figures
-    shares = share(accuracy.mean), share(ece.mean)
-    return [told, f"{recordings:,}", without_speech, figure(uar), change, *shares]
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number:,} {thing}" + ("" if number == 1 else "s")
-
-
-def _classes(evaluation: Evaluation) -> Iterator[str]:
-    yield "### By class\n"
-    names = [plain(label) for label in evaluation.labels]
-    rows = [
-        [name, f"{one.support:,.0f}", *map(share, (one.recall, one.precision, one.f1))]
-        for name, one in zip(names, evaluation.classes, strict=True)
-    ]
-    yield table(["class", "recordings", "recall", "precision", "F1"], rows) + "\n"
-    yield "What each class (row) was told as, in % of the class:\n"
-    rows = [
-        [name, *("" if one is None else f"{100 * one:.0f}" for one in shares)]
-        for name, shares in zip(names, evaluation.confusion.shares, strict=True)
-    ]
-    yield table(["", *names], rows) + "\n"
-
-
-def _folds(evaluation: Evaluation) -> Iterator[str]:
-    if len(evaluation.folds) > 1:
-        yield "### By fold\n"
-        rows = [
-            [plain(one.fold), f"{one.recordings:,}", share(one.uar), share(one.accuracy)]
-            for one in evaluation.folds
-        ]
-        yield table(["fold", "recordings", "UAR", "accuracy"], rows) + "\n"
-
-
-def _groups(evaluation: Evaluation) -> Iterator[str]:
+def render_table(table: ReportTable) -> str:
+    """Render a table of an evaluation, with all text escaped."""
     rows = [
         [
-            f"{grouping}: {plain(one.name)}",
-            f"{one.recordings:,}",
-            share(one.uar),
-            share(one.accuracy),
+            escape(format_value(value, column))
+            for value, column in zip(row, table.columns, strict=True)
         ]
-        for grouping in GROUPINGS
-        for one in evaluation.groups[grouping]
-        if len(evaluation.groups[grouping]) > 1
+        for row in table.rows
     ]
-    if rows:
-        yield "### By group\n"
-        yield table(["", "recordings", "UAR", "accuracy"], rows) + "\n"
+    return markdown_table([escape(column.title) for column in table.columns], rows)
 
 
-def _calibration(evaluation: Evaluation) -> Iterator[str]:
-    yield "### Calibration\n"
-    figures = evaluation.figures
-    both = "ece_uncalibrated" in figures
-    rows = [[FIGURES[name], *_calibrated(figures, name, both)] for name in ("ece", "brier")]
-    yield table(["", "calibrated", *(["before calibration"] if both else [])], rows) + "\n"
-    by_chance = figures.get("ece_by_chance")
-    least = f" Chance alone makes it {share(by_chance.mean)} on so few." if by_chance else ""
-    yield (
-        "ECE, the expected calibration error (10 bins), is how far confidence is from the share"
-        f" that is right.{least} The Brier score runs from 0, sure and right, to 2, sure and"
-        " wrong.\n"
+def conditions_markdown(evaluation: Evaluation) -> str:
+    """Return the figures under each condition, after those of the unchanged recordings."""
+    return render_table(_conditions_for_readers(evaluation))
+
+
+def _conditions_for_readers(evaluation: Evaluation) -> ReportTable:
+    return conditions_table(evaluation, unchanged=True).select(
+        "description", "recordings", "without_speech", "uar", "uar_change", "accuracy", "ece"
     )
-
-
-def _calibrated(figures: Mapping[str, Figure], name: str, both: bool) -> list[str]:
-    names = (name, f"{name}_uncalibrated") if both else (name,)
-    return [figure(figures[one], interval=False) for one in names]
-
-
-def _coverage(evaluation: Evaluation) -> Iterator[str]:
-    yield "### Coverage\n"
-    yield _COVERAGE_TOLD
-    kept = {one.coverage: one for one in evaluation.coverage}
-    rows = [
-        [f"{coverage:.0%}", share(kept[coverage].accuracy), share(kept[coverage].confidence)]
-        for coverage in _COVERAGES
-    ]
-    yield table(["kept", "accuracy", "least confidence"], rows) + "\n"
-
-
-def _grouped(evaluation: Evaluation) -> Iterator[str]:
-    grouped = evaluation.speaker_adapted
-    if grouped is None:
-        return
-    yield "### Grouped by speaker\n"
-    yield _GROUPED_TOLD
-    kinds = ("uar", "accuracy", "ece")
-    told = {"each alone": evaluation.figures, grouped.title: grouped.figures}
-    rows = [[name, *(figure(some[kind]) for kind in kinds)] for name, some in told.items()]
-    yield table(["", *(FIGURES[kind] for kind in kinds)], rows) + "\n"
-
-
-def _conditions(evaluation: Evaluation) -> Iterator[str]:
-    if evaluation.conditions:
-        yield "### Heard otherwise\n"
-        yield _CONDITIONS_TOLD
-        yield conditions_table(evaluation) + "\n"
-
-
-_HEADLINE = "speaker"
-_IN_TABLE = ("uar", "accuracy", "macro_f1", "ece", "brier")
-_DRAWN = {
-    "coverage": "How much is wrong among the most confident answers",
-    "reliability": "How often answers of a confidence are right",
-}
-"""What of the headline is drawn beside the card."""
 
 
 @dataclass(frozen=True, slots=True)
 class CardFigures:
-    """A subject's figures under each protocol, side by side, and what else there is to tell."""
+    """The figures of one subject as a model card and a bundle.json hold them."""
 
     table: str
-    """Markdown: a line for each evaluation, and for those of other subjects beside it."""
+    """Markdown: a row for each evaluation, and for those of other subjects to compare with."""
     figures: dict[str, Any]
-    """By protocol, and by corpus where a finished model was tested, for bundle.json."""
+    """By `evaluation_key`, for bundle.json."""
     chapters: str
-    """Markdown: all that is known of the headline and of each test of the finished model."""
+    """Markdown: everything about the headline and about each test of the finished model."""
 
 
-def key_of(evaluation: Evaluation) -> str:
-    """What an evaluation is called among those of its subject.
+_HEADLINE = "speaker"
+_OVERVIEW_FIGURES = ("uar", "accuracy", "macro_f1", "ece", "brier")
+_CARD_PLOTS = {
+    "coverage": "How much is wrong among the most confident predictions",
+    "reliability": "How often predictions of a confidence are correct",
+}
+"""The plots of the headline that a card shows, with their alternative texts."""
 
-    A recipe's is called by its protocol, a finished model's by its protocol and what it heard.
+
+def evaluation_key(evaluation: Evaluation) -> str:
+    """Return the key of an evaluation among those of its subject.
+
+    That of a recipe is its protocol, that of a finished model its protocol and its test corpora.
     """
     info = evaluation.info
     if info.kind == "recipe":
@@ -254,88 +104,221 @@ def key_of(evaluation: Evaluation) -> str:
 
 
 def figures_for_card(
-    evaluations: Sequence[Evaluation], beside: Sequence[Evaluation] = ()
+    evaluations: Sequence[Evaluation], comparisons: Sequence[Evaluation] = ()
 ) -> CardFigures:
-    """The figures of one subject, the headline first; each evaluation has a key of its own.
+    """Return the figures of one subject, the headline first.
 
-    Those `beside` it are of other subjects, to compare with.
+    Each evaluation needs a key of its own (`evaluation_key`). The comparisons are evaluations of
+    other subjects; they only get a row of the table.
     """
-    found = _in_order(evaluations)
-    rows = [_row(one, _where(one)) for one in found.values()]
-    rows += [_row(one, f"beside it, `{one.info.subject}`, {_where(one)}") for one in beside]
-    head = ["protocol", *(FIGURES[kind] for kind in _IN_TABLE)]
-    told = (
-        _chapter(name, one)
-        for name, one in found.items()
-        if name == _HEADLINE or one.info.kind == "bundle"
-    )
-    return CardFigures(
-        table(head, rows) + "\n",
-        {name: _facts(one) for name, one in found.items()},
-        "\n".join(told),
-    )
-
-
-def pictures_for_card(evaluations: Sequence[Evaluation]) -> dict[str, bytes]:
-    """The files that the card of these evaluations shows, by name."""
-    one = _in_order(evaluations).get(_HEADLINE)
-    return {} if one is None else {f"{name}.png": PICTURES[name](one) for name in _DRAWN}
-
-
-def _in_order(evaluations: Sequence[Evaluation]) -> Mapping[str, Evaluation]:
-    """The protocols in their order, then the finished model on corpora by name."""
-    found = {key_of(one): one for one in evaluations}
-    order = [
-        *(name for name in PROTOCOL_SUBJECTS if name in found),
-        *sorted(set(found) - set(PROTOCOL_SUBJECTS)),
+    by_key = _in_card_order(evaluations)
+    rows = [[_measured(one), *_overview(one)] for one in by_key.values()]
+    rows += [
+        [f"for comparison, `{other.info.subject}`, {_measured(other)}", *_overview(other)]
+        for other in comparisons
     ]
-    return {name: found[name] for name in order}
+    header = ["protocol", *(FIGURES[name] for name in _OVERVIEW_FIGURES)]
+    return CardFigures(
+        table=markdown_table(header, rows) + "\n",
+        figures={key: _bundle_figures(evaluation) for key, evaluation in by_key.items()},
+        chapters="\n".join(
+            _chapter(key, evaluation)
+            for key, evaluation in by_key.items()
+            if key == _HEADLINE or evaluation.info.kind == "bundle"
+        ),
+    )
 
 
-def _row(one: Evaluation, told: str) -> list[str]:
-    return [told, *(figure(one.figures[kind]) for kind in _IN_TABLE)]
+def plots_for_card(evaluations: Sequence[Evaluation]) -> dict[str, bytes]:
+    """Return the image files that the card of these evaluations shows, by name."""
+    headline = _in_card_order(evaluations).get(_HEADLINE)
+    if headline is None:
+        return {}
+    return {f"{name}.png": PLOTS[name](headline) for name in _CARD_PLOTS}
 
 
-def _where(one: Evaluation) -> str:
-    told = f"`{one.info.protocol}`: {_on(one)}"
-    return told if one.info.kind == "recipe" else f"{_finished(one)}, {told}"
+def _in_card_order(evaluations: Sequence[Evaluation]) -> Mapping[str, Evaluation]:
+    """Return the protocols in their order, then the finished model on its corpora by name."""
+    by_key = {evaluation_key(evaluation): evaluation for evaluation in evaluations}
+    order = [*(key for key in TESTED_ON if key in by_key), *sorted(set(by_key) - set(TESTED_ON))]
+    return {key: by_key[key] for key in order}
 
 
-def _on(one: Evaluation) -> str:
-    return plain(PROTOCOL_SUBJECTS.get(one.info.protocol, one.info.protocol))
+def _overview(evaluation: Evaluation) -> list[str]:
+    return [format_figure(evaluation.figures[name]) for name in _OVERVIEW_FIGURES]
 
 
-def _finished(one: Evaluation) -> str:
-    """What a finished model heard, and in which language."""
-    languages = [of.name for of in one.groups["language"] if of.name != UNKNOWN]
-    heard = " and ".join(sorted(one.info.corpora)) or "recordings"
-    told = f"{heard} (language: {', '.join(languages)})" if languages else heard
-    return f"the finished model on {plain(told)}"
+def _measured(evaluation: Evaluation) -> str:
+    """Describe the protocol, and for a finished model what it was tested on, as a row's name."""
+    protocol = f"`{evaluation.info.protocol}`: {_tested_on(evaluation)}"
+    if evaluation.info.kind == "recipe":
+        return protocol
+    return f"{_finished_model(evaluation)}, {protocol}"
 
 
-def _chapter(name: str, one: Evaluation) -> str:
-    title = _on(one) if name == _HEADLINE else f"{_finished(one)}, {_on(one)}"
-    parts = [f"## {title[0].upper()}{title[1:]}\n", headline(one), chapters(one)]
-    if name == _HEADLINE:
-        parts.append("\n".join(f"![{told}]({drawn}.png)" for drawn, told in _DRAWN.items()) + "\n")
+def _tested_on(evaluation: Evaluation) -> str:
+    protocol = evaluation.info.protocol
+    return escape(TESTED_ON.get(protocol, protocol))
+
+
+def _finished_model(evaluation: Evaluation) -> str:
+    """Name the corpora on which a finished model was tested, and their languages."""
+    corpora = " and ".join(sorted(evaluation.info.corpora)) or "recordings"
+    languages = [group.name for group in evaluation.groups["language"] if group.name != UNKNOWN]
+    if languages:
+        corpora += f" (language: {', '.join(languages)})"
+    return f"the finished model on {escape(corpora)}"
+
+
+def _bundle_figures(evaluation: Evaluation) -> dict[str, Any]:
+    """Return what of an evaluation stands in bundle.json."""
+    contents = evaluation.to_dict()
+    protocol = evaluation.info.protocol
+    return {
+        "tested_on": TESTED_ON.get(protocol, protocol),
+        "protocol": evaluation.info.protocol_description,
+        "corpora": contents["info"]["corpora"],
+        "classes": contents["labels"],
+        "seeds": len(evaluation.seeds),
+        "recordings": evaluation.recordings,
+        "speakers": evaluation.speakers,
+        **contents["figures"],
+        "recall": {of_class.label: of_class.recall for of_class in evaluation.classes},
+        "groups": contents["groups"],
+        "coverage": contents["coverage"],
+        "speaker_adapted": contents["speaker_adapted"],
+        "conditions": contents["conditions"],
+    }
+
+
+def _chapter(key: str, evaluation: Evaluation) -> str:
+    title = _tested_on(evaluation)
+    if key != _HEADLINE:
+        title = f"{_finished_model(evaluation)}, {title}"
+    parts = [f"## {title[0].upper()}{title[1:]}\n", _headline(evaluation)]
+    parts += [text for section in _SECTIONS for text in section(evaluation)]
+    if key == _HEADLINE:
+        images = (f"![{text}]({name}.png)" for name, text in _CARD_PLOTS.items())
+        parts.append("\n".join(images) + "\n")
     return "\n".join(parts)
 
 
-def _facts(one: Evaluation) -> dict[str, Any]:
-    """What of an evaluation stands in bundle.json."""
-    whole = one.to_dict()
-    return {
-        "tested_on": PROTOCOL_SUBJECTS.get(one.info.protocol, one.info.protocol),
-        "protocol": one.info.protocol_description,
-        "corpora": whole["info"]["corpora"],
-        "classes": whole["labels"],
-        "seeds": len(one.seeds),
-        "recordings": one.recordings,
-        "speakers": one.speakers,
-        **whole["figures"],
-        "recall": {of.label: of.recall for of in one.classes},
-        "groups": whole["groups"],
-        "coverage": whole["coverage"],
-        "speaker_adapted": whole["speaker_adapted"],
-        "conditions": whole["conditions"],
-    }
+def _headline(evaluation: Evaluation) -> str:
+    """State the size of the test and the figures that matter most."""
+    figures, seeds = evaluation.figures, len(evaluation.seeds)
+    tested = _counted(evaluation.recordings, "recording")
+    if evaluation.speakers:
+        tested += f" of {_counted(evaluation.speakers, 'speaker')}"
+    spread = f"The mean of {seeds} seeds ± their standard deviation" if seeds > 1 else "One seed"
+    return (
+        f"{tested}, {len(evaluation.labels)} classes: UAR (the mean recall of the classes)"
+        f" **{format_figure(figures['uar'])}**, accuracy {format_figure(figures['accuracy'])}."
+        f" {spread}; in brackets the 95 % interval over speakers, where it is known.\n"
+    )
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+
+
+def _section(table: ReportTable, *before: str) -> Iterator[str]:
+    """Yield the heading, the texts before the table, and the table."""
+    yield f"### {table.title}\n"
+    yield from before
+    yield render_table(table) + "\n"
+
+
+def _classes(evaluation: Evaluation) -> Iterator[str]:
+    table = classes_table(evaluation)
+    yield from _section(table.select("label", "support", "recall", "precision", "f1"))
+    grid = confusion_grid(evaluation)
+    yield f"{grid.title[0].upper()}{grid.title[1:]}:\n"
+    yield render_table(grid) + "\n"
+
+
+def _folds(evaluation: Evaluation) -> Iterator[str]:
+    if len(evaluation.folds) > 1:
+        table = folds_table(evaluation)
+        yield from _section(table.select("fold", "recordings", "uar", "accuracy"))
+
+
+def _groups(evaluation: Evaluation) -> Iterator[str]:
+    """Yield one table for all properties in which the recordings differ."""
+    table = groups_table(evaluation)
+    different = [name for name, groups in evaluation.groups.items() if len(groups) > 1]
+    rows = tuple(
+        (f"{grouping}: {name}", *figures)
+        for grouping, name, *figures in table.where("grouping", *different).rows
+    )
+    if rows:
+        table = replace(table, columns=table.columns[1:], rows=rows)
+        yield from _section(table.select("name", "recordings", "uar", "accuracy"))
+
+
+def _calibration(evaluation: Evaluation) -> Iterator[str]:
+    figures = evaluation.figures
+    columns = {"": "calibrated", "_uncalibrated": "before calibration"}
+    known = {suffix: title for suffix, title in columns.items() if f"ece{suffix}" in figures}
+    table = ReportTable(
+        "calibration",
+        "Calibration",
+        (
+            Column("figure", "", "text", wording=FIGURES),
+            *(Column(title, title, "figure") for title in known.values()),
+        ),
+        tuple(
+            (name, *(figures[f"{name}{suffix}"] for suffix in known)) for name in ("ece", "brier")
+        ),
+    )
+    yield from _section(table)
+    by_chance = figures.get("ece_by_chance")
+    chance = (
+        f" Chance alone makes it {by_chance.mean:.3f} on so few recordings." if by_chance else ""
+    )
+    yield (
+        "ECE, the expected calibration error (10 bins), is how far confidence is from the share"
+        f" that is correct.{chance} The Brier score runs from 0, certain and correct, to 2,"
+        " certain and wrong.\n"
+    )
+
+
+def _coverage(evaluation: Evaluation) -> Iterator[str]:
+    table = coverage_table(evaluation).where("coverage", 1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+    yield from _section(
+        table.select("coverage", "accuracy", "least_confidence"),
+        "When only the most confident predictions are kept (`--min-confidence P` labels all others"
+        " `uncertain`):\n",
+    )
+
+
+def _speaker_adapted(evaluation: Evaluation) -> Iterator[str]:
+    table = adaptation_table(evaluation)
+    if table.rows:
+        yield from _section(
+            table,
+            "With `--speaker`, the probabilities of a recording are compared with their mean over"
+            " all\nrecordings of its speaker. That helps where speakers express several emotions"
+            " in turn; where most of\ntheir recordings share one, it may do harm.\n",
+        )
+
+
+def _conditions(evaluation: Evaluation) -> Iterator[str]:
+    if evaluation.conditions:
+        yield from _section(
+            _conditions_for_readers(evaluation),
+            "The same recordings, changed by computation before they are analysed. Points are those"
+            " of UAR, more\nor less than of the same recordings unchanged. In those without speech"
+            " none is detected any more: a\nscan refuses them, and no figure counts them.\n",
+        )
+
+
+_SECTIONS = (
+    _classes,
+    _folds,
+    _groups,
+    _calibration,
+    _coverage,
+    _speaker_adapted,
+    _conditions,
+)
+"""The sections of a chapter, in their order."""

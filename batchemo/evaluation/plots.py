@@ -1,4 +1,4 @@
-"""Draws an evaluation as PNG: confusions, reliability, coverage. Equal input, equal bytes."""
+"""Plots of an evaluation as PNG: confusions, reliability, coverage. Equal input, equal bytes."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_LONGEST = 18
+_LONGEST_LABEL = 18
 _TITLE_WIDTH = 64
-_PALE = 0.55
+_DARK_FROM = 0.55
 """The share from which a cell is so dark that its number is written in white."""
 
 
 def draw_confusion(evaluation: Evaluation) -> bytes:
-    """The confusion matrix: shares of each true class, coloured, with their numbers."""
+    """Draw the confusion matrix: shares of each true class, coloured, with their numbers."""
     side = min(3.2 + 0.55 * len(evaluation.labels), 20.0)
     return _draw(evaluation, (max(side, 6.0), max(side - 0.6, 4.4)), _confusion)
 
 
 def draw_reliability(evaluation: Evaluation) -> bytes:
-    """How often answers of a confidence are right, beside how often they should be."""
+    """Draw how often predictions of a confidence are correct, and how often they should be."""
     return _draw(evaluation, (6.0, 5.6), _reliability)
 
 
 def draw_coverage(evaluation: Evaluation) -> bytes:
-    """How much is wrong among the most confident answers, from few to all (risk, coverage)."""
+    """Draw the error rate of the most confident predictions, from few to all (risk, coverage)."""
     return _draw(evaluation, (6.0, 5.0), _coverage)
 
 
-PICTURES: Mapping[str, Callable[[Evaluation], bytes]] = {
+PLOTS: Mapping[str, Callable[[Evaluation], bytes]] = {
     "confusion": draw_confusion,
     "reliability": draw_reliability,
     "coverage": draw_coverage,
 }
-"""The pictures by the name of their file."""
+"""The plots by the name of their file."""
 
 
 def _draw(
@@ -52,8 +52,8 @@ def _draw(
     import matplotlib.style
     from matplotlib.figure import Figure
 
-    picture = io.BytesIO()
-    # Not the reader's own style: it might change the bytes, or run text through TeX.
+    image = io.BytesIO()
+    # Not the user's own style: it might change the bytes, or run text through TeX.
     with matplotlib.style.context("default"), warnings.catch_warnings():
         # A label in a script that the font lacks is drawn as boxes; the CSV has it whole.
         warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
@@ -61,62 +61,66 @@ def _draw(
         axes = figure.subplots()
         draw(figure, axes, evaluation)
         axes.set_title(_wrapped(evaluation.info.title), fontsize=10, parse_math=False)
-        figure.savefig(picture, format="png", metadata={"Software": None})
-    return picture.getvalue()
+        # The version of matplotlib would be written into the file, and change its bytes.
+        figure.savefig(image, format="png", metadata={"Software": None})
+    return image.getvalue()
 
 
 def _confusion(figure: Figure, axes: Axes, evaluation: Evaluation) -> None:
     shares = [[share or 0.0 for share in row] for row in evaluation.confusion.shares]
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    names = _short(evaluation.labels)
-    places = range(len(names))
-    axes.set_xticks(places, names, rotation=45, ha="right", parse_math=False)
-    axes.set_yticks(places, names, parse_math=False)
-    axes.set_xlabel("told as")
-    axes.set_ylabel("class")
-    for row, told in enumerate(evaluation.confusion.shares):
-        for column, share in enumerate(told):
+    names = _shortened(evaluation.labels)
+    ticks = range(len(names))
+    axes.set_xticks(ticks, names, rotation=45, ha="right", parse_math=False)
+    axes.set_yticks(ticks, names, parse_math=False)
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
+    for row, shares_of_class in enumerate(evaluation.confusion.shares):
+        for column, share in enumerate(shares_of_class):
             if share is not None:
-                colour = "white" if share > _PALE else "black"
+                colour = "white" if share > _DARK_FROM else "black"
                 text = f"{share:.0%}"
                 axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
-    figure.colorbar(image, label="share of the class")
+    figure.colorbar(image, label="share of the true class")
 
 
 def _reliability(figure: Figure, axes: Axes, evaluation: Evaluation) -> None:
     bins = evaluation.reliability
-    most = max(one.recordings for one in bins)
-    for one in bins:
-        # The more recordings, the darker: a bin of three tells little.
-        shade = 0.25 + 0.75 * one.recordings / most
-        width = one.high - one.low
-        axes.bar(one.low, one.accuracy, width, align="edge", color="tab:blue", alpha=shade)
-    axes.plot([0, 1], [0, 1], "--", color="grey", label="as confident as right")
-    axes.plot([one.confidence for one in bins], [one.accuracy for one in bins], "o", color="black")
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="share told right")
-    told = f"ECE {evaluation.figures['ece'].mean:.3f}"
+    most = max(filled.recordings for filled in bins)
+    for filled in bins:
+        # The more recordings, the darker: the height of a bin of three says little.
+        opacity = 0.25 + 0.75 * filled.recordings / most
+        width = filled.high - filled.low
+        axes.bar(filled.low, filled.accuracy, width, align="edge", color="tab:blue", alpha=opacity)
+    axes.plot([0, 1], [0, 1], "--", color="grey", label="perfect calibration")
+    confidences, accuracies = zip(*((one.confidence, one.accuracy) for one in bins), strict=True)
+    axes.plot(confidences, accuracies, "o", color="black")
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="share correct")
+    title = f"ECE {evaluation.figures['ece'].mean:.3f}"
     if before := evaluation.figures.get("ece_uncalibrated"):
-        told += f" ({before.mean:.3f} before calibration)"
-    axes.legend(loc="lower right", title=f"{told}; darker: more recordings")
+        title += f" ({before.mean:.3f} before calibration)"
+    axes.legend(loc="lower right", title=f"{title}; darker: more recordings")
 
 
 def _coverage(figure: Figure, axes: Axes, evaluation: Evaluation) -> None:
     curve = evaluation.coverage
-    wrong = [1 - kept.accuracy for kept in curve]
-    axes.plot([kept.coverage for kept in curve], wrong, color="tab:blue")
-    points = (("accuracy", 1.0, "o"), ("accuracy_at_80", 0.8, "s"), ("accuracy_at_50", 0.5, "^"))
-    for name, coverage, mark in points:
-        right = evaluation.figures[name].mean
-        told = f"{right:.3f} right at {coverage:.0%}"
-        axes.plot(coverage, 1 - right, mark, color="black", label=told)
-    axes.set(xlim=(0, 1.02), ylim=(0, max(0.1, 1.25 * max(wrong))))
-    axes.set(xlabel="coverage: share kept, the most confident", ylabel="share told wrong")
+    errors = [1 - point.accuracy for point in curve]
+    axes.plot([point.coverage for point in curve], errors, color="tab:blue")
+    marked = (("accuracy", 1.0, "o"), ("accuracy_at_80", 0.8, "s"), ("accuracy_at_50", 0.5, "^"))
+    for name, coverage, mark in marked:
+        accuracy = evaluation.figures[name].mean
+        label = f"{accuracy:.3f} correct at {coverage:.0%}"
+        axes.plot(coverage, 1 - accuracy, mark, color="black", label=label)
+    axes.set(xlim=(0, 1.02), ylim=(0, max(0.1, 1.25 * max(errors))))
+    axes.set(xlabel="coverage: share kept, the most confident", ylabel="share wrong")
     axes.legend(loc="lower left")
 
 
-def _short(names: Sequence[str]) -> list[str]:
-    shown = map(for_display, names)
-    return [name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…" for name in shown]
+def _shortened(names: Sequence[str]) -> list[str]:
+    return [
+        name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 1]}…"
+        for name in map(for_display, names)
+    ]
 
 
 def _wrapped(title: str) -> str:

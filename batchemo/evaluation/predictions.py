@@ -1,4 +1,4 @@
-"""What a model predicted for each recording, as records and as arrays."""
+"""What models predicted for recordings, one by one and as arrays."""
 
 from __future__ import annotations
 
@@ -14,88 +14,96 @@ from batchemo.corpora import Example
 from batchemo.errors import UsageError
 from batchemo.evaluation import metrics
 
+Key = TypeVar("Key", int, str)
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the net of one fold and seed said of a recording; probabilities over the labels."""
+    """One recording as the model of one fold and seed predicted it."""
 
     example: Example
     variant: str
+    """"original", or the name of an augmentation or of a recording condition."""
     fold: str
     seed: int
     probabilities: tuple[float, ...]
+    """One for each label."""
     uncalibrated: tuple[float, ...] = ()
-    """The probabilities at temperature 1, where they are known."""
-
-
-Key = TypeVar("Key")
+    """The probabilities at temperature 1; empty where they are not known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PredictionSet:
-    """Some of what was judged, with its arrays."""
+    """Predictions with their arrays, one row for each prediction."""
 
     predictions: Sequence[Prediction]
     labels: Sequence[str]
     probabilities: Float64
-    truth: Int64
+    true_classes: Int64
 
     @classmethod
-    def of(cls, predictions: Sequence[Prediction], labels: Sequence[str]) -> PredictionSet:
-        """The answers about recordings, each of whose emotions is one of the labels."""
+    def from_predictions(
+        cls, predictions: Sequence[Prediction], labels: Sequence[str]
+    ) -> PredictionSet:
+        """Build the arrays; UsageError if a recording's emotion is none of the labels."""
         if not predictions:
-            raise UsageError("no recording was judged: there is nothing to report")
-        strange = sorted({one.example.emotion for one in predictions} - set(labels))
-        if strange:
-            raise UsageError(f"{', '.join(strange)}: not among the labels {', '.join(labels)}")
-        probabilities = np.array([one.probabilities for one in predictions], np.float64)
-        truth = np.array([list(labels).index(one.example.emotion) for one in predictions])
-        return cls(predictions, labels, probabilities, truth)
+            raise UsageError("there are no predictions: nothing can be evaluated")
+        unknown = sorted({prediction.example.emotion for prediction in predictions} - set(labels))
+        if unknown:
+            raise UsageError(f"{', '.join(unknown)}: not among the labels {', '.join(labels)}")
+        class_of = {label: index for index, label in enumerate(labels)}
+        probabilities = np.array([p.probabilities for p in predictions], np.float64)
+        true_classes = np.array([class_of[p.example.emotion] for p in predictions])
+        return cls(predictions, labels, probabilities, true_classes)
 
-    def by(self, key: Callable[[Prediction], Key]) -> Iterator[tuple[Key, PredictionSet]]:
-        """Part by a property, in the order of its values."""
-        places: dict[Key, list[int]] = {}
-        for place, one in enumerate(self.predictions):
-            places.setdefault(key(one), []).append(place)
-        for value in sorted(places, key=lambda value: (isinstance(value, str), value)):
-            yield value, self.at(places[value])
+    def group_by(self, key: Callable[[Prediction], Key]) -> Iterator[tuple[Key, PredictionSet]]:
+        """Yield each value of a property with its predictions, sorted by the value."""
+        indices: dict[Key, list[int]] = {}
+        for index, prediction in enumerate(self.predictions):
+            indices.setdefault(key(prediction), []).append(index)
+        for value in sorted(indices):
+            yield value, self.take(indices[value])
 
-    def at(self, places: Sequence[int]) -> PredictionSet:
-        """Those at some places."""
-        predictions = [self.predictions[place] for place in places]
-        own = list(places)
-        return PredictionSet(predictions, self.labels, self.probabilities[own], self.truth[own])
+    def take(self, indices: Sequence[int]) -> PredictionSet:
+        """Return the predictions at these indices."""
+        rows = list(indices)
+        return PredictionSet(
+            [self.predictions[row] for row in rows],
+            self.labels,
+            self.probabilities[rows],
+            self.true_classes[rows],
+        )
 
     def before_calibration(self) -> PredictionSet | None:
-        """The same answers by their uncalibrated probabilities; None where some are not known."""
-        if not all(one.uncalibrated for one in self.predictions):
+        """Return the set with uncalibrated probabilities; None if any of them is unknown."""
+        if not all(prediction.uncalibrated for prediction in self.predictions):
             return None
-        return replace(self, probabilities=np.array([one.uncalibrated for one in self.predictions]))
+        return replace(self, probabilities=np.array([p.uncalibrated for p in self.predictions]))
 
     @property
-    def told(self) -> Int64:
-        """The place of the label that is likeliest for each recording."""
-        told: Int64 = self.probabilities.argmax(axis=1)
-        return told
+    def predicted_classes(self) -> Int64:
+        """The index of the most probable label of each recording."""
+        predicted: Int64 = self.probabilities.argmax(axis=1)
+        return predicted
 
     @property
-    def right(self) -> npt.NDArray[np.bool_]:
-        """Whether that is the recording's own."""
-        right: npt.NDArray[np.bool_] = self.told == self.truth
-        return right
+    def correct(self) -> npt.NDArray[np.bool_]:
+        """Whether each prediction is correct."""
+        correct: npt.NDArray[np.bool_] = self.predicted_classes == self.true_classes
+        return correct
 
     @property
     def confidence(self) -> Float64:
-        """The greatest probability of each recording."""
+        """The greatest probability of each prediction."""
         confidence: Float64 = self.probabilities.max(axis=1)
         return confidence
 
     @property
     def confusion(self) -> Float64:
-        """How often each class was told as each."""
-        return metrics.count_confusions(self.truth, self.told, len(self.labels))
+        """The confusion matrix: true classes in rows, predicted ones in columns."""
+        return metrics.confusion_matrix(self.true_classes, self.predicted_classes, len(self.labels))
 
     @property
     def recordings(self) -> int:
-        """How many different recordings were judged."""
-        return len({one.example for one in self.predictions})
+        """The number of different recordings."""
+        return len({prediction.example for prediction in self.predictions})

@@ -1,4 +1,8 @@
-"""The results of an evaluation: figures, each beside the protocol that gave it."""
+"""The results of an evaluation: figures, with the protocol by which they were measured.
+
+An `Evaluation` is what `evaluation.json` holds: `to_dict` and `from_dict` give and take its
+contents. `FORMAT` changes with every change of its keys.
+"""
 
 from __future__ import annotations
 
@@ -9,81 +13,6 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from batchemo.errors import UsageError
 from batchemo.evaluation.metrics import Bin, CoveragePoint
-
-Told = TypeVar("Told")
-
-
-def to_plain(value: Any) -> Any:
-    """Turn dataclasses into dicts and tuples into lists, all the way down.
-
-    >>> to_plain({"labels": ("sad", "happy")})
-    {'labels': ['sad', 'happy']}
-    """
-    if is_dataclass(value):
-        return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {key: to_plain(one) for key, one in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [to_plain(one) for one in value]
-    return value
-
-
-def from_plain(kind: type[Told], value: Any, where: str) -> Told:
-    """Read what `to_plain` gave as this dataclass; UsageError says where it does not fit."""
-    found: Told = _read(kind, value, where)
-    return found
-
-
-def _read(kind: Any, value: Any, where: str) -> Any:
-    origin, inner = get_origin(kind), get_args(kind)
-    if kind is Any:
-        return value
-    if origin in (Union, UnionType):
-        if value is None and NoneType in inner:
-            return None
-        [kind] = [one for one in inner if one is not NoneType]
-        return _read(kind, value, where)
-    if origin is Literal:
-        _must(value in inner, where, f"one of {', '.join(inner)}")
-        return value
-    if is_dataclass(kind):
-        return _read_dataclass(kind, value, where)
-    if origin is tuple:
-        return _read_tuple(inner, value, where)
-    if origin is Mapping:
-        _must(isinstance(value, dict), where, "an object")
-        return {key: _read(inner[1], one, f"{where}.{key}") for key, one in value.items()}
-    if kind is float:
-        _must(type(value) in (int, float), where, "a number")
-        return float(value)
-    _must(type(value) is kind, where, f"of type {kind.__name__}")
-    return value
-
-
-def _read_dataclass(kind: Any, value: Any, where: str) -> Any:
-    _must(isinstance(value, dict), where, "an object")
-    names = [field.name for field in fields(kind)]
-    if odd := sorted(set(value) ^ set(names)):
-        raise UsageError(f"{where} has too many or too few keys: {', '.join(odd)}")
-    types = get_type_hints(kind)
-    return kind(**{name: _read(types[name], value[name], f"{where}.{name}") for name in names})
-
-
-def _read_tuple(inner: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
-    _must(isinstance(value, list), where, "a list")
-    if inner[-1] is Ellipsis:
-        inner = (inner[0],) * len(value)
-    _must(len(value) == len(inner), where, f"a list of {len(inner)}")
-    return tuple(
-        _read(kind, one, f"{where}[{place}]")
-        for place, (kind, one) in enumerate(zip(inner, value, strict=True))
-    )
-
-
-def _must(good: bool, where: str, what: str) -> None:
-    if not good:
-        raise UsageError(f"{where} must be {what}")
-
 
 FORMAT = 3
 
@@ -99,10 +28,10 @@ FIGURES: Mapping[str, str] = {
     "brier": "Brier score",
     "brier_uncalibrated": "Brier score before calibration",
 }
-"""The figures as they are called, the headline first. Those before calibration may be unknown;
-ECE by chance is what confidences that are right would have on so few recordings."""
+"""The figures as readers see them named, the headline first. Those before calibration may be
+unknown; ECE by chance is what perfect calibration would show on so few recordings."""
 
-PROTOCOL_SUBJECTS: Mapping[str, str] = {
+TESTED_ON: Mapping[str, str] = {
     "speaker": "on speakers that are not in its training data",
     "random": "on other recordings of speakers in its training data",
     "leaky": (
@@ -110,16 +39,16 @@ PROTOCOL_SUBJECTS: Mapping[str, str] = {
         "not a measure of accuracy on new speech"
     ),
 }
-"""What a protocol's figures are about, in words that go wherever the figures go."""
+"""What a protocol's figures were measured on, in words that are shown wherever the figures are."""
 
 GROUPINGS = ("corpus", "language", "channel", "gender", "intensity", "speaker")
 UNKNOWN = "(unknown)"
-"""The group of what is not told of recordings."""
+"""The group of recordings of which a property is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class CorpusCounts:
-    """How much of a corpus was judged."""
+    """How much of a corpus was evaluated."""
 
     recordings: int
     speakers: int
@@ -137,7 +66,7 @@ class EvaluationInfo:
     """What the protocol does, in a sentence or two."""
     corpora: Mapping[str, CorpusCounts] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
-    """Why recordings were not judged, and how many for each reason."""
+    """Why recordings were not evaluated, and how many for each reason."""
     notes: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -150,14 +79,14 @@ class EvaluationInfo:
         ... ).title
         'mfcc40, protocol speaker — on speakers that are not in its training data'
         """
-        told = PROTOCOL_SUBJECTS.get(self.protocol)
         name = f"{self.subject}, protocol {self.protocol}"
-        return name if told is None else f"{name} — {told}"
+        tested_on = TESTED_ON.get(self.protocol)
+        return name if tested_on is None else f"{name} — {tested_on}"
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """The mean over seeds of a figure, and how well it is known.
+    """The mean over seeds of a figure, and how far it varies.
 
     A seed's figure is the mean of its folds' figures, as in the literature on these folds.
     """
@@ -168,7 +97,7 @@ class Figure:
     spread_over_folds: float | None
     """Standard deviation of the folds' means over seeds; None with one fold."""
     interval_over_speakers: tuple[float, float] | None
-    """95 %, by bootstrap over all recordings of a seed together; None where it is not known."""
+    """95 %, by bootstrap over the speakers of all folds; None where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +121,7 @@ class FoldFigures:
 
 @dataclass(frozen=True, slots=True)
 class ClassFigures:
-    """A line of the classification report: of each seed all folds together, mean over seeds."""
+    """A line of the classification report: all folds of a seed together, mean over seeds."""
 
     label: str
     support: float
@@ -203,7 +132,7 @@ class ClassFigures:
 
 @dataclass(frozen=True, slots=True)
 class GroupFigures:
-    """The recordings that share a property: all folds together, mean over seeds."""
+    """The figures of recordings that share a property: all folds together, mean over seeds."""
 
     name: str
     recordings: int
@@ -213,7 +142,7 @@ class GroupFigures:
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """What each class (row) was told as (column), in the order of the labels."""
+    """True classes (rows) by predicted classes (columns), in the order of the labels."""
 
     counts: tuple[tuple[float, ...], ...]
     """Mean over seeds."""
@@ -223,50 +152,51 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class SpeakerAdapted:
-    """The figures when each speaker's recordings are judged together, without their labels."""
+    """The figures with probabilities adapted to each speaker, without using their labels."""
 
     fewest: int
-    """Recordings of a speaker."""
+    """The smallest number of recordings of a speaker."""
     most: int
+    """The greatest number."""
     figures: Mapping[str, Figure]
 
     @property
     def title(self) -> str:
-        """The heading of these figures, which is their protocol.
+        """The heading of these figures, which says how they were measured.
 
         >>> SpeakerAdapted(16, 60, {}).title
-        'grouped by speaker (16 to 60 recordings each, no labels)'
+        'adapted to each speaker (16 to 60 recordings each, no labels)'
         """
-        many = f"{self.fewest}" if self.fewest == self.most else f"{self.fewest} to {self.most}"
-        return f"grouped by speaker ({many} recordings each, no labels)"
+        count = f"{self.fewest}" if self.fewest == self.most else f"{self.fewest} to {self.most}"
+        return f"adapted to each speaker ({count} recordings each, no labels)"
 
 
 @dataclass(frozen=True, slots=True)
 class ConditionFigures:
-    """The same recordings heard otherwise: on the telephone, in noise."""
+    """The figures of the same recordings under another condition: telephone, noise."""
 
     name: str
     description: str
-    """What was done to the sound."""
+    """What was done to the signal."""
     recordings: int
     without_speech: int
-    """Recordings in which nothing sounds like speech any more: they have no part in the figures."""
+    """Recordings in which no speech is detected any more: they have no part in the figures."""
     uar: Figure
     accuracy: Figure
     ece: Figure
     change: float
-    """UAR less that of the same recordings as they are."""
+    """UAR minus that of the same recordings unchanged."""
     change_spread_over_seeds: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """All that is reported of a recipe or bundle under one protocol."""
+    """Everything that is reported of a recipe or bundle under one protocol."""
 
     info: EvaluationInfo
     labels: tuple[str, ...]
     recordings: int
-    """Different recordings; what was judged of one, its copies or by other seeds, counts once."""
+    """Different recordings: augmented variants and predictions by other seeds count once."""
     predictions: int
     speakers: int
     figures: Mapping[str, Figure]
@@ -276,27 +206,105 @@ class Evaluation:
     confusion: Confusion
     reliability: tuple[Bin, ...]
     coverage: tuple[CoveragePoint, ...]
-    """What is right of the most confident answers, from all to few."""
+    """The accuracy of the most confident predictions, from all to few."""
     speaker_adapted: SpeakerAdapted | None
-    """None where speakers are not known, or were heard too rarely."""
+    """None where speakers are not known, or have too few recordings."""
     conditions: tuple[ConditionFigures, ...]
-    """How the same recordings fare when they are heard otherwise, where that was tried."""
+    """The figures under other recording conditions, where these were asked for."""
     groups: Mapping[str, tuple[GroupFigures, ...]]
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as JSON can hold it."""
+        """Return everything in types that JSON has."""
         return {"format": FORMAT, "title": self.info.title, **to_plain(self)}
 
     @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> Evaluation:
-        """Read what `to_dict` gave; UsageError for anything else."""
-        rest = {key: value for key, value in told.items() if key not in ("format", "title")}
-        if told.get("format") != FORMAT:
+    def from_dict(cls, contents: Mapping[str, Any]) -> Evaluation:
+        """Parse what `to_dict` returned; UsageError for anything else."""
+        if contents.get("format") != FORMAT:
             raise UsageError(
-                f"the evaluation's format is {told.get('format')!r}, not {FORMAT}: another version"
-                " of batchemo wrote it; evaluate again, finished trainings are kept"
+                f"the evaluation's format is {contents.get('format')!r}, not {FORMAT}: another"
+                " version of batchemo wrote it; evaluate again, finished trainings are kept"
             )
-        found = from_plain(cls, rest, "the evaluation")
-        if told.get("title") != found.info.title:
-            raise UsageError("the evaluation's title does not fit what it is about")
-        return found
+        rest = {key: value for key, value in contents.items() if key not in ("format", "title")}
+        evaluation = from_plain(cls, rest, "the evaluation")
+        # The title names the protocol: one that was edited would put figures in a false light.
+        if contents.get("title") != evaluation.info.title:
+            raise UsageError("the evaluation's title does not fit its subject and protocol")
+        return evaluation
+
+
+Parsed = TypeVar("Parsed")
+
+
+def to_plain(value: Any) -> Any:
+    """Turn dataclasses into dicts and tuples into lists, on all levels.
+
+    >>> to_plain({"labels": ("sad", "happy")})
+    {'labels': ['sad', 'happy']}
+    """
+    if is_dataclass(value):
+        return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: to_plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [to_plain(item) for item in value]
+    return value
+
+
+def from_plain(kind: type[Parsed], value: Any, where: str) -> Parsed:
+    """Parse what `to_plain` returned as this dataclass; UsageError says which part does not fit."""
+    parsed: Parsed = _parse(kind, value, where)
+    return parsed
+
+
+def _parse(kind: Any, value: Any, where: str) -> Any:
+    """Parse a value by its type annotation, of the few kinds that the dataclasses here use."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return value
+    if origin in (Union, UnionType):
+        if value is None and NoneType in arguments:
+            return None
+        [kind] = [argument for argument in arguments if argument is not NoneType]
+        return _parse(kind, value, where)
+    if origin is Literal:
+        _require(value in arguments, where, f"one of {', '.join(arguments)}")
+        return value
+    if is_dataclass(kind):
+        return _parse_dataclass(kind, value, where)
+    if origin is tuple:
+        return _parse_tuple(arguments, value, where)
+    if origin is Mapping:
+        _require(isinstance(value, dict), where, "an object")
+        return {key: _parse(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+    # Compared by type: for isinstance, True is an int, and a count must not be True.
+    if kind is float:
+        _require(type(value) in (int, float), where, "a number")
+        return float(value)
+    _require(type(value) is kind, where, f"of type {kind.__name__}")
+    return value
+
+
+def _parse_dataclass(kind: Any, value: Any, where: str) -> Any:
+    _require(isinstance(value, dict), where, "an object")
+    names = [field.name for field in fields(kind)]
+    if mismatch := sorted(set(value) ^ set(names)):
+        raise UsageError(f"{where} has too many or too few keys: {', '.join(mismatch)}")
+    types = get_type_hints(kind)
+    return kind(**{name: _parse(types[name], value[name], f"{where}.{name}") for name in names})
+
+
+def _parse_tuple(kinds: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    _require(isinstance(value, list), where, "a list")
+    if kinds[-1] is Ellipsis:
+        kinds = (kinds[0],) * len(value)
+    _require(len(value) == len(kinds), where, f"a list of {len(kinds)}")
+    return tuple(
+        _parse(kind, item, f"{where}[{index}]")
+        for index, (kind, item) in enumerate(zip(kinds, value, strict=True))
+    )
+
+
+def _require(fits: bool, where: str, expected: str) -> None:
+    if not fits:
+        raise UsageError(f"{where} must be {expected}")

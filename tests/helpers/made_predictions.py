@@ -1,4 +1,4 @@
-"""Made judgements: what nets might have said, right as often as wanted."""
+"""Made predictions: what models might have predicted, correct as often as wanted."""
 
 from __future__ import annotations
 
@@ -25,28 +25,29 @@ def make_info(protocol: str = "speaker", subject: str = "mfcc40") -> EvaluationI
 
 def make_prediction(
     emotion: str,
-    told: str,
+    predicted: str,
     *,
     speaker: str = "a",
     fold: str = "1",
     seed: int = 0,
-    sure: float = 1.0,
+    confidence: float = 1.0,
     labels: Sequence[str] = LABELS,
     name: str = "",
     variant: str = "original",
     gender: str = "female",
     uncalibrated: float | None = None,
 ) -> Prediction:
-    """One recording, told as an emotion this surely; the rest is shared by the others."""
+    """One recording, predicted with a confidence; the other labels share the rest."""
     path = Path(name or f"{speaker}-{emotion}.wav")
     example = Example(path, "made", speaker, gender, emotion, "normal")
-    before = () if uncalibrated is None else _shares(told, uncalibrated, labels)
-    return Prediction(example, variant, fold, seed, _shares(told, sure, labels), before)
+    probabilities = _probabilities(predicted, confidence, labels)
+    before = () if uncalibrated is None else _probabilities(predicted, uncalibrated, labels)
+    return Prediction(example, variant, fold, seed, probabilities, before)
 
 
-def _shares(told: str, sure: float, labels: Sequence[str]) -> tuple[float, ...]:
-    rest = (1 - sure) / (len(labels) - 1)
-    return tuple(sure if label == told else rest for label in labels)
+def _probabilities(predicted: str, confidence: float, labels: Sequence[str]) -> tuple[float, ...]:
+    rest = (1 - confidence) / (len(labels) - 1)
+    return tuple(confidence if label == predicted else rest for label in labels)
 
 
 def random_predictions(
@@ -55,10 +56,10 @@ def random_predictions(
     speakers: int = 6,
     takes: int = 4,
     labels: Sequence[str] = LABELS,
-    luck: int = 0,
+    random_seed: int = 0,
 ) -> list[Prediction]:
-    """Every speaker expresses every emotion so often; two in three are told right."""
-    random = np.random.default_rng(luck)
+    """Every speaker expresses every emotion in some takes; about two in three are correct."""
+    random = np.random.default_rng(random_seed)
     return [
         make_prediction(
             emotion,
@@ -66,7 +67,7 @@ def random_predictions(
             speaker=f"actor-{speaker}",
             fold=f"fold {speaker % 3}",
             seed=seed,
-            sure=float(random.uniform(0.5, 1)),
+            confidence=float(random.uniform(0.5, 1)),
             labels=labels,
             name=f"{speaker}-{emotion}-{take}.wav",
             gender=("female", "male")[speaker % 2],
@@ -79,6 +80,7 @@ def random_predictions(
 
 
 def make_evaluation(
-    protocol: str = "speaker", subject: str = "mfcc40", luck: int = 0
+    protocol: str = "speaker", subject: str = "mfcc40", random_seed: int = 0
 ) -> Evaluation:
-    return evaluate(random_predictions(luck=luck), LABELS, info=make_info(protocol, subject))
+    predictions = random_predictions(random_seed=random_seed)
+    return evaluate(predictions, LABELS, info=make_info(protocol, subject))

@@ -1,35 +1,36 @@
-"""Shows an evaluation to people: figures, classes, confusions and groups."""
+"""An evaluation in a terminal: figures, classes, confusions and groups, as its width allows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING
 
-from batchemo.cli.output.format import (
-    NARROW,
-    bar,
-    bar_width,
-    counted,
-)
+from batchemo.cli.output.format import NARROW, bar, bar_width, counted
 from batchemo.common.text import for_display
-from batchemo.evaluation.results import (
-    FIGURES,
-    Evaluation,
-    Figure,
-    GroupFigures,
+from batchemo.evaluation.report_tables import (
+    BY_SPEAKER,
+    NO_ADAPTATION,
+    ReportTable,
+    classes_table,
+    conditions_table,
+    confusion_grid,
+    figures_table,
+    folds_table,
+    format_value,
+    frequent_confusions,
+    groups_table,
 )
+from batchemo.evaluation.results import Evaluation
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
-NOTHING = "—"
-
-_CELL = 6
-"""Columns of the terminal that one class takes in the matrix."""
+_CELL_WIDTH = 6
+"""Columns of the terminal that one class takes in the confusion matrix."""
 _MOST_CONFUSIONS = 8
 _MOST_GROUPS = 12
-"""Groups of one kind that are shown; all stand in the files and in --json."""
+"""Groups of one kind that are shown; the files and --json have all of them."""
 
 
 def show_evaluation(evaluation: Evaluation, stream: IO[str]) -> None:
@@ -40,20 +41,20 @@ def show_evaluation(evaluation: Evaluation, stream: IO[str]) -> None:
     info = evaluation.info
     console.print(for_display(info.title), markup=False, style="bold")
     console.print(for_display(info.protocol_description), markup=False)
-    console.print(_measured(evaluation))
+    console.print(_size_of_test(evaluation))
     for line in _remarks(evaluation):
         console.print(for_display(line), markup=False)
-    for title, table in _tables(evaluation, console):
+    for title, table in _tables(evaluation, console.width):
         console.print(f"\n{title}" if title else "", markup=False, style="bold")
         console.print(table)
 
 
-def _measured(evaluation: Evaluation) -> str:
-    told = counted(evaluation.recordings, "recording")
+def _size_of_test(evaluation: Evaluation) -> str:
+    recordings = counted(evaluation.recordings, "recording")
     if evaluation.speakers:
-        told += f" of {counted(evaluation.speakers, 'speaker')}"
+        recordings += f" of {counted(evaluation.speakers, 'speaker')}"
     folds, seeds = len(evaluation.folds), len(evaluation.seeds)
-    return ", ".join([told, counted(folds, "fold"), counted(seeds, "seed")])
+    return ", ".join([recordings, counted(folds, "fold"), counted(seeds, "seed")])
 
 
 def _remarks(evaluation: Evaluation) -> Iterator[str]:
@@ -63,124 +64,106 @@ def _remarks(evaluation: Evaluation) -> Iterator[str]:
     yield from info.notes
 
 
-def _tables(evaluation: Evaluation, console: Console) -> Iterator[tuple[str, Table]]:
-    narrow = console.width < NARROW
-    yield "", _figures(evaluation.figures, narrow)
+def _tables(evaluation: Evaluation, width: int) -> Iterator[tuple[str, Table]]:
+    """Yield titles and tables; a narrow terminal has no room for spreads and side figures."""
+    narrow = width < NARROW
+    yield "", _figures(evaluation, NO_ADAPTATION, narrow)
     if len(evaluation.folds) > 1:
-        yield "", _folds(evaluation, narrow)
-    yield "", _classes(evaluation, bar_width(console.width))
-    numbered = _longest(evaluation.labels) + len(str(len(evaluation.labels))) + 2
-    if numbered + _CELL * len(evaluation.labels) <= console.width:
-        yield "each class, and what it was told as (% of the class)", _matrix(evaluation)
-    elif rows := _confusions(evaluation):
-        yield "most frequent confusions", _grid(("class", "told as", "share"), rows, words=2)
-    for grouping, groups in evaluation.groups.items():
-        if len(groups) > 1:
-            yield "", _groups(grouping, groups)
+        yield "", _render(folds_table(evaluation), most_columns=4 if narrow else None)
+    yield "", _classes(evaluation, bar_width(width))
+    yield from _confusions(evaluation, width)
+    yield from _groups(evaluation)
     if evaluation.speaker_adapted:
-        yield evaluation.speaker_adapted.title, _figures(evaluation.speaker_adapted.figures, narrow)
+        yield evaluation.speaker_adapted.title, _figures(evaluation, BY_SPEAKER, narrow)
     if evaluation.conditions:
-        yield "the same recordings heard otherwise", _conditions(evaluation, narrow)
+        table = conditions_table(evaluation).select(
+            "condition", "recordings", "uar", "uar_change", "accuracy", "ece"
+        )
+        title = "the same recordings under other recording conditions"
+        yield title, _render(table, most_columns=4 if narrow else None)
 
 
-def _figures(figures: Mapping[str, Figure], narrow: bool) -> Table:
-    """The figures; a narrow terminal has no room for the spreads."""
-    head = ["figure", "mean", "95 % of speakers", "± seeds", "± folds"]
-    rows = []
-    for name, figure in figures.items():
-        ends = figure.interval_over_speakers
-        interval = NOTHING if ends is None else f"{ends[0]:.3f}–{ends[1]:.3f}"
-        spreads = map(_share, (figure.spread_over_seeds, figure.spread_over_folds))
-        rows.append([FIGURES[name], _share(figure.mean), interval, *spreads])
-    return _grid(head, rows, most=3 if narrow else None)
-
-
-def _folds(evaluation: Evaluation, narrow: bool) -> Table:
-    rows = [
-        (one.fold, f"{one.recordings:,}", *map(_share, (one.uar, one.accuracy, one.macro_f1)))
-        for one in evaluation.folds
-    ]
-    head = ("fold", "recordings", "UAR", "accuracy", "macro F1")
-    return _grid(head, rows, most=4 if narrow else None)
+def _figures(evaluation: Evaluation, adaptation: str, narrow: bool) -> Table:
+    table = figures_table(evaluation).where("adaptation", adaptation)
+    columns = "figure", "mean", "interval", "spread_over_seeds", "spread_over_folds"
+    return _render(table.select(*columns), most_columns=3 if narrow else None)
 
 
 def _classes(evaluation: Evaluation, width: int) -> Table:
-    """The classification report, with bars of recall so wide; with none, only what matters most."""
-    rows = []
-    for one in evaluation.classes:
-        figures = map(_share, (one.recall, one.precision, one.f1))
-        drawn = [bar(one.recall or 0.0, width)] if width else []
-        rows.append([one.label, *drawn, f"{one.support:,.0f}", *figures])
-    head = ["class", *([""] if width else []), "support", "recall", "precision", "F1"]
-    return _grid(head, rows, words=2) if width else _grid(head, rows, most=3)
+    """Render the classification report, with bars where there is room, else with less."""
+    table = classes_table(evaluation).select("label", "support", "recall", "precision", "f1")
+    return _render(table, recall_bars=width, most_columns=None if width else 3)
 
 
-def _groups(grouping: str, groups: Sequence[GroupFigures]) -> Table:
-    rows = [
-        (group.name, f"{group.recordings:,}", _share(group.accuracy), _share(group.uar))
-        for group in groups[:_MOST_GROUPS]
-    ]
-    if more := len(groups) - len(rows):
-        rows.append((f"and {more:,} more", "", "", ""))
-    return _grid((grouping, "recordings", "accuracy", "UAR"), rows)
+def _confusions(evaluation: Evaluation, width: int) -> Iterator[tuple[str, Table]]:
+    """Yield the confusion matrix where it fits, else its greatest cells off the diagonal."""
+    # Columns are headed by numbers: the names of eight classes do not fit side by side.
+    grid = confusion_grid(evaluation, numbered=True)
+    names = max(_terminal_width(str(name)) for name in grid.values("label"))
+    if names + 1 + _CELL_WIDTH * len(evaluation.labels) <= width:
+        yield grid.title, _render(grid)
+        return
+    confusions = frequent_confusions(evaluation, _MOST_CONFUSIONS)
+    if confusions.rows:
+        yield confusions.title, _render(confusions, text_columns=2)
 
 
-def _conditions(evaluation: Evaluation, narrow: bool) -> Table:
-    """UAR and what it is more or less than that of the same recordings, in points."""
-    rows = []
-    for one in evaluation.conditions:
-        change, figures = f"{100 * one.change:+.1f}", (one.accuracy, one.ece)
-        shares = (_share(figure.mean) for figure in figures)
-        rows.append([one.name, f"{one.recordings:,}", _share(one.uar.mean), change, *shares])
-    head = ("condition", "recordings", "UAR", "points", "accuracy", "ECE")
-    return _grid(head, rows, most=4 if narrow else None)
+def _groups(evaluation: Evaluation) -> Iterator[tuple[str, Table]]:
+    """Yield a table for each property in which the recordings differ."""
+    table = groups_table(evaluation)
+    for grouping, groups in evaluation.groups.items():
+        if len(groups) > 1:
+            found = table.where("grouping", grouping).select(
+                "name", "recordings", "accuracy", "uar"
+            )
+            name, *figures = found.columns
+            shown = replace(
+                found,
+                columns=(replace(name, title=grouping), *figures),
+                rows=found.rows[:_MOST_GROUPS],
+            )
+            rendered = _render(shown)
+            if more := len(groups) - len(shown.rows):
+                rendered.add_row(f"and {more:,} more")
+            yield "", rendered
 
 
-def _matrix(evaluation: Evaluation) -> Table:
-    """Shares in percent; columns are numbered, for no eight names fit beside each other."""
-    numbers = [str(place + 1) for place in range(len(evaluation.labels))]
-    rows = [
-        (f"{number} {label}", *(NOTHING if one is None else f"{one:.0%}"[:-1] for one in shares))
-        for number, label, shares in zip(
-            numbers, evaluation.labels, evaluation.confusion.shares, strict=True
-        )
-    ]
-    return _grid(["", *numbers], rows)
-
-
-def _confusions(evaluation: Evaluation) -> list[tuple[str, str, str]]:
-    labels = evaluation.labels
-    wrong = [
-        (share, label, told)
-        for label, shares in zip(labels, evaluation.confusion.shares, strict=True)
-        for told, share in zip(labels, shares, strict=True)
-        if share and told != label
-    ]
-    wrong.sort(key=lambda one: (-one[0], one[1], one[2]))
-    return [(label, told, f"{share:.0%}") for share, label, told in wrong[:_MOST_CONFUSIONS]]
-
-
-def _grid(
-    head: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1, most: int | None = None
+def _render(
+    table: ReportTable,
+    *,
+    text_columns: int = 1,
+    most_columns: int | None = None,
+    recall_bars: int = 0,
 ) -> Table:
-    """A table whose first columns hold words and all others numbers, `most` columns at most."""
+    """Render a table: its first columns hold text, all others numbers, flush right.
+
+    With `recall_bars`, bars of this width follow the first column.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for place, title in enumerate(head[:most]):
-        table.add_column(Text(title), justify="left" if place < words else "right")
-    for row in rows:
-        table.add_row(*(Text(for_display(cell)) for cell in row[:most]))
-    return table
+    rendered = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    columns = table.columns[:most_columns]
+    for index, column in enumerate(columns):
+        rendered.add_column(Text(column.title), justify="left" if index < text_columns else "right")
+        if index == 0 and recall_bars:
+            rendered.add_column()
+    recalls = table.values("recall") if recall_bars else [None] * len(table.rows)
+    for row, recall in zip(table.rows, recalls, strict=True):
+        # Text and not str: rich would take brackets in names for markup.
+        cells = [
+            Text(for_display(format_value(value, column, spreads=False)))
+            for value, column in zip(row, columns, strict=False)
+        ]
+        if recall_bars:
+            share = recall if isinstance(recall, float) else 0.0
+            cells.insert(1, Text(bar(share, recall_bars)))
+        rendered.add_row(*cells)
+    return rendered
 
 
-def _longest(names: Iterable[str]) -> int:
+def _terminal_width(text: str) -> int:
     from rich.cells import cell_len
 
-    return max(cell_len(for_display(name)) for name in names)
-
-
-def _share(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.3f}"
+    return cell_len(for_display(text))

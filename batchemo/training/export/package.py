@@ -14,13 +14,13 @@ from batchemo.bundles import Bundle, write_bundle
 from batchemo.bundles.schema import CARD
 from batchemo.common.text import for_display
 from batchemo.corpora import Example
-from batchemo.evaluation import Evaluation, figures_for_card, pictures_for_card
+from batchemo.evaluation import Evaluation, figures_for_card, plots_for_card
 from batchemo.training.data.augment_audio import ORIGINAL
 from batchemo.training.data.protocols import Split
 from batchemo.training.data.training_set import TRAINING_SET, training_set_bytes
 from batchemo.training.experiment.calibration import AS_IT_IS, TEMPERATURE
 from batchemo.training.experiment.context import RunContext, TrainedModel
-from batchemo.training.export.licences import citations_of, licence_of
+from batchemo.training.export.licences import citations_for, weights_licence
 from batchemo.training.export.model_card import write_system_card
 from batchemo.training.fit.history import Epoch
 from batchemo.training.fit.trainer import FitResult
@@ -95,7 +95,7 @@ def write_package(
         "model.keras": keras_bytes(trained.model),
         "model.onnx": onnx_bytes(trained.model, tried),
         TRAINING_SET: training_set_bytes(examples),
-        **pictures_for_card(delivery.evaluations),
+        **plots_for_card(delivery.evaluations),
     }
     if trained.taught:
         files[LOG] = log_bytes(trained.taught)
@@ -157,8 +157,8 @@ def _info(
             "chosen": asdict(trained.taught[0].chosen) if trained.taught else None,
         },
         "figures": figures_for_card(delivery.evaluations).figures,
-        "licence": delivery.licence or licence_of(corpora),
-        "citations": citations_of(corpora),
+        "licence": delivery.licence or weights_licence(corpora),
+        "citations": citations_for(corpora),
     }
 
 
@@ -202,4 +202,4 @@ def replace_figures(
     info["figures"] = figures.figures
     files = {name: bundle.read(name) for name in bundle.info["files"]}
     card = {CARD: write_system_card(info, figures).encode()}
-    return write_bundle(bundle.path, info, {**files, **pictures_for_card(evaluations), **card})
+    return write_bundle(bundle.path, info, {**files, **plots_for_card(evaluations), **card})

@@ -46,5 +46,5 @@ def test_the_same_figures_make_the_same_bundle(mine: Bundle) -> None:
     again = replace_figures(once, evaluations, [make_evaluation(subject="functionals")])
 
     assert again.digest == once.digest
-    assert "beside it, `functionals`" in again.card
+    assert "for comparison, `functionals`" in again.card
     assert "on speakers that are not in its training data" in again.card

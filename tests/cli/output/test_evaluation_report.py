@@ -43,7 +43,7 @@ sad     ████████████                     2    0.500     
 happy   ████████████████████████         2    1.000       0.667   0.800
 angry                                    0        —           —       —
 
-each class, and what it was told as (% of the class)
+each true class (row) by predicted class (column), in % of the true class
            1     2   3
 ──────────────────────
 1 sad     50    50   0
@@ -60,16 +60,16 @@ d                  1      1.000   1.000
 
 
 def test_a_small_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = [("sad", "sad"), ("sad", "happy"), ("happy", "happy"), ("happy", "happy")]
-    every = [make_prediction(*pair, speaker=name) for pair, name in zip(told, "abcd", strict=True)]
-    what = replace(make_info("random"), left_out={"too short": 2}, notes=("a note",))
+    pairs = [("sad", "sad"), ("sad", "happy"), ("happy", "happy"), ("happy", "happy")]
+    every = [make_prediction(*pair, speaker=name) for pair, name in zip(pairs, "abcd", strict=True)]
+    info = replace(make_info("random"), left_out={"too short": 2}, notes=("a note",))
 
-    text = shown(evaluate(every, LABELS, info=what), monkeypatch)
+    text = shown(evaluate(every, LABELS, info=info), monkeypatch)
 
     assert [line.rstrip() for line in text.splitlines()] == SMALL.splitlines()
 
 
-def test_what_leaks_says_so_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_leaky_evaluation_says_so_first(monkeypatch: pytest.MonkeyPatch) -> None:
     first = " ".join(shown(make_evaluation("leaky"), monkeypatch).split()[:12])
 
     assert first.startswith("mfcc40, protocol leaky — LEAKY: copies of the same")
@@ -87,22 +87,22 @@ def test_no_line_is_wider_than_the_terminal_and_no_figure_cut(
 
 
 def everything() -> Evaluation:
-    """With figures before calibration, by speaker, and on the telephone."""
+    """With figures before calibration, adapted to speakers, and under a condition."""
     every = [replace(one, uncalibrated=one.probabilities) for one in random_predictions(takes=6)]
     return evaluate(
         [*every, *(replace(one, variant="telephone") for one in every)], LABELS, info=make_info()
     )
 
 
-def test_what_is_known_besides_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_adapted_figures_and_conditions_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     text = shown(everything(), monkeypatch)
 
     assert "Brier score before calibration" in text
-    _, grouped = text.split("grouped by speaker (18 recordings each, no labels)\n")
-    assert grouped.count("UAR ") == 2
-    _, otherwise = text.split("the same recordings heard otherwise\n")
-    assert "telephone          108" in otherwise
-    assert "+0.0" in otherwise
+    _, adapted = text.split("adapted to each speaker (18 recordings each, no labels)\n")
+    assert adapted.count("UAR ") == 2
+    _, conditions = text.split("the same recordings under other recording conditions\n")
+    assert "telephone          108" in conditions
+    assert "+0.0" in conditions
 
 
 def test_a_matrix_that_does_not_fit_gives_way_to_the_worst_confusions(
@@ -123,12 +123,12 @@ def test_many_speakers_are_cut_short_and_counted(monkeypatch: pytest.MonkeyPatch
     assert "and 18 more" in text
 
 
-def test_names_move_no_cursor_and_are_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_move_no_cursor_and_are_not_taken_for_markup(monkeypatch: pytest.MonkeyPatch) -> None:
     labels = ("\x1b[2J", "[red]b[/]")
     every = [make_prediction(label, label, labels=labels, speaker="[/]\n") for label in labels]
-    what = replace(make_info(subject="[bold]x\x07"), notes=("\x1b]0;title\x07",))
+    info = replace(make_info(subject="[bold]x\x07"), notes=("\x1b]0;title\x07",))
 
-    text = shown(evaluate(every, labels, info=what), monkeypatch)
+    text = shown(evaluate(every, labels, info=info), monkeypatch)
 
     assert not set(text) & {"\x1b", "\x07"}
     assert "[red]b[/]" in text
