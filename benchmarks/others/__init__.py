@@ -1,1 +1,1 @@
-"""What people would use instead of batchemo, as they would write it; each a command of its own."""
+"""The alternatives to batchemo, as their users would write them; each module is a command."""

@@ -1,4 +1,7 @@
-"""The floor: read every file, resample it to 16 kHz, on all cores, and nothing else."""
+"""A lower bound: read every file and resample it to 16 kHz, on all cores, and nothing else.
+
+python -m others.floor FOLDER --jobs 2
+"""
 
 from __future__ import annotations
 
@@ -8,28 +11,28 @@ from pathlib import Path
 import soundfile
 import soxr
 
-from others.words import options
+from others.options import parse_options
 
 RATE = 16000
-SECONDS_AT_ONCE = 60
+BLOCK_SECONDS = 60
 
 
-def read(path: Path) -> int:
-    """The samples at 16 kHz, counted; a long recording is read a minute at a time."""
+def count_samples(path: Path) -> int:
+    """Return the number of samples at 16 kHz; long recordings are read in blocks of a minute."""
     count = 0
-    with soundfile.SoundFile(path) as sound:
-        stream = soxr.ResampleStream(sound.samplerate, RATE, 1, dtype="float32")
-        at_once = SECONDS_AT_ONCE * sound.samplerate
-        for block in sound.blocks(at_once, dtype="float32", always_2d=True):
-            mono = block[:, 0] if sound.channels == 1 else block.mean(axis=1)
-            count += len(stream.resample_chunk(mono, last=sound.tell() == sound.frames))
+    with soundfile.SoundFile(path) as file:
+        stream = soxr.ResampleStream(file.samplerate, RATE, 1, dtype="float32")
+        block_size = BLOCK_SECONDS * file.samplerate
+        for block in file.blocks(block_size, dtype="float32", always_2d=True):
+            mono = block[:, 0] if file.channels == 1 else block.mean(axis=1)
+            count += len(stream.resample_chunk(mono, last=file.tell() == file.frames))
     return count
 
 
 def main() -> None:
-    told = options(__doc__)
-    with Pool(told.jobs) as pool:
-        print(sum(pool.imap_unordered(read, told.files, chunksize=8)))
+    options = parse_options(__doc__)
+    with Pool(options.jobs) as pool:
+        print(sum(pool.imap_unordered(count_samples, options.files, chunksize=8)))
 
 
 if __name__ == "__main__":

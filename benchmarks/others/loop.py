@@ -1,7 +1,9 @@
 """The loop of the five original systems: load a file, compute its features, `predict` one item.
 
-With --overlap it computes all windows that batchemo computes, not only those side by side. With
---our-features, librosa only loads: the features are those of batchemo's own extractor.
+    python -m others.loop FOLDER --features frames62 --model models/frames62/model.keras
+
+With --overlap it uses all windows that batchemo reads, which overlap, instead of consecutive ones.
+With --batchemo-features, librosa only loads the file: the features are computed by batchemo.
 """
 
 from __future__ import annotations
@@ -11,24 +13,23 @@ import librosa
 import numpy as np
 
 from others.librosa_features import LIBROSA_FEATURE_SETS, Floats
-from others.words import options
+from others.options import parse_options
 
 
 def main() -> None:
-    args = options(__doc__, model=True)
-    model = keras.saving.load_model(args.model, compile=False)
-    feature_set = LIBROSA_FEATURE_SETS[args.features]
-    for path in args.files:
+    options = parse_options(__doc__, model=True)
+    model = keras.saving.load_model(options.model, compile=False)
+    feature_set = LIBROSA_FEATURE_SETS[options.features]
+    for path in options.files:
         samples, _ = librosa.load(path, sr=feature_set.rate)
-        predictions = []
-        for window in feature_set.windows(samples, overlap=args.overlap):
-            item = (
-                batchemo_features(args.features, window)
-                if args.our_features
-                else feature_set.compute(window)
-            )
-            predictions.append(model.predict(item[None], verbose=0)[0])
-        print(path, np.mean(predictions, axis=0).argmax())
+        probabilities = []
+        for window in feature_set.windows(samples, overlap=options.overlap):
+            if options.batchemo_features:
+                features = batchemo_features(options.features, window)
+            else:
+                features = feature_set.compute(window)
+            probabilities.append(model.predict(features[None], verbose=0)[0])
+        print(path, np.mean(probabilities, axis=0).argmax())
 
 
 def batchemo_features(name: str, window: Floats) -> Floats:

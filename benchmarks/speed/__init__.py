@@ -1,1 +1,1 @@
-"""Measures commands beside each other, and writes what came of it."""
+"""Measures commands in turn and compares their speed; see benchmarks/peers.py and compare.py."""

@@ -1,4 +1,4 @@
-"""Runs a command as a process of its own, and tells how long it took and what memory it held."""
+"""Runs a command in its own process and measures its time and its memory, from outside."""
 
 from __future__ import annotations
 
@@ -18,50 +18,43 @@ BATCHEMO = (
     *PYTHON,
     "import sys; sys.path[:] = filter(None, sys.path); from batchemo.cli import main; main()",
 )
-"""The installed command's own words, so that a checkout need not be installed; the current folder,
-which comes first for `-c`, may be another checkout."""
+"""The command `batchemo`, of a checkout that need not be installed: it is found by PYTHONPATH. For
+`-c`, Python searches the current folder first, which may be another checkout: it is left out."""
 
 DONE, SOME_FAILED = 0, 3
-LOOKS_AFTER = 0.1
+"""The exit codes of a scan that finished."""
+SAMPLING_INTERVAL = 0.1
+"""Seconds between two looks at the memory. Peaks are of the kernel, so that none is missed but of
+processes that live for less than this."""
 
 
 @dataclass(frozen=True)
-class Ran:
-    """How a command went. Memory is resident, in bytes; 0 where the system does not tell."""
+class Measurement:
+    """The time and the memory of one run of a command. Memory is 0 where it is not known."""
 
     seconds: float
     cpu: float
-    """Processor seconds, those of its workers included."""
-    parent: int = 0
-    worker: int = 0
-    """The largest of its workers."""
-    first: float | None = None
-    """Seconds until the first line that was waited for."""
+    """Processor seconds, including those of worker processes."""
+    parent_memory: int = 0
+    """Peak resident memory of the command's own process, in bytes."""
+    worker_memory: int = 0
+    """Peak resident memory of the largest worker process, in bytes."""
+    first_line: float | None = None
+    """Seconds until the first line of interest on the output."""
 
 
 class CommandFailedError(Exception):
-    """A command that is measured ended badly: there is nothing to measure."""
-
-
-def environment(checkout: Path = CHECKOUT) -> Mapping[str, str]:
-    """Let commands find the checkout and what lies beside it, and keep TensorFlow quiet."""
-    paths = [str(checkout), str(BENCHMARKS), os.environ.get("PYTHONPATH", "")]
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "CUDA_VISIBLE_DEVICES": "",
-    }
+    """The command failed, so there is nothing to measure."""
 
 
 def run(
     command: Sequence[str],
     *,
     checkout: Path = CHECKOUT,
-    awaited: Callable[[str], bool] = lambda line: False,
-) -> Ran:
-    """Run a command to its end; `awaited` tells the line on its output that counts as the first."""
-    began = time.perf_counter()
+    is_first_line: Callable[[str], bool] = lambda line: False,
+) -> Measurement:
+    """Run a command to its end; `is_first_line` recognises the line whose time is `first_line`."""
+    start = time.perf_counter()
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -69,24 +62,37 @@ def run(
         text=True,
         env=environment(checkout),
     )
-    with HeartbeatMonitor(process.pid) as watch:
-        said = _Ear(process)
-        first = None
+    with MemoryMonitor(process.pid) as memory:
+        errors = _ErrorReader(process)
+        first_line = None
         for line in process.stdout or ():
-            if first is None and awaited(line):
-                first = time.perf_counter() - began
-        # The one way to learn what this process alone has used, its workers included.
+            if first_line is None and is_first_line(line):
+                first_line = time.perf_counter() - start
+        # Only wait4 returns the usage of this one process and its workers; RUSAGE_CHILDREN would
+        # be the sum over all commands so far.
         _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - start
     process.returncode = code = os.waitstatus_to_exitcode(status)
     if code not in (DONE, SOME_FAILED):
-        raise CommandFailedError(f"{' '.join(command)} ended with {code}:\n{said.last_words()}")
+        raise CommandFailedError(f"{' '.join(command)} ended with {code}:\n{errors.last_lines()}")
     cpu = usage.ru_utime + usage.ru_stime
-    return Ran(seconds, cpu, watch.parent, watch.worker, first)
+    return Measurement(seconds, cpu, memory.parent, memory.worker, first_line)
 
 
-class _Ear(threading.Thread):
-    """Reads what a process complains of, so that it never waits for a reader."""
+def environment(checkout: Path = CHECKOUT) -> Mapping[str, str]:
+    """Return an environment in which Python finds the checkout and the package `others`."""
+    paths = [str(checkout), str(BENCHMARKS), os.environ.get("PYTHONPATH", "")]
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        # All contenders are measured on the processor.
+        "CUDA_VISIBLE_DEVICES": "",
+    }
+
+
+class _ErrorReader(threading.Thread):
+    """Reads the stderr of a process, which would otherwise stop when the pipe is full."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         super().__init__(daemon=True)
@@ -97,38 +103,38 @@ class _Ear(threading.Thread):
     def run(self) -> None:
         self._lines = list(self._process.stderr or ())
 
-    def last_words(self) -> str:
+    def last_lines(self) -> str:
         self.join()
         return "".join(self._lines[-5:])
 
 
-class HeartbeatMonitor:
-    """Looks at the largest memory that a process and its descendants have held, now and then."""
+class MemoryMonitor:
+    """Samples the peak memory of a process and its descendants, in a thread."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
         self.parent = 0
         self.worker = 0
 
-    def __enter__(self) -> HeartbeatMonitor:
+    def __enter__(self) -> MemoryMonitor:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._stop.set()
         self._thread.join()
 
-    def _look(self) -> None:
-        while not self._over.wait(LOOKS_AFTER):
-            self.parent = max(self.parent, peak_of(self._pid))
-            workers = map(peak_of, descendants(self._pid))
+    def _sample(self) -> None:
+        while not self._stop.wait(SAMPLING_INTERVAL):
+            self.parent = max(self.parent, peak_memory(self._pid))
+            workers = map(peak_memory, descendants(self._pid))
             self.worker = max([self.worker, *workers])
 
 
-def peak_of(pid: int) -> int:
-    """The largest resident memory of a process so far; 0 where nobody tells."""
+def peak_memory(pid: int) -> int:
+    """Return the peak resident memory of a process in bytes; 0 where there is no /proc."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
@@ -137,7 +143,7 @@ def peak_of(pid: int) -> int:
 
 
 def descendants(pid: int) -> Iterator[int]:
-    """The processes that a process started, and those that they started."""
+    """Yield the processes that a process started, and those that they started."""
     try:
         threads = list(Path(f"/proc/{pid}/task").iterdir())
         children = [

@@ -1,26 +1,26 @@
-"""Tables in Markdown, and where they stand on a page."""
+"""Tables and numbers in Markdown, and their places on a page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 
-def table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> str:
-    """Lay out a table, all but the first columns aligned to the right.
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table whose columns are aligned to the right, except for the first.
 
-    >>> print(table(["who", "ms"], [["we", "1"]]))
-    | who | ms |
+    >>> print(table(["model", "ms"], [["default", "1"]]))
+    | model | ms |
     | --- | ---: |
-    | we | 1 |
+    | default | 1 |
     """
-    rule = ["---" if place < left else "---:" for place in range(len(titles))]
+    rule = ["---", *["---:"] * (len(titles) - 1)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [titles, rule, *rows])
 
 
-def into_page(page: str, name: str, text: str) -> str:
-    r"""Put text between a page's markers of that name, in place of what stands there.
+def replace_section(page: str, name: str, text: str) -> str:
+    r"""Return the page with text between the markers of that name, instead of what is there.
 
-    >>> print(into_page("<!-- a -->\nold\n<!-- /a -->", "a", "new"))
+    >>> print(replace_section("<!-- a -->\nold\n<!-- /a -->", "a", "new"))
     <!-- a -->
     new
     <!-- /a -->
@@ -33,13 +33,13 @@ def into_page(page: str, name: str, text: str) -> str:
     return f"{before}{begin}\n{text}\n{end}{after}"
 
 
-def number(figure: float) -> str:
-    """Write a figure with three digits that count.
+def number(value: float) -> str:
+    """Return a number with three significant digits, or more if it is above 1,000.
 
-    >>> [number(figure) for figure in (1234.5, 56.78, 0.01234)]
+    >>> [number(value) for value in (1234.5, 56.78, 0.01234)]
     ['1,234', '56.8', '0.0123']
     """
-    if figure >= 100:
-        return f"{figure:,.0f}"
-    digits = 1 if figure >= 10 else 2 if figure >= 1 else 3
-    return f"{figure:.{digits}f}" if figure >= 0.1 else f"{figure:.3g}"
+    if value >= 100:
+        return f"{value:,.0f}"
+    digits = 1 if value >= 10 else 2 if value >= 1 else 3
+    return f"{value:.{digits}f}" if value >= 0.1 else f"{value:.3g}"

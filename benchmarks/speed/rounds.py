@@ -1,4 +1,7 @@
-"""Runs everything in turn, round after round, and keeps what was measured."""
+"""Measures all tasks in turn, round after round, and saves the measurements.
+
+A round runs every task once, so that a slow moment of the machine hits all contenders alike.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,12 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from speed.commands import BATCHEMO, PYTHON, Ran, run
-from speed.contenders import Contender, contender_of
+from speed.commands import BATCHEMO, PYTHON, Measurement, run
+from speed.contenders import Contender, find_contender
 from speed.corpora import Corpora, Folder
 
-OFTEN = 3
-"""Short runs are repeated within a round."""
+REPEATS = 3
+"""How often short commands are run in a round."""
 
 WALK = """
 import os, sys
@@ -25,85 +28,94 @@ while folders:
             if entry.is_dir():
                 folders.append(entry.path)
 """
+"""A walk over a folder with a `stat` of every file: what `--update` cannot do without."""
 
-CoveragePoint = dict[str, list[Ran]]
-"""The runs of each task by its name, in the order of rounds."""
+Measurements = dict[str, list[Measurement]]
+"""The measurements of each task by its name, in the order of rounds."""
 
 
 @dataclass(frozen=True)
-class PredictTask:
-    """One thing to measure."""
+class Task:
+    """A command to measure."""
 
     name: str
-    run: Callable[[], Ran]
-    times: int = 1
+    run: Callable[[], Measurement]
+    repeats: int = 1
     large: bool = False
-    """It takes long, and is run in every other round."""
+    """It takes long, and is run only in every other round."""
 
 
-def tasks(corpora: Corpora, contenders: Sequence[Contender], out: Path) -> Iterator[PredictTask]:
-    """All that is measured in a round, in its order."""
+def make_tasks(corpora: Corpora, contenders: Sequence[Contender], output: Path) -> Iterator[Task]:
+    """Yield all tasks of a round in their order; tables are written to the folder `output`."""
 
-    def scan(contender: Contender, corpus: str, folder: Folder) -> PredictTask:
-        output = out / f"{corpus}-{contender.name}.parquet"
-        command = contender.command(folder.path, output)
+    def scan(contender: Contender, corpus: str, folder: Folder) -> Task:
+        table = output / f"{corpus}-{contender.name}.parquet"
+        command = contender.command(folder.path, table)
         large = corpus not in ("few", "given")
-        return PredictTask(f"{corpus}/{contender.name}", partial(run, command), large=large)
+        return Task(f"{corpus}/{contender.name}", partial(run, command), large=large)
 
     for contender in contenders:
         if contender.missing:
             continue
         yield scan(contender, "few", corpora.few)
         for corpus in contender.corpora:
-            yield scan(contender, corpus, heard(corpora, contender, corpus))
+            yield scan(contender, corpus, folder_for(corpora, contender, corpus))
     default = contenders[0]
     yield scan(default, "thousand", corpora.thousand)
     for corpus, folder in (("few", corpora.few), ("short", corpora.short)):
-        output = out / f"{corpus}-{default.name}.parquet"
-        words = [*default.command(folder.path, output), "--update", "--no-overwrite"]
-        yield PredictTask(f"update/{corpus}", partial(run, words), OFTEN)
-        yield PredictTask(f"walk/{corpus}", partial(run, [*PYTHON, WALK, str(folder.path)]), OFTEN)
-    yield PredictTask("first row", partial(first_row, corpora.few, default, out), OFTEN)
-    if not contender_of("loop", contenders).missing:
-        yield PredictTask("import tensorflow", partial(run, [*PYTHON, "import tensorflow"]), OFTEN)
+        table = output / f"{corpus}-{default.name}.parquet"
+        update = [*default.command(folder.path, table), "--update", "--no-overwrite"]
+        yield Task(f"update/{corpus}", partial(run, update), REPEATS)
+        yield Task(f"walk/{corpus}", partial(run, [*PYTHON, WALK, str(folder.path)]), REPEATS)
+    yield Task("first row", partial(measure_first_row, corpora.few, default, output), REPEATS)
+    if not find_contender("loop", contenders).missing:
+        yield Task("import tensorflow", partial(run, [*PYTHON, "import tensorflow"]), REPEATS)
 
 
-def heard(corpora: Corpora, contender: Contender, corpus: str) -> Folder:
-    """What a contender is given of a corpus."""
-    return corpora.part(getattr(corpora, corpus), contender.most)
+def folder_for(corpora: Corpora, contender: Contender, corpus: str) -> Folder:
+    """Return the part of a corpus that a contender is measured on."""
+    return corpora.part(getattr(corpora, corpus), contender.max_recordings)
 
 
-def first_row(folder: Folder, contender: Contender, out: Path) -> Ran:
-    """Scan, and tell when the first recordings were done and safe on disk."""
-    words = ["scan", str(folder.path), "-m", contender.model, "-j", str(contender.jobs)]
-    command = [*BATCHEMO, *words, "-o", str(out / "first.parquet"), "--overwrite"]
-    return run([*command, "--log-json", "-"], awaited=lambda line: '"advanced"' in line)
+def measure_first_row(folder: Folder, contender: Contender, output: Path) -> Measurement:
+    """Measure a scan, and when its first chunk of recordings was done and safe on disk."""
+    scan = ["scan", str(folder.path), "-m", contender.model, "-j", str(contender.jobs)]
+    command = [*BATCHEMO, *scan, "-o", str(output / "first.parquet"), "--overwrite"]
+    return run(
+        [*command, "--log-json", "-"], is_first_line=lambda line: '"event": "progress"' in line
+    )
 
 
-def play(
-    tasks: Sequence[PredictTask], kept: CoveragePoint, number: int, say: Callable[[str], None]
+def measure_round(
+    tasks: Sequence[Task],
+    measurements: Measurements,
+    number: int,
+    on_progress: Callable[[str], None],
 ) -> None:
-    """One round, the first being 0; what it measured is added to what was kept when all is done."""
-    found: CoveragePoint = {}
+    """Measure one round, the first being 0, and add its measurements when all of it is done.
+
+    So a round that was interrupted leaves no tasks with more measurements than others.
+    """
+    measured: Measurements = {}
     for task in tasks:
         if task.large and number % 2:
             continue
-        found[task.name] = [task.run() for _ in range(task.times)]
-        say(f"{task.name}: {', '.join(f'{ran.seconds:.2f}' for ran in found[task.name])} s")
-    for name, runs in found.items():
-        kept.setdefault(name, []).extend(runs)
+        measured[task.name] = [task.run() for _ in range(task.repeats)]
+        seconds = ", ".join(f"{one.seconds:.2f}" for one in measured[task.name])
+        on_progress(f"{task.name}: {seconds} s")
+    for name, of_task in measured.items():
+        measurements.setdefault(name, []).extend(of_task)
 
 
-def load(path: Path) -> CoveragePoint:
-    """What earlier rounds have kept."""
+def load_measurements(path: Path) -> Measurements:
+    """Return the measurements of earlier rounds."""
     if not path.exists():
         return {}
-    return {
-        name: [Ran(**run) for run in runs] for name, runs in json.loads(path.read_text()).items()
-    }
+    content = json.loads(path.read_text())
+    return {name: [Measurement(**values) for values in rows] for name, rows in content.items()}
 
 
-def save(path: Path, kept: CoveragePoint) -> None:
-    """Keep what was measured."""
-    told = {name: [asdict(run) for run in runs] for name, runs in kept.items()}
-    path.write_text(json.dumps(told, indent=1))
+def save_measurements(path: Path, measurements: Measurements) -> None:
+    """Write all measurements as JSON."""
+    content = {name: [asdict(one) for one in rows] for name, rows in measurements.items()}
+    path.write_text(json.dumps(content, indent=1))

@@ -1,7 +1,7 @@
-"""How long each stage of a scan takes, and beside it how fast it could be.
+"""The time of each stage of a scan, compared with a lower bound for it.
 
-All of it in this process, on one thread, on the same recordings. A bound is what the library or the
-machine needs for the part of the work that nobody can leave out.
+All stages run in this process, on one thread, on the same recordings. A bound is the time that the
+library or the machine needs for the part of the work that cannot be left out.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import Pipe
 from pathlib import Path
 from statistics import median
@@ -25,8 +26,7 @@ from threadpoolctl import threadpool_limits
 
 from batchemo.audio import read_windows
 from batchemo.batch.chunk_store import ChunkStore
-from batchemo.batch.plan import FILES_A_CHUNK
-from batchemo.features import extract
+from batchemo.batch.plan import FILES_PER_CHUNK
 from batchemo.inference.loaded import LoadedModel, load_model
 from batchemo.inference.predict import predict_with
 from batchemo.inference.settings import ModelSettings
@@ -36,203 +36,209 @@ from batchemo.workers.executor import ChunkResult
 from speed.corpora import Folder
 from speed.markdown import number, table
 
-Floats = npt.NDArray[np.float32]
+Float32 = npt.NDArray[np.float32]
 
-PASSES = 5
+REPEATS = 5
 FRAME_LENGTHS, HOP = (512, 1024), 160
-"""Of the default model's two spectra, at 16 kHz."""
-BATCHES = (1, 4, 16, 64)
+"""The two spectra of the default model, at 16 kHz."""
+BATCH_SIZES = (1, 4, 16, 64)
+PIPE_BYTES = 32768
+"""A message that fits into a pipe's buffer: a larger one would need a second process to read it."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Seconds for all recordings, ours and the bound's."""
+    """The seconds of a stage for all recordings, and those of its bound."""
 
     name: str
-    ours: float
+    seconds: float
     bound: float
-    what: str
-    """What the bound is."""
+    bound_is: str
 
 
 @dataclass(frozen=True)
-class Bench:
-    """The recordings, in every form that a stage takes them in."""
+class Inputs:
+    """The recordings in every form that a bound needs."""
 
     recordings: Sequence[Recording]
-    sounds: Sequence[tuple[Floats, int]]
-    """As decoded, and the rate."""
-    resampled: Sequence[Floats]
+    decoded: Sequence[tuple[Float32, int]]
+    """The first channel, and the sample rate."""
+    resampled: Sequence[Float32]
     windows: int
-    """Windows with speech."""
-    items: Floats
-    """The features of the first windows, as many as the largest batch."""
+    """The number of windows with speech."""
+    features: Float32
+    """The features of the first windows, as many as in the largest batch."""
 
 
-def stages_table(folder: Folder, model: str) -> str:
-    """Measure, and lay out the table."""
+def stages_table(folder: Folder, model_name: str) -> str:
+    """Measure all stages and return their table."""
     with threadpool_limits(1):
         recordings = list(open_sources(SourceOptions(paths=(str(folder.path),))))
-        tools = load_model(ModelSettings(model))
-        stages = measured(tools, bench_of(tools, recordings))
+        model = load_model(ModelSettings(model_name))
+        stages = measure_stages(model, prepare_inputs(model, recordings))
+    total = Stage(
+        "all", sum(stage.seconds for stage in stages), sum(stage.bound for stage in stages), ""
+    )
     rows = [
         [
             stage.name,
-            *(number(1000 * x / len(recordings)) for x in (stage.ours, stage.bound)),
-            f"{stage.ours / stage.bound:.1f}",
-            stage.what,
+            number(1000 * stage.seconds / len(recordings)),
+            number(1000 * stage.bound / len(recordings)),
+            f"{stage.seconds / stage.bound:.1f}",
+            stage.bound_is,
         ]
-        for stage in stages
+        for stage in [*stages, total]
     ]
-    whole, bounds = sum(stage.ours for stage in stages), sum(stage.bound for stage in stages)
-    cells = [number(1000 * x / len(recordings)) for x in (whole, bounds)]
-    rows.append(["all", *cells, f"{whole / bounds:.1f}", ""])
-    titles = ["stage", "ms a recording", "bound", "×", "the bound is"]
-    return table(titles, rows)
+    return table(["stage", "ms per recording", "bound", "×", "the bound is"], rows)
 
 
-def bench_of(tools: LoadedModel, recordings: Sequence[Recording]) -> Bench:
-    """Decode, resample and cut once, for the bounds."""
-    sounds, windows, items = [], 0, list[Floats]()
+def prepare_inputs(model: LoadedModel, recordings: Sequence[Recording]) -> Inputs:
+    """Decode and resample all recordings and compute features, for the bounds."""
+    decoded, windows, features = [], 0, list[Float32]()
     for recording in recordings:
-        sound, rate = soundfile.read(recording.path, dtype="float32", always_2d=True)
-        sounds.append((np.ascontiguousarray(sound[:, 0]), rate))
-        with read_windows(recording.path, tools.window_config) as heard:
-            for window in heard:
+        samples, rate = soundfile.read(recording.path, dtype="float32", always_2d=True)
+        decoded.append((np.ascontiguousarray(samples[:, 0]), rate))
+        with read_windows(recording.path, model.window_config) as reader:
+            for window in reader:
                 windows += window.speech
-                if window.speech and len(items) < max(BATCHES):
-                    items.append(extract(tools.feature_set, window.samples, tools.window_config.window))
-    resampled = [soxr.resample(sound, rate, tools.feature_set.rate) for sound, rate in sounds]
-    return Bench(recordings, sounds, resampled, windows, np.stack(items))
+                if window.speech and len(features) < max(BATCH_SIZES):
+                    features.append(model.input.prepare(window.samples, model.window_config.window))
+    resampled = [soxr.resample(samples, rate, model.input.rate) for samples, rate in decoded]
+    return Inputs(recordings, decoded, resampled, windows, np.stack(features))
 
 
-def measured(tools: LoadedModel, bench: Bench) -> list[Stage]:
-    """All stages in the order of the work."""
-    passes = [_analysed(tools, bench.recordings) for _ in range(PASSES)]
-    done = passes[-1][1]
-    stages = {name: median(each.stages[name] for _, each in passes) for name in done.stages}
-    between = median(taken - sum(each.stages.values()) for taken, each in passes)
-    chunk = done.rows[:FILES_A_CHUNK]
-    a_chunk = len(bench.recordings) / len(chunk)
+def measure_stages(model: LoadedModel, inputs: Inputs) -> list[Stage]:
+    """Measure all stages, in the order in which a recording passes them."""
+    runs = [_timed_prediction(model, inputs.recordings) for _ in range(REPEATS)]
+    result = runs[-1][1]
+    seconds = {name: median(run.stages[name] for _, run in runs) for name in result.stages}
+    # What no stage accounts for: opening files, heartbeats, rows.
+    between = median(taken - sum(run.stages.values()) for taken, run in runs)
+    chunk = result.rows[:FILES_PER_CHUNK]
+    chunks = len(inputs.recordings) / len(chunk)
+    transfer = median_seconds(lambda: pickle.loads(pickle.dumps(ChunkResult(chunk))))
     return [
-        Stage("decode", stages["decode"], fastest(lambda: _read(bench)), "`soundfile.read`, int16"),
+        Stage("decode", seconds["decode"], _decode(inputs), "`soundfile.read`, int16"),
+        Stage("resample", seconds["resample"], _resample(inputs, model), "soxr, one call"),
+        Stage("VAD", seconds["vad"], _scan_samples(inputs), "peak and energy of every sample"),
+        Stage("features", seconds["features"], _transform(inputs), "the FFTs, no window twice"),
         Stage(
-            "resample",
-            stages["resample"],
-            fastest(lambda: _resample(bench, tools)),
-            "soxr, one call",
-        ),
-        Stage(
-            "gate", stages["gate"], fastest(lambda: _look(bench)), "peak and energy of every sample"
-        ),
-        Stage(
-            "features",
-            stages["features"],
-            fastest(lambda: _transform(bench)),
-            "the FFTs, no window twice",
-        ),
-        Stage(
-            "net",
-            stages["model"],
-            _net(bench, tools),
+            "model",
+            seconds["model"],
+            _forward(inputs, model),
             "ONNX Runtime, full batches of the best size",
         ),
-        Stage("between", between, _stat(bench), "one `stat`"),
+        Stage("between", between, _stat(inputs), "one `stat`"),
         Stage(
-            "hand-over",
-            a_chunk * fastest(lambda: pickle.loads(pickle.dumps(ChunkResult(chunk)))),
-            a_chunk * _pipe(chunk),
+            "transfer to the parent",
+            chunks * transfer,
+            chunks * _pipe(chunk),
             "the same bytes through a pipe",
         ),
-        *_written(chunk, tools, a_chunk),
+        *_output_stages(chunk, model, chunks),
     ]
 
 
-def fastest(work: Callable[[], object]) -> float:
-    """The median of some runs, after one that does not count."""
-    work()
-    return median(_timed(work) for _ in range(PASSES))
-
-
-def _timed(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
-def _analysed(
-    tools: LoadedModel, recordings: Sequence[Recording]
+def _timed_prediction(
+    model: LoadedModel, recordings: Sequence[Recording]
 ) -> tuple[float, ChunkResult[RecordingResult]]:
-    began = time.perf_counter()
-    done = predict_with([tools], 0.0, recordings)
-    return time.perf_counter() - began, done
+    start = time.perf_counter()
+    result = predict_with([model], 0.0, recordings)
+    return time.perf_counter() - start, result
 
 
-def _read(bench: Bench) -> None:
-    for recording in bench.recordings:
-        soundfile.read(recording.path, dtype="int16")
+def median_seconds(work: Callable[[], object]) -> float:
+    """Return the median of several runs, after one that only warms up caches."""
+    work()
+    return median(_seconds(work) for _ in range(REPEATS))
 
 
-def _resample(bench: Bench, tools: LoadedModel) -> None:
-    for sound, rate in bench.sounds:
-        soxr.resample(sound, rate, tools.feature_set.rate)
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
 
 
-def _look(bench: Bench) -> None:
-    for sound, _ in bench.sounds:
-        sound.max(), sound.min(), sound @ sound
+def _decode(inputs: Inputs) -> float:
+    return median_seconds(
+        lambda: [soundfile.read(one.path, dtype="int16") for one in inputs.recordings]
+    )
 
 
-def _transform(bench: Bench) -> None:
-    for sound in bench.resampled:
-        for length in FRAME_LENGTHS:
-            frames = np.lib.stride_tricks.sliding_window_view(np.pad(sound, length // 2), length)
-            scipy.fft.rfft(frames[::HOP], axis=1)
+def _resample(inputs: Inputs, model: LoadedModel) -> float:
+    def resample() -> None:
+        for samples, rate in inputs.decoded:
+            soxr.resample(samples, rate, model.input.rate)
+
+    return median_seconds(resample)
 
 
-def _net(bench: Bench, tools: LoadedModel) -> float:
-    """The time of all windows at the best of some sizes of batch."""
-    graph: Any = tools.classifier
-    each = []
-    for size in BATCHES:
-        batch = bench.items[:size]
-        each.append(fastest(lambda batch=batch: graph.graph(batch)) / len(batch))
-    return min(each) * bench.windows
+def _scan_samples(inputs: Inputs) -> float:
+    def scan() -> None:
+        for samples, _ in inputs.decoded:
+            samples.max(), samples.min(), samples @ samples
+
+    return median_seconds(scan)
 
 
-def _stat(bench: Bench) -> float:
-    return fastest(lambda: [Path(recording.path).stat() for recording in bench.recordings])
+def _transform(inputs: Inputs) -> float:
+    def transform() -> None:
+        for samples in inputs.resampled:
+            for length in FRAME_LENGTHS:
+                padded = np.pad(samples, length // 2)
+                frames = np.lib.stride_tricks.sliding_window_view(padded, length)
+                scipy.fft.rfft(frames[::HOP], axis=1)
+
+    return median_seconds(transform)
+
+
+def _forward(inputs: Inputs, model: LoadedModel) -> float:
+    """Return the time of all windows in batches of the fastest size."""
+    classifier: Any = model.classifier
+    per_window = []
+    for size in BATCH_SIZES:
+        batch = inputs.features[:size]
+        seconds = median_seconds(partial(classifier.graph, batch))
+        per_window.append(seconds / len(batch))
+    return min(per_window) * inputs.windows
+
+
+def _stat(inputs: Inputs) -> float:
+    return median_seconds(lambda: [Path(one.path).stat() for one in inputs.recordings])
 
 
 def _pipe(chunk: Sequence[RecordingResult]) -> float:
-    """The time that the rows of a chunk take from one end to the other, as bytes."""
+    """Return the time that the pickled rows of a chunk take through a pipe."""
     content = pickle.dumps(ChunkResult(tuple(chunk)))
-    pieces = [content[start : start + 32768] for start in range(0, len(content), 32768)]
-    one, other = Pipe(duplex=False)
+    pieces = [content[i : i + PIPE_BYTES] for i in range(0, len(content), PIPE_BYTES)]
+    receiver, sender = Pipe(duplex=False)
 
     def send() -> None:
         for piece in pieces:
-            other.send_bytes(piece)
-            one.recv_bytes()
+            sender.send_bytes(piece)
+            receiver.recv_bytes()
 
-    return fastest(send)
+    return median_seconds(send)
 
 
-def _written(chunk: Sequence[RecordingResult], tools: LoadedModel, a_chunk: float) -> list[Stage]:
-    labels = tools.bundle.labels
+def _output_stages(
+    chunk: Sequence[RecordingResult], model: LoadedModel, chunks: float
+) -> list[Stage]:
+    labels = model.bundle.labels
 
-    def batch() -> Any:
+    def make_batch() -> Any:
         return to_batch(chunk, labels=labels, model="model", segments=False)
 
-    made = batch()
+    batch = make_batch()
+    # On the disk of the current folder: a temporary folder may be in memory.
     with tempfile.TemporaryDirectory(dir=".") as folder:
-        parts = ChunkStore(Path(folder))
-        whole = fastest(lambda: parts.write(0, made))
+        store = ChunkStore(Path(folder))
+        stored = median_seconds(lambda: store.write(0, batch))
         content = next(Path(folder).iterdir()).read_bytes()
-        plain = fastest(lambda: Path(folder, "plain").write_bytes(content))
-    rows = fastest(batch)
-    copied = fastest(lambda: made.take(list(range(len(chunk)))))
+        plain = median_seconds(lambda: Path(folder, "plain").write_bytes(content))
+    made = median_seconds(make_batch)
+    copied = median_seconds(lambda: batch.take(list(range(len(chunk)))))
     return [
-        Stage("rows", a_chunk * rows, a_chunk * copied, "Arrow copies them once"),
-        Stage("writing", a_chunk * whole, a_chunk * plain, "the same bytes, not synced"),
+        Stage("rows", chunks * made, chunks * copied, "one copy by Arrow"),
+        Stage("writing", chunks * stored, chunks * plain, "the same bytes, not synced"),
     ]

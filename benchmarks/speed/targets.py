@@ -1,4 +1,4 @@
-"""The targets, and whether what was measured meets them."""
+"""The speed targets, and whether the measurements meet them."""
 
 from __future__ import annotations
 
@@ -6,121 +6,131 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from speed.contenders import contender_of
-from speed.figures import Spread, ratios
-from speed.findings import Findings
+from speed.contenders import find_contender
 from speed.markdown import number, table
+from speed.results import Results, Spread, ratios
 
 MB = 1e6
-MICRO = 1e6
+MICROSECONDS = 1e6
 SCANS = ("few", "given", "short", "long", "mix", "thousand")
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is asked for, and what was found; nothing where it was not measured."""
+    """A limit, and the measured value; None if it was not measured."""
 
-    what: str
-    sense: Literal["at least", "at most"]
-    asked: float
+    title: str
+    kind: Literal["at least", "at most"]
+    limit: float
     unit: str
-    found: Spread | None
+    measured: Spread | None
 
     @property
     def met(self) -> bool | None:
-        """Whether the median is good enough; unknown where nothing was measured.
+        """Whether the median meets the limit; None if it was not measured.
 
         >>> Target("speed", "at least", 2.0, "×", Spread(2.1, 1.0, 3.0)).met
         True
         >>> Target("memory", "at most", 2.0, " MB", Spread(2.1, 1.0, 3.0)).met
         False
         """
-        if self.found is None:
+        if self.measured is None:
             return None
-        if self.sense == "at least":
-            return self.found.median >= self.asked
-        return self.found.median <= self.asked
+        if self.kind == "at least":
+            return self.measured.median >= self.limit
+        return self.measured.median <= self.limit
 
     def row(self) -> list[str]:
-        """The cells of its row."""
-        told = {True: "yes", False: "**no**", None: ""}[self.met]
-        asked = f"{self.sense} {self.asked:g}{self.unit}"
-        if self.found is None:
-            return [self.what, asked, "not measured", told]
-        found = self.found
-        span = f"{number(found.least)} to {number(found.most)}"
-        return [self.what, asked, f"{number(found.median)}{self.unit} ({span})", told]
+        """Return the cells of the target's row."""
+        met = {True: "yes", False: "**no**", None: ""}[self.met]
+        limit = f"{self.kind} {self.limit:g}{self.unit}"
+        if self.measured is None:
+            return [self.title, limit, "not measured", met]
+        spread = self.measured
+        span = f"{number(spread.minimum)} to {number(spread.maximum)}"
+        return [self.title, limit, f"{number(spread.median)}{self.unit} ({span})", met]
 
 
-def targets_table(findings: Findings) -> str:
-    """Lay out all targets."""
-    rows = (target.row() for target in targets(findings))
-    return table(["steady state unless said", "target", "median (of rounds)", "met"], rows)
+def targets_table(results: Results) -> str:
+    """Return the table of all targets."""
+    titles = ["steady state unless stated otherwise", "target", "median (of rounds)", "met"]
+    return table(titles, (target.row() for target in targets(results)))
 
 
-def targets(findings: Findings) -> Iterator[Target]:
-    """All of them, in the order in which they were set."""
-    yield _beside(findings, "the loop (1), `default`", "loop", "default", 40)
-    yield _beside(findings, "the loop (1), `frames62`", "loop-frames62", "frames62", 20)
-    yield _beside(findings, "joblib + librosa (2), `default`", "batch", "default", 6)
-    default, one, floor = (
-        contender_of(name, findings.contenders) for name in ("default", "default-1", "floor")
+def targets(results: Results) -> Iterator[Target]:
+    """Yield all targets, in the order in which they were set."""
+    yield _speed_up(results, "the loop (1), `default`", "loop", "default", 40)
+    yield _speed_up(results, "the loop (1), `frames62`", "loop-frames62", "frames62", 20)
+    yield _speed_up(results, "joblib + librosa (2), `default`", "batch", "default", 6)
+    default, one_process, floor = (
+        find_contender(name, results.contenders) for name in ("default", "default-1", "floor")
     )
-    over = ratios(findings.paces(floor, "given"), findings.paces(default, "given"))
-    yield Target("time of `default` over the floor's (4)", "at most", 3, "×", over)
-    twice = ratios(findings.costs(default, "given"), findings.costs(one, "given"))
-    yield Target(f"{default.jobs} processes against one", "at least", 1.85, "×", twice)
-    yield Target(*_growth(findings))
-    first = [ran.first or ran.seconds for ran in findings.runs("first row")]
-    imports = findings.seconds("import tensorflow")
-    what = "start to first finished row, 12 recordings, over `import tensorflow`"
-    yield Target(what, "at most", 0.25, "×", ratios(imports, first) if imports else None)
-    yield from _memory(findings)
-    yield Target(*_update(findings))
+    over_floor = ratios(
+        results.seconds_per_minute(floor, "given"), results.seconds_per_minute(default, "given")
+    )
+    yield Target("time of `default` over the floor's (4)", "at most", 3, "×", over_floor)
+    scaling = ratios(
+        results.seconds_per_recording(default, "given"),
+        results.seconds_per_recording(one_process, "given"),
+    )
+    yield Target(f"{default.jobs} processes against one", "at least", 1.85, "×", scaling)
+    yield _growth(results)
+    yield _first_row(results)
+    yield from _memory(results)
+    yield _update(results)
 
 
-def _beside(findings: Findings, what: str, who: str, ours: str, asked: float) -> Target:
-    contender = contender_of(who, findings.contenders)
-    found = None
+def _speed_up(results: Results, title: str, name: str, baseline: str, limit: float) -> Target:
+    contender = find_contender(name, results.contenders)
+    measured = None
     if not contender.missing:
-        us = contender_of(ours, findings.contenders)
-        found = findings.times_ours(contender, us, "given")
-    return Target(f"times as fast as {what}", "at least", asked, "×", found)
+        ours = find_contender(baseline, results.contenders)
+        measured = results.time_ratio(contender, ours, "given")
+    return Target(f"times as fast as {title}", "at least", limit, "×", measured)
 
 
-def _growth(findings: Findings) -> tuple[str, Literal["at most"], float, str, Spread]:
-    default = contender_of("default", findings.contenders)
-    start = findings.start(default)
+def _growth(results: Results) -> Target:
+    start = results.start(find_contender("default", results.contenders))
 
-    def each(name: str, recordings: int) -> list[float]:
-        return [(taken - start) / recordings for taken in findings.seconds(f"{name}/default")]
+    def per_file(corpus: str, files: int) -> list[float]:
+        return [(taken - start) / files for taken in results.seconds(f"{corpus}/default")]
 
-    corpora = findings.corpora
-    few, many = corpora.thousand.recordings, corpora.short.recordings
-    grown = ratios(each("thousand", few), each("short", many))
-    return f"cost a file, {many:,} files over {few:,}", "at most", 1.05, "×", grown
+    few, many = results.corpora.thousand.recordings, results.corpora.short.recordings
+    growth = ratios(per_file("thousand", few), per_file("short", many))
+    return Target(f"cost per file, {many:,} files over {few:,}", "at most", 1.05, "×", growth)
 
 
-def _memory(findings: Findings) -> Iterator[Target]:
-    runs = [ran for corpus in SCANS for ran in findings.runs(f"{corpus}/default")]
-    for who, asked, held in (
-        ("parent", 150, [ran.parent / MB for ran in runs]),
-        ("worker", 170, [ran.worker / MB for ran in runs]),
+def _first_row(results: Results) -> Target:
+    runs = results.of_task("first row")
+    first = [run.seconds if run.first_line is None else run.first_line for run in runs]
+    imports = results.seconds("import tensorflow")
+    title = "start to first finished row, 12 recordings, over `import tensorflow`"
+    measured = ratios(imports, first) if imports else None
+    return Target(title, "at most", 0.25, "×", measured)
+
+
+def _memory(results: Results) -> Iterator[Target]:
+    runs = [run for corpus in SCANS for run in results.of_task(f"{corpus}/default")]
+    for process, limit, peaks in (
+        ("parent", 150, [run.parent_memory / MB for run in runs]),
+        ("worker", 170, [run.worker_memory / MB for run in runs]),
     ):
-        most = Spread(max(held), min(held), max(held))
-        what = f"resident memory, {who}, the most of all corpora"
-        yield Target(what, "at most", asked, " MB", most if any(held) else None)
+        # The maximum counts, not the median: memory that is exceeded once is exceeded.
+        measured = Spread(max(peaks), min(peaks), max(peaks)) if any(peaks) else None
+        title = f"resident memory, {process}, maximum over all corpora"
+        yield Target(title, "at most", limit, " MB", measured)
 
 
-def _update(findings: Findings) -> tuple[str, Literal["at most"], float, str, Spread]:
-    few, many = findings.corpora.few.recordings, findings.corpora.short.recordings
+def _update(results: Results) -> Target:
+    few, many = results.corpora.few.recordings, results.corpora.short.recordings
 
-    def each(what: str) -> list[float]:
-        pairs = zip(findings.seconds(f"{what}/few"), findings.seconds(f"{what}/short"), strict=True)
-        return [(long - short) / (many - few) for short, long in pairs]
+    def per_file(task: str) -> list[float]:
+        runs = zip(results.seconds(f"{task}/few"), results.seconds(f"{task}/short"), strict=True)
+        return [(large - small) / (many - few) for small, large in runs]
 
     beyond = [
-        (ours - walk) * MICRO for ours, walk in zip(each("update"), each("walk"), strict=True)
+        (update - walk) * MICROSECONDS
+        for update, walk in zip(per_file("update"), per_file("walk"), strict=True)
     ]
-    what = f"`--update`, {many:,} unchanged files, beyond the walk's own `stat`"
-    return what, "at most", 10, " µs a file", Spread.of(beyond)
+    title = f"`--update`, {many:,} unchanged files, beyond the walk's own `stat`"
+    return Target(title, "at most", 10, " µs per file", Spread.of(beyond))

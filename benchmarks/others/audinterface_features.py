@@ -1,4 +1,7 @@
-"""audinterface with librosa's part of the functionals as its function, by its own processes."""
+"""audinterface with a function of librosa's, features only, by its own processes.
+
+python -m others.audinterface_features FOLDER --jobs 2
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import audinterface
 import numpy as np
 
 from others.librosa_features import SPEECH, Floats, functionals
-from others.words import options
+from others.options import parse_options
 
 
 def compute(signal: Floats, sampling_rate: int) -> Floats:
@@ -14,7 +17,7 @@ def compute(signal: Floats, sampling_rate: int) -> Floats:
 
 
 def main() -> None:
-    args = options(__doc__)
+    options = parse_options(__doc__)
     columns = len(functionals(np.zeros(SPEECH, np.float32)))
     feature = audinterface.Feature(
         [f"column_{number}" for number in range(columns)],
@@ -22,10 +25,10 @@ def main() -> None:
         sampling_rate=SPEECH,
         resample=True,
         mixdown=True,
-        num_workers=args.jobs,
+        num_workers=options.jobs,
         multiprocessing=True,
     )
-    print(feature.process_files([str(path) for path in args.files]).shape)
+    print(feature.process_files([str(path) for path in options.files]).shape)
 
 
 if __name__ == "__main__":
