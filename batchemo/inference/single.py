@@ -16,7 +16,7 @@ from batchemo.inference.postprocess import PostProcessor, SpeakerAdapter
 from batchemo.inference.predict import predict_with
 from batchemo.inference.settings import NO_POSTPROCESSING, ModelSettings, PostprocessSettings
 from batchemo.sources import Recording, SourceOptions
-from batchemo.sources.recording import look_up
+from batchemo.sources.recording import stat_recording
 from batchemo.tables.derived import mean_probabilities
 from batchemo.tables.rows import RecordingResult, to_batch
 
@@ -127,7 +127,7 @@ def _recording(path: str) -> Recording:
         shown = for_display(path)
         raise UsageError(f"{shown} is a folder: `batchemo scan {shown}` analyses all that is in it")
     root, file = os.path.split(os.path.abspath(path))
-    recording = look_up(root, file)
+    recording = stat_recording(root, file)
     if recording is None:
         raise UsageError(f"{for_display(path)} is no regular file.")
     if recording.size is None:

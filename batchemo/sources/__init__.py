@@ -1,4 +1,8 @@
-"""Where recordings come from: folders, files, globs, lists and manifests, as one ordered stream."""
+"""Where recordings come from: folders, files, globs, lists and manifests, as one ordered stream.
+
+In reading order: `recording`, `filters`, `walk`, `file_list`, `manifest`, `discover` (all of them
+together).
+"""
 
 from batchemo.sources.discover import SourceOptions, Sources, open_sources
 from batchemo.sources.filters import AUDIO_EXTENSIONS

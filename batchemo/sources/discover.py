@@ -1,7 +1,5 @@
 """Opens everything that a user named as one stream of recordings."""
 
-# Paths stay the strings they are: pathlib rewrites them, and costs more than the look-up itself.
-
 from __future__ import annotations
 
 import os
@@ -16,15 +14,22 @@ from typing import TYPE_CHECKING
 from batchemo.common.text import for_display
 from batchemo.errors import UsageError
 from batchemo.sources.file_list import read_list
-from batchemo.sources.filters import Rules, has_magic, parse_glob, selector, suffixes_of
+from batchemo.sources.filters import (
+    FileFilter,
+    compile_patterns,
+    has_wildcards,
+    parse_glob,
+    suffixes_of,
+)
 from batchemo.sources.manifest import Manifest, read_manifest
-from batchemo.sources.recording import RealPaths, Recording, Skipped, look_up
+from batchemo.sources.recording import Recording, SeenPaths, Skipped, stat_recording
 from batchemo.sources.walk import walk
 
 if TYPE_CHECKING:
     import pyarrow
 
 _Source = Callable[[Skipped], Iterator[Recording]]
+"""Yields the recordings of one source, and counts what it leaves out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ class SourceOptions:
 class Sources:
     """The recordings, as a stream in a fixed order, each real path once.
 
-    Iterate once. The tally fills up on the way.
+    Iterate once; `skipped` is complete afterwards.
     """
 
     def __init__(self, sources: list[_Source], options: SourceOptions, manifest: Manifest | None):
@@ -61,9 +66,14 @@ class Sources:
         self.extras: pyarrow.Table | None = manifest.extras if manifest else None
         """The manifest's other columns; `Recording.row` is an index into them."""
         self._sources = sources
-        self._newest = time.time_ns() - round(options.min_age * 1e9) if options.min_age else None
-        # One walk that follows no link comes by every file once, so nothing need be remembered.
-        self._unique = (
+        # Measured from now: a file must not become old enough while the walk goes on, or two
+        # walks of the same files could disagree.
+        self._max_mtime_ns = (
+            time.time_ns() - round(options.min_age * 1e9) if options.min_age else None
+        )
+        # A single walk that follows no links yields every file once, so that no paths need be
+        # remembered.
+        self._always_unique = (
             len(sources) == 1
             and not (options.files_from or options.manifest)
             and not options.follow_links
@@ -71,10 +81,10 @@ class Sources:
 
     def __iter__(self) -> Iterator[Recording]:
         """Yield the recordings."""
-        met = RealPaths()
+        seen = SeenPaths()
         for source in self._sources:
             for recording in source(self.skipped):
-                if not self._unique and not met.is_new(recording.path):
+                if not self._always_unique and not seen.add(recording.path):
                     self.skipped.duplicates += 1
                 elif self._is_young(recording):
                     self.skipped.young += 1
@@ -83,18 +93,18 @@ class Sources:
 
     def _is_young(self, recording: Recording) -> bool:
         return (
-            self._newest is not None
+            self._max_mtime_ns is not None
             and recording.mtime_ns is not None
-            and recording.mtime_ns > self._newest
+            and recording.mtime_ns > self._max_mtime_ns
         )
 
 
 def open_sources(options: SourceOptions, reserved: frozenset[str] = frozenset()) -> Sources:
     """Check at once that the sources make sense; look for the recordings only on iteration.
 
-    The manifest comes first, so that its columns win over a folder that holds the same files;
-    then the paths in the order given, then the list. `reserved` are the names that a column of
-    the manifest may not keep.
+    The manifest comes first, so that its columns are kept for files that a folder holds too; then
+    the paths in the order given, then the list. A column of the manifest whose name is in
+    `reserved` is renamed.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -102,16 +112,16 @@ def open_sources(options: SourceOptions, reserved: frozenset[str] = frozenset())
     ...     [recording.file for recording in open_sources(SourceOptions((folder,)))]
     ['a.wav']
     """
-    rules = _rules(options)
+    file_filter = _file_filter(options)
     sources: list[_Source] = []
     manifest = None
     if options.manifest is not None:
         manifest = read_manifest(options.manifest, reserved)
         folder = os.path.dirname(os.path.abspath(options.manifest))
-        sources.append(_manifest_source(manifest, _base(options) or folder, rules))
-    sources.extend(_path_source(path, rules) for path in options.paths)
+        sources.append(_manifest_source(manifest, _base(options) or folder, file_filter))
+    sources.extend(_path_source(path, file_filter) for path in options.paths)
     if options.files_from is not None:
-        sources.append(_list_source(options, rules))
+        sources.append(_list_source(options, file_filter))
     if not sources:
         raise UsageError(
             "No recordings were named: give a folder, a file or a glob, --files-from or --manifest."
@@ -119,22 +129,22 @@ def open_sources(options: SourceOptions, reserved: frozenset[str] = frozenset())
     return Sources(sources, options, manifest)
 
 
-def _rules(options: SourceOptions) -> Rules:
-    if not options.min_age >= 0:
+def _file_filter(options: SourceOptions) -> FileFilter:
+    if not options.min_age >= 0:  # Written so that NaN fails too.
         raise UsageError(f"The minimum age is {options.min_age} seconds: it cannot be negative.")
-    filtered = options.include or options.exclude
-    filterable = options.files_from is not None or options.manifest is not None
-    if filtered and not filterable and options.paths and all(map(os.path.isfile, options.paths)):
+    has_patterns = options.include or options.exclude
+    has_table = options.files_from is not None or options.manifest is not None
+    if has_patterns and not has_table and options.paths and all(map(os.path.isfile, options.paths)):
         raise UsageError(
             "--include and --exclude choose among what folders, globs, lists and manifests hold, "
             "but here every file is named by itself. Name its folder, or quote the glob."
         )
-    return Rules(
+    return FileFilter(
         suffixes=suffixes_of(options.extensions),
         hidden=options.hidden,
         follow_links=options.follow_links,
-        include=selector(options.include),
-        exclude=selector(options.exclude),
+        include=compile_patterns(options.include),
+        exclude=compile_patterns(options.exclude),
     )
 
 
@@ -146,50 +156,60 @@ def _base(options: SourceOptions) -> str | None:
     return os.path.abspath(options.base)
 
 
-def _manifest_source(manifest: Manifest, base: str, rules: Rules) -> _Source:
-    return lambda skipped: manifest.recordings(base, rules, skipped)
+def _manifest_source(manifest: Manifest, base: str, file_filter: FileFilter) -> _Source:
+    return lambda skipped: manifest.recordings(base, file_filter, skipped)
 
 
-def _path_source(path: str, rules: Rules) -> _Source:
+def _path_source(path: str, file_filter: FileFilter) -> _Source:
+    """Return the source for a folder, a file or a glob; one that exists is never a glob."""
     if not path:
         raise UsageError("One of the names given is empty: leave it out, or write . for here.")
     absolute = os.path.abspath(path)
     try:
         mode = os.stat(absolute).st_mode
         if stat.S_ISDIR(mode):
+            # Listing it can fail although stat does not, and should do so now.
             os.scandir(absolute).close()
     except (OSError, ValueError) as error:
-        if has_magic(path) and not os.path.lexists(absolute):
-            return _glob_source(path, rules)
-        raise UsageError(_unreachable(path, error)) from None
+        if has_wildcards(path) and not os.path.lexists(absolute):
+            return _glob_source(path, file_filter)
+        raise UsageError(_not_found_or_unreadable(path, error)) from None
     if stat.S_ISDIR(mode):
-        return lambda skipped: walk(absolute, rules, skipped)
+        return lambda skipped: walk(absolute, file_filter, skipped)
     if stat.S_ISREG(mode):
-        return lambda skipped: _single(absolute)
+        return lambda skipped: _single_file(absolute)
     raise UsageError(f"{for_display(path)} is neither a folder nor a regular file.")
 
 
-def _glob_source(path: str, rules: Rules) -> _Source:
+def _not_found_or_unreadable(path: str, error: OSError | ValueError) -> str:
+    if isinstance(error, (FileNotFoundError, ValueError)):
+        return f"There is no file or folder '{for_display(path)}': check the name."
+    return f"{for_display(path)} cannot be read: {error.strerror or error}."
+
+
+def _glob_source(path: str, file_filter: FileFilter) -> _Source:
     glob = parse_glob(path)
     if glob.names_extension:
-        rules = replace(rules, suffixes=(b"",))
-    alone = replace(rules, glob=glob, include=None, exclude=None)
-    if next(walk(glob.root, alone, Skipped()), None) is None:
+        file_filter = replace(file_filter, suffixes=(b"",))
+    # A glob without any match is a mistake, which is reported at once. With a match that --include
+    # and --exclude leave out, it is not.
+    glob_alone = replace(file_filter, glob=glob, include=None, exclude=None)
+    if next(walk(glob.root, glob_alone, Skipped()), None) is None:
         raise UsageError(
             f"Nothing matches {for_display(path)}. Hidden files, links and other extensions than "
             "those asked for are not looked at."
         )
-    ruled = replace(rules, glob=glob)
-    return lambda skipped: walk(glob.root, ruled, skipped)
+    filtered_glob = replace(file_filter, glob=glob)
+    return lambda skipped: walk(glob.root, filtered_glob, skipped)
 
 
-def _single(path: str) -> Iterator[Recording]:
-    recording = look_up(os.path.dirname(path), os.path.basename(path))
+def _single_file(path: str) -> Iterator[Recording]:
+    recording = stat_recording(os.path.dirname(path), os.path.basename(path))
     if recording is not None:
         yield recording
 
 
-def _list_source(options: SourceOptions, rules: Rules) -> _Source:
+def _list_source(options: SourceOptions, file_filter: FileFilter) -> _Source:
     path = options.files_from or ""
     base = _base(options) or os.getcwd()
     if path == "-":
@@ -204,12 +224,6 @@ def _list_source(options: SourceOptions, rules: Rules) -> _Source:
     def recordings(skipped: Skipped) -> Iterator[Recording]:
         with ExitStack() as stack:
             stream = sys.stdin.buffer if path == "-" else stack.enter_context(open(path, "rb"))
-            yield from read_list(stream, title, options.null_separated, base, rules, skipped)
+            yield from read_list(stream, title, options.null_separated, base, file_filter, skipped)
 
     return recordings
-
-
-def _unreachable(path: str, error: OSError | ValueError) -> str:
-    if isinstance(error, (FileNotFoundError, ValueError)):
-        return f"There is no file or folder '{for_display(path)}': check the name."
-    return f"{for_display(path)} cannot be read: {error.strerror or error}."

@@ -1,6 +1,4 @@
-"""Recordings named in a list, one an entry, as `find` and other programs write it."""
-
-# Paths stay the strings they are: pathlib rewrites them, and costs more than the look-up itself.
+"""Reads a list of files and folders, one an entry, as `find` and other programs write it."""
 
 from __future__ import annotations
 
@@ -9,34 +7,43 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from batchemo.common.text import for_display
-from batchemo.sources.filters import Rules
-from batchemo.sources.recording import Recording, Skipped, look_up, place
+from batchemo.sources.filters import FileFilter
+from batchemo.sources.recording import Recording, Skipped, split_path, stat_recording
 from batchemo.sources.walk import walk
 
-_BLOCK = 1 << 16
-# No system opens a longer path, so more of an entry is never kept.
-_LONGEST = 1 << 15
+_BLOCK_BYTES = 1 << 16
+# No system opens a longer path, so no more of an entry is kept: a file that is no list at all, such
+# as a recording, must not fill the memory.
+_MAX_ENTRY_BYTES = 1 << 15
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def read_list(
-    stream: BinaryIO, title: str, null_separated: bool, base: str, rules: Rules, skipped: Skipped
+    stream: BinaryIO,
+    title: str,
+    null_separated: bool,
+    base: str,
+    file_filter: FileFilter,
+    skipped: Skipped,
 ) -> Iterator[Recording]:
-    """Yield what the entries name: a folder is walked, a file that is not there is yielded too."""
+    """Yield the recordings that the entries name; a folder is walked, a missing file is yielded.
+
+    Entries that name no recording are added to `skipped.rejected`, with `title` for the list.
+    """
     for number, raw in enumerate(_split(stream, b"\0" if null_separated else b"\n"), 1):
-        entry = raw if null_separated else _line(raw, number)
+        entry = raw if null_separated else _strip_line(raw, number)
         if not entry:
             continue
         problem = _problem(entry)
         if not problem:
-            root, file = place(os.fsdecode(entry), base)
+            root, file = split_path(os.fsdecode(entry), base)
             path = os.path.join(root, file)
-            recording = look_up(root, file)
+            recording = stat_recording(root, file)
             if recording is not None:
-                if rules.choose(file):
+                if file_filter.accepts(file):
                     yield recording
             elif os.path.isdir(path):
-                yield from walk(path, rules, skipped)
+                yield from walk(path, file_filter, skipped)
             else:
                 problem = f"{for_display(path)} is no regular file"
         if problem:
@@ -44,25 +51,28 @@ def read_list(
 
 
 def _split(stream: BinaryIO, separator: bytes) -> Iterator[bytes]:
-    """Yield entries as soon as they arrive; of one without end only the start is kept."""
-    rest = b""
-    # read1 waits for no more than the other end of a pipe has written.
-    while block := stream.read1(_BLOCK):  # type: ignore[attr-defined]
-        *entries, rest = (rest + block).split(separator)
+    """Yield entries as soon as they arrive; of one that never ends only the start is kept."""
+    remainder = b""
+    # read1 returns what the other end of a pipe has written; read would wait for a whole block.
+    while block := stream.read1(_BLOCK_BYTES):  # type: ignore[attr-defined]
+        *entries, remainder = (remainder + block).split(separator)
         yield from entries
-        if len(rest) > _LONGEST:
-            rest = rest[: _LONGEST + 1]
-    if rest:
-        yield rest
+        if len(remainder) > _MAX_ENTRY_BYTES:
+            # One byte more than allowed, so that the entry is rejected and not taken for a path.
+            remainder = remainder[: _MAX_ENTRY_BYTES + 1]
+    if remainder:
+        yield remainder
 
 
-def _line(raw: bytes, number: int) -> bytes:
+def _strip_line(raw: bytes, number: int) -> bytes:
+    """Remove what editors on Windows add: a carriage return, and a mark before the first line."""
     line = raw.removesuffix(b"\r")
     return line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
 
 
 def _problem(entry: bytes) -> str:
-    if len(entry) > _LONGEST:
+    """Return why an entry cannot be a path; empty if it can."""
+    if len(entry) > _MAX_ENTRY_BYTES:
         return "it is longer than any path: are the entries separated otherwise (see -0)?"
     if b"\0" in entry:
         return "it holds a NUL byte: are the entries separated by NUL (see -0)?"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from batchemo.common.text import for_display, from_text
 from batchemo.errors import UsageError
-from batchemo.sources.filters import Rules
-from batchemo.sources.recording import Recording, Skipped, look_up, place
+from batchemo.sources.filters import FileFilter
+from batchemo.sources.recording import Recording, Skipped, split_path, stat_recording
 from batchemo.tables.write import unescape_formulas
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ class Manifest:
     extras: pyarrow.Table
     """All other columns, under the names that they have in the results."""
 
-    def recordings(self, base: str, rules: Rules, skipped: Skipped) -> Iterator[Recording]:
+    def recordings(
+        self, base: str, file_filter: FileFilter, skipped: Skipped
+    ) -> Iterator[Recording]:
         """Yield a recording for each row; rows that name none are added to `skipped.rejected`."""
         row = -1
         for batch in self.paths.to_batches(max_chunksize=_BATCH_ROWS):
@@ -51,11 +53,11 @@ class Manifest:
                 elif "\0" in name or "\0" in folder:
                     problem = "its file holds a NUL character"
                 else:
-                    root, file = place(name, folder)
-                    recording = look_up(root, file, row)
+                    root, file = split_path(name, folder)
+                    recording = stat_recording(root, file, row)
                     if recording is None:
                         problem = f"{for_display(os.path.join(root, file))} is no regular file"
-                    elif rules.choose(file):
+                    elif file_filter.accepts(file):
                         yield recording
                 if problem:
                     skipped.rejected.append((f"row {row + 1} of {self.title}", problem))

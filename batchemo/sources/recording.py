@@ -1,4 +1,7 @@
-"""One recording to analyse, and what was left out on the way to it."""
+"""A recording to analyse, what was left out of the sources, and the paths that were seen."""
+
+# Paths are strings here and in all of this package: pathlib normalises them, and costs more than
+# the system call that follows.
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ from functools import lru_cache
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A place where a recording is, or should be.
+    """A recording, which may turn out not to exist.
 
-    `root` and `file` are file-system strings (`os.fsdecode`): a byte that is no UTF-8 stands in
-    them as a lone surrogate. `size` and `mtime_ns` are None when there is no such file.
+    `root` and `file` are file-system strings (`os.fsdecode`): a byte that is no UTF-8 is a lone
+    surrogate in them. `size` and `mtime_ns` are None if there is no such file.
 
     >>> Recording("/data", "a/b.wav", 10, 0).path
     '/data/a/b.wav'
@@ -25,7 +28,7 @@ class Recording:
     size: int | None
     mtime_ns: int | None
     row: int | None = None
-    """The row of the manifest that named it, if one did."""
+    """The row of the manifest that names it, if one does."""
 
     @property
     def path(self) -> str:
@@ -35,7 +38,7 @@ class Recording:
 
 @dataclass(slots=True)
 class Skipped:
-    """Counts of what a run left out, and what it could not look at."""
+    """Counts of what was left out, and what could not be read, with reasons."""
 
     young: int = 0
     """Files younger than the minimum age."""
@@ -44,28 +47,58 @@ class Skipped:
     hidden: int = 0
     """Hidden files that would have been taken, and hidden folders that would have been walked."""
     links: int = 0
-    """Links that were not followed, nor even asked what they lead to."""
+    """Links that were not followed; what they lead to is not looked at."""
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     """Folders that could not be listed, as printable text, and why."""
     rejected: list[tuple[str, str]] = field(default_factory=list)
     """Entries of lists and manifests that name no recording: which one, and why."""
 
 
-class RealPaths:
-    """The real paths met so far; a digest of 16 bytes is all that is kept of each.
+def split_path(name: str, base: str) -> tuple[str, str]:
+    """Split a name into root and file: below `base` if it lies there, else below its own folder.
 
-    >>> met = RealPaths()
-    >>> met.is_new("/data/a.wav"), met.is_new("/data/../data/a.wav")
+    >>> split_path("a/../b/c.wav", "/data"), split_path("/data/c.wav", "/data")
+    (('/data', 'b/c.wav'), ('/data', 'c.wav'))
+    >>> split_path("../c.wav", "/data")
+    ('/', 'c.wav')
+    """
+    path = os.path.abspath(os.path.join(base, name))
+    prefix = os.path.join(base, "")
+    if path.startswith(prefix):
+        return base, path[len(prefix) :]
+    return os.path.dirname(path), os.path.basename(path)
+
+
+def stat_recording(root: str, file: str, row: int | None = None) -> Recording | None:
+    """Return the recording of a named file, existing or not; None if it is no regular file.
+
+    A missing file that a user named becomes a row with the reason `missing`; a folder or a pipe is
+    a mistake in the list.
+    """
+    try:
+        status = os.stat(os.path.join(root, file))
+    except OSError:
+        return Recording(root, file, None, None, row)
+    if stat.S_ISREG(status.st_mode):
+        return Recording(root, file, status.st_size, status.st_mtime_ns, row)
+    return None
+
+
+class SeenPaths:
+    """The real paths seen so far; only a digest of 16 bytes is kept of each.
+
+    >>> seen = SeenPaths()
+    >>> seen.add("/data/a.wav"), seen.add("/data/../data/a.wav")
     (True, False)
     """
 
     def __init__(self) -> None:
         self._digests: set[bytes] = set()
-        # Neighbours share their folder, so its links need not be resolved for each of them.
+        # Most neighbours share their folder, whose links need not be resolved for each of them.
         self._real_folder = lru_cache(maxsize=256)(os.path.realpath)
 
-    def is_new(self, path: str) -> bool:
-        """Say whether this is the first path that leads to its file. Hard links are files."""
+    def add(self, path: str) -> bool:
+        """Return whether this is the first path to its file. Hard links are different files."""
         folder, name = os.path.split(path)
         real = os.path.join(self._real_folder(folder), name)
         if os.path.islink(real):
@@ -75,27 +108,3 @@ class RealPaths:
             return False
         self._digests.add(digest)
         return True
-
-
-def place(name: str, base: str) -> tuple[str, str]:
-    """Split a name into root and file: below `base` where it lies there, else below its folder.
-
-    >>> place("a/../b/c.wav", "/data"), place("/data/c.wav", "/data"), place("../c.wav", "/data")
-    (('/data', 'b/c.wav'), ('/data', 'c.wav'), ('/', 'c.wav'))
-    """
-    path = os.path.abspath(os.path.join(base, name))
-    below = os.path.join(base, "")
-    if path.startswith(below):
-        return base, path[len(below) :]
-    return os.path.dirname(path), os.path.basename(path)
-
-
-def look_up(root: str, file: str, row: int | None = None) -> Recording | None:
-    """Make a recording of a named file, there or not; None if it is something else than a file."""
-    try:
-        status = os.stat(os.path.join(root, file))
-    except OSError:
-        return Recording(root, file, None, None, row)
-    if stat.S_ISREG(status.st_mode):
-        return Recording(root, file, status.st_size, status.st_mtime_ns, row)
-    return None

@@ -1,10 +1,10 @@
-"""Walks a folder: every recording below it, in the order of the bytes of its path's parts.
+"""Walks a folder and yields the recordings below it, in the order of the bytes of their paths.
 
-One folder is listed at a time and nothing is held but the names still to come on the way down. So
-the first recording comes out at once, however large the tree is.
+One folder is listed at a time, and only the names still to come on the way down are held. So the
+first recording is yielded at once, however large the tree is. The order is that of the bytes of
+each part of the path, not of the whole path: then a folder is listed in one go, and the order does
+not depend on the locale.
 """
-
-# Paths stay the strings they are: pathlib rewrites them, and costs more than the look-up itself.
 
 from __future__ import annotations
 
@@ -14,58 +14,62 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from batchemo.common.text import for_display
-from batchemo.sources.filters import Rules
+from batchemo.sources.filters import FileFilter
 from batchemo.sources.recording import Recording, Skipped
 
 
-def walk(root: str, rules: Rules, skipped: Skipped) -> Iterator[Recording]:
-    """Yield the recordings below `root`; what cannot be listed goes into the tally.
+def walk(root: str, file_filter: FileFilter, skipped: Skipped) -> Iterator[Recording]:
+    """Yield the recordings below `root`; count what is left out in `skipped`.
 
-    Only regular files are yielded, and nothing is ever opened. Links are followed if the rules say
-    so, and then no folder is walked twice.
+    Only regular files are yielded, and nothing is opened. Links are followed if the filter says
+    so; then no folder is walked twice, since links may form circles.
     """
     visited: set[tuple[int, int]] = set()
     path = os.path.join(os.fsencode(root), b"")
-    if rules.follow_links:
+    if file_filter.follow_links:
         _first_visit(path, visited)
-    levels = [_list(path, "", rules, skipped)]
-    while levels:
-        level = levels[-1]
-        for name in level.names:
-            file = level.prefix + os.fsdecode(name)
-            is_folder = name in level.folders
-            if not (rules.enter(file) if is_folder else rules.choose(file)):
+    # A stack instead of recursion: a tree may be deeper than Python's recursion limit.
+    stack = [_list_folder(path, "", file_filter, skipped)]
+    while stack:
+        folder = stack[-1]
+        for name in folder.names:
+            file = folder.prefix + os.fsdecode(name)
+            is_folder = name in folder.subfolders
+            if not (file_filter.enters(file) if is_folder else file_filter.accepts(file)):
                 continue
-            if name.startswith(b".") and not rules.hidden:
+            if name.startswith(b".") and not file_filter.hidden:
                 skipped.hidden += 1
             elif not is_folder:
-                recording = _look_up(level.path + name, root, file, rules)
+                recording = _stat_recording(folder.path + name, root, file, file_filter)
                 if recording is not None:
                     yield recording
-            elif rules.follow_links and not _first_visit(level.path + name, visited):
+            elif file_filter.follow_links and not _first_visit(folder.path + name, visited):
                 skipped.duplicates += 1
             else:
-                levels.append(_list(level.path + name + b"/", file + "/", rules, skipped))
+                subfolder = folder.path + name + b"/"
+                stack.append(_list_folder(subfolder, file + "/", file_filter, skipped))
                 break
         else:
-            levels.pop()
+            stack.pop()
 
 
 @dataclass(frozen=True, slots=True)
-class _Level:
-    """A folder under way; both paths end in a slash, but the prefix of the root is empty."""
+class _Folder:
+    """A folder that is being walked. Both paths end in a slash; the prefix of the root is empty."""
 
     path: bytes
     prefix: str
+    """The path below the root."""
     names: Iterator[bytes]
-    folders: set[bytes]
+    """What is still to be visited, files and folders, in order."""
+    subfolders: set[bytes]
 
 
-def _list(path: bytes, prefix: str, rules: Rules, skipped: Skipped) -> _Level:
-    """List a folder, as far as it lets itself be listed."""
-    follow = rules.follow_links
+def _list_folder(path: bytes, prefix: str, file_filter: FileFilter, skipped: Skipped) -> _Folder:
+    """List a folder, as far as that is possible."""
+    follow = file_filter.follow_links
     names: list[bytes] = []
-    folders: set[bytes] = set()
+    subfolders: set[bytes] = set()
     try:
         with os.scandir(path) as entries:
             for entry in entries:
@@ -76,28 +80,28 @@ def _list(path: bytes, prefix: str, rules: Rules, skipped: Skipped) -> _Level:
                         continue
                     if entry.is_dir(follow_symlinks=follow):
                         is_folder = True
-                    elif not name.lower().endswith(rules.suffixes):
+                    elif not name.lower().endswith(file_filter.suffixes):
                         continue
                     elif entry.is_file(follow_symlinks=follow):
                         is_folder = False
                     else:
                         continue
-                except OSError as error:  # a link that leads to itself, or where nobody may look
-                    _report(entry.path, error, skipped)
+                except OSError as error:  # A link to itself, or to where we may not look.
+                    _add_unreadable(entry.path, error, skipped)
                     continue
                 names.append(name)
                 if is_folder:
-                    folders.add(name)
+                    subfolders.add(name)
     except OSError as error:
-        _report(path, error, skipped)
+        _add_unreadable(path, error, skipped)
     names.sort()
-    return _Level(path, prefix, iter(names), folders)
+    return _Folder(path, prefix, iter(names), subfolders)
 
 
-def _look_up(path: bytes, root: str, file: str, rules: Rules) -> Recording | None:
-    """Make the recording, unless it is gone again or has become something else."""
+def _stat_recording(path: bytes, root: str, file: str, file_filter: FileFilter) -> Recording | None:
+    """Return the recording; None if the file was removed or replaced since it was listed."""
     try:
-        status = os.stat(path, follow_symlinks=rules.follow_links)
+        status = os.stat(path, follow_symlinks=file_filter.follow_links)
     except FileNotFoundError:
         return None
     except OSError:
@@ -111,7 +115,7 @@ def _first_visit(path: bytes, visited: set[tuple[int, int]]) -> bool:
     try:
         status = os.stat(path)
     except OSError:
-        return True  # listing it will fail likewise and say why
+        return True  # Listing it will fail too, and add the reason to `skipped`.
     identity = (status.st_dev, status.st_ino)
     if identity in visited:
         return False
@@ -119,6 +123,6 @@ def _first_visit(path: bytes, visited: set[tuple[int, int]]) -> bool:
     return True
 
 
-def _report(path: bytes, error: OSError, skipped: Skipped) -> None:
+def _add_unreadable(path: bytes, error: OSError, skipped: Skipped) -> None:
     text = for_display(os.fsdecode(path.rstrip(b"/") or b"/"))
     skipped.unreadable.append((text, error.strerror or str(error)))

@@ -1,4 +1,4 @@
-"""Real trees of files, and what `open_sources` finds in them."""
+"""Trees of files, and the recordings that `open_sources` finds in them."""
 
 import os
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Find = Callable[..., tuple[list[str], Skipped]]
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """Makes files below a new folder and returns that folder; names may be bytes."""
+    """Create files below a new folder and return that folder; names may be bytes."""
 
     def make(*names: str | bytes) -> str:
         for name in names:
@@ -28,7 +28,7 @@ def make(tmp_path: Path) -> Make:
 
 @pytest.fixture
 def find() -> Find:
-    """Returns the files that the sources give, in their order, and the tally."""
+    """Return the files of the sources, in their order, and what was skipped."""
 
     def find(*paths: str, **options) -> tuple[list[str], Skipped]:
         sources = open_sources(SourceOptions(paths=paths, **options))

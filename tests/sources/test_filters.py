@@ -1,4 +1,4 @@
-"""How the patterns of --include, --exclude and globs read a path."""
+"""Which paths the patterns of --include, --exclude and globs match."""
 
 import re
 
@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchemo.errors import UsageError
-from batchemo.sources.filters import parse_glob, selector
+from batchemo.sources.filters import compile_patterns, parse_glob
 
 
 def matches(pattern, path):
-    return selector((pattern,)).fullmatch(path) is not None
+    return compile_patterns((pattern,)).fullmatch(path) is not None
 
 
 def naive_part(pattern, text):
@@ -39,7 +39,7 @@ def naive(pattern, path):
     return any(naive_path(pattern.split("/"), parts[:end]) for end in range(1, len(parts) + 1))
 
 
-DESCRIPTORS = st.text("ab.\n", min_size=1, max_size=3).filter(lambda part: part != ".")
+PATH_PARTS = st.text("ab.\n", min_size=1, max_size=3).filter(lambda part: part != ".")
 PATTERN_PARTS = st.just("**") | st.text("ab.*?", min_size=1, max_size=4).filter(
     lambda part: part != "."
 )
@@ -47,15 +47,15 @@ PATTERN_PARTS = st.just("**") | st.text("ab.*?", min_size=1, max_size=4).filter(
 
 @given(
     st.lists(PATTERN_PARTS, min_size=1, max_size=4).map("/".join),
-    st.lists(DESCRIPTORS, min_size=1, max_size=5).map("/".join),
+    st.lists(PATH_PARTS, min_size=1, max_size=5).map("/".join),
 )
-def test_a_pattern_means_what_a_naive_reading_of_it_means(pattern, path):
+def test_a_pattern_matches_like_a_naive_implementation(pattern, path):
     assert matches(pattern, path) == naive(pattern, path)
 
 
 @given(st.text(min_size=1).filter(lambda text: text.strip("./")))
-def test_any_text_is_a_pattern(text):
-    assert isinstance(selector((text,)), re.Pattern)
+def test_any_text_can_be_compiled(text):
+    assert isinstance(compile_patterns((text,)), re.Pattern)
 
 
 @pytest.mark.parametrize(
@@ -97,27 +97,27 @@ def test_any_text_is_a_pattern(text):
         ("?", "\udcff", True),
     ],
 )
-def test_patterns_select(pattern, path, expected):
+def test_a_pattern_matches_as_documented(pattern, path, expected):
     assert matches(pattern, path) is expected
 
 
-def test_one_of_several_patterns_is_enough():
-    chosen = selector(("a|b", "c"))
-    assert [bool(chosen.fullmatch(name)) for name in ("a", "a|b", "c")] == [False, True, True]
+def test_a_path_is_selected_if_one_of_several_patterns_matches():
+    selected = compile_patterns(("a|b", "c"))
+    assert [bool(selected.fullmatch(name)) for name in ("a", "a|b", "c")] == [False, True, True]
 
 
 @pytest.mark.parametrize("pattern", ["", "/", ".", "./"])
 def test_an_empty_pattern_is_refused(pattern):
     with pytest.raises(UsageError, match="empty"):
-        selector((pattern,))
+        compile_patterns((pattern,))
 
 
 @given(
     st.lists(PATTERN_PARTS, min_size=1, max_size=4),
-    st.lists(DESCRIPTORS, min_size=1, max_size=5),
+    st.lists(PATH_PARTS, min_size=1, max_size=5),
 )
-def test_a_glob_goes_into_every_folder_above_a_match(pattern, path):
-    # The first part is always a pattern, so that the whole is; nothing of it is looked up.
+def test_a_glob_enters_every_folder_above_a_match(pattern, path):
+    # The first part is always a pattern, so that no folder of that name is looked up.
     glob = parse_glob("/".join(["*", *pattern]))
     file = "/".join(["top", *path])
     if glob.files.fullmatch(file):
@@ -125,7 +125,7 @@ def test_a_glob_goes_into_every_folder_above_a_match(pattern, path):
         assert all(glob.folders.fullmatch("/" + folder) for folder in folders)
 
 
-def test_a_glob_goes_into_no_folder_without_a_match():
+def test_a_glob_enters_no_folder_that_cannot_hold_a_match():
     glob = parse_glob("/nowhere/a*/b/*.wav")
     allowed = [bool(glob.folders.fullmatch(path)) for path in ("/a1", "/a1/b", "/c", "/a1/b/c")]
     assert allowed == [True, True, False, False]
@@ -135,5 +135,5 @@ def test_a_glob_goes_into_no_folder_without_a_match():
     ("path", "named"),
     [("/x/*.flac", True), ("/x/*", False), ("/x/*.*", False), ("/x/**", False), ("/x*/a.b", True)],
 )
-def test_a_glob_names_an_extension_if_its_last_part_ends_in_one(path, named):
+def test_a_glob_names_an_extension_if_its_last_part_has_one(path, named):
     assert parse_glob(path).names_extension is named

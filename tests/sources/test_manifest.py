@@ -1,21 +1,24 @@
-"""Tables that name recordings, and what becomes of their other columns."""
+"""Tables that name recordings, the types of their columns, and the names in the results."""
 
 import os
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyarrow import parquet
 
 from batchemo.common.text import to_text
 from batchemo.errors import UsageError
 from batchemo.sources import SourceOptions, open_sources
+from batchemo.sources.manifest import infer_type, read_table
 from batchemo.tables.write import CsvTableWriter
 
 
 @pytest.fixture
 def manifest(make):
-    """Writes a manifest beside a few recordings and opens it."""
+    """Write a manifest into a folder with a few recordings, and open it."""
 
     def manifest(content, name="m.csv", reserved=frozenset(), **options):
         path = Path(make("a.wav", "s/b.wav", b"caf\xe9.wav"), name)
@@ -29,7 +32,7 @@ def manifest(make):
     return manifest
 
 
-def test_each_row_is_a_recording_beside_the_manifest(manifest, tmp_path):
+def test_each_row_names_a_recording_relative_to_the_manifest(manifest, tmp_path):
     found = list(manifest("speaker,file\n1,s/b.wav\n2,a.wav\n3,gone.wav\n"))
     assert [(r.root, r.file, r.size, r.row) for r in found] == [
         (str(tmp_path), "s/b.wav", 5, 0),
@@ -46,7 +49,7 @@ def test_names_are_relative_to_the_base_if_there_is_one(manifest, tmp_path):
     ]
 
 
-def test_the_other_columns_are_carried_one_row_a_row(manifest):
+def test_the_other_columns_are_kept_for_every_row(manifest):
     extras = manifest("file,n,name\na.wav,1,x\n,2,y\ns/b.wav,,\n").extras
     assert extras.to_pydict() == {"n": [1, 2, None], "name": ["x", "y", None]}
 
@@ -58,7 +61,7 @@ def test_the_other_columns_are_carried_one_row_a_row(manifest):
         b'file,note\n\na.wav,"two\nlines, ""quoted"""',
     ],
 )
-def test_a_csv_may_be_quoted_and_come_from_anywhere(manifest, content):
+def test_csv_with_quotes_any_line_ends_and_a_byte_order_mark_is_read(manifest, content):
     sources = manifest(content)
     assert sources.extras.to_pydict() == {"note": ['two\nlines, "quoted"']}
     assert [recording.file for recording in sources] == ["a.wav"]
@@ -84,7 +87,7 @@ def test_a_tsv_is_separated_by_tabs(manifest):
     assert sources.extras.to_pydict() == {"note": ["x, y"]}
 
 
-def test_a_parquet_keeps_its_types_whatever_it_is_called(manifest):
+def test_parquet_is_recognised_by_its_content_and_keeps_its_types(manifest):
     table = pa.table(
         {
             "file": pa.array(["a.wav", "s/b.wav"]).dictionary_encode(),
@@ -97,7 +100,7 @@ def test_a_parquet_keeps_its_types_whatever_it_is_called(manifest):
     assert sources.extras.equals(table.drop_columns(["file"]))
 
 
-def test_names_that_are_no_utf8_are_written_as_in_the_results(manifest):
+def test_names_escaped_as_in_the_results_are_unescaped(manifest):
     name = os.fsdecode(b"caf\xe9.wav")
     (found,) = manifest(f"file\n{to_text(name)}\n")
     assert (found.file, found.size) == (name, 5)
@@ -114,7 +117,7 @@ def test_a_table_of_results_is_a_manifest(manifest, tmp_path):
     assert sources.extras.column_names == ["manifest_emotion"]
 
 
-def test_columns_never_collide_with_those_of_the_result(manifest):
+def test_columns_are_renamed_if_they_collide_with_those_of_the_results(manifest):
     sources = manifest(
         "file,status,manifest_status,,n\na.wav,x,y,z,1\n", reserved=frozenset({"status", "size"})
     )
@@ -126,16 +129,16 @@ def test_columns_never_collide_with_those_of_the_result(manifest):
     }
 
 
-def test_a_bad_row_hurts_no_other(manifest, tmp_path):
+def test_rows_that_name_no_recording_are_reported_and_the_others_are_read(manifest, tmp_path):
     os.mkfifo(tmp_path / "pipe.wav")
     table = pa.table({"file": ["", None, "x\0y", "pipe.wav", "s", "a.wav"]})
     sources = manifest(table, name="m.parquet")
     assert [(r.file, r.row) for r in sources] == [("a.wav", 5)]
-    told = [(where.split(" of ")[0], why) for where, why in sources.skipped.rejected]
-    assert [where for where, _ in told] == ["row 1", "row 2", "row 3", "row 4", "row 5"]
-    assert "empty" in told[0][1]
-    assert "NUL" in told[2][1]
-    assert "no regular file" in told[3][1]
+    rejected = [(row.split(" of ")[0], message) for row, message in sources.skipped.rejected]
+    assert [row for row, _ in rejected] == ["row 1", "row 2", "row 3", "row 4", "row 5"]
+    assert "empty" in rejected[0][1]
+    assert "NUL" in rejected[2][1]
+    assert "no regular file" in rejected[3][1]
 
 
 def test_include_and_exclude_choose_among_the_rows(manifest):
@@ -143,13 +146,13 @@ def test_include_and_exclude_choose_among_the_rows(manifest):
     assert [(r.file, r.row) for r in sources] == [("s/b.wav", 1)]
 
 
-def test_a_table_without_rows_is_fine(manifest):
+def test_a_table_without_rows_is_accepted(manifest):
     sources = manifest("file,n\n")
     assert (list(sources), sources.extras.num_rows) == ([], 0)
 
 
 @pytest.mark.parametrize(
-    ("content", "why"),
+    ("content", "message"),
     [
         ("path,speaker\na.wav,1\n", "no column `file`.*path, speaker"),
         ("", "no proper table"),
@@ -162,18 +165,18 @@ def test_a_table_without_rows_is_fine(manifest):
         (pa.table({"file": [[1], [2]]}), "by text"),
     ],
 )
-def test_what_is_no_manifest_is_refused_at_once(manifest, content, why):
-    with pytest.raises(UsageError, match=why):
+def test_an_invalid_manifest_is_refused_at_once(manifest, content, message):
+    with pytest.raises(UsageError, match=message):
         manifest(content)
 
 
-def test_a_manifest_that_is_not_there_is_refused(tmp_path):
+def test_a_missing_manifest_is_refused(tmp_path):
     for path in (tmp_path, tmp_path / "nowhere.csv"):
         with pytest.raises(UsageError, match="cannot be read"):
             open_sources(SourceOptions(manifest=str(path)))
 
 
-def test_a_manifest_whose_own_name_is_strange_is_read(manifest):
+def test_a_manifest_whose_name_is_no_utf8_is_read(manifest):
     assert len(list(manifest("file\na.wav\n", name=os.fsdecode(b"m\xff.csv")))) == 1
     table = pa.table({"file": ["a.wav"]})
     assert len(list(manifest(table, name=os.fsdecode(b"m\xff.parquet")))) == 1
@@ -200,3 +203,74 @@ def test_only_the_csv_that_batchemo_wrote_is_unescaped(manifest, tmp_path):
     assert [recording.file for recording in own] == [f"{text}.wav" for text in RISKY]
     assert own.extras["=note"].to_pylist() == RISKY
     assert manifest("file,note\na.wav,'=x\n").extras["note"].to_pylist() == ["'=x"]
+
+
+def test_read_table_gives_columns_of_text(tmp_path):
+    path = tmp_path / "corpus.tsv"
+    path.write_bytes("\ufefffile\tage\na.wav\t007\n\nb.wav\t\n".encode())
+    table = read_table(str(path))
+    assert table.to_pydict() == {"file": ["a.wav", "b.wav"], "age": ["007", None]}
+    assert {str(field.type) for field in table.schema} == {"string"}
+
+
+def test_read_table_names_the_row_that_is_wrong(tmp_path):
+    path = tmp_path / "corpus.csv"
+    path.write_text("file,age\na.wav,1\nb.wav\n")
+    with pytest.raises(UsageError, match="Row #3: Expected 2 columns, got 1"):
+        read_table(str(path))
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_table(str(tmp_path / "nowhere.csv"))
+
+
+def inferred(texts):
+    return infer_type(pa.chunked_array([pa.array(texts, pa.string())]))
+
+
+@pytest.mark.parametrize(
+    ("texts", "type_", "values"),
+    [
+        (["1", None, "-20"], "int64", [1, None, -20]),
+        (["0.5", "1e-07", "2.0"], "double", [0.5, 1e-07, 2.0]),
+        (["1", "2.5"], "double", [1.0, 2.5]),
+        (["true", "false"], "bool", [True, False]),
+        (["True", None], "bool", [True, None]),
+    ],
+)
+def test_numbers_and_booleans_are_recognised(texts, type_, values):
+    column = inferred(texts)
+    assert (str(column.type), column.to_pylist()) == (type_, values)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        *(["01"], ["+1"], [" 1"], ["1_000"], ["٣"], ["1", "x"], [str(2**63)]),
+        *(["0.50"], ["1.0", "1"], ["nan"], ["inf"], ["1e5"], ["1,5"], ["9007199254740993", "0.5"]),
+        *(["true", "True"], ["yes"], ["TRUE"], [None], [], ["2024-01-01"], ["9" * 5000]),
+    ],
+)
+def test_everything_else_stays_text(texts):
+    column = inferred(texts)
+    assert (str(column.type), column.to_pylist()) == ("string", texts)
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1))
+def test_every_64_bit_integer_is_recognised(numbers):
+    assert inferred([str(number) for number in numbers]).to_pylist() == numbers
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+def test_every_float_is_recognised_to_its_last_bit(numbers):
+    column = inferred([repr(number) for number in numbers])
+    assert str(column.type) == "double"
+    assert [repr(number) for number in column.to_pylist()] == [repr(number) for number in numbers]
+
+
+@given(st.lists(st.none() | st.text("01.-e", max_size=5)))
+def test_no_value_changes_but_in_spelling(texts):
+    for text, value in zip(texts, inferred(texts).to_pylist(), strict=True):
+        assert (value is None) == (text is None)
+        if isinstance(value, float):
+            assert text in (repr(value), repr(value).removesuffix(".0"))
+        elif value is not None:
+            assert str(value) == text

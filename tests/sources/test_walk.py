@@ -1,4 +1,4 @@
-"""A walk finds every recording below a folder, whatever lies there beside it."""
+"""A walk finds every recording below a folder, whatever else the folder holds."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from batchemo.errors import UsageError
 from batchemo.sources import AUDIO_EXTENSIONS, SourceOptions, open_sources
 
 
-def test_recordings_come_in_the_order_of_the_bytes_of_their_parts(make, find):
+def test_recordings_are_ordered_by_the_bytes_of_the_parts_of_their_paths(make, find):
     root = make(
         "b.wav", "a/z.wav", "a.wav", "a-b/c.wav", "é.wav", b"\xff.wav", "B.wav", "a/B/x.wav"
     )
@@ -26,7 +26,7 @@ def test_recordings_come_in_the_order_of_the_bytes_of_their_parts(make, find):
     ]
 
 
-def test_the_root_is_absolute_and_the_facts_are_those_of_the_file(make, monkeypatch):
+def test_the_root_is_absolute_and_size_and_time_are_those_of_the_file(make, monkeypatch):
     root = make("in/a.wav", "x/b.wav")
     monkeypatch.chdir(root)
     (recording,) = open_sources(SourceOptions(paths=("x/../in",)))
@@ -37,13 +37,13 @@ def test_the_root_is_absolute_and_the_facts_are_those_of_the_file(make, monkeypa
 
 
 @pytest.mark.parametrize("name", [b"two\nlines.wav", b"caf\xe9.wav", b" .wav", b"a\\xff.wav"])
-def test_a_strange_name_can_be_opened(make, name):
+def test_a_file_with_an_unusual_name_can_be_opened(make, name):
     (recording,) = open_sources(SourceOptions(paths=(make(name),)))
     assert os.fsencode(recording.file) == name
     assert Path(recording.path).read_bytes() == b"sound"
 
 
-def test_the_first_recording_comes_before_the_walk_ends(make):
+def test_the_first_recording_is_given_before_the_walk_ends(make):
     root = make("a/1.wav", "b/2.wav")
     found = iter(open_sources(SourceOptions(paths=(root,))))
     assert next(found).file == "a/1.wav"
@@ -66,7 +66,7 @@ def test_the_extensions_of_audio_are_documented():
 
 
 @pytest.mark.parametrize("extensions", [(), ("",), (".",), ("a/b",)])
-def test_a_senseless_extension_is_refused(make, find, extensions):
+def test_an_invalid_extension_is_refused(make, find, extensions):
     with pytest.raises(UsageError, match="xtension"):
         find(make("a.wav"), extensions=extensions)
 
@@ -79,12 +79,12 @@ def test_hidden_files_and_folders_are_skipped_and_counted(make, find):
     assert (files, skipped.hidden) == ([".b.wav", ".c/d.wav", "a.wav"], 0)
 
 
-def test_what_was_not_chosen_does_not_count_as_hidden(make, find):
+def test_excluded_files_do_not_count_as_hidden(make, find):
     root = make("a.wav", ".b.wav", ".git/c.wav")
     assert find(root, exclude=(".git",))[1].hidden == 1
 
 
-def test_excluded_folders_are_not_even_looked_at(make, find, tmp_path):
+def test_excluded_folders_are_not_listed(make, find, tmp_path):
     root = make("a.wav", "out/b.wav", "x/out/c.wav")
     Path(root, "out", "long" * 60).mkdir()
     shutil.rmtree(tmp_path / "x" / "out")
@@ -92,7 +92,7 @@ def test_excluded_folders_are_not_even_looked_at(make, find, tmp_path):
     assert find(root, exclude=("out/",), follow_links=True)[0] == ["a.wav"]
 
 
-def test_include_and_exclude_go_together(make, find):
+def test_include_and_exclude_can_be_combined(make, find):
     root = make("s1/a.wav", "s1/b.wav", "s2/a.wav", "s3/a.wav")
     files, _ = find(root, include=("s1", "s2/**"), exclude=("b.*",))
     assert files == ["s1/a.wav", "s2/a.wav"]
@@ -102,16 +102,16 @@ def test_a_folder_named_like_a_recording_is_a_folder(make, find):
     assert find(make("a.wav/b.wav"))[0] == ["a.wav/b.wav"]
 
 
-def test_what_is_no_regular_file_is_never_opened_nor_given(make, find, monkeypatch):
+def test_pipes_and_sockets_are_neither_opened_nor_given(make, find, monkeypatch):
     root = make("a.wav")
     monkeypatch.chdir(root)
     os.mkfifo("pipe.wav")
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind("socket.wav")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket.wav")
         assert find(root, follow_links=True)[0] == ["a.wav"]
 
 
-def test_devices_are_never_opened_nor_given(make, find):
+def test_devices_are_neither_opened_nor_given(make, find):
     root = make("a.wav")
     for name in ("null", "zero"):
         Path(root, f"{name}.wav").symlink_to(f"/dev/{name}")
@@ -122,7 +122,7 @@ def test_devices_are_never_opened_nor_given(make, find):
         assert find(root, follow_links=follow)[0] == ["a.wav"]
 
 
-def test_links_are_left_alone_and_counted(make, find):
+def test_links_are_skipped_and_counted(make, find):
     root = make("real/a.wav")
     Path(root, "link.wav").symlink_to("real/a.wav")
     Path(root, "folder").symlink_to("real")
@@ -143,10 +143,10 @@ def test_links_are_followed_on_request_and_each_file_comes_once(make, find):
     files, skipped = find(os.path.join(root, "in"), follow_links=True)
     assert files == ["folder/b.wav", "link.wav"]
     assert skipped.duplicates == 2  # real/a.wav, and the way up
-    assert [where for where, _ in skipped.unreadable] == [f"{root}/in/self.wav"]
+    assert [folder_path for folder_path, _ in skipped.unreadable] == [f"{root}/in/self.wav"]
 
 
-def test_many_links_to_each_other_take_no_longer(make, find):
+def test_links_between_folders_do_not_multiply_the_walk(make, find):
     names = [f"f{number:02}/a.wav" for number in range(30)]
     root = make(*names)
     for number in range(29):
@@ -170,7 +170,7 @@ def test_hard_links_are_recordings_of_their_own(make, find):
     assert find(root, root)[0] == ["a.wav", "b.wav"]
 
 
-def test_a_folder_that_vanishes_is_told_and_the_walk_goes_on(make):
+def test_a_folder_removed_meanwhile_is_reported_and_the_walk_continues(make):
     root = make("a.wav", "b/1.wav", "c/2.wav")
     Path(root, "b\x1b").mkdir()
     sources = open_sources(SourceOptions(paths=(root,)))
@@ -179,11 +179,14 @@ def test_a_folder_that_vanishes_is_told_and_the_walk_goes_on(make):
     shutil.rmtree(os.path.join(root, "b"))
     Path(root, "b\x1b").rmdir()
     assert [recording.file for recording in found] == ["c/2.wav"]
-    assert [where for where, _ in sources.skipped.unreadable] == [f"{root}/b", f"{root}/b\\x1b"]
-    assert all("No such file" in why for _, why in sources.skipped.unreadable)
+    assert [folder_path for folder_path, _ in sources.skipped.unreadable] == [
+        f"{root}/b",
+        f"{root}/b\\x1b",
+    ]
+    assert all("No such file" in reason for _, reason in sources.skipped.unreadable)
 
 
-def test_a_file_that_vanishes_is_no_recording(make):
+def test_a_file_removed_meanwhile_is_skipped(make):
     root = make("a.wav", "b.wav", "c.wav")
     found = iter(open_sources(SourceOptions(paths=(root,))))
     next(found)
@@ -192,7 +195,7 @@ def test_a_file_that_vanishes_is_no_recording(make):
 
 
 @pytest.mark.parametrize("replace", [os.mkfifo, lambda path: Path(path).symlink_to("a.wav")])
-def test_a_file_that_becomes_something_else_is_no_recording(make, replace):
+def test_a_file_replaced_by_something_else_is_skipped(make, replace):
     root = make("a.wav", "b.wav", "c.wav")
     found = iter(open_sources(SourceOptions(paths=(root,))))
     next(found)
@@ -202,55 +205,55 @@ def test_a_file_that_becomes_something_else_is_no_recording(make, replace):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
-def test_a_folder_without_permission_is_told(make, find):
+def test_a_folder_without_permission_is_reported(make, find):
     root = make("a.wav", "shut/b.wav")
-    shut = Path(root, "shut")
-    shut.chmod(0)
+    forbidden = Path(root, "shut")
+    forbidden.chmod(0)
     files, skipped = find(root)
     with pytest.raises(UsageError, match="ermission"):
-        find(str(shut))
-    shut.chmod(0o700)
+        find(str(forbidden))
+    forbidden.chmod(0o700)
     assert files == ["a.wav"]
-    assert skipped.unreadable == [(str(shut), "Permission denied")]
+    assert skipped.unreadable == [(str(forbidden), "Permission denied")]
 
 
-def dig(top, name, depth):
-    """Make folders in folders with a recording in each, however long the path gets."""
+def make_deep_tree(top, name, depth):
+    """Create nested folders with a recording in each, however long the path gets."""
     handle = os.open(top, os.O_RDONLY)
     for _ in range(depth):
         os.mkdir(name, dir_fd=handle)
-        above, handle = handle, os.open(name, os.O_RDONLY, dir_fd=handle)
-        os.close(above)
+        parent, handle = handle, os.open(name, os.O_RDONLY, dir_fd=handle)
+        os.close(parent)
         os.close(os.open("x.wav", os.O_CREAT | os.O_WRONLY, dir_fd=handle))
     os.close(handle)
 
 
 @pytest.fixture
-def pit(tmp_path):
-    """A folder for trees that only `rm` can remove again."""
+def deep_folder(tmp_path):
+    """A folder for trees that are too deep for any tool but `rm` to remove."""
     yield str(tmp_path)
     subprocess.run(["rm", "-rf", str(tmp_path)], check=True)
 
 
-def test_a_path_too_long_to_open_is_told(pit, find):
-    dig(pit, "d" * 200, 25)
-    files, skipped = find(pit)
+def test_a_path_that_is_too_long_is_reported(deep_folder, find):
+    make_deep_tree(deep_folder, "d" * 200, 25)
+    files, skipped = find(deep_folder)
     assert 15 <= len(files) < 25
-    assert [why for _, why in skipped.unreadable] == ["File name too long"]
+    assert [reason for _, reason in skipped.unreadable] == ["File name too long"]
 
 
-def test_a_tree_may_be_deeper_than_the_stack_of_python(pit, find):
+def test_a_tree_may_be_deeper_than_the_recursion_limit(deep_folder, find):
     depth = sys.getrecursionlimit() + 500
-    dig(pit, "d", depth)
-    files, skipped = find(pit)
+    make_deep_tree(deep_folder, "d", depth)
+    files, skipped = find(deep_folder)
     assert len(files) == depth
     assert skipped.unreadable == []
 
 
-def test_a_folder_that_changes_meanwhile_does_no_harm(make, find):
+def test_a_tree_that_is_removed_meanwhile_raises_no_error(make, find):
     root = make(*(f"{folder}/{number}.wav" for folder in range(20) for number in range(20)))
-    vandal = threading.Thread(target=shutil.rmtree, args=(root,), kwargs={"ignore_errors": True})
-    vandal.start()
+    remover = threading.Thread(target=shutil.rmtree, args=(root,), kwargs={"ignore_errors": True})
+    remover.start()
     files, _ = find(root)
-    vandal.join()
+    remover.join()
     assert len(files) <= 400
