@@ -1,13 +1,12 @@
-"""Labelled recordings: read by their names or by a manifest, each content once."""
+"""Labelled recordings: read by their file names or from a manifest, each content once.
 
-from batchemo.corpora.example import (
-    EMOTIONS,
-    KNOWN,
-    Corpus,
-    Duplicate,
-    Example,
-)
+In reading order: `example` (what is known of a recording), `labels` (one spelling each), `layouts`
+(file names of well-known corpora), `folder` and `manifest` (the two ways to read examples),
+`duplicates`, and `read` (all of these together).
+"""
+
+from batchemo.corpora.example import EMOTIONS, KNOWN_LABELS, Corpus, Duplicate, Example
 from batchemo.corpora.layouts import LAYOUTS
 from batchemo.corpora.read import read_corpus
 
-__all__ = ["EMOTIONS", "KNOWN", "LAYOUTS", "Corpus", "Duplicate", "Example", "read_corpus"]
+__all__ = ["EMOTIONS", "KNOWN_LABELS", "LAYOUTS", "Corpus", "Duplicate", "Example", "read_corpus"]

@@ -1,4 +1,8 @@
-"""Finds equal contents under two names: each recording counts once, with one label."""
+"""Finds recordings with equal contents under two names: each counts once, with one label.
+
+A recording in the training and in the test data would make a model look better than it is, and
+corpora do hold copies, some of them in another container.
+"""
 
 from __future__ import annotations
 
@@ -17,19 +21,6 @@ from batchemo.corpora.example import Duplicate, Example
 from batchemo.errors import UsageError
 
 
-def signal_digest(path: Path) -> str:
-    """SHA-256 of the rate, the number of channels and all decoded samples of a recording.
-
-    Raises `batchemo.audio.Failure` for what cannot be decoded, as a scan does.
-    """
-    with open_audio(str(path)) as file, closing(Decoder(file)) as sound:
-        sound.check()
-        digest = hashlib.sha256(f"{sound.sample_rate} {sound.channels}\n".encode())
-        for block in sound.blocks():
-            digest.update(block.astype("<f4", copy=False).tobytes())
-        return digest.hexdigest()
-
-
 @dataclass(frozen=True, slots=True)
 class DistinctExamples:
     """Each content once, and what was left out."""
@@ -37,31 +28,51 @@ class DistinctExamples:
     examples: tuple[Example, ...]
     duplicates: tuple[Duplicate, ...]
     failures: tuple[tuple[Path, str], ...]
+    """Recordings that cannot be decoded, with the reason."""
 
 
 def deduplicate(examples: Sequence[Example]) -> DistinctExamples:
-    """Hear all recordings; of equal ones keep the first, and of broken ones tell why."""
-    kept: dict[str, Example] = {}
+    """Decode all recordings, and keep the first of those whose signals are equal.
+
+    The examples that are kept have their digest. Raises `UsageError` where equal recordings have
+    different labels: one of the labels is wrong, and which one cannot be known.
+    """
+    first_by_digest: dict[str, Example] = {}
     duplicates: list[Duplicate] = []
     failures: list[tuple[Path, str]] = []
-    for heard, why in _hear(examples):
-        if why:
-            failures.append((heard.path, why))
+    for example, reason in _with_digests(examples):
+        if reason:
+            failures.append((example.path, reason))
             continue
-        first = kept.setdefault(heard.digest, heard)
-        if first is not heard:
-            _check_labels(first, heard)
-            duplicates.append(Duplicate(first.path, heard.path))
-    return DistinctExamples(tuple(kept.values()), tuple(duplicates), tuple(failures))
+        first = first_by_digest.setdefault(example.digest, example)
+        if first is not example:
+            _check_labels(first, example)
+            duplicates.append(Duplicate(first.path, example.path))
+    return DistinctExamples(tuple(first_by_digest.values()), tuple(duplicates), tuple(failures))
 
 
-def _hear(examples: Sequence[Example]) -> Iterator[tuple[Example, str]]:
-    """The examples in their order with their digests, or with the reason why there is none."""
-    # Decoding and hashing happen outside of Python's lock, so threads share the work.
+def signal_digest(path: Path) -> str:
+    """Return the SHA-256 of the rate, the number of channels and all decoded samples.
+
+    Raises `batchemo.audio.Failure` for a recording that cannot be decoded, as a scan does.
+    """
+    with open_audio(str(path)) as file, closing(Decoder(file)) as decoder:
+        decoder.check()
+        digest = hashlib.sha256(f"{decoder.sample_rate} {decoder.channels}\n".encode())
+        for block in decoder.blocks():
+            # In a fixed byte order, so that digests agree between machines.
+            digest.update(block.astype("<f4", copy=False).tobytes())
+        return digest.hexdigest()
+
+
+def _with_digests(examples: Sequence[Example]) -> Iterator[tuple[Example, str]]:
+    """Yield the examples in order, with their digest or with the reason why there is none."""
+    # Decoding and hashing release Python's global lock, so threads run in parallel.
     pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1))
     try:
         yield from pool.map(_with_digest, examples)
     finally:
+        # After an error or Ctrl-C, recordings that are still queued need not be decoded.
         pool.shutdown(cancel_futures=True)
 
 
@@ -72,10 +83,10 @@ def _with_digest(example: Example) -> tuple[Example, str]:
         return example, str(failure)
 
 
-def _check_labels(one: Example, other: Example) -> None:
-    if one.emotion != other.emotion:
+def _check_labels(first: Example, second: Example) -> None:
+    if first.emotion != second.emotion:
         raise UsageError(
-            f"The same recording carries two labels: {for_display(str(one.path))} is "
-            f"{one.emotion}, {for_display(str(other.path))} is {other.emotion}. Remove the one "
+            f"The same recording has two labels: {for_display(str(first.path))} is "
+            f"{first.emotion}, {for_display(str(second.path))} is {second.emotion}. Remove the one "
             "that is wrong (or its row of the manifest)."
         )

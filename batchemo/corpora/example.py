@@ -1,4 +1,4 @@
-"""What is known of labelled recordings: who speaks, and what is expressed."""
+"""What is known of labelled recordings: who speaks, and which emotion they express."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 """The classes of RAVDESS, in the order of its file names."""
 
-KNOWN = (*EMOTIONS, "boredom")
-"""The labels that need no explanation: those of all corpora that are read by their names."""
+KNOWN_LABELS = (*EMOTIONS, "boredom")
+"""The labels that are accepted as they are: those of all corpora that are read by file names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One recording and what is known about it; what is not known is empty."""
+    """One recording and what is known about it; a property that is not known is empty."""
 
     path: Path
     corpus: str
@@ -44,9 +44,9 @@ class Corpus:
 
     examples: tuple[Example, ...]
     labels: tuple[str, ...]
-    """The labels that occur, in the order of the vocabulary."""
+    """The labels that occur, in the order of the `LabelVocabulary`."""
     duplicates: tuple[Duplicate, ...] = ()
     failures: tuple[tuple[Path, str], ...] = ()
-    """What cannot be decoded (or listed, for a folder), and why."""
+    """Recordings that cannot be decoded and folders that cannot be listed, with the reasons."""
     unrecognised: tuple[Path, ...] = ()
-    """Recordings left out because their names tell nothing in the layout of their folder."""
+    """Recordings left out because their file names do not fit the layout of their folder."""

@@ -1,4 +1,4 @@
-"""Labelled recordings as the names of the files in a folder tell them."""
+"""Reads labelled recordings from the names of the files in a folder."""
 
 from __future__ import annotations
 
@@ -9,52 +9,55 @@ from batchemo.common.text import for_display
 from batchemo.corpora.example import Example
 from batchemo.corpora.layouts import LAYOUTS, Layout, read_genders
 from batchemo.errors import UsageError
-from batchemo.sources.filters import Rules, suffixes_of
+from batchemo.sources.filters import FileFilter, suffixes_of
 from batchemo.sources.recording import Skipped
 from batchemo.sources.walk import walk
 
-_RULES = Rules(suffixes=suffixes_of(("audio",)), follow_links=True)
+_FILTER = FileFilter(suffixes=suffixes_of(("audio",)), follow_links=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What the names in a folder tell, whose tell nothing, and what could not be looked into."""
+class FoundExamples:
+    """The labelled recordings of one path, and what was left out."""
 
     examples: tuple[Example, ...]
-    unrecognised: tuple[Path, ...]
-    failures: tuple[tuple[Path, str], ...]
+    unrecognised: tuple[Path, ...] = ()
+    """Recordings whose file names do not fit the layout."""
+    failures: tuple[tuple[Path, str], ...] = ()
+    """Folders that cannot be listed, with the reason."""
 
 
-def read_folder(folder: Path, layout: Layout | None = None) -> Found:
-    """Read the names of all recordings below a folder; without a layout, by the one that fits."""
+def read_folder(folder: Path, layout: Layout | None = None) -> FoundExamples:
+    """Read the file names of all recordings below a folder; by default in the layout that fits."""
     skipped = Skipped()
-    files = [recording.file for recording in walk(str(folder), _RULES, skipped)]
+    files = [recording.file for recording in walk(str(folder), _FILTER, skipped)]
     if not files:
-        why = "".join(f" {name} cannot be listed: {why}." for name, why in skipped.unreadable)
-        raise UsageError(f"There are no recordings in {for_display(str(folder))}.{why}")
-    layout = layout or _detect(folder, files)
+        reasons = "".join(f" {name} cannot be listed: {why}." for name, why in skipped.unreadable)
+        raise UsageError(f"There are no recordings in {for_display(str(folder))}.{reasons}")
+    layout = layout or _detect_layout(folder, files)
     if layout.demographics:
         layout = replace(layout, genders=read_genders(folder, layout.demographics))
-    read = {file: layout.read(folder, file) for file in files}
-    examples = tuple(example for example in read.values() if example)
+    parsed = {file: layout.parse(folder, file) for file in files}
+    examples = tuple(example for example in parsed.values() if example)
     if not examples:
         raise UsageError(
             f"No recording in {for_display(str(folder))} has a name as in {layout.corpus} "
             f"({layout.shown}); the first is {for_display(files[0])}."
         )
-    unrecognised = tuple(folder / file for file, example in read.items() if not example)
-    return Found(
-        examples, unrecognised, tuple((Path(path), why) for path, why in skipped.unreadable)
+    return FoundExamples(
+        examples,
+        unrecognised=tuple(folder / file for file, example in parsed.items() if not example),
+        failures=tuple((Path(path), why) for path, why in skipped.unreadable),
     )
 
 
-def _detect(folder: Path, files: list[str]) -> Layout:
-    """The layout that knows the names, if there is exactly one."""
-    known = {
-        name: sum(layout.read(folder, file) is not None for file in files)
+def _detect_layout(folder: Path, files: list[str]) -> Layout:
+    """Return the layout that fits any of the names, if there is exactly one."""
+    fitting = {
+        name: count
         for name, layout in LAYOUTS.items()
+        if (count := sum(layout.parse(folder, file) is not None for file in files))
     }
-    fitting = {name: count for name, count in known.items() if count}
     if len(fitting) == 1:
         return LAYOUTS[next(iter(fitting))]
     title = for_display(str(folder))
@@ -64,9 +67,9 @@ def _detect(folder: Path, files: list[str]) -> Layout:
             f"{title} holds recordings of several corpora: {counts}. Give the folder of each by "
             f"itself, or choose the one to read with --layout {next(iter(fitting))}."
         )
-    shown = ", ".join(f"{name} ({layout.shown})" for name, layout in LAYOUTS.items())
+    known = ", ".join(f"{name} ({layout.shown})" for name, layout in LAYOUTS.items())
     raise UsageError(
         f"The names in {title} are of no known corpus; the first is {for_display(files[0])}. "
-        f"Known are {shown}. For any other corpus write a manifest.csv with the columns file and "
+        f"Known are {known}. For any other corpus write a manifest.csv with the columns file and "
         "label (and speaker, if you know it)."
     )

@@ -1,4 +1,4 @@
-"""The names of emotions: one spelling each, and no label that nobody asked for."""
+"""The names of emotions: one spelling each, and no label that was not asked for."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from batchemo.common.text import for_display
-from batchemo.corpora.example import KNOWN, Example
+from batchemo.corpora.example import KNOWN_LABELS, Example
 from batchemo.errors import UsageError
 
-_OTHER_WORDS = {
+_SYNONYMS_BY_LABEL = {
     "calm": ("calmness",),
     "happy": ("happiness", "joy", "joyful"),
     "sad": ("sadness",),
@@ -20,63 +20,71 @@ _OTHER_WORDS = {
     "surprised": ("surprise", "ps", "pleasantsurprise", "pleasant_surprise"),
     "boredom": ("bored",),
 }
-SYNONYMS = {word: label for label, words in _OTHER_WORDS.items() for word in words}
-"""Other words for the known labels, in small letters and without blanks."""
+SYNONYMS = {word: label for label, words in _SYNONYMS_BY_LABEL.items() for word in words}
+"""The known label of each synonym, in lower case and without blanks."""
 
-_PLAIN = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]+")
-"""What a bundle takes as the name of a class."""
+_CLASS_NAME = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]+")
+"""What a bundle accepts as the name of a class: names of columns and files are made of it."""
 
 
-class Vocabulary:
+class LabelVocabulary:
     """The labels that may occur, and the names that stand for them.
 
-    >>> Vocabulary(rename={"calm": "neutral"}).label("Calm"), Vocabulary().label(" Fear ")
+    >>> LabelVocabulary(rename={"calm": "neutral"}).label("Calm"), LabelVocabulary().label(" Fear ")
     ('neutral', 'fearful')
     """
 
     def __init__(self, labels: Sequence[str] = (), rename: Mapping[str, str] | None = None) -> None:
-        self.labels = tuple(labels) or KNOWN
-        _check(self.labels)
+        self.labels = tuple(labels) or KNOWN_LABELS
+        _check_class_names(self.labels)
         synonyms = {word: label for word, label in SYNONYMS.items() if label in self.labels}
+        # A class of the corpus's own wins over a synonym: "fear" may be a label itself.
         self._spelling = synonyms | {_key(label): label for label in self.labels}
         self._rename = {_key(old): new.strip() for old, new in (rename or {}).items()}
 
-    def label(self, word: str) -> str:
-        """The label that a word stands for; "" if it was renamed to nothing.
+    def label(self, name: str) -> str:
+        """Return the label that a name stands for; "" if it was renamed to nothing.
 
-        A word that stands for no label is given back as it is.
+        A name that stands for no label is returned as it is.
         """
-        for said in (word, self._spelled(word)):
-            if (new := self._rename.get(_key(said))) is not None:
-                return self._spelled(new)
-        return self._spelled(word)
+        # Renaming is done once, so that two labels can be swapped; a label can be renamed by the
+        # name that the corpus has for it, or by that of this vocabulary.
+        for spelling in (name, self._spell(name)):
+            if (renamed := self._rename.get(_key(spelling))) is not None:
+                return self._spell(renamed)
+        return self._spell(name)
 
-    def _spelled(self, word: str) -> str:
-        return self._spelling.get(_key(word), word)
-
-
-@dataclass(slots=True)
-class _Unknown:
-    first: Example
-    count: int = 0
+    def _spell(self, name: str) -> str:
+        return self._spelling.get(_key(name), name)
 
 
-def relabel(examples: Sequence[Example], vocabulary: Vocabulary) -> tuple[Example, ...]:
-    """Spell all labels as the vocabulary does, and leave out what was renamed to nothing."""
+def relabel(examples: Sequence[Example], vocabulary: LabelVocabulary) -> tuple[Example, ...]:
+    """Spell all labels as the vocabulary does; leave out examples whose label became "".
+
+    Raises `UsageError` with all labels that are not in the vocabulary.
+    """
     kept: list[Example] = []
-    unknown: dict[str, _Unknown] = {}
+    unknown: dict[str, _UnknownLabel] = {}
     for example in examples:
         label = vocabulary.label(example.emotion)
         if label in vocabulary.labels:
             kept.append(replace(example, emotion=label))
         elif label:
-            unknown.setdefault(label, _Unknown(example)).count += 1
+            unknown.setdefault(label, _UnknownLabel(example)).count += 1
     if unknown:
-        raise UsageError(_unknown(unknown, vocabulary))
+        raise UsageError(_unknown_labels_message(unknown, vocabulary))
     return tuple(kept)
 
 
-def _unknown(unknown: Mapping[str, _Unknown], vocabulary: Vocabulary) -> str:
+@dataclass(slots=True)
+class _UnknownLabel:
+    first: Example
+    count: int = 0
+
+
+def _unknown_labels_message(
+    unknown: Mapping[str, _UnknownLabel], vocabulary: LabelVocabulary
+) -> str:
     lines = [
         f"  {for_display(repr(label))}: {found.count}, first {for_display(str(found.first.path))}"
         for label, found in sorted(unknown.items())
@@ -91,17 +99,17 @@ def _unknown(unknown: Mapping[str, _Unknown], vocabulary: Vocabulary) -> str:
     )
 
 
-def _check(labels: Sequence[str]) -> None:
+def _check_class_names(labels: Sequence[str]) -> None:
     for label in labels:
-        if not _PLAIN.fullmatch(label):
+        if not _CLASS_NAME.fullmatch(label):
             raise UsageError(
                 f"{for_display(repr(label))} cannot be the name of a class: "
                 "use letters, digits, '.', '_' and '-'."
             )
     keys = [_key(label) for label in labels]
-    if twice := sorted({key for key in keys if keys.count(key) > 1}):
-        raise UsageError(f"These classes are named twice: {', '.join(twice)}.")
+    if repeated := sorted({key for key in keys if keys.count(key) > 1}):
+        raise UsageError(f"These classes are named twice: {', '.join(repeated)}.")
 
 
-def _key(word: str) -> str:
-    return "".join(word.casefold().split())
+def _key(name: str) -> str:
+    return "".join(name.casefold().split())

@@ -1,8 +1,11 @@
-"""How well-known corpora name their files: a pattern and a few tables for each."""
+"""How well-known corpora name their files: a pattern and a few tables for each.
+
+A name is matched as a whole from its folder or its first character on, so that a name that only
+resembles those of a corpus is not taken for one of its recordings.
+"""
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from collections.abc import Mapping
@@ -12,49 +15,50 @@ from pathlib import Path
 from batchemo.common.text import for_display
 from batchemo.corpora.example import EMOTIONS, Example
 from batchemo.errors import UsageError
+from batchemo.sources.manifest import read_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """What the file names of one corpus tell."""
+    """How the file names of one corpus are built, and what their parts mean."""
 
     corpus: str
     language: str
     shown: str
-    """The name of one file, as an example for messages."""
+    """The name of one file, as an example in messages."""
     pattern: re.Pattern[str]
-    """Fits the end of a path without its extension; its groups are keys of the tables."""
+    """Matches the end of a path without its extension; its groups are keys of the tables."""
     emotions: Mapping[str, str]
     genders: Mapping[str, str] = field(default_factory=dict)
     intensities: Mapping[str, str] = field(default_factory=dict)
     channels: Mapping[str, str] = field(default_factory=dict)
     demographics: str = ""
-    """A table beside the recordings that tells the genders."""
+    """The name of a table, in the folder of the recordings or above it, that has the genders."""
 
-    def read(self, folder: Path, file: str) -> Example | None:
-        """What the name of a file tells, None if it is not of this corpus.
+    def parse(self, folder: Path, file: str) -> Example | None:
+        """Return what the name of a file says; None if it is not of this corpus.
 
-        >>> LAYOUTS["emodb"].read(Path("wav"), "03a01Fa.wav").emotion
+        >>> LAYOUTS["emodb"].parse(Path("wav"), "03a01Fa.wav").emotion
         'happy'
         """
-        found = self.pattern.search(os.path.splitext(file)[0])
-        if found is None:
+        match = self.pattern.search(os.path.splitext(file)[0])
+        if match is None:
             return None
-        told = found.groupdict(default="")
+        parts = match.groupdict(default="")
         return Example(
             path=folder / file,
             corpus=self.corpus,
-            speaker=f"{self.corpus}-{told['speaker']}",
-            gender=self.genders.get(told["speaker"], ""),
-            emotion=self.emotions[told["emotion"]],
-            intensity=self.intensities.get(told.get("intensity", ""), ""),
-            statement=told["statement"],
+            speaker=f"{self.corpus}-{parts['speaker']}",
+            gender=self.genders.get(parts["speaker"], ""),
+            emotion=self.emotions[parts["emotion"]],
+            intensity=self.intensities.get(parts.get("intensity", ""), ""),
+            statement=parts["statement"],
             language=self.language,
-            channel=self.channels.get(told.get("channel", ""), "speech"),
+            channel=self.channels.get(parts.get("channel", ""), "speech"),
         )
 
 
-def _name(pattern: str) -> re.Pattern[str]:
+def _name_pattern(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"(?:^|/){pattern}\Z", re.VERBOSE | re.ASCII)
 
 
@@ -67,7 +71,7 @@ RAVDESS = Layout(
     language="en",
     shown="03-01-06-01-02-01-12.wav",
     # 01 is the sound of a film, 03 sound alone; 02 is a film without sound.
-    pattern=_name(
+    pattern=_name_pattern(
         r"""0[13] - (?P<channel>0[12]) - (?P<emotion>0[1-8]) - (?P<intensity>0[12])
         - (?P<statement>0[12]) - 0[12] - (?P<speaker>0[1-9]|1[0-9]|2[0-4])"""
     ),
@@ -82,7 +86,7 @@ CREMA_D = Layout(
     language="en",
     shown="1001_DFA_ANG_XX.wav",
     # One file of the corpus ends in a single X.
-    pattern=_name(
+    pattern=_name_pattern(
         r"""(?P<speaker>1[0-9]{3}) _ (?P<statement>[A-Z]{3})
         _ (?P<emotion>ANG|DIS|FEA|HAP|NEU|SAD) _ (?P<intensity>LO|MD|HI|XX?)"""
     ),
@@ -103,7 +107,7 @@ TESS = Layout(
     language="en",
     shown="OAF_back_angry.wav",
     # One file of the corpus has lost its F.
-    pattern=_name(
+    pattern=_name_pattern(
         r"""(?P<speaker>OA|YA)F? _ (?P<statement>[^_/]+)
         _ (?P<emotion>angry|disgust|fear|happy|neutral|ps|sad)"""
     ),
@@ -123,7 +127,7 @@ SAVEE = Layout(
     corpus="savee",
     language="en",
     shown="DC_a01.wav or DC/a01.wav",
-    pattern=_name(
+    pattern=_name_pattern(
         r"(?P<speaker>DC|JE|JK|KL) [_/] (?P<emotion>a|d|f|h|n|sa|su) (?P<statement>[0-9]{2})"
     ),
     emotions={
@@ -142,7 +146,7 @@ EMODB = Layout(
     corpus="emodb",
     language="de",
     shown="03a01Fa.wav",
-    pattern=_name(
+    pattern=_name_pattern(
         r"""(?P<speaker>03|08|09|1[0-6]) (?P<statement>[ab][0-9]{2})
         (?P<emotion>[WLEAFTN]) [a-z]?"""
     ),
@@ -163,7 +167,7 @@ EMOVO = Layout(
     corpus="emovo",
     language="it",
     shown="dis-f1-b1.wav",
-    pattern=_name(
+    pattern=_name_pattern(
         r"""(?P<emotion>dis|gio|neu|pau|rab|sor|tri) - (?P<speaker>[fm][1-3])
         - (?P<statement>[a-z][0-9])"""
     ),
@@ -183,7 +187,7 @@ NEMO = Layout(
     corpus="nemo",
     language="pl",
     shown="SM0_happiness_12.wav",
-    pattern=_name(
+    pattern=_name_pattern(
         r"""(?P<speaker>[A-Z]{2}[0-9])
         _ (?P<emotion>anger|fear|happiness|neutral|sadness|surprised) _ (?P<statement>[0-9]+)"""
     ),
@@ -205,16 +209,17 @@ LAYOUTS: Mapping[str, Layout] = {
 
 
 def read_genders(folder: Path, name: str) -> dict[str, str]:
-    """The gender of each actor, from the table in the folder or beside it; empty without one."""
-    places = (folder / name, folder.resolve().parent / name)
-    table = next((place for place in places if place.is_file()), None)
-    if table is None:
+    """Return the gender of each actor, from the table in the folder or above it; {} without one."""
+    candidates = (folder / name, folder.resolve().parent / name)
+    path = next((path for path in candidates if path.is_file()), None)
+    if path is None:
         return {}
     try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            return {row["ActorID"]: (row["Sex"] or "").lower() for row in csv.DictReader(file)}
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError):
+        columns = read_table(str(path)).select(["ActorID", "Sex"]).to_pydict()
+    except (UsageError, KeyError):
         raise UsageError(
-            f"{for_display(str(table))} is no table with the columns ActorID and Sex, as CREMA-D "
-            "has it. Fetch it again, or take it away: then genders are unknown."
+            f"{for_display(str(path))} is no table with the columns ActorID and Sex, as CREMA-D "
+            "has it. Fetch it again, or remove it: then genders are unknown."
         ) from None
+    genders = zip(columns["ActorID"], columns["Sex"], strict=True)
+    return {actor: (gender or "").lower() for actor, gender in genders}

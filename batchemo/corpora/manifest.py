@@ -1,101 +1,97 @@
-"""Labelled recordings as a table tells them: `file,label[,speaker,…]`."""
+"""Reads labelled recordings from a table: `file,label[,speaker,…]`.
+
+    file        the recording, relative to the folder of the table
+    label       or `emotion`: what it expresses
+    speaker, corpus, gender, intensity, statement, language, channel
+                what else is known; the corpus is by default the name of the folder
+
+Names of columns may be in upper case and have blanks around them. Other columns are ignored.
+"""
 
 from __future__ import annotations
 
-import csv
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from batchemo.common.text import for_display, from_text
 from batchemo.corpora.example import Example
 from batchemo.errors import UsageError
+from batchemo.sources.manifest import read_table
 
-MANIFEST = "manifest.csv"
-"""The name by which a folder's own manifest is found."""
+MANIFEST_FILE = "manifest.csv"
+"""The name by which the manifest of a folder is found."""
 
 _LABEL_COLUMNS = ("label", "emotion")
 _GENDERS = {"m": "male", "man": "male", "f": "female", "w": "female", "woman": "female"}
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A recording, and the line of the manifest that tells of it."""
+class ManifestRow:
+    """A recording, and the number of its row in the manifest; the first after the header is 1."""
 
-    line: int
+    number: int
     example: Example
 
 
-def read_manifest(path: Path) -> tuple[Entry, ...]:
-    """Read a CSV or TSV table; its files are relative to its folder. Nothing else is looked at."""
+def read_manifest(path: Path) -> tuple[ManifestRow, ...]:
+    """Read a CSV or TSV table. That its files exist is not checked: see `check_files`."""
     title = for_display(str(path))
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            entries = tuple(_entries(path, file))
-    except OSError as error:
-        raise UsageError(f"The manifest {title} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
+    table = read_table(str(path))
+    columns = [name.strip().lower() for name in table.column_names]
+    label_column = next((name for name in _LABEL_COLUMNS if name in columns), "")
+    if "file" not in columns or not label_column:
         raise UsageError(
-            f"The manifest {title} is no text in UTF-8: give a table that is."
-        ) from None
-    except csv.Error as error:
-        raise UsageError(f"The manifest {title} is no proper table: {error}.") from None
-    if not entries:
+            f"The manifest {title} needs the columns file and label (or emotion). "
+            f"Its columns are: {for_display(', '.join(columns)) or '(none)'}."
+        )
+    corpus = path.resolve().parent.name
+    rows = []
+    for number, values in enumerate(zip(*(c.to_pylist() for c in table.columns), strict=True), 1):
+        cells = {
+            name: text for name, text in zip(columns, values, strict=True) if text and text.strip()
+        }
+        if not cells:
+            continue
+        for column in ("file", label_column):
+            if column not in cells:
+                raise UsageError(
+                    f"The manifest {title} has no {column} in row {number}: fill it in, or remove"
+                    " the row."
+                )
+        rows.append(ManifestRow(number, _example(path.parent, cells, cells[label_column], corpus)))
+    if not rows:
         raise UsageError(f"The manifest {title} has no rows.")
-    return entries
+    return tuple(rows)
 
 
-def check_files(path: Path, entries: tuple[Entry, ...]) -> None:
-    """Refuse a manifest that names files which do not exist."""
-    missing = [entry for entry in entries if not os.path.isfile(entry.example.path)]
+def check_files(path: Path, rows: tuple[ManifestRow, ...]) -> None:
+    """Raise a UsageError if the manifest names files that do not exist."""
+    missing = [row for row in rows if not os.path.isfile(row.example.path)]
     if missing:
         first = missing[0]
         more = f", nor {len(missing) - 1} more files" if len(missing) > 1 else ""
         raise UsageError(
-            f"The manifest {for_display(str(path))} names in line {first.line} "
+            f"The manifest {for_display(str(path))} names in row {first.number} "
             f"{for_display(str(first.example.path))}, which is not there{more}. Files are relative "
             "to the manifest's folder."
         )
 
 
-def _entries(path: Path, file: Iterator[str]) -> Iterator[Entry]:
-    delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
-    rows = csv.reader(file, delimiter=delimiter)
-    columns = [name.strip().lower() for name in next(rows, [])]
-    label = next((name for name in _LABEL_COLUMNS if name in columns), "")
-    if "file" not in columns or not label:
-        raise UsageError(
-            f"The manifest {for_display(str(path))} needs the columns file and label (or emotion). "
-            f"Its columns are: {for_display(', '.join(columns)) or '(none)'}."
-        )
-    corpus = path.resolve().parent.name
-    for cells in rows:
-        row = dict(zip(columns, cells, strict=False))
-        if not any(cell.strip() for cell in cells):
-            continue
-        for column in ("file", label):
-            if not row.get(column, "").strip():
-                raise UsageError(
-                    f"The manifest {for_display(str(path))} has no {column} in line "
-                    f"{rows.line_num}: fill it in, or remove the row."
-                )
-        yield Entry(rows.line_num, _example(path.parent, row, row[label], corpus))
+def _example(folder: Path, cells: Mapping[str, str], label: str, corpus: str) -> Example:
+    def text(column: str) -> str:
+        return cells.get(column, "").strip()
 
-
-def _example(folder: Path, row: Mapping[str, str], label: str, corpus: str) -> Example:
-    def told(column: str) -> str:
-        return row.get(column, "").strip()
-
-    gender = told("gender").lower()
+    gender = text("gender").lower()
     return Example(
-        path=folder / from_text(row["file"]),
-        corpus=told("corpus") or corpus,
-        speaker=told("speaker"),
+        path=folder / from_text(cells["file"]),
+        corpus=text("corpus") or corpus,
+        speaker=text("speaker"),
         gender=_GENDERS.get(gender, gender),
         emotion=label.strip(),
-        intensity=told("intensity"),
-        statement=told("statement"),
-        language=told("language"),
-        channel=told("channel") or "speech",
+        intensity=text("intensity"),
+        statement=text("statement"),
+        language=text("language"),
+        channel=text("channel") or "speech",
     )

@@ -1,4 +1,4 @@
-"""An emotion has one name, and no label is taken that nobody explained."""
+"""An emotion has one name, and no unknown label is accepted."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from batchemo.corpora import EMOTIONS, KNOWN, read_corpus
-from batchemo.corpora.labels import SYNONYMS, Vocabulary
+from batchemo.corpora import EMOTIONS, KNOWN_LABELS, read_corpus
+from batchemo.corpora.labels import SYNONYMS, LabelVocabulary
 from batchemo.errors import UsageError
 
 Make = Callable[..., Path]
 
 
-def emotions(manifest: Path, **told) -> list[str]:
-    return [one.emotion for one in read_corpus([manifest], **told).examples]
+def emotions(manifest: Path, **options) -> list[str]:
+    return [example.emotion for example in read_corpus([manifest], **options).examples]
 
 
-def test_other_words_for_known_labels_are_understood(make_manifest: Make) -> None:
+def test_synonyms_of_known_labels_are_accepted(make_manifest: Make) -> None:
     words = ("fear", "Anger", " JOY", "ps", "Pleasant Surprise", "bored")
     manifest = make_manifest("file,label", *(f"{n}.wav,{w}" for n, w in enumerate(words)))
 
@@ -28,18 +28,18 @@ def test_other_words_for_known_labels_are_understood(make_manifest: Make) -> Non
 
 
 def test_every_synonym_means_a_known_label_and_is_none_itself() -> None:
-    assert set(SYNONYMS.values()) <= set(KNOWN)
-    assert not set(SYNONYMS) & set(KNOWN)
-    assert all(Vocabulary().label(word) == label for word, label in SYNONYMS.items())
+    assert set(SYNONYMS.values()) <= set(KNOWN_LABELS)
+    assert not set(SYNONYMS) & set(KNOWN_LABELS)
+    assert all(LabelVocabulary().label(word) == label for word, label in SYNONYMS.items())
 
 
 def test_labels_come_in_the_order_of_ravdess(make_manifest: Make) -> None:
-    lines = [f"{label}.wav,{label}" for label in reversed(KNOWN)]
+    lines = [f"{label}.wav,{label}" for label in reversed(KNOWN_LABELS)]
 
     assert read_corpus([make_manifest("file,label", *lines)]).labels == (*EMOTIONS, "boredom")
 
 
-def test_all_unknown_labels_are_listed_at_once_with_a_way_out(make_manifest: Make) -> None:
+def test_all_unknown_labels_are_listed_at_once_with_advice(make_manifest: Make) -> None:
     manifest = make_manifest(
         "file,label", "1.wav,smug", "2.wav,sad", "3.wav,smug", "4.wav,wist\x1bful"
     )
@@ -47,13 +47,13 @@ def test_all_unknown_labels_are_listed_at_once_with_a_way_out(make_manifest: Mak
     with pytest.raises(UsageError) as caught:
         read_corpus([manifest])
 
-    said = str(caught.value)
-    assert f"'smug': 2, first {manifest.parent}/1.wav" in said
-    assert "'wist\\x1bful': 1" in said
-    assert "sad.wav" not in said
-    assert "\x1b" not in said
-    for way_out in ("--label old=new", "--label old=,", "--labels a,b,c"):
-        assert way_out in said
+    message = str(caught.value)
+    assert f"'smug': 2, first {manifest.parent}/1.wav" in message
+    assert "'wist\\x1bful': 1" in message
+    assert "sad.wav" not in message
+    assert "\x1b" not in message
+    for advice in ("--label old=new", "--label old=,", "--labels a,b,c"):
+        assert advice in message
 
 
 def test_labels_can_be_renamed_by_either_of_their_names(make_manifest: Make) -> None:
@@ -71,7 +71,7 @@ def test_renaming_is_done_once(make_manifest: Make) -> None:
     assert emotions(manifest, rename={"happy": "sad", "sad": "happy"}) == ["sad", "happy"]
 
 
-def test_what_is_renamed_to_nothing_is_left_out(make_manifest: Make) -> None:
+def test_labels_renamed_to_nothing_are_left_out(make_manifest: Make) -> None:
     manifest = make_manifest("file,label", "1.wav,smug", "2.wav,sad")
 
     assert emotions(manifest, rename={"smug": ""}) == ["sad"]
@@ -87,16 +87,18 @@ def test_a_new_name_must_be_known_too(make_manifest: Make) -> None:
 def test_a_corpus_may_have_classes_of_its_own(make_manifest: Make) -> None:
     manifest = make_manifest("file,label", "1.wav,LOW", "2.wav,high", "3.wav,fear")
 
-    corpus = read_corpus([manifest], labels=("low", "high", "unheard", "fear"))
+    corpus = read_corpus([manifest], labels=("low", "high", "absent", "fear"))
 
-    assert [one.emotion for one in corpus.examples] == ["low", "high", "fear"]
+    assert [example.emotion for example in corpus.examples] == ["low", "high", "fear"]
     assert corpus.labels == ("low", "high", "fear")
     with pytest.raises(UsageError, match=r"known are low, high\.\n  'fear': 1"):
         read_corpus([manifest], labels=("low", "high"))
 
 
 @pytest.mark.parametrize("name", ["", "very sad", "..", "a/b", "müde", "sad\n"])
-def test_a_class_has_a_name_that_a_bundle_can_hold(make_manifest: Make, name: str) -> None:
+def test_the_name_of_a_class_must_be_one_that_a_bundle_accepts(
+    make_manifest: Make, name: str
+) -> None:
     with pytest.raises(UsageError, match="cannot be the name of a class"):
         read_corpus([make_manifest("file,label", "1.wav,sad")], labels=("sad", name))
 

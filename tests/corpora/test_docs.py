@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batchemo.corpora import KNOWN, LAYOUTS
+from batchemo.corpora import KNOWN_LABELS, LAYOUTS
 from batchemo.corpora.labels import SYNONYMS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "corpora.md").read_text(encoding="utf-8")
@@ -18,19 +18,19 @@ def test_each_corpus_has_its_row(layout) -> None:
 
     _, _, _, shown, speaker, classes, _ = map(str.strip, row.split("|"))
     assert shown.replace("`", "") == layout.shown.replace(" or ", ", ")
-    example = layout.read(Path(), shown.split(",")[0].strip("`"))
+    example = layout.parse(Path(), shown.split(",")[0].strip("`"))
     assert speaker.strip("`") == example.speaker
     missing = classes.removeprefix("all but ").partition(";")[0].split(", ")
-    assert set(layout.emotions.values()) == set(KNOWN) - set(missing)
+    assert set(layout.emotions.values()) == set(KNOWN_LABELS) - set(missing)
 
 
-def test_each_synonym_has_its_place() -> None:
+def test_each_synonym_is_documented() -> None:
     rows = [line.split("|")[1:3] for line in PAGE.splitlines() if line.count("|") == 3]
-    told = {
+    documented = {
         word.strip(): label.strip()
         for label, words in rows
-        if label.strip() in KNOWN
+        if label.strip() in KNOWN_LABELS
         for word in words.split(",")
     }
 
-    assert told == SYNONYMS
+    assert documented == SYNONYMS

@@ -1,4 +1,4 @@
-"""Any corpus can be told by a table."""
+"""Any corpus can be described by a table."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_file_and_a_label_are_enough(make_manifest: Make) -> None:
     assert corpus.labels == ("happy", "sad")
 
 
-def test_all_that_is_told_is_read_and_other_columns_are_ignored(make_manifest: Make) -> None:
+def test_all_known_columns_are_read_and_others_are_ignored(make_manifest: Make) -> None:
     manifest = make_manifest(
         "file,take,emotion,speaker,corpus,gender,intensity,statement,language,channel",
         "1.wav,7,angry,s1,mine,F,strong,door,de,song",
@@ -46,7 +46,7 @@ def test_all_that_is_told_is_read_and_other_columns_are_ignored(make_manifest: M
     )
 
 
-def test_a_folders_manifest_is_found_and_wins_over_its_names(make_manifest: Make) -> None:
+def test_the_manifest_of_a_folder_wins_over_its_file_names(make_manifest: Make) -> None:
     folder = make_manifest("file,label", "03-01-01-01-01-01-01.wav,angry").parent
 
     assert read_corpus([folder]).labels == ("angry",)
@@ -75,20 +75,22 @@ def test_a_name_that_is_no_text_is_written_escaped(make_manifest: Make) -> None:
     assert example.path.name == os.fsdecode(b"\xff.wav")
 
 
-def test_a_file_that_is_not_there_is_named_with_its_line(make_manifest: Make) -> None:
+def test_a_missing_file_is_named_with_its_row(make_manifest: Make) -> None:
     manifest = make_manifest("file,label", "1.wav,sad", "2.wav,sad", "3.wav,sad")
     (manifest.parent / "2.wav").unlink()
     (manifest.parent / "3.wav").unlink()
 
-    with pytest.raises(UsageError, match=r"line 3 .*2\.wav, which is not there, nor 1 more"):
+    with pytest.raises(UsageError, match=r"row 2 .*2\.wav, which is not there, nor 1 more"):
         read_corpus([manifest])
 
 
-def test_only_the_corpora_asked_for_must_be_there(make_manifest: Make) -> None:
+def test_only_the_selected_corpora_must_be_there(make_manifest: Make) -> None:
     manifest = make_manifest("file,label,corpus", "1.wav,sad,here", "2.wav,sad,gone")
     (manifest.parent / "2.wav").unlink()
 
-    assert [one.corpus for one in read_corpus([manifest], only=("here",)).examples] == ["here"]
+    assert [example.corpus for example in read_corpus([manifest], only=("here",)).examples] == [
+        "here"
+    ]
     with pytest.raises(UsageError, match="no recordings of elsewhere"):
         read_corpus([manifest], only=("here", "elsewhere"))
 
@@ -96,16 +98,19 @@ def test_only_the_corpora_asked_for_must_be_there(make_manifest: Make) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", r"needs the columns file and label .*\(none\)"),
+        (b"", "no proper table: Empty CSV file"),
         (b"file,corpus\na.wav,x\n", "Its columns are: file, corpus"),
         (b"file,label\n", "has no rows"),
-        (b"file,label\n,sad\n", "has no file in line 2"),
-        (b"file,label\na.wav\n", "has no label in line 2"),
-        (b"file,label\n\xff.wav,sad\n", "no text in UTF-8"),
+        (b"file,label\n,sad\n", "has no file in row 1"),
+        (b"file,label\na.wav,\n", "has no label in row 1"),
+        (b"file,label\na.wav\n", "no proper table.*Expected 2 columns, got 1"),
+        (b"file,label\n\xff.wav,sad\n", "not in UTF-8"),
         (b"file,label\na\0.wav,sad\n", "which is not there|no proper table"),
     ],
 )
-def test_what_is_no_manifest_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+def test_a_table_that_is_no_manifest_is_refused(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
     (tmp_path / "manifest.csv").write_bytes(content)
 
     with pytest.raises(UsageError, match=message):
@@ -130,7 +135,7 @@ def test_whatever_a_manifest_holds_it_is_read_or_refused(
     manifest.write_bytes(content)
 
     with suppress(UsageError):
-        entries = read_manifest(manifest)
-        assert all(entry.example.emotion and entry.line > 1 for entry in entries)
-        check_files(manifest, entries)
+        rows = read_manifest(manifest)
+        assert all(row.example.emotion and row.number > 0 for row in rows)
+        check_files(manifest, rows)
         pytest.fail("there are no such files")

@@ -23,18 +23,20 @@ def write(path: Path, samples: np.ndarray, rate: int = 8000, subtype: str = "PCM
 
 
 @pytest.fixture
-def hiss() -> np.ndarray:
+def noise() -> np.ndarray:
     return np.random.default_rng(0).integers(-9000, 9000, 700_000, dtype=np.int16)
 
 
-def test_a_copy_of_the_corpus_inside_it_counts_for_nothing(make_folder: Make) -> None:
+def test_a_copy_of_the_corpus_inside_it_does_not_count(make_folder: Make) -> None:
     names = [f"03-01-0{emotion}-01-01-01-01.wav" for emotion in (1, 2, 3)]
     folder = make_folder(*(f"Actor_01/{name}" for name in names))
     shutil.copytree(folder / "Actor_01", folder / "audio_speech_actors_01-24/Actor_01")
 
     corpus = read_corpus([folder])
 
-    assert [one.path for one in corpus.examples] == [folder / "Actor_01" / name for name in names]
+    assert [example.path for example in corpus.examples] == [
+        folder / "Actor_01" / name for name in names
+    ]
     assert corpus.duplicates == tuple(
         Duplicate(folder / "Actor_01" / name, folder / "audio_speech_actors_01-24/Actor_01" / name)
         for name in names
@@ -55,8 +57,10 @@ def test_a_link_is_a_second_name_too(make_folder: Make) -> None:
 def test_the_same_file_in_two_rows_counts_once(make_manifest: Make) -> None:
     corpus = read_corpus([make_manifest("file,label", "1.wav,sad", "1.wav,sad", "2.wav,sad")])
 
-    assert [one.path.name for one in corpus.examples] == ["1.wav", "2.wav"]
-    assert [(two.kept.name, two.dropped.name) for two in corpus.duplicates] == [("1.wav", "1.wav")]
+    assert [example.path.name for example in corpus.examples] == ["1.wav", "2.wav"]
+    assert [(pair.kept.name, pair.dropped.name) for pair in corpus.duplicates] == [
+        ("1.wav", "1.wav")
+    ]
 
 
 def test_equal_recordings_with_two_labels_are_refused(make_manifest: Make) -> None:
@@ -67,28 +71,28 @@ def test_equal_recordings_with_two_labels_are_refused(make_manifest: Make) -> No
         read_corpus([manifest])
 
 
-def test_the_digest_is_of_the_sound_and_not_of_the_file(tmp_path: Path, hiss: np.ndarray) -> None:
-    wav = write(tmp_path / "a.wav", hiss)
+def test_the_digest_is_of_the_signal_and_not_of_the_file(tmp_path: Path, noise: np.ndarray) -> None:
+    wav = write(tmp_path / "a.wav", noise)
 
-    assert signal_digest(wav) == signal_digest(write(tmp_path / "a.flac", hiss))
-    assert signal_digest(wav) == signal_digest(write(tmp_path / "b.wav", hiss, subtype="PCM_24"))
+    assert signal_digest(wav) == signal_digest(write(tmp_path / "a.flac", noise))
+    assert signal_digest(wav) == signal_digest(write(tmp_path / "b.wav", noise, subtype="PCM_24"))
     assert signal_digest(wav) == signal_digest(
-        write(tmp_path / "c.wav", hiss / 32768, subtype="FLOAT")
+        write(tmp_path / "c.wav", noise / 32768, subtype="FLOAT")
     )
 
 
-def test_other_sound_has_another_digest(tmp_path: Path, hiss: np.ndarray) -> None:
-    changed = hiss.copy()
+def test_other_signals_have_other_digests(tmp_path: Path, noise: np.ndarray) -> None:
+    changed = noise.copy()
     changed[-1] += 1
-    stereo = hiss.reshape(-1, 2)
+    stereo = noise.reshape(-1, 2)
 
     digests = {
         signal_digest(path)
         for path in (
-            write(tmp_path / "a.wav", hiss),
+            write(tmp_path / "a.wav", noise),
             write(tmp_path / "b.wav", changed),
-            write(tmp_path / "c.wav", hiss[:-1]),
-            write(tmp_path / "d.wav", hiss, rate=16000),
+            write(tmp_path / "c.wav", noise[:-1]),
+            write(tmp_path / "d.wav", noise, rate=16000),
             write(tmp_path / "e.wav", stereo),
         )
     }
@@ -96,19 +100,19 @@ def test_other_sound_has_another_digest(tmp_path: Path, hiss: np.ndarray) -> Non
     assert len(digests) == 5
 
 
-def test_what_cannot_be_decoded_is_told_and_left_out(make_folder: Make) -> None:
+def test_a_recording_that_cannot_be_decoded_is_left_out_with_the_reason(make_folder: Make) -> None:
     folder = make_folder("DC_a01.wav", "DC_a02.wav", "DC_a03.wav")
     (folder / "DC_a02.wav").write_bytes(b"")
     (folder / "DC_a03.wav").write_bytes(b"no sound at all, but some text")
 
     corpus = read_corpus([folder])
 
-    assert [one.path.name for one in corpus.examples] == ["DC_a01.wav"]
-    reasons = {path.name: why.partition(":")[0] for path, why in corpus.failures}
+    assert [example.path.name for example in corpus.examples] == ["DC_a01.wav"]
+    reasons = {path.name: reason.partition(":")[0] for path, reason in corpus.failures}
     assert reasons == {"DC_a02.wav": "empty", "DC_a03.wav": "not_audio"}
 
 
-def test_a_corpus_of_which_nothing_can_be_decoded_is_refused(make_folder: Make) -> None:
+def test_a_corpus_without_any_decodable_recording_is_refused(make_folder: Make) -> None:
     folder = make_folder("DC_a01.wav")
     (folder / "DC_a01.wav").write_bytes(b"")
 
