@@ -16,7 +16,7 @@ from command_line import (
     voices,
 )
 from hypothesis import settings
-from scan_commands import corpus, scan
+from scan_commands import corpus, scan, scan_inline
 from tiny_bundle import tiny_files, tiny_info
 
 from batchemo.bundles import Bundle, write_bundle
@@ -31,6 +31,7 @@ __all__ = [
     "corpus",
     "inline_workers",
     "scan",
+    "scan_inline",
     "scanned_voices",
     "shared_folder",
     "voices",

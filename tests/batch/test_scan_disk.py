@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from scan_commands import COMMAND, Scan, environment, wait_until
-from terminal import in_a_terminal
+from terminal import run_on_terminal
 from voices import write_voice
 
 from batchemo.bundles import Bundle
@@ -145,8 +145,8 @@ def test_what_happens_in_the_folder_of_the_output_meanwhile_costs_nothing_of_any
     )
     Path(f"{first}.go").touch()
     wait_until(Path(f"{last}.seen").exists)
-    wait_until(lambda: any(tmp_path.glob("*.parts/0*.arrow")))
-    (part,) = tmp_path.glob("*.parts/0*.arrow")
+    wait_until(lambda: any(tmp_path.glob("*.chunks/0*.arrow")))
+    (part,) = tmp_path.glob("*.chunks/0*.arrow")
     part.write_bytes(b"no part")
     Path(f"{last}.go").touch()
     _, said = process.communicate(timeout=60)
@@ -225,7 +225,7 @@ def test_hostile_names_are_shown_harmless_written_safely_and_read_back_equal(
     for text in (ended.stdout, ended.stderr):
         assert all(line.isprintable() for line in text.splitlines()), text
         assert len(text.splitlines()) <= len(HOSTILE) + 1
-    shown = in_a_terminal(["scan", "-m", tiny_bundle.path, corpus, "-o", tmp_path / "t.parquet"])
+    shown = run_on_terminal(["scan", "-m", tiny_bundle.path, corpus, "-o", tmp_path / "t.parquet"])
     assert not [mark for mark in ("\x1b[2J", "\x1b]0;", "\x07", "\u202e") if mark in shown]
     assert "[bold]markup.wav" in shown
 

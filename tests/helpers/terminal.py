@@ -1,35 +1,42 @@
-"""Runs the command in a terminal of its own, as a person would."""
+"""Runs the command on a terminal of its own, as a person would."""
 
 from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
-import sys
 from collections.abc import Sequence
 
+from command_line import COMMAND
 
-def in_a_terminal(
-    words: Sequence[object], *, columns: int = 80, errors: bool = True, **environment: str
+
+def run_on_terminal(
+    args: Sequence[object], *, columns: int = 80, errors: bool = True, **environment: str
 ) -> str:
-    """Run a batchemo command and give all that it showed, with its errors or without."""
+    """Run a batchemo command and return what it displays, without standard error if not asked."""
     primary, secondary = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", "from batchemo.cli import main; main()", *map(str, words)],
+        [*COMMAND, *map(str, args)],
         stdout=secondary,
         stderr=secondary if errors else subprocess.DEVNULL,
         env={**os.environ, "COLUMNS": str(columns), "TERM": "xterm", **environment},
     )
     os.close(secondary)
-    shown = b""
+    output = b""
     while True:
         try:
-            piece = os.read(primary, 65536)
-        except OSError:  # the terminal has no other end any more
+            data = os.read(primary, 65536)
+        except OSError:  # Linux reports so that the last writer has closed the terminal
             break
-        if not piece:
+        if not data:
             break
-        shown += piece
+        output += data
     os.close(primary)
     process.wait(timeout=60)
-    return shown.decode(errors="replace").replace("\r", "")
+    return output.decode(errors="replace").replace("\r", "")
+
+
+def without_escapes(text: str) -> str:
+    """Remove the sequences that colour text and move the cursor."""
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)

@@ -89,7 +89,9 @@ def test_a_bundle_tells_how_it_was_made_and_of_no_place_on_this_machine(trained:
     log = list(csv.DictReader((trained / "training.csv").open()))
     assert [row["number"] for row in log] == ["0", "1", "2"]
     assert (trained / "curves.png").read_bytes().startswith(b"\x89PNG")
-    texts = [(trained / name).read_text() for name in ("bundle.json", "README.md", "training_set.csv")]
+    texts = [
+        (trained / name).read_text() for name in ("bundle.json", "README.md", "training_set.csv")
+    ]
     assert not any(str(trained.parents[1]) in text for text in texts)
 
 
@@ -241,7 +243,9 @@ def test_a_model_is_replaced_only_when_asked_and_nothing_else_ever(
     write_evaluation(tmp_path / "leaky", evaluation)
     words = (ravdess, "-o", out, "--epochs", 3, "--seed", 1)
     words += ("--figures", tmp_path / "leaky" / "evaluation.json")
-    other = evaluate(random_predictions(), ("sad", "happy", "angry"), info=make_info(subject="ours"))
+    other = evaluate(
+        random_predictions(), ("sad", "happy", "angry"), info=make_info(subject="ours")
+    )
     write_evaluation(tmp_path / "other", other)
     words += ("--beside", tmp_path / "other")
 
@@ -288,7 +292,7 @@ def test_labels_that_nobody_knows_are_listed_before_any_work(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--param", "colour=red"), "it has: parts"),
+        (("--param", "colour=red"), "it has: descriptors"),
         (("--param", "n_mfcc"), "NAME=VALUE"),
         (("--window", "0"), "1<=x<=10"),
         (("--learning-rate", "0"), "x>0"),

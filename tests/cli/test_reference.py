@@ -30,7 +30,7 @@ def commands() -> list[tuple[str, click.Command]]:
     return [(name, cli.get_command(context, name) or click.Command(name)) for name in COMMANDS]
 
 
-def test_the_reference_of_commands_is_what_the_commands_say() -> None:
+def test_reference_of_commands_is_up_to_date() -> None:
     assert (DOCS / "commands.md").read_text(encoding="utf-8") == reference(), (
         "run: python -m batchemo.cli.reference > docs/commands.md"
     )
@@ -42,19 +42,20 @@ def test_every_option_has_a_sentence_of_help(name: str, command: click.Command) 
     for parameter in command.params:
         if isinstance(parameter, click.Option):
             assert parameter.help, f"{name} {parameter.opts[0]}"
+            assert parameter.help.endswith("."), f"{name} {parameter.opts[0]}"
 
 
 @pytest.mark.parametrize(
     "table",
     [RECORDINGS, SEGMENTS, SUMMARY, FEATURES, MODEL_COLUMNS, SEGMENT_MODEL, UNADAPTED, DIMENSIONS],
 )
-def test_every_column_is_documented_in_its_own_words(table: dict[str, str]) -> None:
+def test_every_column_is_documented(table: dict[str, str]) -> None:
     page = (DOCS / "tables.md").read_text(encoding="utf-8")
     for column, sentence in table.items():
         assert f"| `{column}` | {sentence} |" in page
 
 
-def test_the_coordinates_of_emotions_are_documented() -> None:
+def test_coordinates_of_emotions_are_documented() -> None:
     page = (DOCS / "tables.md").read_text(encoding="utf-8")
     for label, coordinates in COORDINATES.items():
         assert f"| `{label}` | {' | '.join(map(str, coordinates))} |" in page

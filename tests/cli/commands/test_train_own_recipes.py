@@ -47,7 +47,7 @@ def test_the_default_is_trained_watches_nobody_and_scans(
     assert {row["validation_loss"] for row in log} == {""}
     info = json.loads((out / "bundle.json").read_text())
     training = info["training"]
-    assert info["recipe"]["name"] == "joint"
+    assert info["input"]["features"]["name"] == "combined"
     assert (training["nets"], training["beside"]) == (1, "functionals")
     assert training["watched"] == {}
     assert training["corpora"] == {"ravdess": {"recordings": 32, "speakers": 4}}
@@ -69,7 +69,7 @@ def test_a_net_and_the_control_beside_it_are_judged_as_one_also_when_heard_other
 
     assert ran.code == 0, ran.err
     told = json.loads((tmp_path / "figures" / "evaluation.json").read_text())
-    assert told["about"]["options"]["features"]["name"] == "joint"
+    assert told["info"]["options"]["features"]["name"] == "combined"
     kept = {path.name.partition("-")[0] for path in (tmp_path / "work").iterdir()}
     assert kept == {"features", "conformer", "regression"}
 
@@ -95,7 +95,7 @@ def test_what_the_folds_of_an_evaluation_tell_calibrates_the_model(
     ran = batchemo("evaluate", "mfcc40", ravdess, "--folds", 2, *blind, *work, "-o", figures)
 
     assert ran.code == 0, ran.err
-    told = json.loads((figures / "evaluation.json").read_text())["about"]
+    told = json.loads((figures / "evaluation.json").read_text())["info"]
     assert "No epoch was chosen" in told["protocol_told"]
     assert told["options"]["temperature"] > 0
 
@@ -122,7 +122,7 @@ def test_the_control_is_no_net_and_scans_all_the_same(
     assert ran.code == 0, ran.err
     assert f"learnt → {out}" in ran.out
     files = {path.name for path in out.iterdir()}
-    assert files == {"README.md", "bundle.json", "learnt.csv", "model.keras", "model.onnx"}
+    assert files == {"README.md", "bundle.json", "training_set.csv", "model.keras", "model.onnx"}
 
     scanned = batchemo("scan", ravdess, "-m", out, "-o", tmp_path / "r.csv", "-j", 1)
     assert scanned.code == 0, scanned.err

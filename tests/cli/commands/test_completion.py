@@ -1,14 +1,17 @@
+"""`batchemo completion`: the scripts, and what bash offers with one."""
+
+import shlex
 import subprocess
-import sys
 
 import pytest
+from command_line import COMMAND
 
-PROGRAM = f'#!/bin/sh\nexec "{sys.executable}" -c "from batchemo.cli import main; main()" "$@"\n'
+PROGRAM = f'#!/bin/sh\nexec {shlex.join(COMMAND)} "$@"\n'
 
 
 @pytest.fixture
 def complete(tmp_path, batchemo):
-    """Presses Tab behind a line in a bash that has sourced our script; gives what it offers."""
+    """Press Tab after a line in a bash with the script; return what it offers."""
     program = tmp_path / "bin" / "batchemo"
     program.parent.mkdir()
     program.write_text(PROGRAM)
@@ -33,41 +36,44 @@ def complete(tmp_path, batchemo):
     return press_tab
 
 
+@pytest.mark.process
 def test_bash_completes_commands(complete):
     assert complete("batchemo", "s") == ["scan", "summary", "show"]
 
 
+@pytest.mark.process
 def test_bash_completes_options_and_their_choices(complete):
     assert complete("batchemo", "scan", "--if-l") == ["--if-locked"]
     assert complete("batchemo", "scan", "--if-locked", "") == ["fail", "skip", "wait"]
 
 
-def test_bash_completes_the_commands_of_models(complete):
+@pytest.mark.process
+def test_bash_completes_subcommands(complete):
     assert complete("batchemo", "models", "v") == ["verify"]
 
 
 @pytest.mark.parametrize(
-    ("shell", "mark"),
+    ("shell", "keyword"),
     [("bash", "complete -o"), ("zsh", "compdef"), ("fish", "complete --no-files")],
 )
-def test_each_shell_gets_a_script_of_its_own(batchemo, shell, mark):
+def test_each_shell_has_its_own_script(batchemo, shell, keyword):
     ran = batchemo("completion", shell)
     assert ran.code == 0
-    assert mark in ran.out
+    assert keyword in ran.out
     assert "_BATCHEMO_COMPLETE" in ran.out
 
 
-def test_the_shell_is_guessed(batchemo, monkeypatch):
+def test_default_shell_is_that_of_the_user(batchemo, monkeypatch):
     monkeypatch.setenv("SHELL", "/usr/bin/fish")
     assert batchemo("completion").out == batchemo("completion", "fish").out
 
 
-def test_a_shell_that_cannot_be_guessed_must_be_named(batchemo, monkeypatch):
+def test_unsupported_shell_must_be_named(batchemo, monkeypatch):
     monkeypatch.setenv("SHELL", "/bin/dash")
     ran = batchemo("completion")
     assert ran.code == 2
     assert "bash, zsh, fish" in ran.err
 
 
-def test_the_help_tells_how_to_install_it(batchemo):
+def test_help_explains_the_installation(batchemo):
     assert "~/.bashrc" in batchemo("completion", "--help").out

@@ -1,7 +1,8 @@
+"""`batchemo.scan`, `predict` and `load_bundle`: the tables of the command, in a program."""
+
 import json
 import subprocess
 import sys
-import textwrap
 import warnings
 
 import pyarrow.parquet as pq
@@ -10,28 +11,22 @@ import pytest
 import batchemo as package
 from batchemo.errors import UsageError
 
+pytestmark = pytest.mark.usefixtures("inline_workers")
+
 
 @pytest.fixture
 def options(tiny_bundle):
     return {"model": tiny_bundle.path, "jobs": 1, "progress": False}
 
 
-def python(script):
-    """Runs a plain script, without any `if __name__ == "__main__"`."""
-    command = [sys.executable, "-c", textwrap.dedent(script)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_a_scan_returns_the_table_that_the_command_writes(scanned_voices, voices, options):
+def test_scan_returns_the_table_that_the_command_writes(scanned_voices, voices, options):
     table = package.scan(voices, **options)
     assert table.equals(pq.read_table(scanned_voices))
     assert table.schema.equals(pq.read_schema(scanned_voices))
     assert list(table.to_pandas()["status"]).count("failed") == 1
 
 
-def test_with_an_output_the_table_is_written_and_returned(voices, options, tmp_path):
+def test_scan_with_an_output_writes_and_returns_the_table(voices, options, tmp_path):
     csv, parquet = (
         package.scan(voices / "anna", output=tmp_path / f"results.{ending}", **options)
         for ending in ("csv", "parquet")
@@ -41,7 +36,7 @@ def test_with_an_output_the_table_is_written_and_returned(voices, options, tmp_p
     assert csv.equals(parquet)
 
 
-def test_an_update_of_the_same_output_computes_nothing_anew(voices, options, tmp_path):
+def test_update_of_an_unchanged_output_changes_nothing(voices, options, tmp_path):
     output = tmp_path / "results.parquet"
     first = package.scan(voices, output=output, **options)
     with pytest.raises(UsageError, match="exists"):
@@ -50,7 +45,7 @@ def test_an_update_of_the_same_output_computes_nothing_anew(voices, options, tmp
     assert again.equals(first)
 
 
-def test_words_are_those_of_the_command(voices, options, tmp_path):
+def test_parameters_are_the_options_of_the_command(voices, options, tmp_path):
     manifest = tmp_path / "list.csv"
     manifest.write_text("file,speaker\nanna/one.wav,Anna\nbert/one.wav,Bert\n")
     table = package.scan(
@@ -62,7 +57,7 @@ def test_words_are_those_of_the_command(voices, options, tmp_path):
     assert table["model"][0].as_py().endswith("window=2 hop=1 channel=0")
 
 
-def test_what_cannot_be_looked_at_is_a_warning(options, voices, tmp_path):
+def test_unreadable_source_is_a_warning(options, voices, tmp_path):
     names = tmp_path / "names.txt"
     names.write_text(f"{voices}/anna/one.wav\n\n{voices}/anna/nowhere/\x00odd.wav\n")
     with warnings.catch_warnings(record=True) as caught:
@@ -72,7 +67,7 @@ def test_what_cannot_be_looked_at_is_a_warning(options, voices, tmp_path):
     assert [str(w.message).partition(":")[0] for w in caught] == ["could not be read"]
 
 
-def test_predict_gives_the_rows_of_a_scan(scanned_voices, voices, tiny_bundle):
+def test_predict_returns_the_rows_of_a_scan(scanned_voices, voices, tiny_bundle):
     scanned = pq.read_table(scanned_voices)
     files = [voices / file for file in scanned["file"].to_pylist()]
     table = package.predict(files, model=tiny_bundle.path)
@@ -80,19 +75,19 @@ def test_predict_gives_the_rows_of_a_scan(scanned_voices, voices, tiny_bundle):
     assert table.select(same).to_pylist() == scanned.select(same).to_pylist()
 
 
-def test_predict_gives_windows_on_request(voices, tiny_bundle):
+def test_predict_can_return_the_segments_table(voices, tiny_bundle):
     windows = package.predict(voices / "bert/two.wav", segments=True, model=tiny_bundle.path)
     assert windows["start"].to_pylist() == [0.0, 1.0]
     assert "p_happy" in windows.column_names
 
 
-def test_predict_of_nothing_is_an_empty_table_with_all_columns(tiny_bundle):
+def test_predict_of_no_recordings_returns_an_empty_table(tiny_bundle):
     table = package.predict([], model=tiny_bundle.path)
     assert table.num_rows == 0
     assert "p_happy" in table.column_names
 
 
-def test_a_model_that_changed_on_disk_is_seen(voices, make_bundle):
+def test_model_that_changed_on_disk_is_loaded_again(voices, make_bundle):
     path = voices / "anna" / "one.wav"
     first = package.predict(path, model=make_bundle(seed=0).path)
     second = package.predict(path, model=make_bundle(seed=1).path)
@@ -100,7 +95,7 @@ def test_a_model_that_changed_on_disk_is_seen(voices, make_bundle):
     assert first["confidence"][0] != second["confidence"][0]
 
 
-def test_several_models_hear_in_one_pass(voices, make_bundle, tmp_path):
+def test_several_models_analyse_in_one_pass(voices, make_bundle, tmp_path):
     models = [make_bundle(name=name, seed=seed).path for seed, name in enumerate("ab")]
     table = package.scan(voices / "anna", model=models, jobs=1, progress=False)
     again = package.scan(
@@ -116,7 +111,7 @@ def test_several_models_hear_in_one_pass(voices, make_bundle, tmp_path):
         package.predict(files, model=[])
 
 
-def test_errors_are_ours(voices, options):
+def test_errors_are_those_of_batchemo(voices, options):
     with pytest.raises(UsageError, match="check the name"):
         package.scan("nowhere", **options)
     with pytest.raises(UsageError, match="no such model"):
@@ -126,17 +121,18 @@ def test_errors_are_ours(voices, options):
     assert package.errors.UsageError is UsageError
 
 
-def test_a_bar_is_shown_on_request(voices, options, capsys):
+def test_progress_bar_is_shown_on_request(voices, options, capsys):
     package.scan(voices, **{**options, "progress": True})
     assert "5/5" in capsys.readouterr().err
 
 
-def test_no_bar_is_shown_where_nobody_can_watch_it(voices, options, capsys):
+def test_progress_bar_is_hidden_without_a_terminal(voices, options, capsys):
     package.scan(voices, **{**options, "progress": None})
     assert capsys.readouterr().err == ""
 
 
-def test_a_plain_script_scans_twice_without_a_main_guard(voices, tiny_bundle, tmp_path):
+@pytest.mark.process
+def test_script_can_scan_twice_without_a_main_guard(voices, tiny_bundle, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         "import sys, batchemo\n"
@@ -153,19 +149,19 @@ def test_a_plain_script_scans_twice_without_a_main_guard(voices, tiny_bundle, tm
     assert (done.stdout, done.stderr) == ("5\n5\n", "")
 
 
-def test_importing_batchemo_is_nearly_free():
-    told = python(
-        """
+@pytest.mark.process
+def test_importing_batchemo_imports_nothing_else():
+    code = """if True:
         import sys
         before = set(sys.modules)
         import batchemo, json
         print(json.dumps(sorted(set(sys.modules) - before - {"batchemo"})))
         """
-    )
-    assert not [m for m in json.loads(told) if not m.startswith(("json", "_json"))]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not [name for name in json.loads(done.stdout) if not name.startswith(("json", "_json"))]
 
 
-def test_everything_exported_is_there_and_documented():
+def test_exported_names_exist_and_are_documented():
     for name in set(package.__all__) - {"__version__"}:
         assert getattr(package, name).__doc__
         assert name in dir(package)

@@ -1,8 +1,11 @@
+"""`batchemo app`: what it checks before the page starts."""
+
 import os
 import subprocess
 import sys
 
 import pytest
+from command_line import RunCommand
 
 from batchemo.cli.commands import app
 from batchemo.errors import MissingExtraError
@@ -19,14 +22,10 @@ def test_the_default_model_is_offered_first(monkeypatch):
     assert app.shipped_models() == ["default", "cnn1d", "melattn"]
 
 
-@pytest.mark.process
-def test_a_missing_model_is_reported_before_the_page_starts():
-    command = [sys.executable, "-c", "from batchemo.cli import main; main()"]
-    ended = subprocess.run(
-        [*command, "app", "--model", "nowhere"], capture_output=True, text=True, timeout=30
-    )
-    assert ended.returncode == 2
-    assert "there is no such model" in ended.stderr
+def test_missing_model_is_reported_before_the_page_starts(batchemo: RunCommand) -> None:
+    ran = batchemo("app", "--model", "nowhere")
+    assert ran.code == 2
+    assert "there is no such model" in ran.err
 
 
 @pytest.mark.process

@@ -63,7 +63,11 @@ def evaluate(batchemo: RowRange, folder: Path) -> RowRange:
     [
         ("speaker", [f"speakers-{n}" for n in range(1, 5)], "speaker — on speakers that it never"),
         ("random", ["random"], "random — on other recordings of speakers in its training data"),
-        ("leaky", ["leaky"], "leaky — LEAKY: copies of the same recordings are in the training data"),
+        (
+            "leaky",
+            ["leaky"],
+            "leaky — LEAKY: copies of the same recordings are in the training data",
+        ),
     ],
 )
 def test_a_recipe_is_trained_and_every_output_names_the_protocol(

@@ -1,20 +1,27 @@
+"""The files in examples/ work: the analysis of a table, and the lines for cron."""
+
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from command_line import COMMAND
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+# The examples are scripts of their own.
+pytestmark = pytest.mark.process
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def predict_chunk(*args, **options):
+def analyse(*args, **options):
     script = [sys.executable, str(EXAMPLES / "analyse.py"), *map(str, args)]
     return subprocess.run(script, capture_output=True, text=True, timeout=120, **options)
 
 
-def test_the_analysis_reads_the_table_of_a_real_scan(scanned_voices, tmp_path):
-    done = predict_chunk(scanned_voices, tmp_path / "analysis.png")
+def test_analysis_reads_the_table_of_a_scan(scanned_voices, tmp_path):
+    done = analyse(scanned_voices, tmp_path / "analysis.png")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("5 recordings")
     assert "not_audio" in done.stdout
@@ -22,7 +29,7 @@ def test_the_analysis_reads_the_table_of_a_real_scan(scanned_voices, tmp_path):
     assert (tmp_path / "analysis.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_every_cell_of_the_analysis_stands_by_its_title():
+def test_every_cell_of_the_analysis_has_a_title():
     lines = (EXAMPLES / "analyse.py").read_text().splitlines()
     titles = [line.removeprefix("# %% ") for line in lines if line.startswith("# %%")]
     assert len(titles) >= 6
@@ -35,12 +42,10 @@ def crontab_lines():
 
 
 @pytest.fixture
-def night(tmp_path, voices, tiny_bundle):
-    """Runs the command of a crontab's line in sh, as cron does; gives its exit code."""
+def run_at_night(tmp_path, voices, tiny_bundle):
+    """Run the command of a line of a crontab in sh, as cron does."""
     program = tmp_path / "batchemo"
-    program.write_text(
-        f'#!/bin/sh\nexec "{sys.executable}" -c "from batchemo.cli import main; main()" "$@"\n'
-    )
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(COMMAND)} "$@"\n')
     program.chmod(0o755)
     environment = {
         "BATCHEMO": str(program),
@@ -61,20 +66,20 @@ def night(tmp_path, voices, tiny_bundle):
     return run
 
 
-def test_the_nightly_line_succeeds_quietly_though_a_recording_failed(night, tmp_path):
+def test_nightly_line_prints_nothing_although_a_recording_failed(run_at_night, tmp_path):
     nightly, monthly = crontab_lines()
-    young = night(nightly)
-    assert young == (0, ""), "nothing is old enough yet, and that is no failure"
-    first = night(nightly.replace("--min-age 5m", ""))
+    young = run_at_night(nightly)
+    assert young == (0, ""), "all recordings are too young, which is not a failure"
+    first = run_at_night(nightly.replace("--min-age 5m", ""))
     assert first == (0, "")
     table = pq.read_table(tmp_path / "emotions.parquet")
     assert table["status"].to_pylist().count("failed") == 1
     assert (tmp_path / "by_month.csv").exists()
     assert '"finished"' in (tmp_path / "last_night.ndjson").read_text()
-    assert night(monthly) == (0, "")
+    assert run_at_night(monthly) == (0, "")
 
 
-def test_the_nightly_line_mails_what_really_went_wrong(night):
-    code, told = night(crontab_lines()[0].replace("$RECORDINGS", "/nowhere"))
+def test_nightly_line_mails_real_failures(run_at_night):
+    code, output = run_at_night(crontab_lines()[0].replace("$RECORDINGS", "/nowhere"))
     assert code != 0
-    assert "/nowhere" in told
+    assert "/nowhere" in output

@@ -1,0 +1,41 @@
+"""The final line and the warnings of a scan."""
+
+from __future__ import annotations
+
+from batchemo.batch.events import Report
+from batchemo.cli.output.scan_report import final_line, remarks, warnings
+from batchemo.tables.summary import Summary
+
+
+def report(**values: object) -> Report:
+    defaults = {
+        **{"output": None, "model": "m", "summary": Summary(), "problems": (), "stages": {}},
+        **dict.fromkeys(("analysed", "kept", "orphans", "pruned", "young"), 0),
+        **dict.fromkeys(("duplicates", "hidden", "links"), 0),
+        **{"sound": 1.0, "elapsed": 1.0},
+    }
+    return Report(**{**defaults, **values})
+
+
+def test_final_line_accounts_for_every_row() -> None:
+    line = final_line(report(analysed=1, kept=4, pruned=3, orphans=2, limited=True))
+    for part in (
+        "1 recording analysed",
+        "4 unchanged",
+        "3 rows of deleted recordings dropped",
+        "2 rows kept of recordings that are not in the sources",
+        "stopped at --limit",
+    ):
+        assert part in line
+
+
+def test_scan_of_new_recordings_only_has_no_remarks() -> None:
+    assert remarks(report(analysed=1)) == []
+
+
+def test_unreachable_recordings_and_empty_roots_are_warnings() -> None:
+    messages = warnings(report(unreachable=2, empty_roots=("/mnt/a\n",)), ("wav",))
+    assert messages == [
+        "/mnt/a\\x0a is missing or empty: its rows are kept; --overwrite drops them",
+        "2 recordings could not be reached; their earlier rows are kept",
+    ]
