@@ -202,7 +202,7 @@ def recipe_from(name: str, values: dict[str, Any]) -> Recipe:
     from batchemo.training.recipes import get_recipe
 
     recipe = get_recipe(name)
-    if recipe.beside and (values["params"] or values["window"] is not None):
+    if len(recipe.members) > 1 and (values["params"] or values["window"] is not None):
         raise UsageError(f"--param, --window: the features of the recipe {name} cannot be changed")
     features = feature_set_from(recipe.features.name, values.pop("params"))
     window = values.pop("window")
@@ -211,14 +211,14 @@ def recipe_from(name: str, values: dict[str, Any]) -> Recipe:
         features.shape()
     except ValueError as error:
         raise UsageError(f"the features of {name} cannot be computed so: {error}") from None
-    return replace(recipe, features=features)
+    return replace(recipe, members=(replace(recipe.members[0], features=features),))
 
 
 def hyperparameters_from(values: dict[str, Any], recipe: Recipe) -> Hyperparameters:
     """Remove the hyperparameters from a command's values; those not given are the recipe's."""
     from batchemo.training.data.augment_audio import check_augmentations
-    from batchemo.training.nets.logistic import CHOICES
-    from batchemo.training.recipes import REGRESSION
+    from batchemo.training.nets.logistic import LOGISTIC_HYPERPARAMETERS
+    from batchemo.training.recipes import LOGISTIC
 
     given = {name: values.pop(name) for name in _OPTIONS if name in values}
     given = {name: value for name, value in given.items() if value is not None}
@@ -226,7 +226,9 @@ def hyperparameters_from(values: dict[str, Any], recipe: Recipe) -> Hyperparamet
         names = given["augmentations"]
         given["augmentations"] = () if names == NONE else split_commas((names,))
         check_augmentations(given["augmentations"])
-    if recipe.net == REGRESSION and (unused := given.keys() - CHOICES):
+    if recipe.members[0].net == LOGISTIC and (
+        unused := given.keys() - LOGISTIC_HYPERPARAMETERS
+    ):
         options = ", ".join(_OPTIONS[name] for name in _OPTIONS if name in unused)
         raise UsageError(f"{options}: not for {recipe.name}, which is not a neural network")
     defaults = recipe.hyperparameters
@@ -294,7 +296,7 @@ def build_experiment(
             f"all recordings are labelled {corpus.labels[0]}: training needs at least two classes"
         )
     return Experiment(
-        system=recipe,
+        recipe=recipe,
         hyperparameters=hyperparameters,
         examples=corpus.examples,
         labels=corpus.labels,

@@ -1,43 +1,51 @@
-"""The whole of a training: features, net, bundle; stopped at any time, it goes on from there."""
+"""Trains a recipe on all recordings and writes its bundle; interrupted, the next call goes on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from batchemo.bundles import Bundle
-from batchemo.corpora import Example
 from batchemo.errors import BatchemoError
-from batchemo.training.data.feature_store import Progress
-from batchemo.training.data.protocols import final_trial
-from batchemo.training.experiment.context import TrainedModel
-from batchemo.training.experiment.cross_validation import Experiment, quieten
-from batchemo.training.experiment.runs import Told, train
+from batchemo.training.data.feature_store import Failures, OnProgress, ignore_progress
+from batchemo.training.data.protocols import final_split
+from batchemo.training.experiment.cross_validation import (
+    Experiment,
+    failures_of,
+    quieten_tensorflow,
+)
+from batchemo.training.experiment.runs import (
+    OnEpoch,
+    TrainedModel,
+    ignore_epoch,
+    train_model,
+)
 from batchemo.training.export.package import PackageOptions, write_package
 
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """A new bundle, how its training went, and the recordings that gave nothing to learn."""
+    """A new bundle, how its training went, and the recordings that could not be trained on."""
 
     bundle: Bundle
     trained: TrainedModel
-    failures: tuple[tuple[Example, str], ...]
+    failures: Failures
 
 
 def train_bundle(
     experiment: Experiment,
-    delivery: PackageOptions,
+    options: PackageOptions,
     *,
     jobs: int = 1,
-    progress: Progress = lambda done, total: None,
-    told: Told = lambda split, epoch: None,
+    on_progress: OnProgress = ignore_progress,
+    on_epoch: OnEpoch = ignore_epoch,
 ) -> TrainResult:
-    """Teach a system on all recordings, some speakers only watched, and write its bundle."""
-    quieten()
-    gathered = experiment.gather(jobs=jobs, progress=progress)
-    if not gathered.items:
-        raise BatchemoError("none of the recordings gives anything to learn from: see the reasons")
+    """Train a recipe on all recordings but for those of validation, and write its bundle."""
+    quieten_tensorflow()
+    gathered = experiment.gather(jobs=jobs, on_progress=on_progress)
     context = experiment.context(gathered)
-    split = final_trial(context.items, experiment.hyperparameters)
-    trained = train(context, split, told)
-    return TrainResult(write_package(context, split, trained, delivery), trained, gathered.failures)
+    if not context.samples:
+        raise BatchemoError("none of the recordings can be trained on: see the reasons")
+    split = final_split(context.samples, experiment.hyperparameters)
+    trained = train_model(context, split, on_epoch)
+    bundle = write_package(context, split, trained, options)
+    return TrainResult(bundle, trained, failures_of(gathered))

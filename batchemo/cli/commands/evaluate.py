@@ -182,7 +182,7 @@ def _evaluate_recipe(
 ) -> tuple[Evaluation, bool]:
     """Train and test a recipe; return its evaluation, and whether some recordings failed."""
     from batchemo.training.data.protocols import folds_by_speaker
-    from batchemo.training.experiment.evaluate import evaluate_system
+    from batchemo.training.experiment.evaluate import evaluate_recipe
 
     if values["classes"] is not None:
         raise UsageError("--classes is for trained models; --label OLD= leaves classes out")
@@ -210,12 +210,12 @@ def _evaluate_recipe(
         conditions=_conditions(values),
     )
     with training_progress(run.quiet, hyperparameters.epochs) as display:
-        evaluation = evaluate_system(
+        evaluation = evaluate_recipe(
             experiment,
             corpus,
             jobs=worker_count(run.jobs),
-            progress=display.on_features,
-            told=display.on_run,
+            on_progress=display.on_features,
+            on_run=display.on_run,
         )
     return evaluation, _some_failed(corpus, evaluation)
 
@@ -245,9 +245,9 @@ def _evaluate_model(
             run.protocol,
             classes=classes,
             conditions=conditions,
-            cache=cache,
+            feature_folder=cache,
             jobs=worker_count(run.jobs),
-            progress=display.on_features,
+            on_progress=display.on_features,
         )
     return evaluation, _some_failed(corpus, evaluation)
 

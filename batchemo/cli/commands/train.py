@@ -216,8 +216,8 @@ def _train(experiment: Experiment, package: PackageOptions, jobs: int, quiet: bo
             experiment,
             package,
             jobs=worker_count(jobs),
-            progress=display.on_features,
-            told=display.on_epoch,
+            on_progress=display.on_features,
+            on_epoch=display.on_epoch,
         )
 
 
@@ -226,14 +226,14 @@ def _show(result: TrainResult, output: Path) -> None:
     if result.failures:
         warn_about_failures([(example.path, reason) for example, reason in result.failures])
     shown = for_display(str(output))
-    if not result.trained.taught:
+    if not result.trained.fits:
         click.echo(f"batchemo: trained → {shown}")
-    for taught in result.trained.taught:
-        epochs, chosen = counted(len(taught.history), "epoch"), taught.chosen
-        if chosen.validation_accuracy is None:
+    for fitted in result.trained.fits:
+        epochs, selected = counted(len(fitted.history), "epoch"), fitted.selected
+        if selected.validation_accuracy is None:
             click.echo(f"batchemo: {epochs} → {shown}")
         else:
             click.echo(
-                f"batchemo: {epochs}, epoch {chosen.number + 1} selected: validation accuracy "
-                f"{chosen.validation_accuracy:.3f}, UAR {chosen.validation_uar:.3f} → {shown}"
+                f"batchemo: {epochs}, epoch {selected.number + 1} selected: validation accuracy "
+                f"{selected.validation_accuracy:.3f}, UAR {selected.validation_uar:.3f} → {shown}"
             )

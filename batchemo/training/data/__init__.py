@@ -1,1 +1,1 @@
-"""What is learnt from: splits first, then features, augmented copies and batches."""
+"""Training data, in the order of its making: splits, features with augmentations, batches."""

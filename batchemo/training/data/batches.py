@@ -1,4 +1,4 @@
-"""Draws the batches of an epoch: every item in turn, or balanced by corpus and by class."""
+"""Draws the batches of an epoch: every item once, or balanced by corpus and by class."""
 
 from __future__ import annotations
 
@@ -8,139 +8,151 @@ from dataclasses import dataclass
 import numpy as np
 
 from batchemo.common.arrays import Float32, Index
-from batchemo.training.data.augment_spectrogram import Augmentation, change_picture, mix_up
-from batchemo.training.data.dataset import Dataset, oversampled
+from batchemo.training.data.augment_spectrogram import (
+    SpectrogramAugmentation,
+    augment_spectrogram,
+    mix_up,
+)
+from batchemo.training.data.dataset import Dataset, oversample
 from batchemo.training.hyperparameters import Hyperparameters
 
-OUT_OF_REACH = -1e9
-"""Added to the logits of classes that a corpus does not have."""
+MASKED = -1e9
+"""Added to the logits of classes that a corpus does not have: they get no probability."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Windows, what they should be taken for, and which classes they could be taken for."""
+    """Windows, the target distribution of each, and what is added to its logits."""
 
     windows: Float32
     targets: Float32
-    reach: Float32
+    logit_mask: Float32
+    """0 for the classes of the item's corpus, `MASKED` for the others."""
 
 
 def draw_epoch(dataset: Dataset, number: int, hyperparameters: Hyperparameters) -> Iterator[Batch]:
-    """The batches of one epoch, the same for the same seed: one window of every item drawn.
+    """Yield the batches of one epoch; they depend on its number and the seed alone.
 
-    Which window is drawn anew every time, so that an item weighs the same however long it is.
+    One window of each item is drawn, another one in every epoch: so an item has the same weight
+    however long it is.
     """
     random = np.random.default_rng([hyperparameters.seed, number])
-    for parts in _parts(dataset, hyperparameters, random):
-        yield _join([_draw(dataset, places, hyperparameters, random) for places in parts])
+    for groups in _draw_items(dataset, hyperparameters, random):
+        yield _concatenate(
+            [_make_batch(dataset, items, hyperparameters, random) for items in groups]
+        )
 
 
-def steps(dataset: Dataset, hyperparameters: Hyperparameters) -> int:
-    """How many batches an epoch has: as many as hear every recording once, as it is or as a copy.
+def steps_per_epoch(dataset: Dataset, hyperparameters: Hyperparameters) -> int:
+    """Return how many batches an epoch has: as many as hold every item once.
 
-    Where corpora are balanced, only the recordings of the one at home are counted.
+    Where corpora are balanced, as many as hold each recording of the main corpus once, in whatever
+    variant: neither augmentations nor other corpora make an epoch longer.
     """
     if not hyperparameters.other_corpora_share:
-        return max(1, round(_turns(dataset, hyperparameters) / hyperparameters.batch_size))
+        return max(
+            1,
+            round(_items_drawn(dataset, hyperparameters) / hyperparameters.batch_size),
+        )
     recordings = len(np.unique(dataset.recordings[dataset.corpora == 0]))
-    return max(1, recordings // (hyperparameters.batch_size - _abroad(dataset, hyperparameters)))
+    from_main = hyperparameters.batch_size - _from_other_corpora(dataset, hyperparameters)
+    return max(1, recordings // from_main)
 
 
-def _turns(dataset: Dataset, hyperparameters: Hyperparameters) -> int:
+def _items_drawn(dataset: Dataset, hyperparameters: Hyperparameters) -> int:
     if not hyperparameters.oversample:
         return len(dataset.labels)
     counts = np.bincount(dataset.labels)
     return int(counts.max()) * int(np.count_nonzero(counts))
 
 
-def _parts(
+def _draw_items(
     dataset: Dataset, hyperparameters: Hyperparameters, random: np.random.Generator
 ) -> Iterator[list[Index]]:
-    """The places of each batch's items; those of each group of corpora by themselves."""
+    """Yield the items of each batch, in groups that are augmented and mixed by themselves."""
+    steps = steps_per_epoch(dataset, hyperparameters)
     if not hyperparameters.other_corpora_share:
-        places = np.arange(len(dataset.labels))
+        items = np.arange(len(dataset.labels))
         if hyperparameters.oversample:
-            places = oversampled(dataset.labels, random)
-        random.shuffle(places)
+            items = oversample(dataset.labels, random)
+        random.shuffle(items)
         # Batches of nearly equal size: a last one of a single item would upset BatchNorm.
-        for some in np.array_split(places, steps(dataset, hyperparameters)):
-            yield [some]
+        for part in np.array_split(items, steps):
+            yield [part]
         return
-    other_corpora_share = _abroad(dataset, hyperparameters)
+    from_others = _from_other_corpora(dataset, hyperparameters)
     others = len(np.unique(dataset.corpora)) - 1
-    shares = (
-        np.diff(np.round(np.linspace(0, other_corpora_share, others + 1)).astype(int))
-        if others
-        else ()
-    )
-    counts = [hyperparameters.batch_size - other_corpora_share, *shares]
-    corpora = [_by_class(dataset, corpus) for corpus in range(others + 1)]
-    for _ in range(steps(dataset, hyperparameters)):
+    # Shares that are rounded together, so that they add up to what is left beside the main corpus.
+    bounds = np.round(np.linspace(0, from_others, others + 1)).astype(int)
+    counts = [hyperparameters.batch_size - from_others, *np.diff(bounds)]
+    items_by_class = [_items_by_class(dataset, corpus) for corpus in range(others + 1)]
+    for _ in range(steps):
         yield [
-            _balanced(own, count, random)
-            for own, count in zip(corpora, counts, strict=True)
+            _draw_balanced(by_class, count, random)
+            for by_class, count in zip(items_by_class, counts, strict=True)
             if count
         ]
 
 
-def _abroad(dataset: Dataset, hyperparameters: Hyperparameters) -> int:
-    """How many items of a batch are of other corpora than the one at home."""
+def _from_other_corpora(dataset: Dataset, hyperparameters: Hyperparameters) -> int:
+    """Return how many items of a batch are not from the main corpus: never all."""
     if not dataset.corpora.any():
         return 0
-    return min(
-        round(hyperparameters.batch_size * hyperparameters.other_corpora_share),
-        hyperparameters.batch_size - 1,
-    )
+    wanted = round(hyperparameters.batch_size * hyperparameters.other_corpora_share)
+    return min(wanted, hyperparameters.batch_size - 1)
 
 
-def _by_class(dataset: Dataset, corpus: int) -> list[Index]:
-    own = dataset.corpora == corpus
+def _items_by_class(dataset: Dataset, corpus: int) -> list[Index]:
+    in_corpus = dataset.corpora == corpus
     return [
-        np.flatnonzero(own & (dataset.labels == label)) for label in np.unique(dataset.labels[own])
+        np.flatnonzero(in_corpus & (dataset.labels == label))
+        for label in np.unique(dataset.labels[in_corpus])
     ]
 
 
-def _balanced(by_class: Sequence[Index], count: int, random: np.random.Generator) -> Index:
-    """Some places, each of a random class."""
+def _draw_balanced(by_class: Sequence[Index], count: int, random: np.random.Generator) -> Index:
+    """Draw items, each from a class that is drawn first."""
     classes = random.integers(len(by_class), size=count)
     return np.array([random.choice(by_class[label]) for label in classes], np.intp)
 
 
-def _draw(
-    dataset: Dataset, places: Index, hyperparameters: Hyperparameters, random: np.random.Generator
+def _make_batch(
+    dataset: Dataset,
+    items: Index,
+    hyperparameters: Hyperparameters,
+    random: np.random.Generator,
 ) -> Batch:
-    windows = [
-        dataset.windows[place][random.integers(len(dataset.windows[place]))] for place in places
-    ]
+    windows = [dataset.windows[item][random.integers(len(dataset.windows[item]))] for item in items]
     if hyperparameters.augment_spectrograms:
         if dataset.floor is None:
-            raise ValueError("only pictures whose padding is known can be changed")
-        how = Augmentation(floor=dataset.floor)
-        windows = [change_picture(window, how, random) for window in windows]
-    within = _within(dataset, places, hyperparameters)
-    targets = hyperparameters.label_smoothing * within / within.sum(axis=1, keepdims=True)
-    targets[np.arange(len(places)), dataset.labels[places]] += 1 - hyperparameters.label_smoothing
-    reach = np.where(within > 0, 0, OUT_OF_REACH).astype(np.float32)
-    pictures = np.stack(windows)
+            raise ValueError("only spectrograms whose padding is known can be augmented")
+        config = SpectrogramAugmentation(floor=dataset.floor)
+        windows = [augment_spectrogram(window, config, random) for window in windows]
+    allowed = _allowed_classes(dataset, items, hyperparameters)
+    smoothing = hyperparameters.label_smoothing
+    targets = smoothing * allowed / allowed.sum(axis=1, keepdims=True)
+    targets[np.arange(len(items)), dataset.labels[items]] += 1 - smoothing
+    logit_mask = np.where(allowed > 0, 0, MASKED).astype(np.float32)
+    stacked = np.stack(windows)
     if hyperparameters.mixup and random.random() < hyperparameters.mixup:
-        pictures, targets = mix_up(pictures, targets, random)
-    return Batch(pictures, targets.astype(np.float32), reach)
+        stacked, targets = mix_up(stacked, targets, random)
+    return Batch(stacked, targets.astype(np.float32), logit_mask)
 
 
-def _within(dataset: Dataset, places: Index, hyperparameters: Hyperparameters) -> Float32:
-    """1 for the classes that an item could be taken for: all, or those of its corpus."""
-    within = np.ones((len(places), dataset.classes), np.float32)
+def _allowed_classes(dataset: Dataset, items: Index, hyperparameters: Hyperparameters) -> Float32:
+    """Return 1 for each class that an item may be taken for: all, or those of its corpus."""
+    allowed = np.ones((len(items), dataset.classes), np.float32)
     if hyperparameters.other_corpora_share:
-        for corpus in np.unique(dataset.corpora[places]):
+        for corpus in np.unique(dataset.corpora[items]):
             present = np.unique(dataset.labels[dataset.corpora == corpus])
-            rows = np.isin(np.arange(dataset.classes), present).astype(np.float32)
-            within[dataset.corpora[places] == corpus] = rows
-    return within
+            row = np.isin(np.arange(dataset.classes), present).astype(np.float32)
+            allowed[dataset.corpora[items] == corpus] = row
+    return allowed
 
 
-def _join(parts: Sequence[Batch]) -> Batch:
+def _concatenate(parts: Sequence[Batch]) -> Batch:
     return Batch(
         np.concatenate([part.windows for part in parts]),
         np.concatenate([part.targets for part in parts]),
-        np.concatenate([part.reach for part in parts]),
+        np.concatenate([part.logit_mask for part in parts]),
     )

@@ -1,26 +1,25 @@
-"""What is learnt from, watched and tested under each protocol of evaluation.
+"""The protocols of evaluation: what is trained on, validated and tested in each run.
 
-Splits come first: by speaker or by recording, before copies, scaling or weights are thought of.
-Only `leaky` does it the wrong way round, to show what that does to figures.
+Splits come first: by speaker or by recording, before augmentation, scaling or class weights.
+Only `leaky` splits the augmented copies, to show what that does to figures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from batchemo.corpora import Example
 from batchemo.errors import UsageError
 from batchemo.training.data.augment_audio import ORIGINAL
-from batchemo.training.data.feature_store import FeatureItem
-from batchemo.training.data.splits import LUNA_JIMENEZ as ACTORS
 from batchemo.training.data.splits import (
+    LUNA_JIMENEZ_FOLDS,
     Examples,
     Fold,
-    check_apart,
+    check_disjoint,
     hold_out_speakers,
     luna_jimenez_folds,
     speaker_folds,
@@ -32,16 +31,16 @@ Protocol = Literal["speaker", "random", "leaky"]
 Folds: TypeAlias = "str | int | None"
 """A number of folds, the name of published ones, or None for what suits the corpus."""
 
-TWIN = "twin"
-"""A second copy of a recording that is the recording itself, as in a corpus that has it twice."""
-
-TEST_SHARE = 0.2
-_LEAST_SPEAKERS = 3
 LUNA_JIMENEZ = "luna-jimenez"
+"""The name of the published folds of RAVDESS."""
+TEST_SHARE = 0.2
+"""The share of the recordings that is tested on where they are split at random."""
+_MIN_SPEAKERS = 3
+"""One each to train on, to validate with and to test on."""
 
 PROTOCOLS: Mapping[Protocol, str] = {
     "speaker": (
-        "Speaker-independent: every fold is tested on speakers of whom nothing was learnt."
+        "Speaker-independent: every fold is tested on speakers of whom nothing was trained on."
     ),
     "random": (
         "A random split of the recordings, balanced by class: the speakers of the test are known"
@@ -49,111 +48,101 @@ PROTOCOLS: Mapping[Protocol, str] = {
     ),
     "leaky": (
         "LEAKY: copies were made first and split afterwards, so that copies of the same recordings"
-        " lie on both sides, and the epoch was chosen on the very items that are scored. Not a"
+        " lie on both sides, and the epoch was selected on the very items that are scored. Not a"
         " measure of accuracy on new speech; it shows how such figures come about."
     ),
 }
 
-_WATCHED = (
-    " Inside each fold, other speakers were held out to choose the epoch and the temperature."
+_WITH_VALIDATION = (
+    " Inside each fold, other speakers were held out to select the epoch and the temperature."
 )
-_NONE_WATCHED = (
-    " No epoch was chosen; the temperature of each fold is the one that suits the tests of the"
-    " others."
+_WITHOUT_VALIDATION = (
+    " No epoch was selected; the temperature of each fold is fitted on the tests of the other"
+    " folds."
 )
 
 _TOO_FEW = "These are too few recordings to split at random: at least one class must have three."
 
 
 def protocol_description(protocol: Protocol, hyperparameters: Hyperparameters) -> str:
-    """A protocol in words, with how the epoch and the temperature were chosen."""
-    told = PROTOCOLS[protocol]
+    """Describe a protocol, with how the epoch and the temperature were selected."""
+    description = PROTOCOLS[protocol]
     if protocol == "speaker":
-        told += _WATCHED if hyperparameters.validation_share else _NONE_WATCHED
-    return told
+        validated = hyperparameters.validation_share
+        description += _WITH_VALIDATION if validated else _WITHOUT_VALIDATION
+    return description
+
+
+ALL_VARIANTS = "*"
+"""Stands for the original and whatever augmentations a member of an ensemble is trained with."""
+
+
+class Sample(NamedTuple):
+    """What a split is made of: a recording in one of its variants, or in all of them."""
+
+    example: Example
+    variant: str = ORIGINAL
+    """`original`, the name of an augmentation or condition, or `ALL_VARIANTS`."""
+
+
+Samples: TypeAlias = tuple[Sample, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """One training and its test, as places in a list of items."""
+    """One training and its test. Recordings, not features: all members of an ensemble share it."""
 
     fold: str
     seed: int
-    learn: tuple[int, ...]
-    watch: tuple[int, ...]
-    test: tuple[int, ...]
+    train: Samples
+    validation: Samples
+    test: Samples
 
 
-def make_trials(
+def make_splits(
     protocol: Protocol,
-    items: Sequence[FeatureItem],
+    samples: Sequence[Sample],
     hyperparameters: Hyperparameters,
     seeds: Iterable[int],
     *,
     folds: Folds = None,
 ) -> tuple[Split, ...]:
-    """All trainings of an evaluation; `folds` is a number, or luna-jimenez where actors allow."""
-    if protocol == "leaky":
-        return tuple(_leaky(items, seed) for seed in seeds)
-    index = _Index(items)
-    if protocol == "random":
-        return tuple(_random(index, hyperparameters, seed) for seed in seeds)
-    parts = folds_by_speaker(index.examples, folds)
-    return tuple(_unseen(index, fold, hyperparameters, seed) for seed in seeds for fold in parts)
+    """Return all splits of an evaluation, one for each seed and fold.
 
-
-def with_twins(items: Sequence[FeatureItem]) -> tuple[FeatureItem, ...]:
-    """Every recording twice, as in the copies of corpora that hold each file in two folders."""
-    twins = [replace(item, copy=TWIN) for item in items if item.copy == ORIGINAL]
-    return (*items, *twins)
-
-
-def final_trial(items: Sequence[FeatureItem], hyperparameters: Hyperparameters) -> Split:
-    """The training of a net that ships: all recordings, but some speakers' are only watched.
-
-    Where speakers are not known, some recordings are.
+    `samples` are all variants of all recordings. `folds` is a number, or luna-jimenez where the
+    actors allow it.
     """
-    index = _Index(items)
-    if not hyperparameters.validation_share:
-        return Split("all", hyperparameters.seed, index.augmentations(index.examples), (), ())
-    known = all(example.speaker for example in index.examples)
-    if known and len({example.speaker for example in index.examples}) > 1:
-        rest, watched = hold_out_speakers(
-            index.examples, hyperparameters.validation_share, hyperparameters.seed
-        )
-    else:
-        rest, watched = _split(
-            index.examples, hyperparameters.validation_share, hyperparameters.seed
-        )
-    return Split(
-        "all", hyperparameters.seed, index.augmentations(rest), index.originals(watched), ()
-    )
+    if protocol == "leaky":
+        return tuple(_leaky_split(samples, seed) for seed in seeds)
+    examples = _recordings(samples)
+    if protocol == "random":
+        return tuple(_random_split(examples, hyperparameters, seed) for seed in seeds)
+    parts = folds_by_speaker(examples, folds)
+    return tuple(_fold_split(fold, hyperparameters, seed) for seed in seeds for fold in parts)
 
 
-class _Index:
-    """Where the items of each recording are."""
+def final_split(samples: Sequence[Sample], hyperparameters: Hyperparameters) -> Split:
+    """Return the split of a model that is shipped: all recordings but for those of validation.
 
-    def __init__(self, items: Sequence[FeatureItem]) -> None:
-        self._places: dict[Example, dict[str, int]] = {}
-        for place, item in enumerate(items):
-            self._places.setdefault(item.example, {})[item.copy] = place
-        self.examples = tuple(self._places)
-
-    def originals(self, examples: Iterable[Example]) -> tuple[int, ...]:
-        return tuple(self._places[example][ORIGINAL] for example in examples)
-
-    def augmentations(self, examples: Iterable[Example]) -> tuple[int, ...]:
-        """The originals and all copies of them."""
-        return tuple(place for example in examples for place in self._places[example].values())
+    Validation recordings are those of some speakers, or, where speakers are not known, some of all.
+    """
+    train, validation = _recordings(samples), Examples()
+    share, seed = hyperparameters.validation_share, hyperparameters.seed
+    if share:
+        speakers = {example.speaker for example in train}
+        by_speaker = "" not in speakers and len(speakers) > 1
+        split = hold_out_speakers if by_speaker else _nonempty_stratified_split
+        train, validation = split(train, share, seed)
+    return Split("all", seed, _all_variants(train), _originals(validation), ())
 
 
 def folds_by_speaker(examples: Sequence[Example], folds: Folds) -> tuple[Fold, ...]:
-    """The folds of the protocol `speaker`; UsageError where there can be none."""
+    """Return the folds of the protocol `speaker`; UsageError where there can be none."""
     speakers = {example.speaker for example in examples if example.speaker}
-    if len(speakers) < _LEAST_SPEAKERS and all(example.speaker for example in examples):
+    if len(speakers) < _MIN_SPEAKERS and all(example.speaker for example in examples):
         raise UsageError(
-            f"the protocol speaker takes at least {_LEAST_SPEAKERS} speakers, to learn from, to"
-            f" watch and to test on; here are {len(speakers)}"
+            f"the protocol speaker takes at least {_MIN_SPEAKERS} speakers, for training,"
+            f" validation and test; here are {len(speakers)}"
         )
     if isinstance(folds, int):
         return speaker_folds(examples, folds)
@@ -166,55 +155,72 @@ def folds_by_speaker(examples: Sequence[Example], folds: Folds) -> tuple[Fold, .
 
 def _has_published_folds(examples: Sequence[Example]) -> bool:
     """Whether all is RAVDESS, and all actors of at least one of its folds are here."""
-    here = {example.speaker for example in examples}
-    folds = ({f"ravdess-{actor:02d}" for actor in actors} for actors in ACTORS)
-    return all(one.corpus == "ravdess" for one in examples) and any(fold <= here for fold in folds)
+    speakers = {example.speaker for example in examples}
+    folds = ({f"ravdess-{actor:02d}" for actor in actors} for actors in LUNA_JIMENEZ_FOLDS)
+    return all(example.corpus == "ravdess" for example in examples) and any(
+        fold <= speakers for fold in folds
+    )
 
 
-def _unseen(index: _Index, fold: Fold, hyperparameters: Hyperparameters, seed: int) -> Split:
-    check_apart(fold.training, fold.test)
-    rest, watched = fold.training, tuple[Example, ...]()
+def _recordings(samples: Iterable[Sample]) -> Examples:
+    """Return each recording once, in the order of the samples."""
+    return tuple(dict.fromkeys(sample.example for sample in samples))
+
+
+def _originals(examples: Iterable[Example]) -> Samples:
+    return tuple(Sample(example) for example in examples)
+
+
+def _all_variants(examples: Iterable[Example]) -> Samples:
+    return tuple(Sample(example, ALL_VARIANTS) for example in examples)
+
+
+def _fold_split(fold: Fold, hyperparameters: Hyperparameters, seed: int) -> Split:
+    check_disjoint(fold.train, fold.test)
+    train, validation = fold.train, Examples()
     if hyperparameters.validation_share:
-        rest, watched = hold_out_speakers(fold.training, hyperparameters.validation_share, seed)
+        train, validation = hold_out_speakers(train, hyperparameters.validation_share, seed)
     return Split(
         fold.name,
         seed,
-        index.augmentations(rest),
-        index.originals(watched),
-        index.originals(fold.test),
+        _all_variants(train),
+        _originals(validation),
+        _originals(fold.test),
     )
 
 
-def _random(index: _Index, hyperparameters: Hyperparameters, seed: int) -> Split:
-    rest, test = _split(index.examples, TEST_SHARE, seed)
-    check_apart(rest, test)
-    watched: Examples = ()
+def _random_split(examples: Examples, hyperparameters: Hyperparameters, seed: int) -> Split:
+    train, test = _nonempty_stratified_split(examples, TEST_SHARE, seed)
+    check_disjoint(train, test)
+    validation = Examples()
     if hyperparameters.validation_share:
-        rest, watched = _split(rest, hyperparameters.validation_share, seed)
-    return Split(
-        "random", seed, index.augmentations(rest), index.originals(watched), index.originals(test)
-    )
+        train, validation = _nonempty_stratified_split(
+            train, hyperparameters.validation_share, seed
+        )
+    return Split("random", seed, _all_variants(train), _originals(validation), _originals(test))
 
 
-def _split(examples: Sequence[Example], share: float, seed: int) -> tuple[Examples, Examples]:
-    rest, part = stratified_split(examples, share, seed)
-    if not part:
+def _nonempty_stratified_split(
+    examples: Sequence[Example], share: float, seed: int
+) -> tuple[Examples, Examples]:
+    rest, held_out = stratified_split(examples, share, seed)
+    if not held_out:
         raise UsageError(_TOO_FEW)
-    return rest, part
+    return rest, held_out
 
 
-def _leaky(items: Sequence[FeatureItem], seed: int) -> Split:
-    """Items are dealt out class by class, whatever recording they are copies of."""
+def _leaky_split(samples: Sequence[Sample], seed: int) -> Split:
+    """Split the variants class by class, whatever recordings they are variants of."""
     random = np.random.default_rng(seed)
-    emotions = np.array([item.example.emotion for item in items])
-    learn: list[int] = []
+    emotions = np.array([sample.example.emotion for sample in samples])
+    train: list[int] = []
     test: list[int] = []
     for emotion in sorted(set(emotions)):
-        places = random.permutation(np.flatnonzero(emotions == emotion)).tolist()
-        tested = round(TEST_SHARE * len(places))
-        test += places[:tested]
-        learn += places[tested:]
+        shuffled = random.permutation(np.flatnonzero(emotions == emotion)).tolist()
+        tested = round(TEST_SHARE * len(shuffled))
+        test += shuffled[:tested]
+        train += shuffled[tested:]
     if not test:
         raise UsageError(_TOO_FEW)
-    scored = tuple(sorted(test))
-    return Split("leaky", seed, tuple(sorted(learn)), scored, scored)
+    scored = tuple(samples[index] for index in sorted(test))
+    return Split("leaky", seed, tuple(samples[index] for index in sorted(train)), scored, scored)

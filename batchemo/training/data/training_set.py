@@ -1,4 +1,4 @@
-"""Which recordings a bundle has learnt from, so that nobody tests it on these by mistake."""
+"""Which recordings a bundle was trained on, so that nobody tests it on these by mistake."""
 
 from __future__ import annotations
 
@@ -12,33 +12,35 @@ from batchemo.corpora import Example
 from batchemo.errors import UsageError
 from batchemo.training.data.protocols import Protocol
 
-TRAINING_SET = "learnt.csv"
-"""The bundle's file that tells the digest and the speaker of every recording it has seen."""
+TRAINING_SET = "training_set.csv"
+"""The bundle's file with the digest, the corpus and the speaker of every training recording."""
 
 _COLUMNS = ("digest", "corpus", "speaker")
 _DIGITS = 16
-"""So many digits of a digest are kept: enough that no two recordings share them by chance."""
+"""How much of a digest is kept: 64 bits, enough that no two recordings share them by chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """Digests, shortened, and speakers of what was learnt from, or watched to choose the epoch."""
+    """The recordings of training and validation, by their shortened digests, and who speaks."""
 
     digests: frozenset[str]
     speakers: frozenset[str]
 
 
 def training_set_bytes(examples: Iterable[Example]) -> bytes:
-    """The content of a bundle's file, in a fixed order."""
+    """Return the content of a bundle's file, sorted: the same for any order of the examples."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
-    writer.writerows(sorted((one.digest[:_DIGITS], one.corpus, one.speaker) for one in examples))
+    writer.writerows(
+        sorted((example.digest[:_DIGITS], example.corpus, example.speaker) for example in examples)
+    )
     return text.getvalue().encode()
 
 
 def read_training_set(bundle: Bundle) -> TrainingSet | None:
-    """What the bundle has learnt from; None where it does not tell."""
+    """Return what a bundle was trained on; None where it does not say."""
     if TRAINING_SET not in bundle.info["files"]:
         return None
     rows = list(csv.DictReader(io.StringIO(bundle.read(TRAINING_SET).decode(errors="replace"))))
@@ -50,35 +52,35 @@ def read_training_set(bundle: Bundle) -> TrainingSet | None:
     )
 
 
-def unseen_by(
+def select_unseen(
     bundle: Bundle, examples: Sequence[Example], protocol: Protocol
 ) -> tuple[tuple[Example, ...], dict[str, int]]:
-    """The recordings that a bundle may be tested on, and how many are left out, by reason.
+    """Return the recordings that a bundle may be tested on, and how many are left out, by reason.
 
-    `speaker` leaves out every recording of a speaker it knows, `random` those it has heard
-    themselves, `leaky` none.
+    `speaker` leaves out all recordings of the speakers that it was trained on, `random` the
+    training recordings themselves, `leaky` none.
     """
-    learnt = read_training_set(bundle)
-    if protocol == "leaky" or learnt is None:
+    training_set = read_training_set(bundle)
+    if protocol == "leaky" or training_set is None:
         return tuple(examples), {}
     left_out: dict[str, int] = {}
-    kept = []
+    unseen = []
     for example in examples:
-        if example.digest[:_DIGITS] in learnt.digests:
-            why = "the model learnt from this recording"
-        elif protocol == "speaker" and example.speaker in learnt.speakers:
-            why = "the model learnt from other recordings of this speaker"
+        if example.digest[:_DIGITS] in training_set.digests:
+            reason = "the model was trained on this recording"
+        elif protocol == "speaker" and example.speaker in training_set.speakers:
+            reason = "the model was trained on other recordings of this speaker"
         elif protocol == "speaker" and not example.speaker:
-            why = "the speaker is not known"
+            reason = "the speaker is not known"
         else:
-            kept.append(example)
+            unseen.append(example)
             continue
-        left_out[why] = left_out.get(why, 0) + 1
-    if not kept:
-        told = "; ".join(f"{count}: {why}" for why, count in left_out.items())
+        left_out[reason] = left_out.get(reason, 0) + 1
+    if not unseen:
+        counts = "; ".join(f"{count}: {reason}" for reason, count in left_out.items())
         raise UsageError(
-            f"no recording is left to test {bundle.name} on ({told}). Test it on others, train it"
+            f"no recording is left to test {bundle.name} on ({counts}). Test it on others, train it"
             " anew without them (evaluate the recipe instead of the bundle), or see how well it"
-            " knows what it has heard with --protocol leaky"
+            " does on what it was trained on with --protocol leaky"
         )
-    return tuple(kept), left_out
+    return tuple(unseen), left_out

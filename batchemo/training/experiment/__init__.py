@@ -1,1 +1,1 @@
-"""All runs of an evaluation: folds and seeds, calibration, the figures that come of them."""
+"""Runs the trainings of an experiment and of its tests, calibrates them, and evaluates models."""

@@ -1,4 +1,4 @@
-"""Calibrates nets for which nothing was watched: by what the nets of other folds said."""
+"""Calibrates nets that have no validation recordings: on the tests of other folds."""
 
 from __future__ import annotations
 
@@ -6,43 +6,48 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from batchemo.training.data.protocols import Split
-from batchemo.training.experiment.context import Answers, RunContext
+from batchemo.training.experiment.context import RunContext
+from batchemo.training.experiment.runs import RunResult
 from batchemo.training.fit.scoring import fit_temperature
 
-Sat = tuple[Split, Answers, "float | None"]
-"""A trial, what its net answered, and the temperature that what it watched told, if anything."""
-
 TEMPERATURE = "temperature"
-"""Among the options of an evaluation: what calibrates the nets of all its folds."""
+"""Among the options of an evaluation: the temperature for a model that is trained on all folds."""
 
-AS_IT_IS = 1.0
+UNCALIBRATED = 1.0
 """The temperature that changes nothing."""
 
 
-def temperatures(context: RunContext, every: Sequence[Sat]) -> list[float]:
-    """The temperature of each trial: its own, or what suits the tests of all other folds.
+def temperatures(context: RunContext, results: Sequence[RunResult]) -> list[float]:
+    """Return the temperature of each run: its own, or one fitted on the tests of other folds.
 
-    So that nothing of a trial's own test, nor of its speakers, has a part in its calibration.
+    So nothing of a run's own test, nor of its speakers, takes part in its calibration.
     """
-    found: dict[str, float] = {}
-    for split, _, own in every:
-        if own is None and split.fold not in found:
-            others = [sat for sat in every if sat[0].fold != split.fold]
-            found[split.fold] = _fit(context, others)
-    return [found[split.fold] if own is None else own for split, _, own in every]
+    of_folds: dict[str, float] = {}
+    for result in results:
+        fold = result.split.fold
+        if result.temperature is None and fold not in of_folds:
+            others = [other for other in results if other.split.fold != fold]
+            of_folds[fold] = _fit(context, others)
+    return [
+        of_folds[result.split.fold] if result.temperature is None else result.temperature
+        for result in results
+    ]
 
 
-def temperature_of_all(context: RunContext, every: Sequence[Sat]) -> float | None:
-    """What suits all folds: for a net that learns from all; None where trials have their own."""
-    if any(own is not None for _, _, own in every) or len({sat[0].fold for sat in every}) < 2:
+def final_temperature(context: RunContext, results: Sequence[RunResult]) -> float | None:
+    """Return the temperature for a model that is trained on all folds, fitted on all tests.
+
+    None where runs have their own, and where there is a single fold.
+    """
+    have_own = any(result.temperature is not None for result in results)
+    if have_own or len({result.split.fold for result in results}) < 2:
         return None
-    return _fit(context, every)
+    return _fit(context, results)
 
 
-def _fit(context: RunContext, every: Sequence[Sat]) -> float:
-    if not every:
-        return AS_IT_IS
-    logits = [said for _, answers, _ in every for said in answers.test]
-    labels = [context.dataset(split.test).labels for split, _, _ in every]
+def _fit(context: RunContext, results: Sequence[RunResult]) -> float:
+    if not results:
+        return UNCALIBRATED
+    logits = [of_item for result in results for of_item in result.test]
+    labels = [context.label_indices(result.split.test) for result in results]
     return fit_temperature(logits, np.concatenate(labels))

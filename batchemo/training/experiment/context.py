@@ -1,160 +1,165 @@
-"""What all runs of an experiment share."""
+"""What all runs of an experiment share: the members of the recipe with their feature items.
+
+    WORK/
+      features/                            see `data.feature_store`
+      NET-FOLD-sSEED-KEY/                  one net; KEY is a hash of all that its weights depend on
+        checkpoint.npz                     see `fit.checkpoint`
+        logits-KEY.npz                     what it predicted for one test and its validation items
+
+The names of recipes are no part of a key: recipes with the same net share its training.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
 
-from batchemo.common.arrays import Float32
+import numpy as np
+
+from batchemo.common.arrays import Float32, Index
 from batchemo.evaluation.conditions import CONDITIONS
 from batchemo.features.combined import combine
 from batchemo.training.data.dataset import Dataset, make_dataset
 from batchemo.training.data.feature_store import FeatureItem, find_main_corpus
-from batchemo.training.data.protocols import Split
-from batchemo.training.fit.trainer import FitResult
+from batchemo.training.data.protocols import ALL_VARIANTS, Sample, Split
 from batchemo.training.hyperparameters import Hyperparameters
-from batchemo.training.nets.layers import Model
-from batchemo.training.recipes import REGRESSION, Recipe
-
-Logits: TypeAlias = tuple[Float32, ...]
-"""Of each item, what was said of its windows: (windows, labels)."""
-
+from batchemo.training.recipes import LOGISTIC, Member, Recipe
 
 CHECKPOINT = "checkpoint.npz"
-"""Kept when all is learnt, too: a net may be asked again, about recordings heard otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainedModel:
-    """A net, how the training went of each net that it is made of, and its temperature."""
-
-    model: Model
-    taught: tuple[FitResult, ...]
-    """Empty where nothing was taught epoch by epoch."""
-    temperature: float | None
-    """What suits the watched recordings; None where nothing was watched."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What the net of a trial said of what it was tested on, and of what was only watched."""
-
-    test: Logits
-    watch: Logits
+FEATURES = "features"
 
 
 @dataclass(frozen=True)
-class RunContext:
-    """What all trials of a study share."""
+class MemberContext:
+    """A member of a recipe with its items: all recordings, in the variants that it needs."""
 
-    system: Recipe
-    hyperparameters: Hyperparameters
+    member: Member
     items: tuple[FeatureItem, ...]
     labels: tuple[str, ...]
     work: Path
-    """The folder of checkpoints and results."""
-    beside: RunContext | None = None
-    """The same recordings as the system beside this one hears them; its copies may be others."""
-
-    def choices_of(self, split: Split) -> Hyperparameters:
-        """The choices, with the trial's own seed."""
-        return replace(self.hyperparameters, seed=split.seed)
-
-    def some(self, places: Sequence[int]) -> list[FeatureItem]:
-        """The items at these places."""
-        return [self.items[place] for place in places]
-
-    def heard(self, places: Sequence[int]) -> list[Float32]:
-        """The windows of the items at these places, as the finished net takes them."""
-        own = [item.windows for item in self.some(places)]
-        if not self.beside:
-            return own
-        other = self.beside.heard(self.beside.places_of(self.some(places)))
-        return [combine(*both) for both in zip(other, own, strict=True)]
-
-    def places_of(self, items: Sequence[FeatureItem]) -> tuple[int, ...]:
-        """Where this room has the same recordings, changed in the same way or not at all."""
-        return tuple(self._places[item.example.digest, item.copy] for item in items)
-
-    def trial_beside(self, split: Split) -> Split:
-        """The same trial by the items of the room beside this one."""
-        beside = self.beside
-        if not beside or beside._identities == self._identities:
-            return split
-        # Its own copies of whatever recordings are learnt from.
-        learnt = {item.example.digest for item in self.some(split.learn)}
-        learn = tuple(
-            place
-            for place, item in enumerate(beside.items)
-            if item.example.digest in learnt and item.copy not in CONDITIONS
-        )
-        watch, test = (beside.places_of(self.some(part)) for part in (split.watch, split.test))
-        return replace(split, learn=learn, watch=watch, test=test)
-
-    def nets(self, split: Split) -> tuple[Split, ...]:
-        """The trials of the single nets that a trial's net is made of, each by its own seed."""
-        if self.system.net == REGRESSION:
-            # No seed has a say in what is learnt: what one has found will do for all.
-            return (replace(split, seed=0),)
-        count = self.system.nets
-        return tuple(replace(split, seed=split.seed * count + n) for n in range(count))
-
-    def dataset(self, places: Sequence[int]) -> Dataset:
-        """The items at these places, to learn from or to watch."""
-        return make_dataset(
-            self.some(places), self.labels, main_corpus=self._home, floor=self.system.floor
-        )
 
     @property
-    def features(self) -> Path:
-        """Where the features of recordings are kept."""
-        return self.work / "features"
+    def samples(self) -> tuple[Sample, ...]:
+        """What the items are of, in their order."""
+        return tuple(self._index_of_sample)
+
+    def select(self, samples: Sequence[Sample]) -> list[FeatureItem]:
+        """Return the member's items of these samples."""
+        return [self.items[index] for index in self._indices(samples)]
+
+    def dataset(self, samples: Sequence[Sample]) -> Dataset:
+        """Return the member's items of these samples, to train on or to validate with."""
+        return make_dataset(
+            self.select(samples),
+            self.labels,
+            main_corpus=self._main_corpus,
+            floor=self.member.floor,
+        )
+
+    def net_splits(self, split: Split) -> tuple[Split, ...]:
+        """Return the split for each single net of the member, each with a seed of its own."""
+        if self.member.net == LOGISTIC:
+            # No seed changes what is fitted: one fit serves all.
+            return (replace(split, seed=0),)
+        count = self.member.nets
+        return tuple(replace(split, seed=split.seed * count + n) for n in range(count))
+
+    def hyperparameters(self, split: Split) -> Hyperparameters:
+        """Return the member's hyperparameters with the split's seed."""
+        return replace(self.member.hyperparameters, seed=split.seed)
 
     def folder(self, split: Split) -> Path:
-        """The own folder of a single net: another for whatever could change what it learns."""
-        told = {
-            **self._standing,
-            "choices": asdict(self.choices_of(split)),
-            "parts": [self._told(part) for part in (split.learn, split.watch)],
+        """Return the folder of a single net: another for whatever could change its weights."""
+        key = {
+            **self._fixed_key,
+            "hyperparameters": asdict(self.hyperparameters(split)),
+            "items": [self._item_keys(part) for part in (split.train, split.validation)],
         }
-        return self.work / f"{self.system.net}-{split.fold}-s{split.seed}-{_digest(told)}"
+        return self.work / f"{self.member.net}-{split.fold}-s{split.seed}-{_hash(key)}"
 
-    def result(self, split: Split) -> Path:
-        """The file of what a single net answers: another for whatever else it is tested on."""
-        return self.folder(split) / f"answers-{_digest(self._told(split.test))}.npz"
+    def logits_path(self, split: Split) -> Path:
+        """Return the file of a single net's logits: another for whatever it is tested on."""
+        return self.folder(split) / f"logits-{_hash(self._item_keys(split.test))}.npz"
 
-    def _told(self, places: Sequence[int]) -> list[tuple[str, str, str]]:
-        return [self._identities[place] for place in places]
+    def _indices(self, samples: Sequence[Sample]) -> Iterator[int]:
+        for sample in samples:
+            if sample.variant == ALL_VARIANTS:
+                yield from self._training_variants.get(sample.example, ())
+            else:
+                yield self._index_of_sample[sample]
+
+    def _item_keys(self, samples: Sequence[Sample]) -> list[tuple[str, str, str]]:
+        # Digests instead of paths: recordings may be moved between two runs.
+        return [
+            (item.example.digest, item.variant, item.example.emotion)
+            for item in self.select(samples)
+        ]
 
     @cached_property
-    def _standing(self) -> dict[str, object]:
-        """What is the same for all trials. The system's name is not: nets may be shared."""
-        system = self.system
+    def _fixed_key(self) -> dict[str, object]:
+        """What the weights depend on and is the same for all splits."""
+        member = self.member
         return {
-            "net": system.net,
-            "features": system.features.to_dict(),
-            "windows": asdict(system.windows),
-            "floor": system.floor,
+            "net": member.net,
+            "features": member.features.to_dict(),
+            "windows": [member.windows.window, member.windows.hop],
+            "floor": member.floor,
             "labels": self.labels,
         }
 
     @cached_property
-    def _places(self) -> dict[tuple[str, str], int]:
-        return {(item.example.digest, item.copy): n for n, item in enumerate(self.items)}
+    def _index_of_sample(self) -> dict[Sample, int]:
+        return {Sample(item.example, item.variant): n for n, item in enumerate(self.items)}
 
     @cached_property
-    def _home(self) -> str:
+    def _training_variants(self) -> dict[object, list[int]]:
+        """The items of each recording that are trained on: conditions are for tests alone."""
+        indices: dict[object, list[int]] = {}
+        for index, item in enumerate(self.items):
+            if item.variant not in CONDITIONS:
+                indices.setdefault(item.example, []).append(index)
+        return indices
+
+    @cached_property
+    def _main_corpus(self) -> str:
         return find_main_corpus([item.example for item in self.items])
 
-    @cached_property
-    def _identities(self) -> list[tuple[str, str, str]]:
-        return [(item.example.digest, item.copy, item.example.emotion) for item in self.items]
+
+@dataclass(frozen=True)
+class RunContext:
+    """A recipe with the items of each of its members."""
+
+    recipe: Recipe
+    members: tuple[MemberContext, ...]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes, in the order of the outputs."""
+        return self.members[0].labels
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """What can be tested: the samples of which every member has the features."""
+        first, *others = (member.samples for member in self.members)
+        shared = set(first).intersection(*others)
+        return tuple(sample for sample in first if sample in shared)
+
+    def label_indices(self, samples: Sequence[Sample]) -> Index:
+        """Return the index of each sample's emotion among the labels."""
+        return np.array([self.labels.index(sample.example.emotion) for sample in samples], np.intp)
+
+    def inputs(self, samples: Sequence[Sample]) -> list[Float32]:
+        """Return the windows of samples as the finished model takes them."""
+        of_members = [[item.windows for item in member.select(samples)] for member in self.members]
+        if len(of_members) == 1:
+            return of_members[0]
+        spectrograms, statistics = of_members
+        return [combine(*parts) for parts in zip(statistics, spectrograms, strict=True)]
 
 
-def _digest(told: object) -> str:
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
+def _hash(key: object) -> str:
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,13 +1,13 @@
-"""Runs all folds and seeds of an experiment, in several processes."""
+"""Runs all folds and seeds of an experiment, in several processes, and calibrates what comes."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,71 +15,41 @@ from batchemo.corpora import Example
 from batchemo.evaluation.predictions import Prediction
 from batchemo.training.data.augment_audio import ORIGINAL
 from batchemo.training.data.feature_store import (
+    Failures,
     FeatureItems,
-    Progress,
+    OnProgress,
     find_main_corpus,
     gather_items,
-)
-from batchemo.training.data.protocols import (
-    Folds,
-    Protocol,
-    Split,
-    make_trials,
+    ignore_progress,
     with_twins,
 )
-from batchemo.training.experiment.calibration import AS_IT_IS, temperature_of_all, temperatures
-from batchemo.training.experiment.context import Answers, RunContext
-from batchemo.training.experiment.runs import judge, run_trial
+from batchemo.training.data.protocols import Folds, Protocol, Sample, Split, make_splits
+from batchemo.training.experiment.calibration import (
+    UNCALIBRATED,
+    final_temperature,
+    temperatures,
+)
+from batchemo.training.experiment.context import FEATURES, MemberContext, RunContext
+from batchemo.training.experiment.runs import RunResult, run_split
 from batchemo.training.hyperparameters import Hyperparameters
-from batchemo.training.recipes import Recipe, get_recipe
+from batchemo.training.recipes import Member, Recipe
+from batchemo.workers.parallel import map_in_processes
+
+OnRun: TypeAlias = Callable[[int, int, Split, tuple[Prediction, ...]], None]
+"""Called with how many of how many runs are done, and the last of them with its predictions."""
 
 
-def hear_otherwise(
-    context: RunContext,
-    splits: Sequence[Split],
-    conditions: Sequence[str],
-    *,
-    jobs: int = 1,
-    progress: Progress = lambda done, total: None,
-) -> tuple[RunContext, tuple[Split, ...]]:
-    """The room with what is tested under each condition as well, and the trials that test it."""
-    tested = {context.items[place].example: None for split in splits for place in split.test}
-    gathered = gather_items(
-        tuple(tested),
-        context.system.features,
-        context.system.windows,
-        conditions,
-        cache=context.features,
-        jobs=jobs,
-        progress=progress,
-    )
-    changed = [item for item in gathered.items if item.copy != ORIGINAL]
-    beside = context.beside
-    if beside:
-        same = [context.trial_beside(split) for split in splits]
-        beside, _ = hear_otherwise(beside, same, conditions, jobs=jobs, progress=progress)
-    wide = replace(context, items=(*context.items, *changed), beside=beside)
-    places: dict[Example, list[int]] = {example: [] for example in tested}
-    for place, item in enumerate(changed, start=len(context.items)):
-        places[item.example].append(place)
-    return wide, tuple(
-        replace(
-            split, test=tuple(p for one in context.some(split.test) for p in places[one.example])
-        )
-        for split in splits
-    )
-
-
-Sat: TypeAlias = Callable[[int, int, Split, tuple[Prediction, ...]], None]
-"""Told how many of how many trials are done, and the last of them with its verdicts."""
+def ignore_run(done: int, total: int, split: Split, predictions: tuple[Prediction, ...]) -> None:
+    """Do nothing: the `on_run` of callers who want to know nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """What is examined, how, and where its work is kept."""
+    """What is trained and tested, how, and where intermediate results are kept."""
 
-    system: Recipe
+    recipe: Recipe
     hyperparameters: Hyperparameters
+    """Of the recipe's first member."""
     examples: tuple[Example, ...]
     labels: tuple[str, ...]
     work: Path
@@ -87,183 +57,228 @@ class Experiment:
     seeds: tuple[int, ...] = (0,)
     folds: Folds = None
     conditions: tuple[str, ...] = ()
-    """What the tested recordings are heard under besides."""
-
-    def gather(
-        self, *, jobs: int = 1, progress: Progress = lambda done, total: None
-    ) -> FeatureItems:
-        """The items of all recordings and of their copies: computed once, then found."""
-        gathered = gather_items(
-            self.examples,
-            self.system.features,
-            self.system.windows,
-            self.hyperparameters.augmentations,
-            main_corpus=find_main_corpus(self.examples)
-            if self.hyperparameters.other_corpora_share
-            else None,
-            cache=self.work / "features",
-            jobs=jobs,
-            progress=progress,
-        )
-        if self.beside:
-            self.beside.gather(jobs=jobs, progress=progress)
-        return gathered
+    """The conditions under which test recordings are predicted once more."""
 
     @property
-    def beside(self) -> Experiment | None:
-        """The same exam of the system beside this one, which learns from copies of its own.
-
-        Where copies lie on both sides, they are the same: else some could not be asked about.
-        """
-        if not self.system.beside:
-            return None
-        system, own = get_recipe(self.system.beside), self.hyperparameters
-        hyperparameters = replace(
-            system.hyperparameters,
-            augmentations=own.augmentations
-            if self.protocol == "leaky"
-            else system.hyperparameters.augmentations,
-            other_corpora_share=min(
-                own.other_corpora_share, system.hyperparameters.other_corpora_share
-            ),
-            validation_share=own.validation_share,
-            seed=own.seed,
+    def members(self) -> tuple[Member, ...]:
+        """The recipe's members, each with the hyperparameters that it has in this experiment."""
+        first, *others = self.recipe.members
+        return (
+            replace(first, hyperparameters=self.hyperparameters),
+            *(replace(one, hyperparameters=self._adapted(one.hyperparameters)) for one in others),
         )
-        return replace(self, system=system, hyperparameters=hyperparameters)
+
+    def _adapted(self, hyperparameters: Hyperparameters) -> Hyperparameters:
+        """Return another member's hyperparameters with what all members must agree on."""
+        first = self.hyperparameters
+        # A leaky split has augmented copies on both sides, which all members must have.
+        augmentations = first if self.protocol == "leaky" else hyperparameters
+        return replace(
+            hyperparameters,
+            augmentations=augmentations.augmentations,
+            other_corpora_share=min(first.other_corpora_share, hyperparameters.other_corpora_share),
+            validation_share=first.validation_share,
+            seed=first.seed,
+        )
 
     @property
-    def twice(self) -> bool:
-        """Whether every recording is there twice: how a system without copies leaks."""
+    def has_twins(self) -> bool:
+        """Whether every recording is there twice: how a recipe without augmentations leaks."""
         return self.protocol == "leaky" and not self.hyperparameters.augmentations
 
-    def context(self, gathered: FeatureItems | None = None) -> RunContext:
-        """The classroom of this exam's trials, with all items: those that are gathered, if any."""
-        items = (gathered or self.gather()).items
-        if self.twice:
-            items = with_twins(items)
-        beside = self.beside.context() if self.beside else None
-        return RunContext(self.system, self.hyperparameters, items, self.labels, self.work, beside)
+    def gather(
+        self, *, jobs: int = 1, on_progress: OnProgress = ignore_progress
+    ) -> tuple[FeatureItems, ...]:
+        """Return the items of each member, for all recordings; what is not stored is computed."""
+        return tuple(
+            gather_items(
+                self.examples,
+                member.features,
+                member.windows,
+                member.hyperparameters.augmentations,
+                main_corpus=find_main_corpus(self.examples)
+                if member.hyperparameters.other_corpora_share
+                else None,
+                folder=self.work / FEATURES,
+                jobs=jobs,
+                on_progress=on_progress,
+            )
+            for member in self.members
+        )
+
+    def context(self, gathered: Sequence[FeatureItems] | None = None) -> RunContext:
+        """Return what the runs share; the items are computed unless they are given."""
+        contexts = []
+        for member, features in zip(self.members, gathered or self.gather(), strict=True):
+            items = with_twins(features.items) if self.has_twins else features.items
+            contexts.append(MemberContext(member, items, self.labels, self.work))
+        return RunContext(self.recipe, tuple(contexts))
 
     def splits(self, context: RunContext) -> tuple[Split, ...]:
-        """All trainings of this exam."""
-        return make_trials(
-            self.protocol, context.items, self.hyperparameters, self.seeds, folds=self.folds
+        """Return the splits of all runs."""
+        return make_splits(
+            self.protocol,
+            context.samples,
+            self.hyperparameters,
+            self.seeds,
+            folds=self.folds,
         )
+
+
+def failures_of(gathered: Sequence[FeatureItems]) -> Failures:
+    """Return the recordings of which a member has no features, each once, with the reason."""
+    reasons = {example: reason for one in reversed(gathered) for example, reason in one.failures}
+    return tuple(reasons.items())
+
+
+def experiment_options(experiment: Experiment) -> dict[str, object]:
+    """Return the options that the figures of an experiment depend on, for its report."""
+    options = asdict(experiment.hyperparameters)
+    del options["seed"]  # `seeds` takes its place.
+    folds = {} if experiment.folds is None else {"folds": experiment.folds}
+    return {**options, **folds, "features": experiment.recipe.features.to_dict()}
 
 
 @dataclass(frozen=True, slots=True)
 class ExperimentResult:
-    """What came of an exam."""
+    """The predictions of all runs."""
 
     predictions: tuple[Prediction, ...]
     temperature: float | None
-    """What suits the nets of all folds; None where each was calibrated by what it watched."""
+    """For a model that is trained on all folds; None where runs were calibrated by validation."""
 
 
 def run_experiment(
     experiment: Experiment,
     *,
     jobs: int = 1,
-    progress: Progress = lambda done, total: None,
-    told: Sat = lambda done, total, split, predictions: None,
+    on_progress: OnProgress = ignore_progress,
+    on_run: OnRun = ignore_run,
 ) -> ExperimentResult:
-    """Run every trial; what an earlier, interrupted exam has finished in its work is not redone."""
-    import joblib
-
-    context = _room(experiment)
-    splits = experiment.splits(context)
-    running = joblib.Parallel(n_jobs=min(jobs, len(splits)), return_as="generator")(
-        joblib.delayed(_sit_one)(experiment, split, jobs > 1) for split in splits
-    )
-    every: list[tuple[Split, Answers, float | None]] = []
-    for done, (split, (answers, own)) in enumerate(zip(splits, running, strict=True), start=1):
-        every.append((split, answers, own))
-        told(done, len(splits), split, judge(context, split, answers, own or AS_IT_IS))
-    fitting = temperatures(context, every)
-    predictions = [
-        one
-        for (split, answers, _), temperature in zip(every, fitting, strict=True)
-        for one in judge(context, split, answers, temperature)
+    """Run every split; what an earlier, interrupted call has finished is not run again."""
+    context, splits = _context_and_splits(experiment, under_conditions=False)
+    results: list[RunResult] = []
+    with closing(_run_splits(experiment, jobs, under_conditions=False)) as running:
+        for done, result in enumerate(running, start=1):
+            results.append(result)
+            # Preliminary: other folds, which may calibrate this one, are not finished yet.
+            predictions = result.predictions(result.temperature or UNCALIBRATED)
+            on_run(done, len(splits), result.split, predictions)
+    calibration = temperatures(context, results)
+    predicted = [
+        prediction
+        for result, temperature in zip(results, calibration, strict=True)
+        for prediction in result.predictions(temperature)
     ]
     if experiment.conditions:
-        hear_otherwise(context, splits, experiment.conditions, jobs=jobs, progress=progress)
-        predictions += _sit_otherwise(experiment, fitting, jobs)
-    return ExperimentResult(tuple(predictions), temperature_of_all(context, every))
+        with_conditions(context, splits, experiment.conditions, jobs=jobs, on_progress=on_progress)
+        with closing(_run_splits(experiment, jobs, under_conditions=True)) as running:
+            for result, temperature in zip(running, calibration, strict=True):
+                predicted += result.predictions(temperature)
+    return ExperimentResult(tuple(predicted), final_temperature(context, results))
 
 
-def _sit_otherwise(
-    experiment: Experiment, fitting: Sequence[float], jobs: int
-) -> Iterator[Prediction]:
-    """The verdicts of the same nets, at the same temperatures, on recordings heard otherwise."""
-    import joblib
+def with_conditions(
+    context: RunContext,
+    splits: Sequence[Split],
+    conditions: Sequence[str],
+    *,
+    jobs: int = 1,
+    on_progress: OnProgress = ignore_progress,
+) -> tuple[RunContext, tuple[Split, ...]]:
+    """Return the context with the test recordings under conditions, and splits that test these.
 
-    wide, splits = _wide_room(experiment)
-    running = joblib.Parallel(n_jobs=min(jobs, len(splits)), return_as="generator")(
-        joblib.delayed(_ask_again)(experiment, place, jobs > 1) for place in range(len(splits))
+    A recording without speech under a condition is not tested under it.
+    """
+    tested = tuple(dict.fromkeys(sample.example for split in splits for sample in split.test))
+    members = []
+    for member in context.members:
+        gathered = gather_items(
+            tested,
+            member.member.features,
+            member.member.windows,
+            conditions,
+            folder=member.work / FEATURES,
+            jobs=jobs,
+            on_progress=on_progress,
+        )
+        new_items = (item for item in gathered.items if item.variant != ORIGINAL)
+        members.append(replace(member, items=(*member.items, *new_items)))
+    extended = replace(context, members=tuple(members))
+    available = set(extended.samples)
+    return extended, tuple(
+        replace(
+            split,
+            test=tuple(
+                changed
+                for sample in split.test
+                for condition in conditions
+                if (changed := Sample(sample.example, condition)) in available
+            ),
+        )
+        for split in splits
     )
-    for split, answers, temperature in zip(splits, running, fitting, strict=True):
-        yield from judge(wide, split, answers, temperature)
 
 
-def exam_options(experiment: Experiment) -> dict[str, object]:
-    """The choices that figures depend on, as a report tells them."""
-    folds = {} if experiment.folds is None else {"folds": experiment.folds}
-    options = {
-        key: value for key, value in asdict(experiment.hyperparameters).items() if key != "seed"
-    }
-    return {**options, **folds, "features": experiment.system.heard.to_dict()}
+@lru_cache(maxsize=2)
+def _context_and_splits(
+    experiment: Experiment, *, under_conditions: bool
+) -> tuple[RunContext, tuple[Split, ...]]:
+    """Return what all runs share; cached, as a worker process runs many splits of an experiment."""
+    if under_conditions:
+        context, splits = _context_and_splits(experiment, under_conditions=False)
+        return with_conditions(context, splits, experiment.conditions)
+    context = experiment.context()
+    return context, experiment.splits(context)
 
 
-@lru_cache(maxsize=1)
-def _room(experiment: Experiment) -> RunContext:
-    # Kept: a worker runs many trials of one exam.
-    return experiment.context()
+def _run_splits(
+    experiment: Experiment, jobs: int, *, under_conditions: bool
+) -> Generator[RunResult, None, None]:
+    """Yield the result of each split in order."""
+    _, splits = _context_and_splits(experiment, under_conditions=under_conditions)
+    numbers, jobs = range(len(splits)), min(jobs, len(splits))
+    run = partial(_run_number, experiment, under_conditions=under_conditions, alone=jobs == 1)
+    if jobs == 1:
+        # In this process, where TensorFlow may use all cores.
+        yield from map(run, numbers)
+        return
+    with closing(map_in_processes(numbers, run, jobs, ordered=True)) as running:
+        for _, result in running:
+            yield result
 
 
-@lru_cache(maxsize=1)
-def _wide_room(experiment: Experiment) -> tuple[RunContext, tuple[Split, ...]]:
-    context = _room(experiment)
-    return hear_otherwise(context, experiment.splits(context), experiment.conditions)
-
-
-def _sit_one(experiment: Experiment, split: Split, alone: bool) -> tuple[Answers, float | None]:
-    _settle(alone)
-    return run_trial(_room(experiment), split)
-
-
-def _ask_again(experiment: Experiment, place: int, alone: bool) -> Answers:
-    _settle(alone)
-    wide, splits = _wide_room(experiment)
-    answers, _ = run_trial(wide, splits[place])
-    return answers
-
-
-def _settle(alone: bool) -> None:
-    """Prepare a process for TensorFlow."""
-    quieten()
-    if alone:
+def _run_number(
+    experiment: Experiment, number: int, *, under_conditions: bool, alone: bool
+) -> RunResult:
+    """Run the split of that number: splits are made anew here, which is quicker than sending."""
+    quieten_tensorflow()
+    if not alone:
         use_one_thread()
+    context, splits = _context_and_splits(experiment, under_conditions=under_conditions)
+    return run_split(context, splits[number])
 
 
-def quieten() -> None:
-    """Keep TensorFlow from talking, and from taking all of a GPU's memory for one process."""
+def quieten_tensorflow() -> None:
+    """Keep TensorFlow from logging, and from taking all of a GPU's memory for one process."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    with _deaf_to_errors():
+    with _silenced_stderr():
         import tensorflow as tf
     tf.get_logger().setLevel(logging.ERROR)
 
 
 @contextmanager
-def _deaf_to_errors() -> Iterator[None]:
-    """Let standard error lead nowhere: some of what TensorFlow says at its start heeds no level."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+def _silenced_stderr() -> Iterator[None]:
+    """Send standard error nowhere: some messages of TensorFlow's start heed no log level."""
+    # The descriptor itself, as they are written by C++.
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(saved, 2)
+        os.close(saved)
         os.close(nowhere)
 
 
@@ -275,4 +290,4 @@ def use_one_thread() -> None:
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
     except RuntimeError:
-        return  # TensorFlow is at work in this process, with the threads it was given.
+        return  # TensorFlow has started in this process already, with the threads it was given.

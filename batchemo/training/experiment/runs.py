@@ -1,8 +1,9 @@
-"""Runs one training and its test, and keeps what came of it, so that it never runs twice."""
+"""Runs one split: trains its nets and predicts its test; both are kept and never run twice."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,171 +16,206 @@ from batchemo.evaluation.predictions import Prediction
 from batchemo.training.data.dataset import Dataset
 from batchemo.training.data.feature_store import FeatureItem
 from batchemo.training.data.protocols import Split
-from batchemo.training.experiment.context import (
-    CHECKPOINT,
-    Answers,
-    Logits,
-    RunContext,
-    TrainedModel,
-)
+from batchemo.training.experiment.context import CHECKPOINT, MemberContext, RunContext
 from batchemo.training.fit.history import Epoch
-from batchemo.training.fit.scoring import fit_temperature, predict_items, probabilities
+from batchemo.training.fit.scoring import (
+    fit_temperature,
+    forward_function,
+    predict_items,
+    probabilities,
+    split_by_item,
+)
 from batchemo.training.fit.trainer import FitResult, fit
 from batchemo.training.nets.layers import Model, NetSpec
-from batchemo.training.nets.logistic import L2S, learn_regression
+from batchemo.training.nets.logistic import L2_CANDIDATES, train_logistic
 from batchemo.training.nets.registry import (
     NETS,
-    joined,
-    net_of,
-    together,
+    build_logistic,
+    combined_net,
+    mean_of_nets,
 )
-from batchemo.training.recipes import REGRESSION
+from batchemo.training.recipes import LOGISTIC
 
-Told: TypeAlias = Callable[[Split, Epoch], None]
-
-
-def run_trial(
-    context: RunContext, split: Split, told: Told = lambda split, epoch: None
-) -> tuple[Answers, float | None]:
-    """What the trial's net answers, found now or kept, and the temperature that suits it.
-
-    The temperature is None where nothing was watched that could tell it.
-    """
-    answers = _answers(context, split, told)
-    return answers, _temperature(context, split, answers.watch)
+Logits: TypeAlias = tuple[Float32, ...]
+"""The logits (windows, labels) of each item."""
+OnEpoch: TypeAlias = Callable[[Split, Epoch], None]
+"""Called after each epoch with the split, with the single net's seed, and the epoch's figures."""
 
 
-def judge(
-    context: RunContext, split: Split, answers: Answers, temperature: float
-) -> tuple[Prediction, ...]:
-    """The verdicts on what was tested, calibrated by this temperature."""
-    plain = probabilities(answers.test).tolist()
-    calibrated = probabilities(answers.test, temperature).tolist()
-    return tuple(
-        Prediction(item.example, item.copy, split.fold, split.seed, tuple(row), tuple(before))
-        for item, row, before in zip(context.some(split.test), calibrated, plain, strict=True)
-    )
+def ignore_epoch(split: Split, epoch: Epoch) -> None:
+    """Do nothing: the `on_epoch` of callers who want to know nothing."""
 
 
-def train(
-    context: RunContext, split: Split, told: Told = lambda split, epoch: None
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What the nets of a split predicted, all members together."""
+
+    split: Split
+    test: Logits
+    validation: Logits
+    temperature: float | None
+    """Fitted on the validation items; None where there are none."""
+
+    def predictions(self, temperature: float) -> tuple[Prediction, ...]:
+        """Return the predictions for the test at a temperature."""
+        calibrated = probabilities(self.test, temperature).tolist()
+        uncalibrated = probabilities(self.test).tolist()
+        split = self.split
+        return tuple(
+            Prediction(
+                sample.example,
+                sample.variant,
+                split.fold,
+                split.seed,
+                tuple(after),
+                tuple(before),
+            )
+            for sample, after, before in zip(split.test, calibrated, uncalibrated, strict=True)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A model of all members, how each net of it was fitted, and its temperature."""
+
+    model: Model
+    fits: tuple[FitResult, ...]
+    """Of the nets that were fitted epoch by epoch: none of a logistic regression."""
+    temperature: float | None
+    """Fitted on the validation items; None where there are none."""
+
+
+def run_split(context: RunContext, split: Split, on_epoch: OnEpoch = ignore_epoch) -> RunResult:
+    """Train what is not trained yet, and return what the nets predict for the split's test."""
+    of_members = [
+        _mean_parts(
+            [_net_logits(member, net_split, on_epoch) for net_split in member.net_splits(split)]
+        )
+        for member in context.members
+    ]
+    test, validation = _mean_parts(of_members)
+    return RunResult(split, test, validation, _temperature(context, split, validation))
+
+
+def train_model(
+    context: RunContext, split: Split, on_epoch: OnEpoch = ignore_epoch
 ) -> TrainedModel:
-    """Teach fresh nets what the trial says, from the checkpoints of an earlier try if any."""
-    trained = [_train_net(context, one, told) for one in context.nets(split)]
-    taught = tuple(taught for _, taught in trained if taught)
-    model = together([net for net, _ in trained])
-    watched = _hear(model, context.some(split.watch))
-    if context.beside:
-        same = context.trial_beside(split)
-        other = train(context.beside, same)
-        watched = _mean([watched, _hear(other.model, context.beside.some(same.watch))])
-        model = joined(model, other.model)
-    return TrainedModel(model, taught, _temperature(context, split, watched))
+    """Train the nets of all members, from their checkpoints if any, and combine them to one."""
+    models: list[Model] = []
+    fits: list[FitResult] = []
+    validation: list[Logits] = []
+    for member in context.members:
+        trained = [
+            _train_net(member, net_split, on_epoch) for net_split in member.net_splits(split)
+        ]
+        models.append(mean_of_nets([net for net, _ in trained]))
+        fits += [fitted for _, fitted in trained if fitted]
+        validation.append(_predict(models[-1], member.select(split.validation)))
+    model = models[0] if len(models) == 1 else combined_net(*models)
+    return TrainedModel(model, tuple(fits), _temperature(context, split, _mean(validation)))
 
 
-def _train_net(context: RunContext, split: Split, told: Told) -> tuple[Model, FitResult | None]:
+def _train_net(
+    member: MemberContext, split: Split, on_epoch: OnEpoch
+) -> tuple[Model, FitResult | None]:
+    """Train a single net, or fit a regression, which has no epochs."""
     import keras
 
-    hyperparameters = context.choices_of(split)
-    learn, watch = context.dataset(split.learn), context.dataset(split.watch)
-    _check_classes(learn, context.labels)
-    if context.system.net == REGRESSION:
-        return _regress(context, split, learn), None
-    mean, spread = learn.scaling()
+    train = member.dataset(split.train)
+    _check_classes(train, member.labels)
+    if member.member.net == LOGISTIC:
+        return _train_logistic(member, split, train), None
+    hyperparameters = member.hyperparameters(split)
+    mean, std = train.mean_and_std()
+    # Before the net is built: its first weights depend on it.
     keras.utils.set_random_seed(hyperparameters.seed)
     spec = NetSpec(
-        shape=learn.windows[0].shape[1:],
+        shape=train.windows[0].shape[1:],
         mean=mean,
-        spread=spread,
-        labels=len(context.labels),
+        std=std,
+        labels=len(member.labels),
         dropout=hyperparameters.dropout,
         l2=hyperparameters.l2,
-        floor=context.system.floor,
+        floor=member.member.floor,
     )
-    model = NETS[context.system.net](spec)
-    taught = fit(
-        model,
-        learn,
-        watch,
+    net = NETS[member.member.net](spec)
+    fitted = fit(
+        net,
+        train,
+        member.dataset(split.validation),
         hyperparameters,
-        checkpoint=context.folder(split) / CHECKPOINT,
-        report=lambda epoch: told(split, epoch),
+        checkpoint=member.folder(split) / CHECKPOINT,
+        on_epoch=lambda epoch: on_epoch(split, epoch),
     )
-    return model, taught
+    return net, fitted
 
 
-def _regress(context: RunContext, split: Split, learn: Dataset) -> Model:
-    hyperparameters = context.choices_of(split)
-    return net_of(
-        learn_regression(
-            learn,
-            [item.example.speaker for item in context.some(split.learn)],
-            l2s=(hyperparameters.l2,) if hyperparameters.l2 else L2S,
-            foreign=hyperparameters.other_corpora_share,
-        )
+def _train_logistic(member: MemberContext, split: Split, train: Dataset) -> Model:
+    hyperparameters = member.hyperparameters(split)
+    regression = train_logistic(
+        train,
+        [item.example.speaker for item in member.select(split.train)],
+        l2_candidates=(hyperparameters.l2,) if hyperparameters.l2 else L2_CANDIDATES,
+        other_corpora_share=hyperparameters.other_corpora_share,
     )
+    return build_logistic(regression)
 
 
-def _check_classes(learn: Dataset, labels: Sequence[str]) -> None:
-    missing = [name for place, name in enumerate(labels) if place not in learn.labels]
+def _check_classes(train: Dataset, labels: Sequence[str]) -> None:
+    missing = [label for index, label in enumerate(labels) if index not in train.labels]
     if missing:
         raise BatchemoError(
-            f"nothing is left to learn {', '.join(missing)} from: after the split, too few"
+            f"nothing is left to train {', '.join(missing)} on: after the split, too few"
             " recordings of these classes, or of their speakers, remain"
         )
 
 
-def _answers(context: RunContext, split: Split, told: Told) -> Answers:
-    """What the nets of a trial say together, those of the system beside it included."""
-    own = _mean_answers([_net_answers(context, one, told) for one in context.nets(split)])
-    if not context.beside:
-        return own
-    return _mean_answers([own, _answers(context.beside, context.trial_beside(split), told)])
-
-
-def _net_answers(context: RunContext, split: Split, told: Told) -> Answers:
-    """What a single net answers: found now, or kept."""
-    result = context.result(split)
-    parts = {"test": split.test, "watch": split.watch}
-    if not result.is_file():
-        model, _ = _train_net(context, split, told)
-        heard = {name: _hear(model, context.some(places)) for name, places in parts.items()}
-        _keep(result, {name: np.concatenate(said) for name, said in heard.items() if said})
-    with np.load(result, allow_pickle=False) as content:
-        return Answers(
-            **{
-                name: _by_item(content[name], context.some(places)) if places else ()
-                for name, places in parts.items()
-            }
+def _net_logits(member: MemberContext, split: Split, on_epoch: OnEpoch) -> tuple[Logits, Logits]:
+    """Return a single net's logits of the test and validation items, computed now or kept."""
+    path = member.logits_path(split)
+    parts = {
+        "test": member.select(split.test),
+        "validation": member.select(split.validation),
+    }
+    if not path.is_file():
+        net, _ = _train_net(member, split, on_epoch)
+        logits = {name: _predict(net, items) for name, items in parts.items()}
+        _save(
+            path,
+            {name: np.concatenate(of_items) for name, of_items in logits.items() if of_items},
         )
+    with np.load(path, allow_pickle=False) as content:
+        test, validation = (
+            tuple(split_by_item(content[name], [item.windows for item in items])) if items else ()
+            for name, items in parts.items()
+        )
+    return test, validation
 
 
-def _hear(model: Model, items: Sequence[FeatureItem]) -> Logits:
-    from batchemo.training.fit.scoring import keras_graph
-
-    return tuple(predict_items(keras_graph(model), [i.windows for i in items])) if items else ()
-
-
-def _temperature(context: RunContext, split: Split, watched: Logits) -> float | None:
-    return fit_temperature(watched, context.dataset(split.watch).labels) if watched else None
+def _predict(model: Model, items: Sequence[FeatureItem]) -> Logits:
+    if not items:
+        return ()
+    return tuple(predict_items(forward_function(model), [item.windows for item in items]))
 
 
-def _by_item(logits: Float32, items: Sequence[FeatureItem]) -> Logits:
-    return tuple(np.split(logits, np.cumsum([len(item.windows) for item in items])[:-1]))
+def _temperature(context: RunContext, split: Split, validation: Logits) -> float | None:
+    if not validation:
+        return None
+    return fit_temperature(validation, context.label_indices(split.validation))
 
 
-def _mean_answers(every: Sequence[Answers]) -> Answers:
-    return Answers(_mean([one.test for one in every]), _mean([one.watch for one in every]))
+def _mean_parts(parts: Sequence[tuple[Logits, Logits]]) -> tuple[Logits, Logits]:
+    return _mean([test for test, _ in parts]), _mean([validation for _, validation in parts])
 
 
-def _mean(many: Sequence[Logits]) -> Logits:
-    """The mean of what several nets say of each window."""
-    if len(many) == 1:
-        return many[0]
-    return tuple(np.mean(said, axis=0) for said in zip(*many, strict=True))
+def _mean(of_nets: Sequence[Logits]) -> Logits:
+    """Return the mean over nets of the logits of each item."""
+    if len(of_nets) == 1:
+        return of_nets[0]
+    return tuple(np.mean(of_item, axis=0) for of_item in zip(*of_nets, strict=True))
 
 
-def _keep(path: Path, told: dict[str, Float32]) -> None:
+def _save(path: Path, arrays: dict[str, Float32]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path, shared=True) as file:
-        np.savez(file, **told)  # type: ignore[arg-type]
+        np.savez(file, **arrays)  # type: ignore[arg-type]

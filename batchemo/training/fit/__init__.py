@@ -1,1 +1,1 @@
-"""Fits one net: epochs, learning rate schedule, checkpoints, the choice of the epoch."""
+"""Fits one net: epochs, learning-rate schedule, checkpoints, and the selection of the epoch."""

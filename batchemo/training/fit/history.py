@@ -1,4 +1,4 @@
-"""What a training has seen epoch by epoch, and what follows from it: rate, end, and choice."""
+"""The figures of a training's epochs, and what follows from them: rate, end and selection."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ from math import cos, pi
 from batchemo.training.hyperparameters import Hyperparameters
 
 _WARM_UP = 0.25
-"""The share of all steps in which the rate of a cycle rises."""
+"""The share of all steps in which the learning rate of one cycle rises."""
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One epoch's figures; `validation_*` are of the recordings that are only watched, if any."""
+    """The figures of one epoch; those of validation are None where there is no validation."""
 
     number: int
-    rate: float
+    learning_rate: float
+    """At the start of the epoch."""
     loss: float
     accuracy: float
     validation_loss: float | None = None
     validation_accuracy: float | None = None
     validation_uar: float | None = None
 
-    def worth(self, hyperparameters: Hyperparameters) -> float:
-        """How good this epoch's net is by the chosen measure: the higher, the better."""
+    def score(self, hyperparameters: Hyperparameters) -> float:
+        """Return how good the epoch is by `select_epoch`: the higher, the better."""
         if self.validation_loss is None or self.validation_accuracy is None:
-            raise ValueError("nothing was watched that could tell one epoch from another")
+            raise ValueError("without validation recordings no epoch is better than another")
         if hyperparameters.select_epoch == "accuracy":
             return self.validation_accuracy
         if hyperparameters.select_epoch == "mean-accuracy":
@@ -35,32 +36,33 @@ class Epoch:
         return -self.validation_loss
 
 
-def best_epoch(history: Sequence[Epoch], hyperparameters: Hyperparameters) -> Epoch:
-    """The epoch whose net is the result: the best, the earliest of equals, or the last."""
+def select_epoch(history: Sequence[Epoch], hyperparameters: Hyperparameters) -> Epoch:
+    """Return the epoch whose weights are the result: the best, the first of equals, or the last."""
     if hyperparameters.select_epoch == "last":
         return history[-1]
-    return max(history, key=lambda epoch: epoch.worth(hyperparameters))
+    return max(history, key=lambda epoch: epoch.score(hyperparameters))
 
 
-def is_over(history: Sequence[Epoch], hyperparameters: Hyperparameters) -> bool:
-    """Whether all epochs are done, or none of the last was better than one before them."""
+def is_finished(history: Sequence[Epoch], hyperparameters: Hyperparameters) -> bool:
+    """Whether all epochs are done, or `patience` epochs have passed without a better one."""
     if len(history) >= hyperparameters.epochs:
         return True
     if not (hyperparameters.patience and history):
         return False
-    best = max(history, key=lambda epoch: epoch.worth(hyperparameters))
+    best = max(history, key=lambda epoch: epoch.score(hyperparameters))
     return history[-1].number - best.number >= hyperparameters.patience
 
 
-def next_rate(history: Sequence[Epoch], hyperparameters: Hyperparameters) -> float:
-    """The learning rate with which the next epoch begins.
+def next_learning_rate(history: Sequence[Epoch], hyperparameters: Hyperparameters) -> float:
+    """Return the learning rate with which the next epoch starts.
 
-    On a plateau it is lower whenever the validation loss has stayed high.
+    With the plateau schedule it falls after `plateau_patience` epochs without a lower loss. It is
+    computed from the history alone, so that a resumed training goes on as if never stopped.
 
-    >>> def seen(*losses):
+    >>> def history(*losses):
     ...     return [Epoch(n, 1.0, 0, 0, loss, 0, 0) for n, loss in enumerate(losses)]
-    >>> choices = Hyperparameters(learning_rate=1.0, plateau_patience=2, plateau_factor=0.5)
-    >>> [next_rate(seen(*losses), choices) for losses in ((), (3, 2, 2), (3, 2, 2, 2))]
+    >>> plateau = Hyperparameters(learning_rate=1.0, plateau_patience=2, plateau_factor=0.5)
+    >>> [next_learning_rate(history(*losses), plateau) for losses in ((), (3, 2, 2), (3, 2, 2, 2))]
     [1.0, 1.0, 0.5]
     """
     if hyperparameters.lr_schedule == "one-cycle":
@@ -78,14 +80,14 @@ def next_rate(history: Sequence[Epoch], hyperparameters: Hyperparameters) -> flo
     return rate
 
 
-def one_cycle(done: float, top: float) -> float:
-    """The learning rate when a share of all steps is done: up, then down to next to nothing.
+def one_cycle(progress: float, peak: float) -> float:
+    """Return the learning rate after a share of all steps: up, then down to next to nothing.
 
-    >>> [round(one_cycle(done, 1.0), 2) for done in (0.0, 0.125, 0.25, 1.0)]
+    >>> [round(one_cycle(progress, 1.0), 2) for progress in (0.0, 0.125, 0.25, 1.0)]
     [0.04, 0.52, 1.0, 0.0]
     """
-    if done < _WARM_UP:
-        low, high, part = top / 25, top, done / _WARM_UP
+    if progress < _WARM_UP:
+        start, end, phase = peak / 25, peak, progress / _WARM_UP
     else:
-        low, high, part = top, top / 1e4, (done - _WARM_UP) / (1 - _WARM_UP)
-    return low + (high - low) * (1 - cos(pi * part)) / 2
+        start, end, phase = peak, peak / 1e4, (progress - _WARM_UP) / (1 - _WARM_UP)
+    return start + (end - start) * (1 - cos(pi * phase)) / 2

@@ -1,4 +1,4 @@
-"""What a net says of items: each window's logits, and the items' calibrated probabilities."""
+"""What a net predicts for items: the logits of each window, and calibrated probabilities."""
 
 from __future__ import annotations
 
@@ -11,51 +11,18 @@ from batchemo.bundles.bundle import ForwardFn
 from batchemo.common.arrays import Float32, Float64, Index
 from batchemo.training.nets.layers import Model
 
-_HEARD_AT_ONCE = 256
+_BATCH_SIZE = 256
 _TEMPERATURES = np.geomspace(0.25, 8.0, 121)
+"""The temperatures that are tried: 3 % apart, finer than a few hundred recordings can tell."""
 
 
-def predict_items(graph: ForwardFn, windows: Sequence[Float32]) -> list[Float32]:
-    """The logits (windows, labels) of each item."""
-    stacked = np.concatenate(list(windows))
-    starts = range(0, len(stacked), _HEARD_AT_ONCE)
-    logits = np.concatenate([graph(stacked[at : at + _HEARD_AT_ONCE]) for at in starts])
-    return np.split(logits, np.cumsum([len(own) for own in windows])[:-1])
-
-
-def probabilities(logits: Sequence[Float32], temperature: float = 1.0) -> Float64:
-    """Each item's probabilities: the mean of its windows', as in a scan."""
-    ends = np.cumsum([len(own) for own in logits])[:-1]
-    each = softmax(np.concatenate(list(logits)), temperature)
-    return np.stack([part.mean(axis=0) for part in np.split(each, ends)])
-
-
-def surprises(told: Float64, labels: Index) -> Float64:
-    """Minus the logarithm of the right label's probability, of each item."""
-    likely: Float64 = told[np.arange(len(labels)), labels]
-    return -np.log(np.maximum(likely, 1e-12))
-
-
-def fit_temperature(logits: Sequence[Float32], labels: Index) -> float:
-    """The temperature under which these items' own labels are likeliest.
-
-    >>> unsure = [np.array([[9.0, 0.0]], np.float32), np.array([[0.0, 9.0]], np.float32)]
-    >>> fit_temperature(unsure * 2, np.array([0, 1, 0, 0])) > 4
-    True
-    """
-
-    def cost(temperature: float) -> float:
-        return float(surprises(probabilities(logits, temperature), labels).mean())
-
-    return min((float(t) for t in _TEMPERATURES), key=cost)
-
-
-def keras_graph(model: Model) -> ForwardFn:
-    """The model as something to call with a batch of arrays."""
+def forward_function(model: Model) -> ForwardFn:
+    """Return a compiled function from a batch of features to the model's outputs."""
     import tensorflow as tf
 
     forward = tf.function(
         lambda batch: model(batch, training=False),
+        # Batches of any size, so that the last, smaller one does not compile a second graph.
         input_signature=[tf.TensorSpec(tuple(model.inputs[0].shape), tf.float32)],
     )
 
@@ -63,3 +30,43 @@ def keras_graph(model: Model) -> ForwardFn:
         return np.asarray(forward(batch), np.float32)
 
     return run
+
+
+def predict_items(forward: ForwardFn, windows: Sequence[Float32]) -> list[Float32]:
+    """Return the logits (windows, labels) of each item, given the windows of each item."""
+    stacked = np.concatenate(list(windows))
+    starts = range(0, len(stacked), _BATCH_SIZE)
+    logits = np.concatenate([forward(stacked[at : at + _BATCH_SIZE]) for at in starts])
+    return split_by_item(logits, windows)
+
+
+def split_by_item(logits: Float32, windows: Sequence[Float32]) -> list[Float32]:
+    """Split the rows of all windows by the items that the windows are of."""
+    return np.split(logits, np.cumsum([len(of_item) for of_item in windows])[:-1])
+
+
+def probabilities(logits: Sequence[Float32], temperature: float = 1.0) -> Float64:
+    """Return the probabilities of each item: the mean over its windows, as in a scan."""
+    ends = np.cumsum([len(of_item) for of_item in logits])[:-1]
+    of_windows = softmax(np.concatenate(list(logits)), temperature)
+    return np.stack([of_item.mean(axis=0) for of_item in np.split(of_windows, ends)])
+
+
+def cross_entropy(probabilities: Float64, labels: Index) -> Float64:
+    """Return minus the logarithm of the probability of each item's label; always finite."""
+    likelihood: Float64 = probabilities[np.arange(len(labels)), labels]
+    return -np.log(np.maximum(likelihood, 1e-12))
+
+
+def fit_temperature(logits: Sequence[Float32], labels: Index) -> float:
+    """Return the temperature with the lowest mean cross-entropy on these items.
+
+    >>> confident = [np.array([[9.0, 0.0]], np.float32), np.array([[0.0, 9.0]], np.float32)]
+    >>> fit_temperature(confident * 2, np.array([0, 1, 0, 0])) > 4
+    True
+    """
+
+    def mean_cross_entropy(temperature: float) -> float:
+        return float(cross_entropy(probabilities(logits, temperature), labels).mean())
+
+    return min((float(temperature) for temperature in _TEMPERATURES), key=mean_cross_entropy)

@@ -13,223 +13,247 @@ import numpy as np
 
 from batchemo.common.arrays import Float32
 from batchemo.errors import BatchemoError
-from batchemo.training.data.batches import draw_epoch, steps
+from batchemo.training.data.batches import draw_epoch, steps_per_epoch
 from batchemo.training.data.dataset import Dataset, balanced_weights
 from batchemo.training.fit.checkpoint import Arrays, load_checkpoint, save_checkpoint
 from batchemo.training.fit.history import (
     Epoch,
-    best_epoch,
-    is_over,
-    next_rate,
+    is_finished,
+    next_learning_rate,
     one_cycle,
+    select_epoch,
 )
-from batchemo.training.fit.scoring import predict_items, probabilities, surprises
+from batchemo.training.fit.scoring import cross_entropy, predict_items, probabilities
 from batchemo.training.hyperparameters import Hyperparameters
-from batchemo.training.nets.layers import Model
+from batchemo.training.nets.layers import Model, Tensor
 
-Tensor = Any
+OnEpoch: TypeAlias = Callable[[Epoch], None]
+
+CHECKPOINT_SECONDS = 10.0
+"""How long a training goes on before it is saved again: rarely enough to cost nothing."""
 
 
-def output_exists(targets: Tensor, logits: Tensor) -> Tensor:
-    """How surprising the right label was to the net, for each item; a target may be several."""
+@dataclass(frozen=True, slots=True)
+class FitResult:
+    """How a training went; the model itself has the selected epoch's weights."""
+
+    history: tuple[Epoch, ...]
+    selected: Epoch
+
+
+def fit(
+    model: Model,
+    train: Dataset,
+    validation: Dataset,
+    hyperparameters: Hyperparameters,
+    *,
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    on_epoch: OnEpoch = lambda epoch: None,
+) -> FitResult:
+    """Fit the model in place; with a checkpoint, go on where an earlier call was interrupted.
+
+    The checkpoint must belong to this very training: its path is the caller's to choose.
+    """
+    trainer = _Trainer(
+        model, train.classes, _class_weights(train, hyperparameters), hyperparameters
+    )
+    history = trainer.restore(checkpoint) if checkpoint else []
+    last_save = float("-inf")  # So that the first epoch is saved at once.
+    while not is_finished(history, hyperparameters):
+        number, rate = len(history), next_learning_rate(history, hyperparameters)
+        figures = trainer.fit_epoch(train, number, rate)
+        epoch = Epoch(number, rate, *figures, *trainer.evaluate(validation))
+        if not np.isfinite(epoch.loss + (epoch.validation_loss or 0.0)):
+            raise BatchemoError(
+                f"the training broke down in epoch {number + 1}: its loss is no number any more."
+                f" Try a lower learning rate than {hyperparameters.learning_rate:g}"
+            )
+        history.append(epoch)
+        if select_epoch(history, hyperparameters).number == number:
+            trainer.keep_weights()
+        on_epoch(epoch)
+        is_due = time.monotonic() - last_save >= checkpoint_seconds
+        if checkpoint and (is_due or is_finished(history, hyperparameters)):
+            trainer.save(checkpoint, history)
+            last_save = time.monotonic()
+    trainer.restore_kept_weights()
+    return FitResult(tuple(history), select_epoch(history, hyperparameters))
+
+
+def target_cross_entropy(targets: Tensor, logits: Tensor) -> Tensor:
+    """Return the cross-entropy of each item; a target may be spread over several classes."""
     import tensorflow as tf
 
     return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
 
 
-def price(surprises: Tensor, hyperparameters: Hyperparameters) -> Tensor:
-    """The loss of each item: cross-entropy is the surprise itself.
+def item_loss(cross_entropies: Tensor, hyperparameters: Hyperparameters) -> Tensor:
+    """Return the loss of each item, of tensors as of plain arrays.
 
-    The focal loss (Lin et al., 2017) fades as the right label grows likely, so that the net is
-    taught by what it does not know yet.
+    The focal loss (Lin et al., 2017) falls faster than the cross-entropy as the label grows
+    likely, so that the net is trained by the items that it does not get right yet.
     """
     from keras import ops
 
     if hyperparameters.loss == "focal":
-        return (1 - ops.exp(-surprises)) ** hyperparameters.focal_gamma * surprises
-    return surprises
+        return (1 - ops.exp(-cross_entropies)) ** hyperparameters.focal_gamma * cross_entropies
+    return cross_entropies
 
 
-Report: TypeAlias = Callable[[Epoch], None]
-
-SECONDS_BETWEEN_CHECKPOINTS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class FitResult:
-    """How a training went; the model itself has the chosen epoch's weights."""
-
-    history: tuple[Epoch, ...]
-    chosen: Epoch
+def _class_weights(train: Dataset, hyperparameters: Hyperparameters) -> Float32:
+    if hyperparameters.class_weights:
+        return balanced_weights(train.labels, train.classes)
+    return np.ones(train.classes, np.float32)
 
 
-def fit(
-    model: Model,
-    learn: Dataset,
-    watch: Dataset,
-    hyperparameters: Hyperparameters,
-    *,
-    checkpoint: Path | None = None,
-    every: float = SECONDS_BETWEEN_CHECKPOINTS,
-    report: Report = lambda epoch: None,
-) -> FitResult:
-    """Teach the model in place; with a checkpoint, go on where an earlier try was stopped.
+def _make_optimizer(hyperparameters: Hyperparameters) -> Any:
+    import keras
 
-    The checkpoint must belong to this very training: its place is the caller's to choose.
-    """
-    trainer = _Trainer(model, learn, hyperparameters)
-    history = trainer.restore(checkpoint) if checkpoint else []
-    saved = float("-inf")  # Never: so the first epoch is kept at once.
-    while not is_over(history, hyperparameters):
-        number, rate = len(history), next_rate(history, hyperparameters)
-        seen = Epoch(number, rate, *trainer.learn(learn, number, rate), *trainer.judge(watch))
-        if not np.isfinite(seen.loss + (seen.validation_loss or 0.0)):
-            raise BatchemoError(
-                f"the training broke down in epoch {number + 1}: its loss is no number any more."
-                f" Try a lower learning rate than {hyperparameters.learning_rate:g}"
-            )
-        history.append(seen)
-        if best_epoch(history, hyperparameters).number == number:
-            trainer.remember()
-        report(history[-1])
-        due = time.monotonic() - saved >= every or is_over(history, hyperparameters)
-        if checkpoint and due:
-            trainer.save(checkpoint, history)
-            saved = time.monotonic()
-    trainer.recall()
-    return FitResult(tuple(history), best_epoch(history, hyperparameters))
+    rate, clip_norm = hyperparameters.learning_rate, hyperparameters.clip_norm or None
+    if not hyperparameters.weight_decay:
+        return keras.optimizers.Adam(rate, clipnorm=clip_norm)
+    adamw = keras.optimizers.AdamW(
+        rate, weight_decay=hyperparameters.weight_decay, clipnorm=clip_norm
+    )
+    # Biases and the scales of normalisation are not what overfits.
+    adamw.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return adamw
 
 
 class _Trainer:
-    """A model, its optimizer, the average of its weights, and the weights of its best epoch."""
+    """A model, its optimizer, the moving average of its weights, and the weights that are kept.
 
-    def __init__(self, model: Model, learn: Dataset, hyperparameters: Hyperparameters) -> None:
+    Not `model.fit`: batches are balanced and masked by corpus, and a training that is resumed from
+    a checkpoint must give the same bytes as one that was never interrupted.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        classes: int,
+        class_weights: Float32,
+        hyperparameters: Hyperparameters,
+    ) -> None:
         import keras
         import tensorflow as tf
 
         self._model = model
-        self._choices = hyperparameters
-        self._optimizer = _optimizer(hyperparameters)
+        self._hyperparameters = hyperparameters
+        self._optimizer = _make_optimizer(hyperparameters)
         self._optimizer.build(model.trainable_variables)
-        weights = np.ones(learn.classes, np.float32)
-        if hyperparameters.class_weights:
-            weights = balanced_weights(learn.labels, learn.classes)
-        self._class_weights = tf.constant(weights)
-        kept = model.weights if hyperparameters.ema_decay else ()
-        self._averages = [keras.Variable(weight, trainable=False) for weight in kept]
-        self._best = self._weights()
+        self._class_weights = tf.constant(class_weights)
+        averaged = model.weights if hyperparameters.ema_decay else ()
+        self._averages = [keras.Variable(weight, trainable=False) for weight in averaged]
+        self._kept_weights = self._result_weights()
+        # Batches of any size share one compiled graph.
         shape = (None, *model.inputs[0].shape[1:])
-        windows, scores = tf.TensorSpec(shape, tf.float32), tf.TensorSpec((None, learn.classes))
-        self._step = tf.function(self._learn, input_signature=[windows, scores, scores])
+        windows, of_classes = (
+            tf.TensorSpec(shape, tf.float32),
+            tf.TensorSpec((None, classes)),
+        )
+        self._step = tf.function(
+            self._train_step, input_signature=[windows, of_classes, of_classes]
+        )
         self._forward = tf.function(
             lambda batch: model(batch, training=False), input_signature=[windows]
         )
 
-    def learn(self, dataset: Dataset, number: int, rate: float) -> tuple[float, float]:
-        """Go through one epoch; the mean loss and the share that was right on the way."""
-        hyperparameters = self._choices
-        every = steps(dataset, hyperparameters)
+    def fit_epoch(self, dataset: Dataset, number: int, rate: float) -> tuple[float, float]:
+        """Train for one epoch; return the mean loss and the accuracy of its batches."""
+        hyperparameters = self._hyperparameters
+        steps = steps_per_epoch(dataset, hyperparameters)
         self._optimizer.learning_rate = rate
-        loss = right = 0.0
+        loss = correct = 0.0
         count = 0
         for step, batch in enumerate(draw_epoch(dataset, number, hyperparameters)):
             if hyperparameters.lr_schedule == "one-cycle":
-                done = (number + step / every) / hyperparameters.epochs
-                self._optimizer.learning_rate = one_cycle(done, hyperparameters.learning_rate)
-            batch_loss, batch_right = self._step(batch.windows, batch.targets, batch.reach)
+                progress = (number + step / steps) / hyperparameters.epochs
+                self._optimizer.learning_rate = one_cycle(progress, hyperparameters.learning_rate)
+            batch_loss, batch_correct = self._step(batch.windows, batch.targets, batch.logit_mask)
             loss += float(batch_loss) * len(batch.targets)
-            right += float(batch_right)
+            correct += float(batch_correct)
             count += len(batch.targets)
-        return loss / count, right / count
+        return loss / count, correct / count
 
-    def _learn(self, windows: Any, targets: Any, reach: Any) -> tuple[Any, Any]:
+    def _train_step(self, windows: Tensor, targets: Tensor, logit_mask: Tensor) -> Any:
+        """Train on one batch; return its mean loss and how many items are classified right."""
         import tensorflow as tf
 
-        model, keep = self._model, self._choices.ema_decay
+        model, decay = self._model, self._hyperparameters.ema_decay
         with tf.GradientTape() as tape:
-            logits = model(windows, training=True) + reach
-            prices = price(output_exists(targets, logits), self._choices)
-            weighed = tf.reduce_mean(tf.linalg.matvec(targets, self._class_weights) * prices)
-            loss = weighed + tf.add_n(model.losses) if model.losses else weighed
+            logits = model(windows, training=True) + logit_mask
+            losses = item_loss(target_cross_entropy(targets, logits), self._hyperparameters)
+            weighted = tf.reduce_mean(tf.linalg.matvec(targets, self._class_weights) * losses)
+            loss = weighted + tf.add_n(model.losses) if model.losses else weighted
         gradients = tape.gradient(loss, model.trainable_variables)
         self._optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        # Of all weights: the statistics of BatchNorm must fit the averaged ones.
         for average, weight in zip(self._averages, model.weights, strict=bool(self._averages)):
-            average.assign(keep * average + (1 - keep) * weight)
-        right = tf.equal(tf.argmax(logits, axis=1), tf.argmax(targets, axis=1))
-        return loss, tf.reduce_sum(tf.cast(right, tf.float32))
+            average.assign(decay * average + (1 - decay) * weight)
+        correct = tf.equal(tf.argmax(logits, axis=1), tf.argmax(targets, axis=1))
+        return loss, tf.reduce_sum(tf.cast(correct, tf.float32))
 
-    def judge(self, dataset: Dataset) -> tuple[float, float, float] | tuple[()]:
-        """The loss, the accuracy and the UAR on what is only watched, if there is anything."""
+    def evaluate(self, dataset: Dataset) -> tuple[float, float, float] | tuple[()]:
+        """Return loss, accuracy and UAR of what would be the result now; nothing of no items."""
         labels = dataset.labels
         if not len(labels):
             return ()
-        with self._as_result():
-            told = probabilities(predict_items(self._hear, dataset.windows))
-        loss = float(np.mean(price(surprises(told, labels), self._choices)))
-        right = told.argmax(axis=1) == labels
-        recalls = [right[labels == label].mean() for label in np.unique(labels)]
-        return loss, float(right.mean()), float(np.mean(recalls))
+        with self._with_result_weights():
+            predicted = probabilities(predict_items(self._predict, dataset.windows))
+        loss = float(np.mean(item_loss(cross_entropy(predicted, labels), self._hyperparameters)))
+        correct = predicted.argmax(axis=1) == labels
+        recalls = [correct[labels == label].mean() for label in np.unique(labels)]
+        return loss, float(correct.mean()), float(np.mean(recalls))
 
     @contextmanager
-    def _as_result(self) -> Iterator[None]:
-        """The model with the weights that would be the result now."""
+    def _with_result_weights(self) -> Iterator[None]:
+        """Give the model, for a while, the weights that would be the result now."""
         if not self._averages:
             yield
             return
-        own = [np.array(weight) for weight in self._model.get_weights()]
-        self._model.set_weights(self._weights())
+        weights = [np.array(weight) for weight in self._model.get_weights()]
+        self._model.set_weights(self._result_weights())
         yield
-        self._model.set_weights(own)
+        self._model.set_weights(weights)
 
-    def _hear(self, batch: Float32) -> Float32:
+    def _predict(self, batch: Float32) -> Float32:
         return np.asarray(self._forward(batch), np.float32)
 
-    def remember(self) -> None:
-        """Take the weights as they are now for the best so far."""
-        self._best = self._weights()
+    def keep_weights(self) -> None:
+        """Keep the weights that would be the result now, in place of those kept before."""
+        self._kept_weights = self._result_weights()
 
-    def recall(self) -> None:
-        """Give the model the best weights."""
-        self._model.set_weights(self._best)
+    def restore_kept_weights(self) -> None:
+        """Give the model the weights that were kept last."""
+        self._model.set_weights(self._kept_weights)
 
     def save(self, path: Path, history: list[Epoch]) -> None:
-        """Keep all that is needed to go on after this epoch."""
+        """Write a checkpoint with all that the epochs to come depend on."""
         state = [np.asarray(variable) for variable in self._state()]
-        save_checkpoint(path, history, {"state": state, "best": self._best})
+        save_checkpoint(path, history, {"state": state, "best": self._kept_weights})
 
     def restore(self, path: Path) -> list[Epoch]:
-        """Take up what an earlier try has kept, if there is anything."""
-        kept = load_checkpoint(path)
-        if kept is None:
+        """Go back to a checkpoint, if there is one, and return its epochs."""
+        checkpoint = load_checkpoint(path)
+        if checkpoint is None:
             return []
-        history, arrays = kept
+        history, arrays = checkpoint
         shapes = [array.shape for array in arrays.get("state", ())]
         if shapes != [tuple(variable.shape) for variable in self._state()]:
             raise BatchemoError(f"{path}: this checkpoint is of another net. Remove it")
         for variable, value in zip(self._state(), arrays["state"], strict=True):
             variable.assign(value)
-        self._best = arrays["best"]
+        self._kept_weights = arrays["best"]
         return history
 
-    def _weights(self) -> Arrays:
-        """The weights that would be the result now."""
+    def _result_weights(self) -> Arrays:
+        """Return a copy of the weights that would be the result now: averages where there are."""
         weights = map(np.asarray, self._averages or self._model.get_weights())
         # Copies: Keras hands out views of weights that go on changing.
         return [np.array(weight) for weight in weights]
 
     def _state(self) -> list[Any]:
-        # The states of the dropout generators are variables too, but no weights.
+        # All variables of the model, not its weights alone: the states of the generators of
+        # dropout are among them, and must go on where they were.
         return [*self._model.variables, *self._optimizer.variables, *self._averages]
-
-
-def _optimizer(hyperparameters: Hyperparameters) -> Any:
-    import keras
-
-    longest = hyperparameters.clip_norm or None
-    if not hyperparameters.weight_decay:
-        return keras.optimizers.Adam(hyperparameters.learning_rate, clipnorm=longest)
-    adamw = keras.optimizers.AdamW(
-        hyperparameters.learning_rate, weight_decay=hyperparameters.weight_decay, clipnorm=longest
-    )
-    adamw.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return adamw

@@ -1,1 +1,1 @@
-"""The nets by name, and what they are built of."""
+"""The nets by name, the layers that they share, and logistic regression."""

@@ -1,4 +1,4 @@
-"""What every net is built from, and the names of what has no type of its own."""
+"""What all nets are built with: their specification, the input, and types for mypy."""
 
 from __future__ import annotations
 
@@ -7,38 +7,49 @@ from typing import Any, TypeAlias
 
 from batchemo.common.arrays import Float32
 
+# Keras is not imported here and has no types of its own.
 Tensor: TypeAlias = Any
 Model: TypeAlias = Any
 
-BATCH_MEMORY = 0.95
-"""Of batch statistics: Keras's 0.99 lags behind in trainings of a thousand steps."""
+BATCH_NORM_MOMENTUM = 0.95
+"""Keras's 0.99 is too slow: its statistics lag behind in trainings of a thousand steps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetSpec:
-    """What a net is built for, and how much it is held back."""
+    """What a net is built for: its input, its classes and its regularisation."""
 
     shape: tuple[int, ...]
+    """The shape of the features of one window."""
     mean: Float32
-    spread: Float32
+    std: Float32
     labels: int
     dropout: float
     l2: float
     """The weight of the squared weights in the loss; 0 for none."""
     floor: float | None = None
-    """What the padding of pictures is made of, where a net tells it from sound."""
+    """The value that spectrograms are padded with, where a net tells padding from signal."""
 
 
-def begin(spec: NetSpec) -> tuple[Tensor, Tensor]:
-    """The input, and the input with each feature at mean 0 and spread 1."""
+def normalised_input(spec: NetSpec) -> tuple[Tensor, Tensor]:
+    """Return the input of a net, and the input with each feature at mean 0 and deviation 1."""
     import keras
-    from keras import layers
 
     features = keras.Input(spec.shape, name="features")
-    # Frozen, it only subtracts and divides; Keras's Normalization layer has no way to ONNX.
-    normalise = layers.BatchNormalization(
-        center=False, scale=False, epsilon=1e-12, trainable=False, name="normalise"
+    return features, normalise(features, spec, epsilon=1e-12, name="normalise")
+
+
+def normalise(
+    features: Tensor, spec: NetSpec, *, epsilon: float, name: str | None = None
+) -> Tensor:
+    """Return the features at mean 0 and deviation 1, by constants that are part of the net."""
+    from keras import layers
+
+    # A frozen BatchNormalization only subtracts and divides. Keras's Normalization layer would be
+    # the obvious one, but it cannot be converted to ONNX.
+    frozen = layers.BatchNormalization(
+        center=False, scale=False, epsilon=epsilon, trainable=False, name=name
     )
-    normalised = normalise(features)
-    normalise.set_weights([spec.mean, spec.spread**2])
-    return features, normalised
+    normalised = frozen(features)
+    frozen.set_weights([spec.mean, spec.std**2])
+    return normalised

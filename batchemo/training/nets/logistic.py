@@ -1,6 +1,7 @@
-"""Multinomial logistic regression on feature vectors: the control that any net must beat.
+"""Multinomial logistic regression on feature vectors: the baseline, and a member of ensembles.
 
-It is convex: the same vectors give the same coefficients, and no seed, epoch or batch has a say.
+The loss is convex: the same vectors give the same coefficients, whatever the seed, and there are no
+epochs or batches.
 """
 
 from __future__ import annotations
@@ -9,172 +10,197 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from batchemo.bundles import softmax
-from batchemo.common.arrays import Float32, Float64, Index
+from batchemo.common.arrays import Bool, Float32, Float64, Index
 from batchemo.training.data.dataset import Dataset
 
-CHOICES = frozenset({"other_corpora_share", "augmentations", "l2", "validation_share", "seed"})
-"""What of `Hyperparameters` it leaves open; the seed draws the speakers that are only watched."""
+LOGISTIC_HYPERPARAMETERS = frozenset(
+    {"other_corpora_share", "augmentations", "l2", "validation_share", "seed"}
+)
+"""The fields of `Hyperparameters` that apply; the seed only draws the validation recordings."""
 
-L2S = (1.0, 0.3, 0.1, 0.03, 0.01)
+L2_CANDIDATES = (1.0, 0.3, 0.1, 0.03, 0.01)
 """The weights of the squared coefficients that are tried, from the strongest."""
 
 _FOLDS = 5
-_STEPS = 300
-_IMPOSSIBLE = -1e9
+_MAX_ITERATIONS = 300
+_MASKED = -1e9
+"""Added to the logits of classes that a corpus does not have: they get no probability."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Vectors to learn from, with all that counts about them."""
+    """The windows to fit to, one row each."""
 
     vectors: Float32
     """(rows, features)"""
     labels: Index
     weights: Float64
-    """How much each row counts."""
-    possible: npt.NDArray[np.bool_]
-    """Which classes each row's corpus has at all, (rows, classes): only they compete."""
+    """How much each row counts in the loss."""
+    allowed: Bool
+    """Which classes the corpus of each row has, (rows, classes): only they compete."""
     items: Index
-    """The item that each row is a window of."""
+    """The item of the dataset that each row is a window of."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LogisticRegression:
-    """What was learnt: logits are (vector - mean) / spread @ coefficients + bias."""
+    """A fitted regression: logits are (vector - mean) / std @ coefficients + bias."""
 
     mean: Float32
-    spread: Float32
+    std: Float32
     coefficients: Float32
     """(features, classes)"""
     bias: Float32
     l2: float
 
     def logits(self, vectors: Float32) -> Float32:
-        """The logits of vectors (…, features), as the bundle gives them."""
-        standard = (vectors - self.mean) / self.spread
-        logits: Float32 = (standard @ self.coefficients + self.bias).astype(np.float32)
+        """Return the logits of vectors (..., features)."""
+        standardised = (vectors - self.mean) / self.std
+        logits: Float32 = (standardised @ self.coefficients + self.bias).astype(np.float32)
         return logits
 
 
-def learn_regression(
-    dataset: Dataset, speakers: Sequence[str], *, l2s: Sequence[float] = L2S, foreign: float = 0.1
+def train_logistic(
+    dataset: Dataset,
+    speakers: Sequence[str],
+    *,
+    l2_candidates: Sequence[float] = L2_CANDIDATES,
+    other_corpora_share: float = 0.1,
 ) -> LogisticRegression:
-    """Choose the l2 by speakers left out in turn, then learn from all; `speakers` of each item."""
-    rows = make_rows(dataset, foreign=foreign)
-    return fit_regression(rows, choose_l2(rows, speakers, l2s))
+    """Select the l2 by cross-validation over speakers, then fit to all; `speakers` by item."""
+    rows = make_rows(dataset, other_corpora_share=other_corpora_share)
+    return fit_logistic(rows, select_l2(rows, speakers, l2_candidates))
 
 
-def make_rows(dataset: Dataset, *, foreign: float = 0.1) -> Rows:
-    """All windows of all items.
+def make_rows(dataset: Dataset, *, other_corpora_share: float = 0.1) -> Rows:
+    """Return all windows of all items, weighted.
 
-    In each corpus all classes count the same, in a class all items, in an item all windows. The
-    corpora that are not home share `foreign` of the whole evenly, if there are any.
+    In each corpus all classes weigh the same, in a class all items, in an item all windows. The
+    corpora other than the main one share `other_corpora_share` of the sum evenly.
     """
-    counts = np.array([len(windows) for windows in dataset.windows])
-    items = np.repeat(np.arange(len(counts)), counts)
-    here = np.zeros((dataset.corpora.max() + 1, dataset.classes))
-    np.add.at(here, (dataset.corpora, dataset.labels), 1)
-    others = len(here) - 1
-    shares = np.array([1 - foreign if others else 1.0, *[foreign / max(1, others)] * others])
-    of_class = shares / (here > 0).sum(axis=1)
-    each = of_class[dataset.corpora] / here[dataset.corpora, dataset.labels] / counts
+    windows_of_item = np.array([len(windows) for windows in dataset.windows])
+    items = np.repeat(np.arange(len(windows_of_item)), windows_of_item)
+    item_counts = np.zeros((dataset.corpora.max() + 1, dataset.classes))
+    np.add.at(item_counts, (dataset.corpora, dataset.labels), 1)
+    others = len(item_counts) - 1
+    main_share = 1 - other_corpora_share if others else 1.0
+    corpus_weights = np.array([main_share, *[other_corpora_share / max(1, others)] * others])
+    class_weights = corpus_weights / (item_counts > 0).sum(axis=1)
+    item_weights = class_weights[dataset.corpora] / item_counts[dataset.corpora, dataset.labels]
+    row_weights = item_weights / windows_of_item
     return Rows(
         np.concatenate(dataset.windows),
         dataset.labels[items],
-        each[items],
-        (here > 0)[dataset.corpora[items]],
+        row_weights[items],
+        (item_counts > 0)[dataset.corpora[items]],
         items,
     )
 
 
-def fit_regression(
+def fit_logistic(
     rows: Rows, l2: float, start: LogisticRegression | None = None
 ) -> LogisticRegression:
-    """The coefficients of the least mean cross-entropy plus l2/2 times their sum of squares.
+    """Minimise the weighted mean cross-entropy plus l2/2 times the sum of squared coefficients.
 
-    A start saves time and changes nothing else. Features that never vary get no coefficient.
+    A start saves time and changes nothing else. Constant features get coefficients of 0.
     """
     from scipy.optimize import minimize
 
     weights = rows.weights / rows.weights.sum()
-    mean, spread = _scaling(rows.vectors, weights)
-    standard = ((rows.vectors - mean) / spread).astype(np.float32)
-    width, classes = standard.shape[1], rows.possible.shape[1]
-    shut_out = np.where(rows.possible, 0, _IMPOSSIBLE)
-    right = np.eye(classes)[rows.labels]
+    mean, std = _weighted_mean_and_std(rows.vectors, weights)
+    # Products with the large matrix are float32, which is faster; sums over rows are float64.
+    standardised = ((rows.vectors - mean) / std).astype(np.float32)
+    width, classes = standardised.shape[1], rows.allowed.shape[1]
+    logit_mask = np.where(rows.allowed, 0, _MASKED)
+    targets = np.eye(classes)[rows.labels]
 
-    def loss(flat: Float64) -> tuple[float, Float64]:
-        told = flat.reshape(width + 1, classes)
-        coefficients = told[:-1]
-        logits = standard @ coefficients.astype(np.float32)
-        probabilities = softmax(logits + told[-1] + shut_out)
-        likely = np.maximum(np.einsum("ij,ij->i", probabilities, right), 1e-300)
-        wrong = weights[:, None] * (probabilities - right)
-        pull = standard.T @ wrong.astype(np.float32)
-        slope = np.vstack([pull + l2 * coefficients, wrong.sum(axis=0)])
+    def loss_and_gradient(flat: Float64) -> tuple[float, Float64]:
+        parameters = flat.reshape(width + 1, classes)
+        coefficients, bias = parameters[:-1], parameters[-1]
+        logits = standardised @ coefficients.astype(np.float32)
+        probabilities = softmax(logits + bias + logit_mask)
+        # Above 0, so that the logarithm of a hopeless start is finite.
+        likelihood = np.maximum(np.einsum("ij,ij->i", probabilities, targets), 1e-300)
+        errors = weights[:, None] * (probabilities - targets)
+        slope = standardised.T @ errors.astype(np.float32)
+        gradient = np.vstack([slope + l2 * coefficients, errors.sum(axis=0)])
         penalty = l2 / 2 * np.square(coefficients).sum()
-        return float(penalty - weights @ np.log(likely)), slope.ravel()
+        return float(penalty - weights @ np.log(likelihood)), gradient.ravel()
 
-    begin = np.zeros((width + 1, classes))
+    initial = np.zeros((width + 1, classes))
     if start is not None:
-        begin = np.vstack([start.coefficients, start.bias]).astype(np.float64)
-    found = minimize(loss, begin.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": _STEPS})
-    told = found.x.reshape(width + 1, classes).astype(np.float32)
+        initial = np.vstack([start.coefficients, start.bias]).astype(np.float64)
+    solution = minimize(
+        loss_and_gradient,
+        initial.ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": _MAX_ITERATIONS},
+    )
+    parameters = solution.x.reshape(width + 1, classes).astype(np.float32)
     return LogisticRegression(
-        mean.astype(np.float32), spread.astype(np.float32), told[:-1], told[-1], l2
+        mean.astype(np.float32),
+        std.astype(np.float32),
+        parameters[:-1],
+        parameters[-1],
+        l2,
     )
 
 
-def choose_l2(rows: Rows, speakers: Sequence[str], l2s: Sequence[float] = L2S) -> float:
-    """The l2 under which speakers who were left out are least surprising; `speakers` of each item.
+def select_l2(
+    rows: Rows, speakers: Sequence[str], l2_candidates: Sequence[float] = L2_CANDIDATES
+) -> float:
+    """Return the l2 with the lowest cross-entropy on speakers left out; `speakers` by item.
 
-    The first of them where there is only one speaker.
+    With a single speaker nothing can be left out, and the first candidate is returned.
     """
-    parts = _parts(speakers)
-    if len(parts) < 2:
-        return l2s[0]
-    surprise = np.zeros(len(l2s))
-    for part in parts:
-        left_out = np.isin(rows.items, part)
-        learnt, tested = _some(rows, ~left_out), _some(rows, left_out)
+    folds = _speaker_folds(speakers)
+    if len(folds) < 2:
+        return l2_candidates[0]
+    cross_entropy = np.zeros(len(l2_candidates))
+    for fold in folds:
+        is_test = np.isin(rows.items, fold)
+        train, test = _select(rows, ~is_test), _select(rows, is_test)
         fitted = None
-        for place, l2 in enumerate(l2s):
-            fitted = fit_regression(learnt, l2, start=fitted)
-            surprise[place] += _surprise(fitted, tested)
-    return l2s[int(surprise.argmin())]
+        for candidate, l2 in enumerate(l2_candidates):
+            # Each fit starts from the one before, of the next stronger l2: that is the faster way.
+            fitted = fit_logistic(train, l2, start=fitted)
+            cross_entropy[candidate] += _cross_entropy(fitted, test)
+    return l2_candidates[int(cross_entropy.argmin())]
 
 
-def _surprise(regression: LogisticRegression, rows: Rows) -> float:
-    """The cross-entropy of rows, summed by their weights."""
-    logits = np.where(rows.possible, regression.logits(rows.vectors), _IMPOSSIBLE)
-    likely = softmax(logits)[np.arange(len(rows.labels)), rows.labels]
-    return float(-rows.weights @ np.log(np.maximum(likely, 1e-12)))
+def _cross_entropy(regression: LogisticRegression, rows: Rows) -> float:
+    """Return the cross-entropy of rows, summed by their weights."""
+    logits = np.where(rows.allowed, regression.logits(rows.vectors), _MASKED)
+    likelihood = softmax(logits)[np.arange(len(rows.labels)), rows.labels]
+    return float(-rows.weights @ np.log(np.maximum(likelihood, 1e-12)))
 
 
-def _parts(speakers: Sequence[str]) -> list[Index]:
-    """The items of each fold: whole speakers, dealt out like cards from a shuffled pack."""
-    pack = np.random.default_rng(0).permutation(sorted(set(speakers)))
-    folds = min(_FOLDS, len(pack))
-    return [np.flatnonzero(np.isin(speakers, pack[fold::folds])) for fold in range(folds)]
+def _speaker_folds(speakers: Sequence[str]) -> list[Index]:
+    """Return the items of each fold: those of whole speakers, who are shuffled and dealt out."""
+    # Always the same shuffle: the seed must not matter.
+    shuffled = np.random.default_rng(0).permutation(sorted(set(speakers)))
+    folds = min(_FOLDS, len(shuffled))
+    return [np.flatnonzero(np.isin(speakers, shuffled[fold::folds])) for fold in range(folds)]
 
 
-def _some(rows: Rows, chosen: npt.NDArray[np.bool_]) -> Rows:
+def _select(rows: Rows, selected: Bool) -> Rows:
     return replace(
         rows,
-        vectors=rows.vectors[chosen],
-        labels=rows.labels[chosen],
-        weights=rows.weights[chosen],
-        possible=rows.possible[chosen],
-        items=rows.items[chosen],
+        vectors=rows.vectors[selected],
+        labels=rows.labels[selected],
+        weights=rows.weights[selected],
+        allowed=rows.allowed[selected],
+        items=rows.items[selected],
     )
 
 
-def _scaling(vectors: Float32, weights: Float64) -> tuple[Float64, Float64]:
-    """The weighted mean and spread of each feature; where nothing varies, the spread is 1."""
+def _weighted_mean_and_std(vectors: Float32, weights: Float64) -> tuple[Float64, Float64]:
+    """Return the mean and standard deviation of each feature; 1 where a feature is constant."""
     mean = weights @ vectors
-    spread = np.sqrt(weights @ np.square(vectors - mean))
-    spread[spread <= 1e-6 * np.maximum(1, np.abs(mean))] = 1.0
-    return mean, spread
+    std = np.sqrt(weights @ np.square(vectors - mean))
+    # Relative to the mean: the rounding errors of a large constant look like a deviation.
+    std[std <= 1e-6 * np.maximum(1, np.abs(mean))] = 1.0
+    return mean, std

@@ -1,4 +1,4 @@
-"""The nets by name, several nets as one, and nets of two kinds of features as one."""
+"""The nets by name, and the ways to make one net of several."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from batchemo.training.nets.baselines import (
     build_stats162,
 )
 from batchemo.training.nets.conformer import build_conformer
-from batchemo.training.nets.layers import Model, NetSpec, begin
+from batchemo.training.nets.layers import Model, NetSpec, normalised_input
 from batchemo.training.nets.logistic import LogisticRegression
 
-Builder: TypeAlias = Callable[[NetSpec], Model]
+NetBuilder: TypeAlias = Callable[[NetSpec], Model]
 
-NETS: Mapping[str, Builder] = {
+NETS: Mapping[str, NetBuilder] = {
     "cnn1d": build_cnn1d,
     "melattn": build_melattn,
     "stats162": build_stats162,
@@ -29,43 +29,50 @@ NETS: Mapping[str, Builder] = {
 }
 
 
-def net_of(regression: LogisticRegression) -> Model:
-    """A net of one layer that gives the logits of a regression."""
+def build_logistic(regression: LogisticRegression) -> Model:
+    """Build a net of one layer that gives the logits of a regression."""
     import keras
     from keras import layers
 
     width, labels = regression.coefficients.shape
-    mean, spread = regression.mean, regression.spread
-    spec = NetSpec(shape=(width,), mean=mean, spread=spread, labels=labels, dropout=0.0, l2=0.0)
-    features, x = begin(spec)
+    mean, std = regression.mean, regression.std
+    spec = NetSpec(shape=(width,), mean=mean, std=std, labels=labels, dropout=0.0, l2=0.0)
+    features, x = normalised_input(spec)
     logits = layers.Dense(labels, name="logits")
     model = keras.Model(features, logits(x))
     logits.set_weights([regression.coefficients, regression.bias])
     return model
 
 
-def together(nets: Sequence[Model]) -> Model:
-    """One net that gives the mean of what several say of the same features."""
+def mean_of_nets(nets: Sequence[Model]) -> Model:
+    """Return one net that gives the mean of the logits of several nets on the same features."""
     import keras
     from keras import layers
 
     if len(nets) == 1:
         return nets[0]
     features = keras.Input(nets[0].inputs[0].shape[1:], name="features")
+    # Keras's own names count all models of the process, and are part of the model's files.
     for number, net in enumerate(nets):
         net.name = f"net_{number}"
     logits = layers.Average(name="mean_logits")([net(features) for net in nets])
     return keras.Model(features, logits)
 
 
-def joined(pictures: Model, statistics: Model) -> Model:
-    """One net that takes joint features and gives the mean of what two say, each of its part."""
+def combined_net(spectrogram_net: Model, statistics_net: Model) -> Model:
+    """Return one net that takes combined features and gives the mean logits of two nets.
+
+    Each of the two gets its part of the features: see `batchemo.features.combined`.
+    """
     import keras
     from keras import layers, ops
 
-    bands = pictures.inputs[0].shape[-1]
+    bands = spectrogram_net.inputs[0].shape[-1]
     features = keras.Input((None, bands), name="features")
-    row = ops.reshape(features[:, :STATISTICS_ROWS], (-1, STATISTICS_ROWS * bands))
-    pictures.name, statistics.name = "pictures", "statistics"
-    said = [pictures(features[:, STATISTICS_ROWS:]), statistics(row[:, :N_STATISTICS])]
-    return keras.Model(features, layers.Average(name="mean_of_both")(said))
+    statistics = ops.reshape(features[:, :STATISTICS_ROWS], (-1, STATISTICS_ROWS * bands))
+    spectrogram_net.name, statistics_net.name = "spectrogram_net", "statistics_net"
+    logits = [
+        spectrogram_net(features[:, STATISTICS_ROWS:]),
+        statistics_net(statistics[:, :N_STATISTICS]),
+    ]
+    return keras.Model(features, layers.Average(name="mean_logits")(logits))
