@@ -129,9 +129,9 @@ def _section(recipe: str, found: ByProtocol) -> Iterator[str]:
     header = ["", *(f"`{protocol}`" for protocol in found)]
     evaluations = list(found.values())
     rows = [
-        ["recordings", *(f"{one.recordings:,}" for one in evaluations)],
-        ["speakers", *(str(one.speakers) for one in evaluations)],
-        ["seeds", *(str(len(one.seeds)) for one in evaluations)],
+        ["recordings", *(f"{evaluation.recordings:,}" for evaluation in evaluations)],
+        ["speakers", *(str(evaluation.speakers) for evaluation in evaluations)],
+        ["seeds", *(str(len(evaluation.seeds)) for evaluation in evaluations)],
         *_figures(evaluations),
     ]
     yield markdown_table(header, rows) + "\n"
@@ -140,19 +140,20 @@ def _section(recipe: str, found: ByProtocol) -> Iterator[str]:
     if groups := list(_groups(evaluations)):
         yield "Accuracy by group:\n"
         yield markdown_table(header, groups) + "\n"
-    if notes := dict.fromkeys(note for one in evaluations for note in one.info.notes):
+    if notes := dict.fromkeys(note for evaluation in evaluations for note in evaluation.info.notes):
         yield "\n".join(f"- {escape(note)}" for note in notes) + "\n"
 
 
 def _figures(evaluations: Sequence[Evaluation]) -> Iterator[list[str]]:
     """Yield the figures that are known under any protocol, those adapted to speakers last."""
     rows = {
-        title: [one.figures.get(name) for one in evaluations] for name, title in FIGURES.items()
+        title: [evaluation.figures.get(name) for evaluation in evaluations]
+        for name, title in FIGURES.items()
     }
     for name in _MAIN_FIGURES:
         rows[f"{FIGURES[name]}, adapted to each speaker"] = [
-            one.speaker_adapted.figures[name] if one.speaker_adapted else None
-            for one in evaluations
+            evaluation.speaker_adapted.figures[name] if evaluation.speaker_adapted else None
+            for evaluation in evaluations
         ]
     for title, figures in rows.items():
         if any(figures):
@@ -160,7 +161,7 @@ def _figures(evaluations: Sequence[Evaluation]) -> Iterator[list[str]]:
 
 
 def _recalls(evaluations: Sequence[Evaluation]) -> Iterator[list[str]]:
-    recalls = [{row.label: row.recall for row in one.classes} for one in evaluations]
+    recalls = [{row.label: row.recall for row in evaluation.classes} for evaluation in evaluations]
     for label in dict.fromkeys(label for by_label in recalls for label in by_label):
         yield [escape(label), *(_share(by_label.get(label)) for by_label in recalls)]
 
@@ -169,7 +170,8 @@ def _groups(evaluations: Sequence[Evaluation]) -> Iterator[list[str]]:
     """Yield accuracies for the properties in which the recordings of any protocol differ."""
     for grouping in _GROUPINGS:
         accuracies = [
-            {row.name: row.accuracy for row in one.groups[grouping]} for one in evaluations
+            {row.name: row.accuracy for row in evaluation.groups[grouping]}
+            for evaluation in evaluations
         ]
         names = dict.fromkeys(name for by_name in accuracies for name in by_name)
         if len(names) > 1:

@@ -106,14 +106,14 @@ def over_seeds(
     predictions: PredictionSet, compute: Callable[[PredictionSet], Number]
 ) -> list[Number]:
     """Compute something for the predictions of each seed."""
-    return [compute(seed) for _, seed in predictions.group_by(lambda one: one.seed)]
+    return [compute(seed) for _, seed in predictions.group_by(lambda prediction: prediction.seed)]
 
 
 def mean_over_folds(
     predictions: PredictionSet, compute: Callable[[PredictionSet], Number]
 ) -> Number:
     """Compute something for the predictions of each fold, and return the mean."""
-    folds = [compute(fold) for _, fold in predictions.group_by(lambda one: one.fold)]
+    folds = [compute(fold) for _, fold in predictions.group_by(lambda prediction: prediction.fold)]
     mean: Number = np.mean(folds, axis=0)
     return mean
 
@@ -133,7 +133,7 @@ def _figure(predictions: PredictionSet, name: str, interval: tuple[float, float]
     seeds = over_seeds(predictions, lambda seed: mean_over_folds(seed, compute))
     folds = [
         float(np.mean(over_seeds(fold, compute)))
-        for _, fold in predictions.group_by(lambda one: one.fold)
+        for _, fold in predictions.group_by(lambda prediction: prediction.fold)
     ]
     return Figure(rounded(np.mean(seeds)), spread(seeds), spread(folds), interval)
 
@@ -143,8 +143,8 @@ def _counts_by_speaker(predictions: PredictionSet) -> tuple[Float64, Float64] | 
 
     None if any speaker is unknown: then no bootstrap over speakers is possible.
     """
-    seeds = sorted({one.seed for one in predictions.predictions})
-    speakers = sorted({one.example.speaker for one in predictions.predictions})
+    seeds = sorted({prediction.seed for prediction in predictions.predictions})
+    speakers = sorted({prediction.example.speaker for prediction in predictions.predictions})
     if "" in speakers:
         return None
     seed_index = {seed: index for index, seed in enumerate(seeds)}
@@ -179,9 +179,12 @@ def speaker_adapted(predictions: PredictionSet) -> SpeakerAdapted | None:
 
     None where a speaker is unknown or has fewer than `MIN_RECORDINGS` recordings.
     """
-    if not all(one.example.speaker for one in predictions.predictions):
+    if not all(prediction.example.speaker for prediction in predictions.predictions):
         return None
-    counts = Counter((one.seed, one.fold, one.example.speaker) for one in predictions.predictions)
+    counts = Counter(
+        (prediction.seed, prediction.fold, prediction.example.speaker)
+        for prediction in predictions.predictions
+    )
     fewest, most = min(counts.values()), max(counts.values())
     if fewest < MIN_RECORDINGS:
         return None
@@ -191,8 +194,10 @@ def speaker_adapted(predictions: PredictionSet) -> SpeakerAdapted | None:
 def _adapt(predictions: PredictionSet) -> PredictionSet:
     """Adapt each model's probabilities to each speaker, over all that it predicted for them."""
     rows: dict[tuple[int, str, str], list[int]] = {}
-    for row, one in enumerate(predictions.predictions):
-        rows.setdefault((one.seed, one.fold, one.example.speaker), []).append(row)
+    for row, prediction in enumerate(predictions.predictions):
+        rows.setdefault((prediction.seed, prediction.fold, prediction.example.speaker), []).append(
+            row
+        )
     probabilities = np.empty_like(predictions.probabilities)
     for of_speaker in rows.values():
         probabilities[of_speaker] = adapt(log_probabilities(predictions.probabilities[of_speaker]))
@@ -209,8 +214,11 @@ def split_by_condition(
 
     Augmentations are no conditions: their predictions are with those of unchanged recordings.
     """
-    unchanged = [one for one in predictions if one.variant not in CONDITIONS]
-    changed = {name: [one for one in predictions if one.variant == name] for name in CONDITIONS}
+    unchanged = [prediction for prediction in predictions if prediction.variant not in CONDITIONS]
+    changed = {
+        name: [prediction for prediction in predictions if prediction.variant == name]
+        for name in CONDITIONS
+    }
     return unchanged, {name: some for name, some in changed.items() if some}
 
 
@@ -222,10 +230,10 @@ def condition_figures(
     A condition can leave a recording without speech: then it has no prediction here, and the
     unchanged recording is left out of the comparison too.
     """
-    row_of = {_identity(one): row for row, one in enumerate(unchanged.predictions)}
+    row_of = {_identity(prediction): row for row, prediction in enumerate(unchanged.predictions)}
     for name, predictions in changed.items():
         under = PredictionSet.from_predictions(predictions, unchanged.labels)
-        same = unchanged.take(sorted(row_of[_identity(one)] for one in predictions))
+        same = unchanged.take(sorted(row_of[_identity(prediction)] for prediction in predictions))
         before, after = (
             over_seeds(some, lambda seed: figure_of_seed(seed, "uar")) for some in (same, under)
         )

@@ -61,10 +61,11 @@ def evaluate(
         figures=compute_figures(every, names),
         seeds=tuple(
             SeedFigures(seed, {name: figure_of_seed(of_seed, name) for name in names})
-            for seed, of_seed in every.group_by(lambda one: one.seed)
+            for seed, of_seed in every.group_by(lambda prediction: prediction.seed)
         ),
         folds=tuple(
-            _fold_figures(fold, of_fold) for fold, of_fold in every.group_by(lambda one: one.fold)
+            _fold_figures(fold, of_fold)
+            for fold, of_fold in every.group_by(lambda prediction: prediction.fold)
         ),
         classes=tuple(_class_figures(every)),
         confusion=_confusion(every),

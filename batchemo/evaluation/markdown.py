@@ -112,7 +112,7 @@ def figures_for_card(
     other subjects; they only get a row of the table.
     """
     by_key = _in_card_order(evaluations)
-    rows = [[_measured(one), *_overview(one)] for one in by_key.values()]
+    rows = [[_measured(own), *_overview(own)] for own in by_key.values()]
     rows += [
         [f"for comparison, `{other.info.subject}`, {_measured(other)}", *_overview(other)]
         for other in comparisons
@@ -284,33 +284,34 @@ def _calibration(evaluation: Evaluation) -> Iterator[str]:
 
 def _coverage(evaluation: Evaluation) -> Iterator[str]:
     table = coverage_table(evaluation).where("coverage", 1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
-    yield from _section(
-        table.select("coverage", "accuracy", "least_confidence"),
-        "When only the most confident predictions are kept (`--min-confidence P` labels all others"
-        " `uncertain`):\n",
-    )
+    yield from _section(table.select("coverage", "accuracy", "least_confidence"), _COVERAGE_TEXT)
 
 
 def _speaker_adapted(evaluation: Evaluation) -> Iterator[str]:
     table = adaptation_table(evaluation)
     if table.rows:
-        yield from _section(
-            table,
-            "With `--speaker`, the probabilities of a recording are compared with their mean over"
-            " all\nrecordings of its speaker. That helps where speakers express several emotions"
-            " in turn; where most of\ntheir recordings share one, it may do harm.\n",
-        )
+        yield from _section(table, _ADAPTATION_TEXT)
 
 
 def _conditions(evaluation: Evaluation) -> Iterator[str]:
     if evaluation.conditions:
-        yield from _section(
-            _conditions_for_readers(evaluation),
-            "The same recordings, changed by computation before they are analysed. Points are those"
-            " of UAR, more\nor less than of the same recordings unchanged. In those without speech"
-            " none is detected any more: a\nscan refuses them, and no figure counts them.\n",
-        )
+        yield from _section(_conditions_for_readers(evaluation), _CONDITIONS_TEXT)
 
+
+_COVERAGE_TEXT = """\
+When only the most confident predictions are kept (`--min-confidence P` labels all others
+`uncertain`):
+"""
+_ADAPTATION_TEXT = """\
+With `--speaker`, the probabilities of a recording are compared with their mean over all recordings
+of its speaker. That helps where speakers express several emotions in turn; where most of their
+recordings share one, it may do harm.
+"""
+_CONDITIONS_TEXT = """\
+The same recordings, changed by computation before they are analysed. Points are those of UAR, more
+or less than of the same recordings unchanged. In those without speech none is detected any more: a
+scan refuses them, and no figure counts them.
+"""
 
 _SECTIONS = (
     _classes,

@@ -93,7 +93,9 @@ def _reliability(figure: Figure, axes: Axes, evaluation: Evaluation) -> None:
         width = filled.high - filled.low
         axes.bar(filled.low, filled.accuracy, width, align="edge", color="tab:blue", alpha=opacity)
     axes.plot([0, 1], [0, 1], "--", color="grey", label="perfect calibration")
-    confidences, accuracies = zip(*((one.confidence, one.accuracy) for one in bins), strict=True)
+    confidences, accuracies = zip(
+        *((filled.confidence, filled.accuracy) for filled in bins), strict=True
+    )
     axes.plot(confidences, accuracies, "o", color="black")
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="share correct")
     title = f"ECE {evaluation.figures['ece'].mean:.3f}"

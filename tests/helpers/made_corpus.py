@@ -1,4 +1,4 @@
-"""A made corpus of tiny voices that is named as RAVDESS is."""
+"""A made corpus of tiny voices with file names as in RAVDESS."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ EMOTIONS = range(1, 9)
 
 
 def make_actor(folder: Path, actor: int) -> list[Path]:
-    """Each emotion once, all of them different and enough like speech."""
+    """Write one recording of each emotion, all with different signals that pass for speech."""
     return [
         write_voice(
             folder / f"Actor_{actor:02d}" / f"03-01-{emotion:02d}-01-01-01-{actor:02d}.wav",
@@ -21,7 +21,7 @@ def make_actor(folder: Path, actor: int) -> list[Path]:
 
 
 def make_ravdess(folder: Path) -> Path:
-    """Four actors, two of each gender."""
+    """Write the recordings of four actors, two of each gender."""
     for actor in (1, 2, 3, 4):
         make_actor(folder, actor)
     return folder

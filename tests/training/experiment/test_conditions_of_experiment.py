@@ -81,7 +81,7 @@ def test_each_verdict_is_of_the_fold_that_did_not_learn_from_the_speaker(
 ) -> None:
     predictions = run_experiment(replace(experiment, conditions=("level",))).predictions
 
-    folds = {(one.example, one.copy): one.fold for one in predictions}
+    folds = {(one.example, one.variant): one.fold for one in predictions}
     for (example, copy), fold in folds.items():
         assert copy == ORIGINAL or fold == folds[example, ORIGINAL]
     assert len(predictions) == 2 * len(experiment.examples)

@@ -69,7 +69,7 @@ def test_a_trial_is_judged_by_its_net_recording_by_recording(context: RunContext
     predictions = judge(context, TRIAL, answers, 0.5)
 
     assert [one.example for one in predictions] == [ITEMS[place].example for place in TRIAL.test]
-    assert {(one.copy, one.fold, one.seed) for one in predictions} == {
+    assert {(one.variant, one.fold, one.seed) for one in predictions} == {
         ("original", "speakers-1", 5)
     }
     for one, told, before in zip(
