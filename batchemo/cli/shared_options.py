@@ -45,15 +45,15 @@ def parse_duration(value: str | float) -> float:
     return seconds
 
 
-def parse_jobs(value: str | int) -> int:
+def parse_jobs(value: str) -> int:
     """Return a number of processes; 0, one for each processor, for auto.
 
     >>> parse_jobs("auto"), parse_jobs("4")
     (0, 4)
     """
-    if value in ("auto", 0):  # click passes a default that was converted already once more
+    if value == "auto":
         return 0
-    if not re.fullmatch(r"[0-9]{1,9}", str(value)) or int(value) < 1:
+    if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) < 1:
         raise click.BadParameter(f"{value!r} is neither a number from 1 nor auto")
     if int(value) > MAX_JOBS:
         raise click.BadParameter(f"{value!r} processes are too many: at most {MAX_JOBS}")
@@ -324,7 +324,7 @@ def _split_param(text: str) -> tuple[str, str]:
 def _parse_param(name: str, text: str, default: Any) -> Any:
     """Return a parameter's value with the type of its default.
 
-    >>> _parse_param("n_mfcc", "20", 40), _parse_param("parts", "mfcc,rms", ("mfcc",))
+    >>> _parse_param("n_mfcc", "20", 40), _parse_param("descriptors", "mfcc,rms", ("mfcc",))
     (20, ('mfcc', 'rms'))
     """
     if isinstance(default, tuple):

@@ -201,11 +201,12 @@ def recipe_from(name: str, values: dict[str, Any]) -> Recipe:
     """Return the recipe of that name, with the features that --param and --window ask for."""
     from batchemo.training.recipes import get_recipe
 
-    recipe = get_recipe(name)
-    if len(recipe.members) > 1 and (values["params"] or values["window"] is not None):
+    recipe, params, window = get_recipe(name), values.pop("params"), values.pop("window")
+    if not params and window is None:
+        return recipe
+    if len(recipe.members) > 1:
         raise UsageError(f"--param, --window: the features of the recipe {name} cannot be changed")
-    features = feature_set_from(recipe.features.name, values.pop("params"))
-    window = values.pop("window")
+    features = feature_set_from(recipe.features.name, params)
     features = replace(features, window=features.window if window is None else window)
     try:
         features.shape()
@@ -226,9 +227,7 @@ def hyperparameters_from(values: dict[str, Any], recipe: Recipe) -> Hyperparamet
         names = given["augmentations"]
         given["augmentations"] = () if names == NONE else split_commas((names,))
         check_augmentations(given["augmentations"])
-    if recipe.members[0].net == LOGISTIC and (
-        unused := given.keys() - LOGISTIC_HYPERPARAMETERS
-    ):
+    if recipe.members[0].net == LOGISTIC and (unused := given.keys() - LOGISTIC_HYPERPARAMETERS):
         options = ", ".join(_OPTIONS[name] for name in _OPTIONS if name in unused)
         raise UsageError(f"{options}: not for {recipe.name}, which is not a neural network")
     defaults = recipe.hyperparameters

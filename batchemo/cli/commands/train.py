@@ -143,7 +143,7 @@ def command(corpora: tuple[str, ...], output: Path, quiet: bool, **values: Any) 
         command=shlex.join(arguments),
         licence=values["licence"],
         evaluations=_evaluations(values["figures"], recipe.name),
-        beside=_other_evaluations(values["compare"]),
+        comparisons=_other_evaluations(values["compare"]),
     )
     require_training_packages()
     with stop_on_signals():
