@@ -1,10 +1,10 @@
-"""What it costs a finished model when recordings are heard on the telephone, in noise, over music.
+"""The accuracy of a finished model under conditions: on the telephone, in noise, over music.
 
     python benchmarks/robustness.py MODEL CORPUS... -o FOLDER
 
-MODEL is a bundle's folder or name; only recordings of speakers that it never heard are judged (see
-`batchemo evaluate`). Needs `pip install '.[train]'`. FOLDER gets `robustness.md`, the table, and
-the evaluation with everything as JSON and CSV. What is computed is kept in the work folder.
+MODEL is a bundle's folder or name; only recordings of speakers that it was not trained on are
+predicted (see `batchemo evaluate`). Needs `pip install '.[train]'`. FOLDER gets `robustness.md`,
+the table, and the evaluation with everything as JSON and CSV. Features are kept in the work folder.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main() -> None:
         "speaker",
         classes=options.classes,
         conditions=options.conditions,
-        cache=options.work / "features",
+        feature_folder=options.work / "features",
         jobs=options.jobs,
     )
     write_evaluation(options.output, evaluation)
@@ -45,14 +45,16 @@ def _options() -> argparse.Namespace:
     parser.add_argument("model", help="the bundle's name or folder")
     parser.add_argument("corpora", nargs="+", type=Path, help="folders of recordings, or manifests")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the folder of the result")
-    parser.add_argument("--classes", type=words, default=(), help="judge only these, as a,b,c")
+    parser.add_argument("--classes", type=words, default=(), help="evaluate only these, as a,b,c")
     parser.add_argument(
         "--conditions",
         type=words,
         default=tuple(CONDITIONS),
         help=f"of these, as a,b,c: {', '.join(CONDITIONS)}",
     )
-    parser.add_argument("--work", type=Path, default=Path("robustness.work"), help="what is kept")
+    parser.add_argument(
+        "--work", type=Path, default=Path("robustness.work"), help="the work folder"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="processes that compute features")
     return parser.parse_args()
 

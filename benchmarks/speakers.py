@@ -2,9 +2,9 @@
 
     python benchmarks/speakers.py RAVDESS NEMO --work own.work --models default accurate
 
-Judges speakers that no net heard, as `own_systems.py` does, and takes its trainings from the same
-work folder; what is not there is trained. Then it takes recordings of a speaker by chance: all, so
-many, or all of one emotion and some others; and compares what is right with and without.
+Predicts unseen speakers as `own_systems.py` does, and takes its trainings from the same work
+folder; what is not there is trained. Then it draws recordings of each speaker: all, a fixed number, or all
+of one emotion and some others; and compares the accuracy with and without adaptation.
 """
 
 from __future__ import annotations
@@ -13,113 +13,125 @@ import argparse
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from batchemo.bundles.speaker_adaptation import adapt, log_probabilities
+from batchemo.common.arrays import Float64, Index
 from batchemo.corpora import Corpus, read_corpus
 from batchemo.evaluation.predictions import Prediction
 from batchemo.training.experiment.cross_validation import Experiment, run_experiment
 from batchemo.training.recipes import get_recipe
 
-Float64 = npt.NDArray[np.float64]
-Places = npt.NDArray[np.intp]
-SelectEpoch = Callable[[Places, np.random.Generator], Iterator[Places]]
-"""Which recordings of a speaker are adapted together, some sets one after another."""
+Draw: TypeAlias = Callable[[Index, np.random.Generator], Iterator[Index]]
+"""(classes of a speaker's recordings, random) → sets of recordings that are adapted together."""
 
 SIZE = 16
-OTHERS = (19, 12, 5, 0)
-"""So many recordings of other emotions beside all of one, which are eight in RAVDESS."""
+"""How many recordings are drawn at random."""
+OTHER_EMOTIONS = (19, 12, 5, 0)
+"""How many recordings of other emotions are adapted with all of one."""
+RECORDINGS_OF_EMOTION = 8
+"""How many recordings of an emotion a speaker of RAVDESS has; neutral has fewer."""
 DRAWS = 8
 
 
-class PitchTrack(NamedTuple):
-    """What one net said of all that one speaker said."""
+class SpeakerPredictions(NamedTuple):
+    """What one net predicted for all recordings of one speaker."""
 
     probabilities: Float64
-    truth: Places
+    classes: Index
+    """The true class of each recording."""
 
 
 def main() -> None:
     options = _options()
     corpus = read_corpus(options.corpora)
-    print("| model | recordings of a speaker | right | adapted | points |")
+    print("| model | recordings of a speaker | accuracy | adapted | points |")
     print("| --- | --- | ---: | ---: | ---: |")
     for name in options.models:
-        voices = _adapter(_judged(name, corpus, options), corpus.labels)
-        cases: dict[str, SelectEpoch] = {"all": _all, f"any {SIZE}": _at_random}
-        cases |= {f"8 of one emotion and {some} others": _prevailing(some) for some in OTHERS}
-        for told, choose in cases.items():
-            before, after = _compare(voices, choose)
-            points = 100 * (after - before)
-            print(f"| `{name}` | {told} | {before:.3f} | {after:.3f} | {points:+.1f} |", flush=True)
+        speakers = _by_speaker(_predict(name, corpus, options), corpus.labels)
+        draws: dict[str, Draw] = {"all": _all, f"any {SIZE}": _at_random}
+        draws |= {
+            f"{RECORDINGS_OF_EMOTION} of one emotion and {others} others": _prevailing(others)
+            for others in OTHER_EMOTIONS
+        }
+        for description, draw in draws.items():
+            alone, adapted = _compare(speakers, draw)
+            points = 100 * (adapted - alone)
+            cells = (f"`{name}`", description, f"{alone:.3f}", f"{adapted:.3f}", f"{points:+.1f}")
+            print(f"| {' | '.join(cells)} |", flush=True)
 
 
-def _judged(name: str, corpus: Corpus, options: argparse.Namespace) -> Sequence[Prediction]:
-    system = get_recipe(name)
+def _predict(name: str, corpus: Corpus, options: argparse.Namespace) -> Sequence[Prediction]:
+    recipe = get_recipe(name)
     experiment = Experiment(
-        system=system,
-        hyperparameters=system.hyperparameters,
+        recipe=recipe,
+        hyperparameters=recipe.hyperparameters,
         examples=corpus.examples,
         labels=corpus.labels,
         work=options.work,
-        seeds=tuple(range(max(1, options.seeds // system.nets))),
+        seeds=tuple(range(max(1, options.seeds // recipe.members[0].nets))),
         folds="luna-jimenez",
     )
     return run_experiment(experiment).predictions
 
 
-def _adapter(predictions: Sequence[Prediction], labels: Sequence[str]) -> list[PitchTrack]:
-    parts: dict[tuple[int, str], list[Prediction]] = defaultdict(list)
-    for one in predictions:
-        parts[one.seed, one.example.speaker].append(one)
+def _by_speaker(
+    predictions: Sequence[Prediction], labels: Sequence[str]
+) -> list[SpeakerPredictions]:
+    groups: dict[tuple[int, str], list[Prediction]] = defaultdict(list)
+    for prediction in predictions:
+        groups[prediction.seed, prediction.example.speaker].append(prediction)
     return [
-        PitchTrack(
-            np.array([one.probabilities for one in own]),
-            np.array([labels.index(one.example.emotion) for one in own]),
+        SpeakerPredictions(
+            np.array([prediction.probabilities for prediction in group]),
+            np.array([labels.index(prediction.example.emotion) for prediction in group]),
         )
-        for own in parts.values()
+        for group in groups.values()
     ]
 
 
-def _compare(voices: Sequence[PitchTrack], choose: SelectEpoch) -> tuple[float, float]:
-    """The share that is right of the chosen recordings, each alone and adapted together."""
+def _compare(speakers: Sequence[SpeakerPredictions], draw: Draw) -> tuple[float, float]:
+    """Return the accuracy on the drawn recordings, each alone and adapted together."""
     random = np.random.default_rng(0)
-    alone, together = [], []
-    for voice in voices:
-        for places in choose(voice.truth, random):
-            chosen, truth = voice.probabilities[places], voice.truth[places]
-            alone.append(np.mean(chosen.argmax(axis=1) == truth))
-            together.append(np.mean(adapt(log_probabilities(chosen)).argmax(axis=1) == truth))
-    return float(np.mean(alone)), float(np.mean(together))
+    alone, adapted = [], []
+    for speaker in speakers:
+        for drawn in draw(speaker.classes, random):
+            probabilities, classes = speaker.probabilities[drawn], speaker.classes[drawn]
+            alone.append(np.mean(probabilities.argmax(axis=1) == classes))
+            together = adapt(log_probabilities(probabilities))
+            adapted.append(np.mean(together.argmax(axis=1) == classes))
+    return float(np.mean(alone)), float(np.mean(adapted))
 
 
-def _all(truth: Places, random: np.random.Generator) -> Iterator[Places]:
-    yield np.arange(len(truth))
+def _all(classes: Index, random: np.random.Generator) -> Iterator[Index]:
+    yield np.arange(len(classes))
 
 
-def _at_random(truth: Places, random: np.random.Generator) -> Iterator[Places]:
+def _at_random(classes: Index, random: np.random.Generator) -> Iterator[Index]:
     for _ in range(DRAWS):
-        yield random.permutation(len(truth))[:SIZE]
+        yield random.permutation(len(classes))[:SIZE]
 
 
-def _prevailing(others: int) -> SelectEpoch:
-    def choose(truth: Places, random: np.random.Generator) -> Iterator[Places]:
-        for label in np.flatnonzero(np.bincount(truth) == 8):
+def _prevailing(others: int) -> Draw:
+    """Return a draw of all recordings of an emotion and some of others."""
+
+    def draw(classes: Index, random: np.random.Generator) -> Iterator[Index]:
+        for label in np.flatnonzero(np.bincount(classes) == RECORDINGS_OF_EMOTION):
+            # Without others there is nothing to draw again.
             for _ in range(DRAWS if others else 1):
-                beside = random.permutation(np.flatnonzero(truth != label))[:others]
-                yield np.concatenate([np.flatnonzero(truth == label), beside])
+                drawn = random.permutation(np.flatnonzero(classes != label))[:others]
+                yield np.concatenate([np.flatnonzero(classes == label), drawn])
 
-    return choose
+    return draw
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("corpora", nargs="+", type=Path, help="folders that are learnt from")
-    parser.add_argument("--work", type=Path, default=Path("own.work"), help="what is kept")
-    parser.add_argument("--models", nargs="+", default=["default"], help="systems to judge")
+    parser.add_argument("corpora", nargs="+", type=Path, help="folders that are trained on")
+    parser.add_argument("--work", type=Path, default=Path("own.work"), help="the work folder")
+    parser.add_argument("--models", nargs="+", default=["default"], help="recipes to compare")
     parser.add_argument("--seeds", type=int, default=3, help="how often each fold was trained")
     return parser.parse_args()
 
