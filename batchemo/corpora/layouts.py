@@ -36,7 +36,7 @@ class Layout:
     """The name of a table, in the folder of the recordings or above it, that has the genders."""
 
     def parse(self, folder: Path, file: str) -> Example | None:
-        """Return what the name of a file says; None if it is not of this corpus.
+        """Parse the name of a file; None if it is not of this corpus.
 
         >>> LAYOUTS["emodb"].parse(Path("wav"), "03a01Fa.wav").emotion
         'happy'

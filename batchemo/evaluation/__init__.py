@@ -1,4 +1,9 @@
-"""What an evaluation reports: figures, files, pictures and pages, from what nets said."""
+"""From predictions of labelled recordings to figures, files, plots, and the figures of cards.
+
+In reading order: `conditions` (changed recordings to test on), `predictions`, `metrics`, `results`
+(the dataclasses of an evaluation), `aggregate` and `compute` (from predictions to results),
+`report_tables`, and what renders these: `io` (CSV), `markdown`, and the terminal in `cli.output`.
+"""
 
 from batchemo.evaluation.compute import evaluate
 from batchemo.evaluation.io import read_evaluation, write_evaluation

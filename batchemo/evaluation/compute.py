@@ -49,8 +49,8 @@ def evaluate(
     every = PredictionSet.from_predictions(unchanged, labels)
     examples = {prediction.example for prediction in unchanged}
     names = known_figures(every)
-    # A model of the protocols random and leaky was trained on these speakers: their voices are no
-    # news to it, and adapted figures would not say what a scan gains.
+    # Under random and leaky, the model was trained on these speakers: what adaptation gains there
+    # is not what a scan of new speakers gains.
     adapted = speaker_adapted(every) if info.protocol == "speaker" else None
     return Evaluation(
         info=replace(info, options=to_plain(info.options)),

@@ -112,7 +112,7 @@ def figures_for_card(
     other subjects; they only get a row of the table.
     """
     by_key = _in_card_order(evaluations)
-    rows = [[_measured(own), *_overview(own)] for own in by_key.values()]
+    rows = [[_measured(row), *_overview(row)] for row in by_key.values()]
     rows += [
         [f"for comparison, `{other.info.subject}`, {_measured(other)}", *_overview(other)]
         for other in comparisons
