@@ -1,36 +1,38 @@
-"""A corpus to scan, and ways to run the command for real."""
+"""A corpus to scan, and `batchemo scan` in this process or as a process of its own."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from command_line import COMMAND, RunCommand
 from voices import write_voice
 
 from batchemo.bundles import Bundle
+from batchemo.inference.loaded import cached_models
 
-COMMAND = [sys.executable, "-c", "from batchemo.cli import main; main()"]
+__all__ = ["COMMAND", "Scan", "corpus", "environment", "scan", "scan_inline", "wait_until"]
+
 POISON = str(Path(__file__).parent / "poison")
 
 Scan = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def wait_until(what: Callable[[], bool], seconds: float = 120) -> None:
-    """Wait for what another process is to do; fail when it does not."""
+def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
+    """Wait for something that another process does; fail when it does not."""
     deadline = time.monotonic() + seconds
-    while not what():
+    while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.005)
 
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    """Twelve made voices in two folders."""
+    """Twelve synthetic recordings in two folders."""
     folder = tmp_path / "corpus"
     for index in range(12):
         name = f"{'anna' if index < 6 else 'ben'}/take {index:02d}.wav"
@@ -39,7 +41,7 @@ def corpus(tmp_path: Path) -> Path:
 
 
 def environment(*, poison: bool) -> dict[str, str]:
-    """The environment of a command whose decoder may do harm."""
+    """Return the environment of a command, with `poison` one whose decoder may do harm."""
     path = os.environ.get("PYTHONPATH", "")
     return {**os.environ, "PYTHONPATH": f"{POISON}:{path}"} if poison else dict(os.environ)
 
@@ -51,14 +53,32 @@ def scan(tiny_bundle: Bundle) -> Scan:
     def run(
         *words: str | Path, code: int = 0, poison: bool = False, **changes: str
     ) -> subprocess.CompletedProcess[str]:
-        ended = subprocess.run(
+        completed = subprocess.run(
             [*COMMAND, "scan", "-m", str(tiny_bundle.path), *map(str, words)],
             capture_output=True,
             text=True,
             timeout=300,
             env=environment(poison=poison) | changes,
         )
-        assert ended.returncode == code, ended.stderr
-        return ended
+        assert completed.returncode == code, completed.stderr
+        return completed
+
+    return run
+
+
+@pytest.fixture
+def scan_inline(tiny_bundle: Bundle, batchemo: RunCommand, inline_workers: None) -> Scan:
+    """Run `batchemo scan` in this process, where processes are not the subject of the test.
+
+    It is called like `scan`, and gives the same tables, output and exit codes. Signals, crashes
+    and changes of the environment need `scan`.
+    """
+
+    def run(*words: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+        # A worker process would load the models anew: the bundle may have been changed.
+        cached_models.cache_clear()
+        completed = batchemo("scan", "-m", tiny_bundle.path, *words)
+        assert completed.code == code, completed.err
+        return subprocess.CompletedProcess(words, completed.code, completed.out, completed.err)
 
     return run

@@ -1,4 +1,4 @@
-"""How probabilities are read is asked for anew by every run, and costs no second hearing."""
+"""Labels, dimensions and speaker adaptation: chosen by every run, without analysing again."""
 
 from __future__ import annotations
 
@@ -24,19 +24,22 @@ from batchemo.tables.read import UnreadableTableError, open_table
 
 LABELS = ["neutral", "happy", "sad", "angry"]
 ALL = {"min_confidence": 0.6, "dimensions": True, "speaker": "part:1"}
+"""All settings, for `batchemo.scan`."""
+ALL_OPTIONS = ["--min-confidence", "0.6", "--dimensions", "--speaker", "part:1"]
+"""The same for the command."""
 
-Listen = Callable[..., pa.Table]
+ScanTable = Callable[..., pa.Table]
 
 
 @pytest.fixture
-def read_windows(tiny_bundle: Bundle, corpus: Path) -> Listen:
-    """Scan the corpus in this process, with other options where asked."""
+def scan_table(tiny_bundle: Bundle, corpus: Path, inline_workers: None) -> ScanTable:
+    """Scan the corpus in this process, with other sources and options where they are given."""
 
-    def run(*sources: Path, jobs: int = 1, **options: Any) -> pa.Table:
+    def run(*sources: Path, **options: Any) -> pa.Table:
         options = {"model": tiny_bundle.path, **options}
         if "manifest" not in options:
             sources = sources or (corpus,)
-        return batchemo.scan(*sources, jobs=jobs, progress=False, **options)
+        return batchemo.scan(*sources, jobs=1, progress=False, **options)
 
     return run
 
@@ -45,106 +48,106 @@ def values(table: pa.Table, prefix: str = "p", suffix: str = "") -> np.ndarray:
     return np.stack([table[f"{prefix}_{label}{suffix}"].to_numpy() for label in LABELS], axis=1)
 
 
-def adapted_by_hand(raw: np.ndarray, names: list[Any]) -> np.ndarray:
-    """The probabilities of recordings, each speaker's by itself."""
-    found = raw.copy()
-    for name in {name for name in names if name is not None}:
-        theirs = np.array([each == name for each in names])
-        found[theirs] = adapt(log_probabilities(raw[theirs])).astype(np.float32)
-    return found
+def adapted_by_speaker(unadapted: np.ndarray, speakers: list[Any]) -> np.ndarray:
+    """Adapt the probabilities of recordings, one speaker at a time."""
+    adapted = unadapted.copy()
+    for speaker in {speaker for speaker in speakers if speaker is not None}:
+        rows = np.array([each == speaker for each in speakers])
+        adapted[rows] = adapt(log_probabilities(unadapted[rows])).astype(np.float32)
+    return adapted
 
 
-def test_what_is_not_confident_is_uncertain_in_every_table(
-    read_windows: Listen, corpus: Path, tmp_path: Path
+def test_labels_below_the_lowest_confidence_are_uncertain_in_every_table(
+    scan_table: ScanTable, corpus: Path, tmp_path: Path
 ) -> None:
-    plain = read_windows(segments=tmp_path / "a.parquet", output=tmp_path / "plain.parquet")
-    bar = float(np.median(plain["confidence"].to_numpy()))
-    words = {name: tmp_path / f"{name}.parquet" for name in ("output", "segments", "summary")}
-    table = read_windows(min_confidence=bar, **words)
+    plain = scan_table(segments=tmp_path / "a.parquet", output=tmp_path / "plain.parquet")
+    threshold = float(np.median(plain["confidence"].to_numpy()))
+    paths = {name: tmp_path / f"{name}.parquet" for name in ("output", "segments", "summary")}
+    table = scan_table(min_confidence=threshold, **paths)
     for name in plain.column_names:
         if name != "emotion":
             assert table[name].equals(plain[name]), name
-    likeliest = [each.as_py() for each in plain["emotion"]]
+    labels = [each.as_py() for each in plain["emotion"]]
     expected = [
-        label if confidence >= np.float32(bar) else "uncertain"
-        for label, confidence in zip(likeliest, plain["confidence"].to_pylist(), strict=True)
+        label if confidence >= np.float32(threshold) else "uncertain"
+        for label, confidence in zip(labels, plain["confidence"].to_pylist(), strict=True)
     ]
     assert table["emotion"].to_pylist() == expected
     assert 0 < expected.count("uncertain") < len(expected)
-    windows = pq.read_table(words["segments"]).to_pylist()
-    unsure = [row for row in windows if row["emotion"] == "uncertain"]
-    assert unsure
-    assert all((row["confidence"] < np.float32(bar)) == (row in unsure) for row in windows)
-    counts = {row["emotion"]: row["files"] for row in pq.read_table(words["summary"]).to_pylist()}
+    windows = pq.read_table(paths["segments"]).to_pylist()
+    uncertain = [row for row in windows if row["emotion"] == "uncertain"]
+    assert uncertain
+    assert all((row["confidence"] < np.float32(threshold)) == (row in uncertain) for row in windows)
+    counts = {row["emotion"]: row["files"] for row in pq.read_table(paths["summary"]).to_pylist()}
     assert counts["uncertain"] == expected.count("uncertain")
-    assert open_table(words["output"]).run["options"]["min_confidence"] == bar
+    assert open_table(paths["output"]).run["options"]["min_confidence"] == threshold
 
 
 def test_dimensions_are_the_mean_of_the_coordinates_of_recordings_and_of_windows(
-    read_windows: Listen, corpus: Path, tmp_path: Path
+    scan_table: ScanTable, corpus: Path, tmp_path: Path
 ) -> None:
     (corpus / "empty.wav").touch()
-    read_windows(dimensions=True, output=tmp_path / "r.parquet", segments=tmp_path / "s.parquet")
+    scan_table(dimensions=True, output=tmp_path / "r.parquet", segments=tmp_path / "s.parquet")
     for name in ("r", "s"):
         table = pq.read_table(tmp_path / f"{name}.parquet")
         if name == "r":
-            assert table["valence_est"].to_pylist()[-1] is None, "it has failed"
+            assert table["valence_est"].to_pylist()[-1] is None, "it failed"
             table = table.slice(0, 12)
         expected = values(table) @ np.array([COORDINATES[label] for label in LABELS])
-        for place, dimension in enumerate(("valence_est", "arousal_est", "dominance_est")):
+        for index, dimension in enumerate(("valence_est", "arousal_est", "dominance_est")):
             assert table.schema.field(dimension).type == pa.float32()
-            np.testing.assert_allclose(table[dimension], expected[:, place], atol=1e-6)
+            np.testing.assert_allclose(table[dimension], expected[:, index], atol=1e-6)
 
 
-def test_probabilities_are_adapted_to_each_speaker_and_kept_as_they_were(
-    read_windows: Listen, tmp_path: Path
+def test_probabilities_are_adapted_to_each_speaker_and_the_unadapted_ones_are_kept(
+    scan_table: ScanTable, tmp_path: Path
 ) -> None:
-    plain = read_windows()
-    table = read_windows(speaker="part:1", output=tmp_path / "r.parquet")
+    plain = scan_table()
+    table = scan_table(speaker="part:1", output=tmp_path / "r.parquet")
     assert np.array_equal(values(table, "unadapted"), values(plain))
     names = [file.split("/")[0] for file in table["file"].to_pylist()]
-    expected = adapted_by_hand(values(plain), names)
+    expected = adapted_by_speaker(values(plain), names)
     assert np.array_equal(values(table), expected)
     assert not np.array_equal(expected, values(plain))
     assert table["confidence"].to_pylist() == values(table).max(axis=1).tolist()
-    best = [LABELS[place] for place in values(table).argmax(axis=1)]
+    best = [LABELS[index] for index in values(table).argmax(axis=1)]
     assert [str(label) for label in table["emotion"].to_pylist()] == best
     assert open_table(tmp_path / "r.parquet").run["options"]["speaker"] == "part:1"
 
 
-def test_a_speaker_is_named_by_a_part_a_folder_or_a_pattern(read_windows: Listen) -> None:
-    one, *others = [read_windows(speaker=by) for by in ("part:1", "folder", "regex:^([a-z]+)/take")]
-    assert all(other.equals(one) for other in others)
+def test_a_speaker_is_named_by_a_part_a_folder_or_a_pattern(scan_table: ScanTable) -> None:
+    first, *others = [scan_table(speaker=by) for by in ("part:1", "folder", "regex:^([a-z]+)/take")]
+    assert all(other.equals(first) for other in others)
 
 
-def test_a_recording_that_no_speaker_is_named_for_stays_as_it_is_and_is_told(
-    read_windows: Listen, corpus: Path
+def test_a_recording_without_speaker_is_not_adapted_and_counted_in_a_warning(
+    scan_table: ScanTable, corpus: Path
 ) -> None:
     manifest = corpus / "list.csv"
     lines = [f"anna/take {i:02d}.wav,{'' if i == 2 else 'a' if i % 2 else 'b'}" for i in range(6)]
     manifest.write_text("\n".join(["file,who", *lines, "gone.wav,"]))
     with pytest.warns(UserWarning, match="^1 recording has no speaker by --speaker who"):
-        table = read_windows(manifest=manifest, speaker="who")
-    raw, told = values(table.slice(0, 6), "unadapted"), values(table.slice(0, 6))
-    assert np.array_equal(raw[2], told[2])
-    assert np.array_equal(told, adapted_by_hand(raw, table["who"].to_pylist()[:6]))
+        table = scan_table(manifest=manifest, speaker="who")
+    unadapted, adapted = values(table.slice(0, 6), "unadapted"), values(table.slice(0, 6))
+    assert np.array_equal(unadapted[2], adapted[2])
+    assert np.array_equal(adapted, adapted_by_speaker(unadapted, table["who"].to_pylist()[:6]))
 
 
-def test_speakers_of_one_name_below_two_roots_are_two(read_windows: Listen, corpus: Path) -> None:
+def test_speakers_of_one_name_below_two_roots_are_two(scan_table: ScanTable, corpus: Path) -> None:
     for folder in ("anna", "ben"):
         (corpus / folder).rename(corpus / "same")
         (corpus / folder).mkdir()
         (corpus / "same").rename(corpus / folder / "same")
     sources = (corpus / "anna", corpus / "ben")
-    by_part = read_windows(*sources, speaker="part:1")
-    assert np.array_equal(values(by_part), values(read_windows(*sources, speaker="root")))
+    by_part = scan_table(*sources, speaker="part:1")
+    assert np.array_equal(values(by_part), values(scan_table(*sources, speaker="root")))
     names = by_part["root"].to_pylist()
-    assert np.array_equal(values(by_part), adapted_by_hand(values(by_part, "unadapted"), names))
+    assert np.array_equal(values(by_part), adapted_by_speaker(values(by_part, "unadapted"), names))
 
 
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
-def test_asking_otherwise_hears_nothing_again_and_ends_in_the_bytes_of_a_fresh_scan(
-    read_windows: Listen, scan: Scan, corpus: Path, tmp_path: Path, ending: str
+def test_an_update_with_other_settings_analyses_nothing_and_ends_in_the_bytes_of_a_fresh_scan(
+    scan_table: ScanTable, scan_inline: Scan, corpus: Path, tmp_path: Path, ending: str
 ) -> None:
     def paths(name: str) -> dict[str, Path]:
         folder = tmp_path / name
@@ -158,93 +161,92 @@ def test_asking_otherwise_hears_nothing_again_and_ends_in_the_bytes_of_a_fresh_s
     def content(of: dict[str, Path]) -> list[bytes]:
         return [path.read_bytes() for path in of.values()]
 
-    plain, read, kept = paths("plain"), paths("read"), paths("kept")
-    read_windows(**plain)
-    read_windows(**read, **ALL)
-    read_windows(**kept)
-    assert content(kept) == content(plain)
-    words = [corpus, "-o", kept["output"], "--segments", kept["segments"]]
-    words += ["--summary", kept["summary"], "--update"]
-    asked = ["--min-confidence", "0.6", "--dimensions", "--speaker", "part:1"]
-    assert "0 recordings analysed, 12 kept" in scan(*words, *asked).stdout
-    assert content(kept) == content(read)
-    assert "0 recordings analysed, 12 kept" in scan(*words).stdout
-    assert content(kept) == content(plain)
+    plain, with_all, updated = paths("plain"), paths("all"), paths("updated")
+    scan_table(**plain)
+    scan_table(**with_all, **ALL)
+    scan_table(**updated)
+    assert content(updated) == content(plain)
+    words = [corpus, "-o", updated["output"], "--segments", updated["segments"]]
+    words += ["--summary", updated["summary"], "--update"]
+    assert "0 recordings analysed, 12 unchanged" in scan_inline(*words, *ALL_OPTIONS).stdout
+    assert content(updated) == content(with_all)
+    assert "0 recordings analysed, 12 unchanged" in scan_inline(*words).stdout
+    assert content(updated) == content(plain)
 
 
 def test_new_recordings_of_a_known_speaker_change_the_others_as_a_fresh_scan_would(
-    read_windows: Listen, corpus: Path, tmp_path: Path
+    scan_table: ScanTable, corpus: Path, tmp_path: Path
 ) -> None:
     out, fresh = tmp_path / "r.parquet", tmp_path / "fresh.parquet"
-    before = read_windows(output=out, **ALL)
+    before = scan_table(output=out, **ALL)
     write_voice(corpus / "anna" / "take 03 b.wav", seed=50)
-    after = read_windows(output=out, update=True, **ALL)
+    after = scan_table(output=out, update=True, **ALL)
     assert not np.array_equal(values(after.slice(0, 3)), values(before.slice(0, 3)))
-    assert values(after)[7:].tolist() == values(before)[6:].tolist(), "ben is another"
-    read_windows(output=fresh, jobs=2, **ALL)
+    assert values(after)[7:].tolist() == values(before)[6:].tolist(), "ben is another speaker"
+    scan_table(output=fresh, **ALL)
     assert out.read_bytes() == fresh.read_bytes()
 
 
+@pytest.mark.process
 def test_the_bytes_depend_on_neither_workers_nor_the_stream(
-    read_windows: Listen, scan: Scan, corpus: Path, tmp_path: Path
+    scan_table: ScanTable, scan_inline: Scan, scan: Scan, corpus: Path, tmp_path: Path
 ) -> None:
-    for jobs in (1, 2):
-        read_windows(output=tmp_path / f"{jobs}.csv", jobs=jobs, **ALL)
-    assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "2.csv").read_bytes()
-    asked = ["--min-confidence", "0.6", "--dimensions", "--speaker", "part:1"]
-    streamed = scan(corpus, "-o", "-", *asked).stdout
-    assert streamed == (tmp_path / "1.csv").read_text()
+    scan_table(output=tmp_path / "inline.csv", **ALL)
+    expected = (tmp_path / "inline.csv").read_text()
+    scan(corpus, "-o", tmp_path / "processes.csv", "-j", "2", *ALL_OPTIONS)
+    assert (tmp_path / "processes.csv").read_text() == expected
+    assert scan_inline(corpus, "-o", "-", *ALL_OPTIONS).stdout == expected
 
 
-def test_the_same_command_once_more_finds_its_table_finished(
-    scan: Scan, corpus: Path, tmp_path: Path
+def test_the_same_command_again_finds_its_table_finished(
+    scan_inline: Scan, corpus: Path, tmp_path: Path
 ) -> None:
     words = [corpus, "-o", tmp_path / "r.parquet", "--speaker", "part:1"]
-    scan(*words)
-    assert "0 recordings analysed, 12 kept" in scan(*words).stdout
-    assert "--overwrite" in scan(*words, "--min-confidence", "0.9", code=2).stderr
+    scan_inline(*words)
+    assert "0 recordings analysed, 12 unchanged" in scan_inline(*words).stdout
+    assert "--overwrite" in scan_inline(*words, "--min-confidence", "0.9", code=2).stderr
 
 
-def test_a_killed_run_goes_on_to_the_same_bytes(
-    read_windows: Listen, scan: Scan, tiny_bundle: Bundle, corpus: Path, tmp_path: Path
+@pytest.mark.process
+def test_a_run_that_was_killed_resumes_to_the_same_bytes(
+    scan_table: ScanTable, scan: Scan, tiny_bundle: Bundle, corpus: Path, tmp_path: Path
 ) -> None:
     for index in range(30):
         write_voice(corpus / "anna" / f"more {index}.wav", seconds=2.0, seed=index)
     words = [str(corpus), "-o", str(tmp_path / "r.parquet"), "-j", "1", "--speaker", "folder"]
-    process = subprocess.Popen(
-        [*COMMAND, "scan", "-m", str(tiny_bundle.path), *words], stderr=subprocess.DEVNULL
-    )
-    wait_until(lambda: bool(list(tmp_path.glob("r.parquet.parts/*.part.arrow"))))
+    command = [*COMMAND, "scan", "-m", str(tiny_bundle.path), *words]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    wait_until(lambda: bool(list(tmp_path.glob("r.parquet.chunks/*.chunk.arrow"))))
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "r.parquet").exists()
-    assert "kept from earlier runs" in scan(*words).stdout
-    read_windows(speaker="folder", output=tmp_path / "fresh.parquet", jobs=2)
+    assert " unchanged" in scan(*words).stdout
+    scan_table(speaker="folder", output=tmp_path / "fresh.parquet")
     assert (tmp_path / "r.parquet").read_bytes() == (tmp_path / "fresh.parquet").read_bytes()
 
 
-def test_rows_that_another_model_left_are_a_company_of_their_own(
-    read_windows: Listen, tmp_path: Path
+def test_rows_of_another_model_are_adapted_separately(
+    scan_table: ScanTable, tmp_path: Path
 ) -> None:
     out = tmp_path / "r.parquet"
-    read_windows(output=out, window=2)
-    table = read_windows(output=out, update=True, exclude="ben", speaker="root")
-    raw, models = values(table, "unadapted"), table["model"].to_pylist()
+    scan_table(output=out, window=2)
+    table = scan_table(output=out, update=True, exclude="ben", speaker="root")
+    unadapted, models = values(table, "unadapted"), table["model"].to_pylist()
     assert len(set(models)) == 2
-    assert np.array_equal(values(table), adapted_by_hand(raw, models))
+    assert np.array_equal(values(table), adapted_by_speaker(unadapted, models))
 
 
-def test_several_models_are_each_adapted_by_what_they_say_themselves(
-    read_windows: Listen, make_bundle: Callable[..., Bundle], tiny_bundle: Bundle, tmp_path: Path
+def test_each_of_several_models_is_adapted_by_its_own_probabilities(
+    scan_table: ScanTable, make_bundle: Callable[..., Bundle], tiny_bundle: Bundle, tmp_path: Path
 ) -> None:
     other = make_bundle(seed=5, name="other", labels=LABELS[::-1])
     models = [tiny_bundle.path, other.path]
     out = tmp_path / "r.csv"
-    read_windows(output=out, model=models, **ALL)
+    scan_table(output=out, model=models, **ALL)
     write_voice(tmp_path / "corpus" / "ben" / "take 11 b.wav", seed=77)
-    together = read_windows(output=out, update=True, model=models, **ALL)
+    together = scan_table(output=out, update=True, model=models, **ALL)
     for name, path in (("tiny", tiny_bundle.path), ("other", other.path)):
-        alone = read_windows(model=path, **ALL)
+        alone = scan_table(model=path, **ALL)
         for label in LABELS:
             assert together[f"p_{label}_{name}"].equals(alone[f"p_{label}"])
             assert together[f"unadapted_{label}_{name}"].equals(alone[f"unadapted_{label}"])
@@ -252,48 +254,48 @@ def test_several_models_are_each_adapted_by_what_they_say_themselves(
     for prefix in ("p", "unadapted"):
         each = [values(together, prefix, f"_{name}").astype(float) for name in ("tiny", "other")]
         assert np.array_equal(values(together, prefix), np.mean(each, axis=0).astype(np.float32))
-    agreed = together["agreement"].to_pylist()
-    each = [values(together, "p", f"_{name}").argmax(axis=1) for name in ("tiny", "other")]
+    best = [values(together, "p", f"_{name}").argmax(axis=1) for name in ("tiny", "other")]
     joint = values(together).argmax(axis=1)
-    assert agreed == [np.mean([one[i] == joint[i] for one in each]) for i in range(13)]
+    expected = [np.mean([labels[i] == joint[i] for labels in best]) for i in range(13)]
+    assert together["agreement"].to_pylist() == expected
 
 
-def test_a_table_whose_unadapted_columns_were_dropped_is_not_adapted_twice(
-    read_windows: Listen, tmp_path: Path
+def test_a_table_without_its_unadapted_columns_is_refused_and_not_adapted_twice(
+    scan_table: ScanTable, tmp_path: Path
 ) -> None:
     out = tmp_path / "r.parquet"
-    read_windows(output=out, speaker="folder")
+    scan_table(output=out, speaker="folder")
     table = pq.read_table(out)
     pq.write_table(table.drop_columns([f"unadapted_{label}" for label in LABELS]), out)
     with pytest.raises(UnreadableTableError, match=r"unadapted_angry, .* are missing"):
-        read_windows(output=out, speaker="folder", update=True)
+        scan_table(output=out, speaker="folder", update=True)
 
 
-def test_a_manifests_column_gives_way_to_an_estimate_of_its_name(
-    read_windows: Listen, corpus: Path, tmp_path: Path
+def test_a_column_of_the_manifest_is_renamed_when_a_dimension_has_its_name(
+    scan_table: ScanTable, corpus: Path, tmp_path: Path
 ) -> None:
     manifest, out = corpus / "list.csv", tmp_path / "r.parquet"
     manifest.write_text("file,valence_est\nanna/take 00.wav,rated by hand\n")
-    plain = read_windows(manifest=manifest, output=out)
+    plain = scan_table(manifest=manifest, output=out)
     assert plain["valence_est"].to_pylist() == ["rated by hand"]
-    table = read_windows(manifest=manifest, output=out, update=True, dimensions=True)
+    table = scan_table(manifest=manifest, output=out, update=True, dimensions=True)
     assert table["manifest_valence_est"].to_pylist() == ["rated by hand"]
     assert table.schema.field("valence_est").type == pa.float32()
 
 
-@pytest.mark.parametrize("asked", [{"speaker": "tags"}, {"group_by": "tags"}])
-def test_a_column_of_lists_names_nobody(
-    read_windows: Listen, tmp_path: Path, asked: dict[str, Any]
+@pytest.mark.parametrize("settings", [{"speaker": "tags"}, {"group_by": "tags"}])
+def test_a_column_of_lists_names_no_speaker_and_no_group(
+    scan_table: ScanTable, tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     out = tmp_path / "r.parquet"
-    table = read_windows(output=out, limit=1)
+    table = scan_table(output=out, limit=1)
     pq.write_table(table.append_column("tags", pa.array([["a", "b"]])), out)
     with pytest.raises(UsageError, match="tags: the column holds list"):
-        read_windows(output=out, update=True, **asked)
+        scan_table(output=out, update=True, **settings)
 
 
 @pytest.mark.parametrize(
-    ("asked", "labels", "said"),
+    ("settings", "labels", "message"),
     [
         ({"speaker": "nobody"}, LABELS, "--speaker nobody: this is no column of the manifest"),
         ({"speaker": "emotion"}, LABELS, "folder, part:N, root or regex:PATTERN"),
@@ -304,15 +306,15 @@ def test_a_column_of_lists_names_nobody(
         ({"dimensions": True}, ["happy", "smug"], "no coordinates for smug, which the model tiny"),
     ],
 )
-def test_what_cannot_be_told_is_refused_with_what_to_do(
-    read_windows: Listen,
+def test_impossible_settings_are_refused_with_what_to_do(
+    scan_table: ScanTable,
     make_bundle: Callable[..., Bundle],
     tmp_path: Path,
-    asked: dict[str, Any],
+    settings: dict[str, Any],
     labels: list[str],
-    said: str,
+    message: str,
 ) -> None:
-    bundle = make_bundle(labels=labels, folder=tmp_path / "strange")
-    with pytest.raises(UsageError, match=said):
-        read_windows(model=bundle.path, output=tmp_path / "r.csv", **asked)
+    bundle = make_bundle(labels=labels, folder=tmp_path / "other")
+    with pytest.raises(UsageError, match=message):
+        scan_table(model=bundle.path, output=tmp_path / "r.csv", **settings)
     assert not list(tmp_path.glob("r.csv*"))

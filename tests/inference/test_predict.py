@@ -1,4 +1,4 @@
-"""What goes wrong in a worker is a row, of the recording that it went wrong with alone."""
+"""The work on a chunk: rows, and failures that cost no other recording."""
 
 from __future__ import annotations
 
@@ -8,24 +8,37 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from batchemo.audio import read_windows
 from batchemo.bundles import Bundle
 from batchemo.common.arrays import Float32
 from batchemo.inference.loaded import LoadedModel, load_model
 from batchemo.inference.predict import predict_with
+from batchemo.inference.predict_task import PredictTask, lost_result, predict_chunk
 from batchemo.inference.settings import ModelSettings
 from batchemo.sources import Recording
 
 
-class Choosy:
-    """A runtime that fails at whatever it dislikes."""
+class FailingClassifier:
+    """A classifier that fails at batches with a certain window."""
 
-    def __init__(self, tools: LoadedModel, disliked: Float32, error: Exception) -> None:
-        self._runtime, self._disliked, self._error = tools.classifier, disliked, error
+    def __init__(self, model: LoadedModel, window: Float32, error: Exception) -> None:
+        self._classifier, self._window, self._error = model.classifier, window, error
 
-    def run(self, items: Float32) -> Float32:
-        if any(np.array_equal(item, self._disliked) for item in items):
+    def run(self, inputs: Float32) -> Float32:
+        if any(np.array_equal(each, self._window) for each in inputs):
             raise self._error
-        return self._runtime.run(items)
+        return self._classifier.run(inputs)
+
+
+@pytest.fixture
+def model(tiny_bundle: Bundle) -> LoadedModel:
+    return load_model(ModelSettings(str(tiny_bundle.path), batch_size=4))
+
+
+@pytest.fixture
+def recordings(corpus: Path) -> list[Recording]:
+    paths = sorted(corpus.rglob("*.wav"))
+    return [Recording(str(corpus), str(path.relative_to(corpus)), 1, 0) for path in paths]
 
 
 @pytest.mark.parametrize(
@@ -33,20 +46,44 @@ class Choosy:
     [(MemoryError(), "out_of_memory"), (RuntimeError("bad allocation"), "internal_error")],
 )
 def test_a_batch_that_fails_costs_only_the_recording_that_it_fails_at(
-    corpus: Path, tiny_bundle: Bundle, error: Exception, reason: str
+    recordings: list[Recording], model: LoadedModel, error: Exception, reason: str
 ) -> None:
-    from batchemo.audio import read_windows
-    from batchemo.features import extract
-
-    tools = load_model(ModelSettings(str(tiny_bundle.path), batch_size=4))
-    paths = sorted(corpus.rglob("*.wav"))
-    with read_windows(str(paths[5]), tools.window_config) as heard:
-        windows = [extract(tools.recipe, w.samples, tools.window_config.window) for w in heard]
-    choosy = replace(tools, classifier=Choosy(tools, windows[0], error))
-    recordings = [Recording(str(corpus), str(p.relative_to(corpus)), 1, 0) for p in paths]
-    rows = predict_with([choosy], 0.0, recordings).rows
+    with read_windows(recordings[5].path, model.window_config) as windows:
+        window = next(iter(windows))
+    prepared = model.input.prepare(window.samples, model.window_config.window)
+    failing = replace(model, classifier=FailingClassifier(model, prepared, error))
+    rows = predict_with([failing], 0.0, recordings).rows
     assert [row.reason for row in rows] == [reason if n == 5 else None for n in range(12)]
-    calm = predict_with([tools], 0.0, recordings).rows
-    for row, undisturbed in zip(rows, calm, strict=True):
+    expected = predict_with([model], 0.0, recordings).rows
+    for row, unaffected in zip(rows, expected, strict=True):
         if row.reason is None:
-            assert np.array_equal(row.probabilities, undisturbed.probabilities)
+            assert np.array_equal(row.probabilities, unaffected.probabilities)
+
+
+def test_a_row_does_not_depend_on_the_other_recordings_of_its_chunk(
+    recordings: list[Recording], model: LoadedModel
+) -> None:
+    together = predict_with([model], 0.0, recordings).rows
+    for recording, row in zip(recordings, together, strict=True):
+        (alone,) = predict_with([model], 0.0, [recording]).rows
+        assert np.array_equal(row.probabilities, alone.probabilities)
+
+
+def test_the_seconds_of_every_stage_are_measured(
+    recordings: list[Recording], model: LoadedModel
+) -> None:
+    stages = predict_with([model], 0.0, recordings).stages
+    assert {"decode", "vad", "features", "model"} <= set(stages)
+    assert all(seconds > 0 for stage, seconds in stages.items() if stage != "resample")
+
+
+def test_a_chunk_with_a_model_that_cannot_be_loaded_is_fatal(recordings: list[Recording]) -> None:
+    result = predict_chunk(PredictTask((ModelSettings("no-such-model"),)), recordings)
+    assert result.rows == ()
+    assert result.fatal is not None
+    assert "no-such-model: there is no such model" in result.fatal
+
+
+def test_a_lost_recording_keeps_its_size_and_time() -> None:
+    row = lost_result(Recording("/data", "a.wav", 44, 7), "worker_died", "alone")
+    assert (row.reason, row.detail, row.size, row.mtime_ns) == ("worker_died", "alone", 44, 7)

@@ -1,4 +1,4 @@
-"""A speaker's name is data, whatever it holds, and rows are adapted alike in any portions."""
+"""Speakers' names may be any text, and the order and number of updates does not matter."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from batchemo.tables.rows import RecordingResult, to_batch
 
 LABELS = ("happy", "sad", "angry")
 
-# A manifest may hold anything; what it cannot hold is a lone surrogate.
+# A manifest may hold any text but lone surrogates, which are no UTF-8.
 speakers = st.none() | st.text(st.characters(exclude_categories=("Cs",)), max_size=6)
 cases = st.lists(st.tuples(speakers, st.integers(0, 2**32 - 1)), min_size=1, max_size=12)
 
 
-def raw(seeds: list[int]) -> list[RecordingResult]:
-    """Rows of made probabilities; every third recording has failed."""
+def random_rows(seeds: list[int]) -> list[RecordingResult]:
+    """Rows of random probabilities; every third recording has failed."""
     drawn = [np.random.default_rng(seed).dirichlet(np.ones(3)).astype(np.float32) for seed in seeds]
     return [
         RecordingResult("/r", f"{i}.wav", reason="empty")
@@ -37,33 +37,33 @@ def table_of(rows: list[RecordingResult], column: list[Any]) -> pa.Table:
 
 
 @given(cases, st.data())
-def test_each_speaker_is_adapted_alone_whatever_the_name(
+def test_each_speaker_is_adapted_separately_whatever_the_name(
     drawn: list[tuple[str | None, int]], data: st.DataObject
 ) -> None:
-    rows, names = raw([seed for _, seed in drawn]), [name for name, _ in drawn]
-    table, voices = table_of(rows, names), SpeakerAdapter("who", LABELS, ())
+    rows, names = random_rows([seed for _, seed in drawn]), [name for name, _ in drawn]
+    table, adapter = table_of(rows, names), SpeakerAdapter("who", LABELS, ())
     cut = data.draw(st.integers(0, len(rows)))
-    for portion in (table.slice(cut), table.slice(0, cut)):
-        voices.learn(portion)
-    found = voices.adapted(table)[:, 0]
+    for part in (table.slice(cut), table.slice(0, cut)):
+        adapter.update(part)
+    adapted = adapter.adapted_probabilities(table)[:, 0]
     for name in set(names):
-        theirs = [i for i, each in enumerate(names) if each == name and i % 3 != 2]
-        before = np.array([rows[i].probabilities for i in theirs]).reshape(-1, 3)
+        own_rows = [i for i, each in enumerate(names) if each == name and i % 3 != 2]
+        before = np.array([rows[i].probabilities for i in own_rows]).reshape(-1, 3)
         after = adapt(log_probabilities(before)).astype(np.float32) if name else before
-        assert np.array_equal(found[theirs], after)
-    assert np.isnan(found[2::3]).all()
-    nameless = sum(not name for i, name in enumerate(names) if i % 3 != 2)
-    assert [told.split()[0] for told in voices.warnings()] == [str(nameless)] * (nameless > 0)
+        assert np.array_equal(adapted[own_rows], after)
+    assert np.isnan(adapted[2::3]).all()
+    unnamed = sum(not name for i, name in enumerate(names) if i % 3 != 2)
+    assert [message.split()[0] for message in adapter.warnings()] == [str(unnamed)] * (unnamed > 0)
 
 
-def test_numbers_and_dates_name_speakers_too() -> None:
-    rows = raw([1, 2, 3, 4])
+def test_numbers_name_speakers_like_their_text() -> None:
+    rows = random_rows([1, 2, 3, 4])
     numbers = table_of(rows, ["1", "2", "3", "2"])
     column = numbers.column_names.index("who")
     typed = numbers.set_column(column, "who", pa.array([1, 2, 3, 2]))
-    found = []
+    adapted = []
     for table in (numbers, typed):
-        voices = SpeakerAdapter("who", LABELS, ())
-        voices.learn(table)
-        found.append(voices.adapted(table))
-    assert np.array_equal(*found, equal_nan=True)
+        adapter = SpeakerAdapter("who", LABELS, ())
+        adapter.update(table)
+        adapted.append(adapter.adapted_probabilities(table))
+    assert np.array_equal(*adapted, equal_nan=True)

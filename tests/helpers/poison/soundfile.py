@@ -1,7 +1,12 @@
-"""Stands in front of the real soundfile in a worker: some names make the decoder do harm.
+"""Replaces soundfile in worker processes: the names of some recordings make the decoder fail.
 
-Put the folder of this file first in PYTHONPATH. The worker then dies or hangs just where a fault
-in a decoder would make it, and for real.
+Put the folder of this file first in PYTHONPATH. The worker then really dies or hangs, at the place
+where a fault in a decoder would make it do so:
+
+    kill, segfault, memory    the process is killed, crashes, or runs out of memory
+    hang                      the decoder never returns, and holds Python's lock
+    wait                      the decoder returns when a file <name>.go exists
+    once-…                    as the rest of the name says, but for the first worker alone
 """
 
 import ctypes
@@ -13,8 +18,8 @@ import sys
 import time
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
-_elsewhere = [entry for entry in sys.path if os.path.abspath(entry or ".") != _HERE]
-_spec = importlib.machinery.PathFinder.find_spec("soundfile", _elsewhere)
+_other_folders = [entry for entry in sys.path if os.path.abspath(entry or ".") != _HERE]
+_spec = importlib.machinery.PathFinder.find_spec("soundfile", _other_folders)
 _real = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_real)
 globals().update({k: v for k, v in vars(_real).items() if not k.startswith("__")})
@@ -22,13 +27,13 @@ globals().update({k: v for k, v in vars(_real).items() if not k.startswith("__")
 
 class SoundFile(_real.SoundFile):
     def __init__(self, file, *args, **kwargs):
-        _do_harm(os.readlink(f"/proc/self/fd/{file}"))
+        _misbehave(os.readlink(f"/proc/self/fd/{file}"))
         super().__init__(file, *args, **kwargs)
 
 
-def _do_harm(path):
+def _misbehave(path):
     name = os.path.basename(path)
-    if name.startswith("once-") and not _first_time(path):
+    if name.startswith("once-") and not _is_first_time(path):
         return
     if "kill" in name:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -37,16 +42,17 @@ def _do_harm(path):
         ctypes.string_at(0)
     if "hang" in name:
         open(path + ".hangs", "w").close()
-        ctypes.PyDLL(None).sleep(1000)  # holds Python's lock, as a decoder in C may
+        # PyDLL, unlike CDLL, keeps Python's lock, as a decoder in C may.
+        ctypes.PyDLL(None).sleep(1000)
     if "memory" in name:
         raise MemoryError
     if "wait" in name:
-        _first_time(path)
+        _is_first_time(path)
         while not os.path.exists(path + ".go"):
             time.sleep(0.01)
 
 
-def _first_time(path):
+def _is_first_time(path):
     try:
         os.close(os.open(path + ".seen", os.O_CREAT | os.O_EXCL))
     except FileExistsError:
