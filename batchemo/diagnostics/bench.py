@@ -147,6 +147,7 @@ def run_bench(options: BenchOptions, on_step: Callable[[str], None]) -> BenchRes
         for jobs in counts:
             on_step("1 process" if jobs == 1 else f"{jobs} processes")
             measured[jobs] = measure_workers(options.settings, recordings, jobs, seconds)
+        # With one process nothing waits for processors or memory: its stages are the work itself.
         single = measured[1]
         _require_success(single, recordings)
     return BenchResult(

@@ -92,6 +92,8 @@ def _libsndfile() -> Check:
 
 
 def _file_names() -> Check:
+    # Where Python takes names for ASCII, it cannot open a name with other characters that it has
+    # read from a manifest or a table.
     encoding = sys.getfilesystemencoding()
     locale_name = locale.setlocale(locale.LC_CTYPE)
     if encoding.lower() != "utf-8":
@@ -127,6 +129,7 @@ def _folder(folder: Path) -> Check:
             unfinished = Path(scratch, "unfinished")
             began = time.perf_counter()
             with unfinished.open("wb") as stream:
+                # Some network disks report a full quota only when something is synced.
                 stream.write(bytes(2**16))
                 stream.flush()
                 sync(stream.fileno())

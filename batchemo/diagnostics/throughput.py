@@ -90,6 +90,7 @@ def read_seconds(recordings: Sequence[Recording]) -> float:
 def _read_uncached(path: Path) -> None:
     with path.open("rb", buffering=0) as stream:
         if hasattr(os, "posix_fadvise"):
+            # Drop it from the page cache: a scan meets most recordings for the first time.
             os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         while stream.read(2**20):
             pass
@@ -176,6 +177,8 @@ def measure_workers(
             # The first chunk of each worker includes its start and the loading of the model.
             if number < jobs:
                 clock.start()
+            # And what finishes after the end is left out, as some workers are idle by then; but
+            # at least one chunk counts, on however slow a machine.
             elif not (measurement.recordings and clock.is_over):
                 measurement.add(finished)
                 measurement.seconds = clock.elapsed

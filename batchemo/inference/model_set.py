@@ -76,6 +76,7 @@ def load_model_set(settings: Sequence[ModelSettings]) -> ModelSet:
         check_windows(bundle, each)
     for first, second in combinations(bundles, 2):
         _check_pair(first, second)
+    # From here on a setting that is the model's default is None, as in rows of earlier runs.
     model_set = ModelSet(bundles, tuple(map(without_defaults, bundles, settings)))
     _check_columns(model_set)
     return model_set

@@ -80,6 +80,7 @@ class OutputSchema:
     def check(self, group_by: str | None, output: Path | None) -> None:
         """Refuse columns that could not be written or grouped by, before any work is done."""
         if output is None or table_format(output) == ".csv":
+            # Without a file, the rows may still go to standard output as CSV.
             csv_schema(self.recordings_schema())
         for field in self.extras:
             if field.name == group_by and not is_flat(field.type):

@@ -138,6 +138,7 @@ class PendingResult:
             probabilities = mean_probabilities(model_probabilities)
             windows = _window_results(self.outputs)
         if len(self.outputs) == 1:
+            # They are those of the row: a single model has no columns of its own.
             model_probabilities = None
         info = self.info
         return RecordingResult(
@@ -160,7 +161,10 @@ class PendingResult:
 
 
 def _window_results(outputs: Sequence[ModelOutput]) -> WindowResults:
-    """Concatenate the windows of all models."""
+    """Concatenate the windows of all models.
+
+    NaN, not None, stands for a window without speech: they go to the parent as one array.
+    """
     missing = np.full_like(outputs[0].with_speech[0], np.nan)
     counts = [len(output.starts) for output in outputs]
     probabilities = [missing if p is None else p for out in outputs for p in out.probabilities]
@@ -178,6 +182,7 @@ class _Batcher:
     def __init__(self, models: Sequence[LoadedModel]) -> None:
         self.stages: StageSeconds = {}
         self._shared = shared_windows(models)
+        # Models may have the same labels in different orders; columns are in the first one's.
         labels = models[0].bundle.labels
         self._batches = [_ModelBatch(model, labels, self.stages) for model in models]
 

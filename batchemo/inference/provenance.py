@@ -91,6 +91,7 @@ def run_provenance(
 def source_provenance(sources: SourceOptions) -> dict[str, Any]:
     """Return where the recordings came from."""
     return {
+        # `./recordings/` and `recordings` are the same sources, and give the same bytes.
         "paths": [to_text(os.path.normpath(path)) for path in sources.paths],
         "files_from": sources.files_from and to_text(sources.files_from),
         "manifest": sources.manifest and to_text(sources.manifest),

@@ -33,6 +33,7 @@ def open_predictor(
     recordings = tuple(_recording(os.fspath(path)) for path in paths)
     model_set = load_model_set(settings)
     postprocess.check_labels(model_set.bundles[0].name, model_set.labels)
+    # There is no manifest here whose columns could name the speakers.
     postprocess.check_speaker([])
     return Predictor(recordings, model_set, tuple(map(load_model, settings)), postprocess)
 
