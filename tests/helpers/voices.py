@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,12 @@ from numpy.typing import NDArray
 
 def voice(seconds: float = 1.5, rate: int = 16000, *, seed: int = 0) -> NDArray[np.float64]:
     """Make a signal that resembles speech: a gliding buzz with changing formants, in syllables."""
+    return _voice(seconds, rate, seed).copy()
+
+
+# The same few voices are made for hundreds of tests, and making one takes longer than scanning it.
+@lru_cache(maxsize=512)
+def _voice(seconds: float, rate: int, seed: int) -> NDArray[np.float64]:
     rng = np.random.default_rng(seed)
     count = int(seconds * rate)
     time = np.arange(count) / rate
