@@ -44,7 +44,7 @@ SHOWN_LINES = 20
 
 # Digests have 12 digits in names and 64 in tables; seconds are in tables, texts and logs.
 MASKS = (
-    (r"\b[0-9a-f]{12,64}\b", "<digest>"),
+    (r"(?<![.0-9a-f])(?=[0-9a-f]*[a-f])[0-9a-f]{12,64}\b", "<digest>"),
     (r'"(time|elapsed|stages|times_real_time)": ("[^"]*"|\{[^}]*\}|[0-9.]+)', r'"\1": null'),
     (r"[0-9.,]+ (s|min|h)\b", "<seconds>"),
     (r"[0-9.,]+ ?(×|times|x) real time", "<speed>"),
