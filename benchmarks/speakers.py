@@ -3,8 +3,8 @@
     python benchmarks/speakers.py RAVDESS NEMO --work own.work --models default accurate
 
 Predicts unseen speakers as `own_systems.py` does, and takes its trainings from the same work
-folder; what is not there is trained. Then it draws recordings of each speaker: all, a fixed number, or all
-of one emotion and some others; and compares the accuracy with and without adaptation.
+folder; what is not there is trained. Then it draws recordings of each speaker: all, a fixed number,
+or all of one emotion and some others; and compares the accuracy with and without adaptation.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Made items: features of recordings that nobody spoke, as many and as easy to tell as wanted."""
+"""Feature items of made-up recordings, as many and as separable as wanted."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from batchemo.training.data.feature_store import FeatureItem
 LABELS = ("neutral", "happy", "sad")
 
 
-def made_example(speaker: str, emotion: str, take: int = 0, **more: str) -> Example:
-    """One recording of a corpus; what `more` says of it is as it says."""
-    channel = more.get("channel", "speech")
+def made_example(speaker: str, emotion: str, take: int = 0, **changes: str) -> Example:
+    """Return a recording whose path and digest follow from speaker, emotion, channel and take."""
+    channel = changes.get("channel", "speech")
     name = f"{speaker}-{emotion}-{channel}-{take}"
     gender = "male" if sum(speaker.encode()) % 2 else "female"
-    told = {
+    facts = {
         "corpus": "made",
         "gender": gender,
         "intensity": "normal",
         "digest": sha256(name.encode()).hexdigest(),
-        **more,
+        **changes,
     }
-    return Example(path=Path(f"{name}.wav"), speaker=speaker, emotion=emotion, **told)
+    return Example(path=Path(f"{name}.wav"), speaker=speaker, emotion=emotion, **facts)
 
 
 def made_items(
@@ -35,20 +35,23 @@ def made_items(
     *,
     shape: tuple[int, ...] = (4,),
     labels: Sequence[str] = LABELS,
-    hiss: float = 0.3,
+    noise: float = 0.3,
 ) -> tuple[FeatureItem, ...]:
-    """Each recording and its copies, one to three windows each; what tells emotions is loud."""
+    """Return each recording and its augmentations, one to three windows each.
+
+    Each class has a mean of its own, about which the features of its windows scatter by `noise`.
+    """
     random = np.random.default_rng(0)
-    voices = np.random.default_rng(1).normal(scale=2, size=(len(labels), shape[-1]))
+    means = np.random.default_rng(1).normal(scale=2, size=(len(labels), shape[-1]))
     return tuple(
         FeatureItem(
             example,
-            copy,
+            variant,
             (
-                voices[labels.index(example.emotion)]
-                + random.normal(scale=hiss, size=(random.integers(1, 4), *shape))
+                means[labels.index(example.emotion)]
+                + random.normal(scale=noise, size=(random.integers(1, 4), *shape))
             ).astype(np.float32),
         )
         for example in examples
-        for copy in ("original", *augmentations)
+        for variant in ("original", *augmentations)
     )

@@ -1,4 +1,4 @@
-"""Made nets: of the shipped kind, but small and untaught."""
+"""Small untrained nets of the kind that is shipped."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ BANDS = 16
 TINY = Conformer(channels=(4, 4, 4), width=8, blocks=1, heads=2)
 
 
-def spec(bands: int = BANDS, labels: int = 3, **changes: Any) -> NetSpec:
-    """What a net is built for: pictures of a few bands whose padding is known."""
-    told = {
+def net_spec(bands: int = BANDS, labels: int = 3, **changes: Any) -> NetSpec:
+    """Return the specification of a net for spectrograms of a few bands, padded with `FLOOR`."""
+    values = {
         "shape": (100, bands),
         "mean": np.zeros(bands, np.float32),
-        "spread": np.ones(bands, np.float32),
+        "std": np.ones(bands, np.float32),
         "labels": labels,
         "dropout": 0.0,
         "l2": 0.0,
         "floor": FLOOR,
     }
-    return NetSpec(**{**told, **changes})
+    return NetSpec(**{**values, **changes})
 
 
-def tiny_conformer(told: NetSpec | None = None, *, seed: int = 0) -> Any:
-    """A conformer of next to no size."""
+def tiny_conformer(spec: NetSpec | None = None, *, seed: int = 0) -> Any:
+    """Return a conformer of the smallest size that has all of its parts."""
     import keras
 
     keras.utils.set_random_seed(seed)
-    return build_conformer(told or spec(), TINY)
+    return build_conformer(spec or net_spec(), TINY)

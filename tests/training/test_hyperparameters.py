@@ -1,4 +1,4 @@
-"""Nonsense is refused before anything is learnt, by the name of the option that says it."""
+"""Values that make no sense are refused before anything is trained, by the name of their option."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from batchemo.training.hyperparameters import (
 
 
 @pytest.mark.parametrize(
-    ("option", "nonsense"),
+    ("name", "value"),
     [
         ("epochs", 0),
         ("batch_size", 0),
-        ("rate", 0.0),
-        ("rate", -1e-3),
-        ("rate", nan),
+        ("learning_rate", 0.0),
+        ("learning_rate", -1e-3),
+        ("learning_rate", nan),
         ("focal_gamma", -1.0),
         ("focal_gamma", nan),
         ("l2", -1e-4),
@@ -32,79 +32,80 @@ from batchemo.training.hyperparameters import (
         ("plateau_patience", -1),
         ("plateau_factor", 0.0),
         ("plateau_factor", 1.0),
-        ("decay", -0.1),
-        ("decay", nan),
+        ("weight_decay", -0.1),
+        ("weight_decay", nan),
         ("clip_norm", -1.0),
-        ("average", -0.1),
-        ("average", 1.0),
-        ("smoothing", 1.0),
-        ("abroad", -0.1),
-        ("abroad", 1.0),
+        ("ema_decay", -0.1),
+        ("ema_decay", 1.0),
+        ("label_smoothing", 1.0),
+        ("other_corpora_share", -0.1),
+        ("other_corpora_share", 1.0),
         ("mixup", -0.1),
         ("mixup", 1.1),
         ("mixup", nan),
-        ("validation", -0.1),
-        ("validation", 1.0),
-        ("validation", nan),
+        ("validation_share", -0.1),
+        ("validation_share", 1.0),
+        ("validation_share", nan),
         ("seed", -1),
     ],
 )
-def test_nonsense_is_refused_with_its_option_and_its_value(option: str, nonsense: float) -> None:
+def test_a_value_out_of_range_is_refused_with_its_option(name: str, value: float) -> None:
     with pytest.raises(UsageError) as refused:
-        Hyperparameters(**{option: nonsense})
+        Hyperparameters(**{name: value})
 
-    name = "learning-rate" if option == "rate" else option.replace("_", "-")
-    assert f"--{name} is {nonsense:g}: " in str(refused.value)
+    assert f"--{name.replace('_', '-')} is {value:g}: " in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("option", "allowed"),
-    [("loss", LOSSES), ("pace", tuple(LR_SCHEDULES)), ("choose", tuple(SELECT_EPOCH))],
+    ("name", "allowed"),
+    [
+        ("loss", LOSSES),
+        ("lr_schedule", tuple(LR_SCHEDULES)),
+        ("select_epoch", tuple(SELECT_EPOCH)),
+    ],
 )
-def test_a_name_that_is_none_is_refused_with_those_that_are(
-    option: str, allowed: tuple[str, ...]
+def test_an_unknown_choice_is_refused_with_those_that_exist(
+    name: str, allowed: tuple[str, ...]
 ) -> None:
-    with pytest.raises(UsageError, match=f"--{option} is 'best'") as refused:
-        Hyperparameters(**{option: "best"})
+    with pytest.raises(UsageError, match=f"--{name.replace('_', '-')} is 'best'") as refused:
+        Hyperparameters(**{name: "best"})
 
-    assert all(name in str(refused.value) for name in allowed)
-
-
-def test_what_ends_a_range_is_allowed() -> None:
-    assert (
-        Hyperparameters(epochs=1, batch_size=1, dropout=0.0, l2=0.0, focal_gamma=0.0, seed=0).epochs
-        == 1
-    )
-    assert (
-        Hyperparameters(
-            ema_decay=0.0, label_smoothing=0.0, other_corpora_share=0.0, mixup=1.0
-        ).mixup
-        == 1
-    )
+    assert all(choice in str(refused.value) for choice in allowed)
 
 
-def test_with_nothing_to_watch_the_last_epoch_is_the_result() -> None:
-    assert Hyperparameters(validation_share=0.0, select_epoch="last").validation == 0
+def test_the_ends_of_a_range_are_allowed() -> None:
+    lowest = {"dropout": 0.0, "l2": 0.0, "focal_gamma": 0.0, "seed": 0, "ema_decay": 0.0}
+
+    assert Hyperparameters(epochs=1, batch_size=1, **lowest).epochs == 1
+    assert Hyperparameters(label_smoothing=0.0, other_corpora_share=0.0, mixup=1.0).mixup == 1
+
+
+def test_without_validation_the_last_epoch_can_be_the_result() -> None:
+    assert Hyperparameters(validation_share=0.0, select_epoch="last").validation_share == 0
 
 
 @pytest.mark.parametrize(
-    "wish", [{"choose": "loss"}, {"choose": "accuracy"}, {"patience": 3}, {"plateau_patience": 3}]
+    "changes",
+    [
+        {"select_epoch": "loss"},
+        {"select_epoch": "accuracy"},
+        {"patience": 3},
+        {"plateau_patience": 3},
+    ],
 )
-def test_with_nothing_to_watch_what_needs_watching_is_refused(wish: dict[str, object]) -> None:
-    with pytest.raises(
-        UsageError, match=r"^--validation-share is 0: with nothing to watch"
-    ) as refused:
-        Hyperparameters(**{"validation": 0.0, "choose": "last", **wish})
+def test_without_validation_what_needs_it_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match=r"^--validation-share is 0: without valid") as refused:
+        Hyperparameters(**{"validation_share": 0.0, "select_epoch": "last", **changes})
 
     assert all(
         name in str(refused.value) for name in ("--select-epoch", "--patience", "--plateau-")
     )
 
 
-def test_differences_are_the_choices_that_are_not_the_standard_ones() -> None:
-    standard = Hyperparameters(epochs=50, augmentations=("noise",))
+def test_differences_are_the_values_that_are_not_the_defaults() -> None:
+    defaults = Hyperparameters(epochs=50, augmentations=("noise",))
 
     changed = Hyperparameters(epochs=50, augmentations=("noise", "pitch"), seed=3)
 
-    assert changed.differences(standard) == {"copies": ("noise", "pitch"), "seed": 3}
-    assert standard.differences(standard) == {}
+    assert changed.differences(defaults) == {"augmentations": ("noise", "pitch"), "seed": 3}
+    assert defaults.differences(defaults) == {}

@@ -1,6 +1,8 @@
-"""The systems by name: the five as their sources say, and those that a scan uses."""
+"""The recipes by name: the five as their sources describe them, and those that a scan uses."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,16 +12,20 @@ from batchemo.features import extract, get_feature_set
 from batchemo.training.data.augment_audio import check_augmentations
 from batchemo.training.nets.registry import NETS
 from batchemo.training.recipes import (
+    LOGISTIC,
     OWN_RECIPES,
     RAVDESS_RECIPES,
     RECIPES,
-    REGRESSION,
+    Member,
+    Recipe,
     get_recipe,
 )
 
+MEMBERS = [member for recipe in RECIPES.values() for member in recipe.members]
 
-def test_the_five_systems_have_their_features() -> None:
-    assert {name: system.features.name for name, system in RAVDESS_RECIPES.items()} == {
+
+def test_the_five_ravdess_recipes_have_the_features_of_their_sources() -> None:
+    assert {name: recipe.features.name for name, recipe in RAVDESS_RECIPES.items()} == {
         "cnn1d": "stats162",
         "melattn": "logmel128",
         "stats162": "stats162",
@@ -29,12 +35,13 @@ def test_the_five_systems_have_their_features() -> None:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_system_is_found_by_its_name_with_a_net_and_copies_that_there_are(name: str) -> None:
-    system = get_recipe(name)
+def test_a_recipe_is_found_by_its_name_and_has_existing_nets_and_augmentations(name: str) -> None:
+    recipe = get_recipe(name)
 
-    assert system.name == name
-    assert system.net in (*NETS, REGRESSION)
-    check_augmentations(system.hyperparameters.augmentations)
+    assert recipe.name == name
+    for member in recipe.members:
+        assert member.net in (*NETS, LOGISTIC)
+        check_augmentations(member.hyperparameters.augmentations)
 
 
 def test_an_unknown_name_is_refused_with_those_that_are_known() -> None:
@@ -47,19 +54,27 @@ def test_an_unknown_name_is_refused_with_those_that_are_known() -> None:
 @pytest.mark.parametrize(
     ("name", "of_its_source"),
     [
-        ("cnn1d", {"rate": 1e-3, "loss": "cross-entropy", "batch_size": 64, "validation": 0.15}),
+        (
+            "cnn1d",
+            {
+                "learning_rate": 1e-3,
+                "loss": "cross-entropy",
+                "batch_size": 64,
+                "validation_share": 0.15,
+            },
+        ),
         (
             "melattn",
             {
-                "rate": 3e-4,
+                "learning_rate": 3e-4,
                 "loss": "focal",
                 "focal_gamma": 2.0,
                 "oversample": True,
-                "copies": ("noise", "pitch", "stretch"),
-                "validation": 0.2,
+                "augmentations": ("noise", "pitch", "stretch"),
+                "validation_share": 0.2,
             },
         ),
-        ("stats162", {"loss": "cross-entropy", "copies": ("noise", "stretch-pitch")}),
+        ("stats162", {"loss": "cross-entropy", "augmentations": ("noise", "stretch-pitch")}),
         (
             "frames62",
             {
@@ -67,78 +82,108 @@ def test_an_unknown_name_is_refused_with_those_that_are_known() -> None:
                 "batch_size": 32,
                 "epochs": 200,
                 "dropout": 0.2,
-                "choose": "mean-accuracy",
+                "select_epoch": "mean-accuracy",
             },
         ),
-        ("mfcc40", {"loss": "cross-entropy", "copies": ()}),
+        ("mfcc40", {"loss": "cross-entropy", "augmentations": ()}),
     ],
 )
-def test_the_choices_of_a_source_are_its_systems_defaults(
+def test_the_hyperparameters_of_a_source_are_its_recipes_defaults(
     name: str, of_its_source: dict[str, object]
 ) -> None:
     hyperparameters = RECIPES[name].hyperparameters
 
-    assert {option: getattr(hyperparameters, option) for option in of_its_source} == of_its_source
+    assert {field: getattr(hyperparameters, field) for field in of_its_source} == of_its_source
 
 
 @pytest.mark.parametrize("name", ["cnn1d", "melattn"])
-def test_who_stops_early_by_the_table_has_patience_by_default(name: str) -> None:
+def test_recipes_whose_sources_stop_early_have_patience(name: str) -> None:
     assert RECIPES[name].hyperparameters.patience > 0
     assert RECIPES[name].hyperparameters.plateau_patience > 0
 
 
 @pytest.mark.parametrize("name", ["cnn1d", "frames62"])
-def test_who_holds_back_large_weights_by_the_table_has_l2_by_default(name: str) -> None:
+def test_recipes_whose_sources_regularise_weights_have_l2(name: str) -> None:
     assert RECIPES[name].hyperparameters.l2 > 0
 
 
-def test_all_systems_are_those_of_a_scan_and_then_the_five() -> None:
+def test_the_recipes_are_those_of_a_scan_and_then_the_five() -> None:
     assert tuple(RECIPES) == (*OWN_RECIPES, *RAVDESS_RECIPES)
     assert tuple(OWN_RECIPES) == ("default", "accurate", "functionals")
 
 
-def test_default_has_the_control_beside_it_and_accurate_only_more_nets() -> None:
+def test_default_is_a_conformer_and_the_logistic_regression_of_functionals() -> None:
+    conformer, regression = OWN_RECIPES["default"].members
+
+    assert (conformer.net, conformer.nets, regression.nets) == ("conformer", 1, 1)
+    assert (regression,) == OWN_RECIPES["functionals"].members
+    assert OWN_RECIPES["default"].features == get_feature_set("combined")
+
+
+def test_accurate_differs_from_default_in_nothing_but_the_number_of_conformers() -> None:
     default, accurate = OWN_RECIPES["default"], OWN_RECIPES["accurate"]
+    conformer, regression = default.members
 
-    assert (default.nets, accurate.nets) == (1, 3)
-    for name in ("features", "net", "choices", "floor", "windows", "beside"):
-        assert getattr(accurate, name) == getattr(default, name)
-    assert default.beside == "functionals"
-    assert default.heard == get_feature_set("combined")
+    assert accurate.members == (replace(conformer, nets=3), regression)
+    assert (accurate.features, accurate.windows) == (default.features, default.windows)
 
 
-def test_what_stands_beside_a_system_hears_the_same_windows() -> None:
-    for system in RECIPES.values():
-        assert system.heard.window == system.windows.seconds
-        if system.beside:
-            assert get_recipe(system.beside).windows == system.windows
+def test_a_recipe_of_one_member_has_its_features() -> None:
+    for recipe in (*RAVDESS_RECIPES.values(), OWN_RECIPES["functionals"]):
+        assert [member.features for member in recipe.members] == [recipe.features]
 
 
-@pytest.mark.parametrize("name", OWN_RECIPES)
-def test_what_a_scan_uses_learns_from_everybody(name: str) -> None:
-    assert RECIPES[name].hyperparameters.validation_share == 0
-    assert RECIPES[name].hyperparameters.select_epoch == "last"
+def test_the_hyperparameters_of_a_recipe_are_those_of_its_first_member() -> None:
+    for recipe in RECIPES.values():
+        assert recipe.hyperparameters == recipe.members[0].hyperparameters
+
+
+def test_members_with_different_windows_are_refused() -> None:
+    conformer, regression = OWN_RECIPES["default"].members
+    longer = replace(regression, features=replace(regression.features, window=4.0))
+
+    with pytest.raises(ValueError, match="the same windows"):
+        Recipe("odd", "Two windows.", (conformer, longer))
+    with pytest.raises(ValueError, match="the same windows"):
+        Recipe("none", "No member.", ())
+
+
+def test_members_whose_features_no_feature_set_combines_cannot_be_scanned_with() -> None:
+    twice = Recipe("twice", "The same twice.", 2 * OWN_RECIPES["functionals"].members)
+
+    with pytest.raises(ValueError, match="no feature set"):
+        _ = twice.features
+
+
+@pytest.mark.parametrize("member", [m for r in OWN_RECIPES.values() for m in r.members])
+def test_what_a_scan_uses_is_trained_on_everybody(member: Member) -> None:
+    assert member.hyperparameters.validation_share == 0
+    assert member.hyperparameters.select_epoch == "last"
 
 
 @pytest.mark.parametrize("name", ["default", "accurate"])
 def test_the_floor_is_what_the_features_pad_with(name: str) -> None:
-    """A net that tells padding from sound must know what padding is."""
-    features = RECIPES[name].features
-    short = np.random.default_rng(0).normal(size=features.rate // 4).astype(np.float32)
+    """A net that tells padding from signal must know the value of padding."""
+    conformer = RECIPES[name].members[0]
+    samples = np.random.default_rng(0).normal(size=conformer.features.rate // 4)
 
-    picture = extract(features, short)
+    spectrogram = extract(conformer.features, samples.astype(np.float32))
 
-    assert (picture[-20:] == RECIPES[name].floor).all()
-    assert picture.min() == RECIPES[name].floor
-
-
-def test_the_five_know_no_floor_and_are_taught_without_what_needs_one() -> None:
-    for system in RAVDESS_RECIPES.values():
-        assert system.floor is None
-        assert not system.hyperparameters.augment_spectrograms
+    assert (spectrogram[-20:] == conformer.floor).all()
+    assert spectrogram.min() == conformer.floor
 
 
-def test_recordings_are_cut_into_windows_of_the_features_that_overlap_by_half() -> None:
-    for system in RECIPES.values():
-        assert system.windows.seconds == system.features.window
-        assert system.windows.hop == system.windows.seconds / 2
+def test_the_five_have_no_floor_and_are_trained_without_what_needs_one() -> None:
+    for recipe in RAVDESS_RECIPES.values():
+        assert recipe.members[0].floor is None
+        assert not recipe.hyperparameters.augment_spectrograms
+
+
+def test_windows_have_the_length_of_the_features_and_overlap_by_half() -> None:
+    for member in MEMBERS:
+        assert member.windows.rate == member.features.rate
+        assert member.windows.window == member.features.window
+        assert member.windows.hop == member.windows.window / 2
+    for recipe in RECIPES.values():
+        assert recipe.windows.window == recipe.features.window
+        assert recipe.windows.rate == recipe.features.rate

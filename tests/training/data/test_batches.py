@@ -1,4 +1,4 @@
-"""The batches of an epoch: every item in turn, or balanced; the same for the same seed."""
+"""The batches of an epoch: every item once, or balanced; the same for the same seed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_items import made_example
 
-from batchemo.training.data.batches import (
-    OUT_OF_REACH,
-    Batch,
-    draw_epoch,
-    steps,
-)
+from batchemo.common.arrays import Float32, Index
+from batchemo.training.data.batches import MASKED, Batch, draw_epoch, steps_per_epoch
 from batchemo.training.data.dataset import Dataset, make_dataset
 from batchemo.training.data.feature_store import FeatureItem
 from batchemo.training.hyperparameters import Hyperparameters
@@ -25,37 +21,39 @@ LABELS = ("neutral", "calm", "happy", "sad")
 NEUTRAL, CALM, HAPPY, SAD = range(4)
 
 
-def numbered(counts: list[int], labels: list[int] | None = None) -> Dataset:
-    """Items of so many windows; every window holds its item's place, and its own."""
+def numbered(window_counts: list[int], labels: list[int] | None = None) -> Dataset:
+    """Return items of so many windows; every window holds the numbers of its item and itself."""
     return make_dataset(
         [
             FeatureItem(
-                made_example("a", LABELS[label], place),
+                made_example("a", LABELS[label], number),
                 "original",
-                np.array([[place, own] for own in range(count)], np.float32),
+                np.array([[number, window] for window in range(count)], np.float32),
             )
-            for place, (count, label) in enumerate(
-                zip(counts, labels or [0] * len(counts), strict=True)
+            for number, (count, label) in enumerate(
+                zip(window_counts, labels or [0] * len(window_counts), strict=True)
             )
         ],
         LABELS,
     )
 
 
-def travelled(**corpora: str) -> Dataset:
-    """Recordings by corpus, each named by the first letter of its label; windows tell the place."""
-    told = {label[0]: label for label in LABELS}
+def of_corpora(**corpora: str) -> Dataset:
+    """Return a recording for each initial of a label; windows hold the number of the item."""
+    label_of = {label[0]: label for label in LABELS}
     examples = [
-        made_example("a", told[letter], take, corpus=corpus, statement=str(take))
-        for corpus, letters in corpora.items()
-        for take, letter in enumerate(letters)
+        made_example("a", label_of[initial], take, corpus=corpus, statement=str(take))
+        for corpus, initials in corpora.items()
+        for take, initial in enumerate(initials)
     ]
     return make_dataset(
         [
             FeatureItem(
-                replace(one, digest=f"{place}"), "original", np.full((1, 2), place, np.float32)
+                replace(example, digest=f"{number}"),
+                "original",
+                np.full((1, 2), number, np.float32),
             )
-            for place, one in enumerate(examples)
+            for number, example in enumerate(examples)
         ],
         LABELS,
     )
@@ -73,59 +71,57 @@ def windows_of(batches: list[Batch]) -> list[list[float]]:
     return np.concatenate([batch.windows for batch in batches]).tolist()
 
 
-def places_of(batch: Batch) -> np.ndarray:
-    return batch.windows[:, 0].astype(int)
-
-
-def output_paths(batches: list[Batch]) -> np.ndarray:
+def targets_of(batches: list[Batch]) -> Float32:
     return np.concatenate([batch.targets for batch in batches])
 
 
+def items_of(batch: Batch) -> Index:
+    return batch.windows[:, 0].astype(np.intp)
+
+
 def test_every_item_gives_one_window_an_epoch_and_keeps_its_label() -> None:
-    dataset = numbered([1, 5, 2, 9, 1], [0, 1, 2, 1, 0])
+    labels = [0, 1, 2, 1, 0]
 
-    batches = epoch(dataset, batch_size=2)
+    batches = epoch(numbered([1, 5, 2, 9, 1], labels), batch_size=2)
 
-    places = [int(place) for place, _ in windows_of(batches)]
-    assert sorted(places) == [0, 1, 2, 3, 4]
-    told = dict(zip(places, output_paths(batches).tolist(), strict=True))
-    assert told == {place: np.eye(4)[label].tolist() for place, label in enumerate((0, 1, 2, 1, 0))}
-
-
-def test_over_many_epochs_every_window_has_its_turn() -> None:
-    seen = {tuple(window) for window in windows_of(epochs(numbered([1, 4, 2]), 60))}
-
-    assert seen == {(0, 0), (1, 0), (1, 1), (1, 2), (1, 3), (2, 0), (2, 1)}
+    items = [int(item) for item, _ in windows_of(batches)]
+    assert sorted(items) == [0, 1, 2, 3, 4]
+    targets = dict(zip(items, targets_of(batches).tolist(), strict=True))
+    assert targets == {item: np.eye(4)[label].tolist() for item, label in enumerate(labels)}
 
 
-def test_an_epoch_draws_as_ever_so_that_older_trainings_can_be_made_again() -> None:
-    """First the order, then the windows one by one: else the five systems would change."""
+def test_over_many_epochs_every_window_is_drawn() -> None:
+    drawn = {tuple(window) for window in windows_of(epochs(numbered([1, 4, 2]), 60))}
+
+    assert drawn == {(0, 0), (1, 0), (1, 1), (1, 2), (1, 3), (2, 0), (2, 1)}
+
+
+def test_the_order_of_draws_never_changes_so_that_trainings_can_be_repeated() -> None:
+    """First the order of items, then the windows one by one: else the five recipes would change."""
     dataset = numbered([3, 1, 4, 2, 5, 9, 2])
     random = np.random.default_rng([5, 2])
-    places = np.arange(7)
-    random.shuffle(places)
-    wanted = [
-        [[place, random.integers(len(dataset.windows[place]))] for place in some]
-        for some in np.array_split(places, 2)
+    items = np.arange(7)
+    random.shuffle(items)
+    expected = [
+        [[item, random.integers(len(dataset.windows[item]))] for item in part]
+        for part in np.array_split(items, 2)
     ]
 
     batches = epoch(dataset, 2, seed=5, batch_size=3)
 
-    assert [batch.windows.tolist() for batch in batches] == wanted
+    assert [batch.windows.tolist() for batch in batches] == expected
 
 
-BALANCED = {"abroad": 0.25, "smoothing": 0.1, "mixup": 0.5, "batch_size": 8}
+BALANCED = {"other_corpora_share": 0.25, "label_smoothing": 0.1, "mixup": 0.5, "batch_size": 8}
 
 
 @pytest.mark.parametrize("hyperparameters", [{}, {"oversample": True}, BALANCED], ids=str)
-def test_an_epoch_is_the_same_for_the_same_seed_and_number_and_another_for_another(
-    hyperparameters: dict[str, object],
-) -> None:
-    dataset = travelled(main_corpus="nchs" * 8, other="ns" * 8)
+def test_an_epoch_depends_on_its_seed_and_number(hyperparameters: dict[str, object]) -> None:
+    dataset = of_corpora(main="nchs" * 8, other="ns" * 8)
 
     def drawn(number: int, seed: int) -> list[list[list[float]]]:
         batches = epoch(dataset, number, seed=seed, **hyperparameters)
-        return [windows_of(batches), output_paths(batches).tolist()]
+        return [windows_of(batches), targets_of(batches).tolist()]
 
     first = drawn(4, 1)
     assert drawn(4, 1) == first
@@ -134,16 +130,16 @@ def test_an_epoch_is_the_same_for_the_same_seed_and_number_and_another_for_anoth
 
 
 @given(st.integers(1, 200), st.integers(1, 64))
-def test_batches_are_nearly_equal_and_about_as_large_as_wanted(items: int, wanted: int) -> None:
+def test_batches_are_nearly_equal_and_about_of_the_batch_size(items: int, batch_size: int) -> None:
     dataset = numbered([1] * items)
 
-    batches = epoch(dataset, batch_size=wanted)
+    batches = epoch(dataset, batch_size=batch_size)
 
     sizes = [len(batch.windows) for batch in batches]
-    assert len(sizes) == steps(dataset, Hyperparameters(batch_size=wanted))
+    assert len(sizes) == steps_per_epoch(dataset, Hyperparameters(batch_size=batch_size))
     assert sum(sizes) == items
     assert max(sizes) - min(sizes) <= 1
-    assert max(sizes) <= 1.5 * wanted + 1
+    assert max(sizes) <= 1.5 * batch_size + 1
 
 
 def test_with_oversampling_all_classes_come_equally_often() -> None:
@@ -151,15 +147,15 @@ def test_with_oversampling_all_classes_come_equally_often() -> None:
 
     batches = epoch(dataset, batch_size=4, oversample=True)
 
-    assert output_paths(batches).sum(axis=0).tolist() == [5, 5, 0, 0]
-    assert len(batches) == steps(dataset, Hyperparameters(batch_size=4, oversample=True))
+    assert targets_of(batches).sum(axis=0).tolist() == [5, 5, 0, 0]
+    assert len(batches) == steps_per_epoch(dataset, Hyperparameters(batch_size=4, oversample=True))
 
 
-def test_without_smoothing_targets_are_certain_and_every_class_is_in_reach() -> None:
+def test_without_smoothing_targets_are_certain_and_no_class_is_masked() -> None:
     (batch,) = epoch(numbered([1, 1, 1], [NEUTRAL, HAPPY, SAD]))
 
     assert set(batch.targets.flatten()) == {0.0, 1.0}
-    assert not batch.reach.any()
+    assert not batch.logit_mask.any()
 
 
 def test_smoothing_spreads_its_share_over_all_classes() -> None:
@@ -169,34 +165,34 @@ def test_smoothing_spreads_its_share_over_all_classes() -> None:
 
 
 def test_smoothing_stays_within_the_classes_of_a_corpus_and_sums_to_1() -> None:
-    dataset = travelled(main_corpus="nch" * 4, other="nnss")
+    dataset = of_corpora(main="nch" * 4, other="nnss")
 
     batch, *_ = epoch(dataset, label_smoothing=0.3, other_corpora_share=0.5, batch_size=8)
 
-    wanted = {
+    expected = {
         (0, NEUTRAL): [0.8, 0.1, 0.1, 0],
         (0, CALM): [0.1, 0.8, 0.1, 0],
         (0, HAPPY): [0.1, 0.1, 0.8, 0],
         (1, NEUTRAL): [0.85, 0, 0, 0.15],
         (1, SAD): [0.15, 0, 0, 0.85],
     }
-    for place, target in zip(places_of(batch), batch.targets, strict=True):
-        assert target == pytest.approx(wanted[dataset.corpora[place], dataset.labels[place]])
+    for item, target in zip(items_of(batch), batch.targets, strict=True):
+        assert target == pytest.approx(expected[dataset.corpora[item], dataset.labels[item]])
 
 
-def test_classes_that_a_corpus_lacks_are_out_of_reach_for_its_recordings() -> None:
-    dataset = travelled(main_corpus="nch" * 4, other="nnss")
+def test_classes_that_a_corpus_lacks_are_masked_for_its_recordings() -> None:
+    dataset = of_corpora(main="nch" * 4, other="nnss")
 
     batch, *_ = epoch(dataset, other_corpora_share=0.5, batch_size=8)
 
-    for place, reach in zip(places_of(batch), batch.reach, strict=True):
-        lacking = [SAD] if dataset.corpora[place] == 0 else [CALM, HAPPY]
-        assert np.flatnonzero(reach == OUT_OF_REACH).tolist() == lacking
-        assert np.count_nonzero(reach) == len(lacking)
+    for item, mask in zip(items_of(batch), batch.logit_mask, strict=True):
+        lacking = [SAD] if dataset.corpora[item] == 0 else [CALM, HAPPY]
+        assert np.flatnonzero(mask == MASKED).tolist() == lacking
+        assert np.count_nonzero(mask) == len(lacking)
 
 
 @pytest.mark.parametrize(
-    ("others", "abroad", "wanted"),
+    ("others", "share", "expected"),
     [
         ({}, 0.25, {0: 16}),
         ({"b": "ns"}, 0.25, {0: 12, 1: 4}),
@@ -206,90 +202,92 @@ def test_classes_that_a_corpus_lacks_are_out_of_reach_for_its_recordings() -> No
         ({"b": "ns", "c": "h"}, 0.05, {0: 15, 2: 1}),
     ],
 )
-def test_each_batch_has_its_share_of_other_corpora_whatever_their_size(
-    others: dict[str, str], other_corpora_share: float, wanted: dict[int, int]
+def test_each_batch_has_the_share_of_other_corpora_whatever_their_size(
+    others: dict[str, str], share: float, expected: dict[int, int]
 ) -> None:
-    dataset = travelled(main_corpus="nchs" * 12, **others)
+    dataset = of_corpora(main="nchs" * 12, **others)
 
-    batches = epoch(dataset, other_corpora_share=other_corpora_share, batch_size=16)
+    batches = epoch(dataset, other_corpora_share=share, batch_size=16)
 
     assert batches
     for batch in batches:
-        assert Counter(dataset.corpora[places_of(batch)].tolist()) == wanted
+        assert Counter(dataset.corpora[items_of(batch)].tolist()) == expected
 
 
-def test_the_corpus_at_home_always_has_its_part() -> None:
-    dataset = travelled(main_corpus="nchs", other="ns")
+def test_the_main_corpus_is_part_of_every_batch() -> None:
+    dataset = of_corpora(main="nchs", other="ns")
 
     batch, *_ = epoch(dataset, other_corpora_share=0.99, batch_size=8)
 
-    assert Counter(dataset.corpora[places_of(batch)].tolist()) == {0: 1, 1: 7}
+    assert Counter(dataset.corpora[items_of(batch)].tolist()) == {0: 1, 1: 7}
 
 
 def test_inside_each_corpus_classes_come_equally_often_however_rare() -> None:
-    dataset = travelled(main_corpus="n" * 90 + "cchhss", other="n" * 30 + "s")
+    dataset = of_corpora(main="n" * 90 + "cchhss", other="n" * 30 + "s")
 
     batches = epochs(dataset, 40, other_corpora_share=0.5, batch_size=32)
 
-    places = np.concatenate([places_of(batch) for batch in batches])
+    items = np.concatenate([items_of(batch) for batch in batches])
     for corpus, present in ((0, [NEUTRAL, CALM, HAPPY, SAD]), (1, [NEUTRAL, SAD])):
-        labels = dataset.labels[places[dataset.corpora[places] == corpus]]
+        labels = dataset.labels[items[dataset.corpora[items] == corpus]]
         shares = np.bincount(labels, minlength=4) / len(labels)
         assert shares[present] == pytest.approx(1 / len(present), abs=0.05)
 
 
-def test_a_balanced_epoch_hears_as_many_as_the_corpus_at_home_has_recordings() -> None:
-    """Copies make no epoch longer, nor do the recordings of other corpora."""
-    dataset = travelled(main_corpus="nchs" * 12, other="ns" * 50)
-    copied = replace(dataset, recordings=dataset.recordings // 2)
+def test_a_balanced_epoch_is_as_long_as_the_main_corpus_has_recordings() -> None:
+    """Neither augmented copies nor the recordings of other corpora make an epoch longer."""
+    dataset = of_corpora(main="nchs" * 12, other="ns" * 50)
+    with_copies = replace(dataset, recordings=dataset.recordings // 2)
+    balanced = Hyperparameters(other_corpora_share=0.25, batch_size=16)
 
-    assert steps(dataset, Hyperparameters(other_corpora_share=0.25, batch_size=16)) == 48 // 12
+    assert steps_per_epoch(dataset, balanced) == 48 // 12
     assert len(epoch(dataset, other_corpora_share=0.25, batch_size=16)) == 48 // 12
-    assert steps(copied, Hyperparameters(other_corpora_share=0.25, batch_size=16)) == 24 // 12
+    assert steps_per_epoch(with_copies, balanced) == 24 // 12
 
 
-def test_mixup_blends_within_a_corpus_only() -> None:
-    dataset = travelled(main_corpus="nc" * 6, other="hs" * 6)
-    other_corpora_share = {"abroad": 0.5, "batch_size": 8}
+def test_mixup_mixes_within_a_corpus_only() -> None:
+    dataset = of_corpora(main="nc" * 6, other="hs" * 6)
 
-    batches = epochs(dataset, 20, mixup=1.0, **other_corpora_share)
+    batches = epochs(dataset, 20, mixup=1.0, other_corpora_share=0.5, batch_size=8)
 
-    blended = 0
+    mixed = 0
     for batch in batches:
-        at_home = batch.reach[:, NEUTRAL] == 0
-        assert np.count_nonzero(at_home) == 4
-        assert not batch.targets[at_home][:, [HAPPY, SAD]].any()
-        assert not batch.targets[~at_home][:, [NEUTRAL, CALM]].any()
-        assert (batch.windows[at_home] <= 11).all()
-        assert (batch.windows[~at_home] >= 12).all()
+        in_main = batch.logit_mask[:, NEUTRAL] == 0
+        assert np.count_nonzero(in_main) == 4
+        assert not batch.targets[in_main][:, [HAPPY, SAD]].any()
+        assert not batch.targets[~in_main][:, [NEUTRAL, CALM]].any()
+        assert (batch.windows[in_main] <= 11).all()
+        assert (batch.windows[~in_main] >= 12).all()
         assert batch.targets.sum(axis=1) == pytest.approx(1)
-        blended += np.count_nonzero((batch.targets > 0).sum(axis=1) > 1)
-    assert blended > len(batches)
+        mixed += np.count_nonzero((batch.targets > 0).sum(axis=1) > 1)
+    assert mixed > len(batches)
 
 
-def test_mixup_happens_to_its_share_of_batches() -> None:
+def test_mixup_is_applied_to_its_share_of_batches() -> None:
     dataset = numbered([1] * 8, [0, 1] * 4)
 
-    def blended(share: float) -> float:
-        batches = epochs(dataset, 100, mixup=share, batch_size=8)
+    def mixed_share(mixup: float) -> float:
+        batches = epochs(dataset, 100, mixup=mixup, batch_size=8)
         return float(np.mean([(batch.windows % 1 != 0).any() for batch in batches]))
 
-    assert blended(0.0) == 0
-    assert blended(0.5) == pytest.approx(0.5, abs=0.15)
-    assert blended(1.0) > 0.9
+    assert mixed_share(0.0) == 0
+    assert mixed_share(0.5) == pytest.approx(0.5, abs=0.15)
+    assert mixed_share(1.0) > 0.9
 
 
-def test_with_augment_pictures_are_of_one_length_and_never_the_same() -> None:
-    picture = np.random.default_rng(0).normal(size=(1, 300, 8)).astype(np.float32)
-    items = [FeatureItem(made_example("a", "sad"), "original", picture)]
+def test_augmented_spectrograms_are_of_one_length_and_never_the_same() -> None:
+    spectrogram = np.random.default_rng(0).normal(size=(1, 300, 8)).astype(np.float32)
+    items = [FeatureItem(made_example("a", "sad"), "original", spectrogram)]
     dataset = make_dataset(items, LABELS, floor=-2.0)
 
-    one, other = (epoch(dataset, number, augment_spectrograms=True)[0].windows for number in (0, 1))
+    first, second = (
+        epoch(dataset, number, augment_spectrograms=True)[0].windows for number in (0, 1)
+    )
 
-    assert one.shape == other.shape == (1, 240, 8)
-    assert not np.allclose(one, other, atol=0.1)
+    assert first.shape == second.shape == (1, 240, 8)
+    assert not np.allclose(first, second, atol=0.1)
 
 
-def test_pictures_whose_padding_is_not_known_are_not_changed_by_guess() -> None:
+def test_spectrograms_whose_padding_is_not_known_cannot_be_augmented() -> None:
     with pytest.raises(ValueError, match="padding"):
         epoch(numbered([1]), augment_spectrograms=True)

@@ -1,4 +1,4 @@
-"""What is learnt from, watched and tested: honest under two protocols, and not under the third."""
+"""What is trained on, validated and tested: honest under two protocols, and not under the third."""
 
 from __future__ import annotations
 
@@ -9,30 +9,34 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_items import LABELS, made_example, made_items
+from made_items import LABELS, made_example
 
 from batchemo.corpora import Example
 from batchemo.errors import UsageError
-from batchemo.training.data.feature_store import FeatureItem
 from batchemo.training.data.protocols import (
+    ALL_VARIANTS,
     PROTOCOLS,
-    TWIN,
     Protocol,
+    Sample,
     Split,
-    final_trial,
-    make_trials,
-    with_twins,
+    final_split,
+    make_splits,
+    protocol_description,
 )
-from batchemo.training.data.splits import LUNA_JIMENEZ
+from batchemo.training.data.splits import LUNA_JIMENEZ_FOLDS
 from batchemo.training.hyperparameters import Hyperparameters
 
-CHOICES = Hyperparameters(validation_share=0.25)
-AUGMENTATIONS = ("noise", "pitch")
+HYPERPARAMETERS = Hyperparameters(validation_share=0.25)
+WITHOUT_VALIDATION = Hyperparameters(validation_share=0.0, select_epoch="last")
+VARIANTS = ("original", "noise", "pitch")
 SPEAKERS = "abcdefghij"
 
-MADE = [made_example(who, label, take) for who in SPEAKERS for label in LABELS for take in (0, 1)]
-ITEMS = made_items(MADE, AUGMENTATIONS)
-
+EXAMPLES = [
+    made_example(speaker, label, take)
+    for speaker in SPEAKERS
+    for label in LABELS
+    for take in (0, 1)
+]
 RAVDESS = [
     made_example(
         f"ravdess-{actor:02d}",
@@ -45,230 +49,243 @@ RAVDESS = [
     for label in LABELS
     for channel in ("speech", "song")
 ]
-SUNG = made_items(RAVDESS, AUGMENTATIONS)
 
 
-def part(items: Iterable[FeatureItem], places: Iterable[int]) -> list[FeatureItem]:
-    listed = list(items)
-    return [listed[place] for place in places]
+def samples_of(examples: Iterable[Example], variants: Iterable[str] = VARIANTS) -> list[Sample]:
+    return [Sample(example, variant) for example in examples for variant in variants]
 
 
-def speakers(items: Iterable[FeatureItem]) -> set[str]:
-    return {item.example.speaker for item in items}
+SAMPLES, RAVDESS_SAMPLES = samples_of(EXAMPLES), samples_of(RAVDESS)
 
 
-def digests(items: Iterable[FeatureItem]) -> set[str]:
-    return {item.example.digest for item in items}
+def parts_of(split: Split) -> tuple[tuple[Sample, ...], ...]:
+    return split.train, split.validation, split.test
 
 
-def augmentations(items: Iterable[FeatureItem]) -> set[str]:
-    return {item.copy for item in items}
+def speakers(samples: Iterable[Sample]) -> set[str]:
+    return {sample.example.speaker for sample in samples}
 
 
-def check_honest(items: tuple[FeatureItem, ...], split: Split) -> None:
-    """No recording in two parts; copies of learnt recordings only, and of each of them all."""
-    learn, watch, test = (part(items, places) for places in (split.learn, split.watch, split.test))
-    assert not digests(learn) & digests(watch)
-    assert not digests(learn) & digests(test)
-    assert not digests(watch) & digests(test)
-    assert augmentations([*watch, *test]) <= {"original"}
-    assert augmentations(learn) == {"original", *AUGMENTATIONS}
-    assert len(learn) == len(set(split.learn)) == len(digests(learn)) * (1 + len(AUGMENTATIONS))
+def digests(samples: Iterable[Sample]) -> set[str]:
+    return {sample.example.digest for sample in samples}
 
 
-def test_by_speaker_nobody_is_in_two_parts_of_a_trial() -> None:
-    splits = make_trials("speaker", ITEMS, CHOICES, (0, 1))
+def variants(samples: Iterable[Sample]) -> set[str]:
+    return {sample.variant for sample in samples}
+
+
+def check_honest(split: Split) -> None:
+    """No recording is in two parts; only what is trained on comes in other variants."""
+    train, validation, test = parts_of(split)
+    assert not digests(train) & digests(validation)
+    assert not digests(train) & digests(test)
+    assert not digests(validation) & digests(test)
+    assert variants([*validation, *test]) <= {"original"}
+    assert variants(train) == {ALL_VARIANTS}
+    assert len(train) == len(digests(train))
+
+
+def test_by_speaker_no_speaker_is_in_two_parts_of_a_split() -> None:
+    splits = make_splits("speaker", SAMPLES, HYPERPARAMETERS, (0, 1))
 
     assert len(splits) == 10
     for split in splits:
-        check_honest(ITEMS, split)
-        learn, watch, test = (
-            speakers(part(ITEMS, places)) for places in (split.learn, split.watch, split.test)
-        )
-        assert learn
-        assert watch
-        assert not learn & watch
-        assert not learn & test
-        assert not watch & test
-        assert learn | watch | test == set(SPEAKERS)
+        check_honest(split)
+        train, validation, test = map(speakers, parts_of(split))
+        assert train
+        assert validation
+        assert not train & validation
+        assert not train & test
+        assert not validation & test
+        assert train | validation | test == set(SPEAKERS)
 
 
 def test_by_speaker_every_recording_is_tested_once_a_seed() -> None:
-    splits = make_trials("speaker", ITEMS, CHOICES, (0, 1))
+    splits = make_splits("speaker", SAMPLES, HYPERPARAMETERS, (0, 1))
 
-    originals = [place for place, item in enumerate(ITEMS) if item.copy == "original"]
     for seed in (0, 1):
-        tested = [place for one in splits if one.seed == seed for place in one.test]
-        assert sorted(tested) == originals
+        tested = [sample for split in splits if split.seed == seed for sample in split.test]
+        assert sorted(sample.example.digest for sample in tested) == sorted(digests(SAMPLES))
 
 
-def test_who_is_watched_is_drawn_anew_for_every_seed_and_fold() -> None:
-    splits = make_trials("speaker", ITEMS, CHOICES, (0, 1, 2))
+def test_validation_speakers_are_drawn_anew_for_every_seed_and_fold() -> None:
+    splits = make_splits("speaker", SAMPLES, HYPERPARAMETERS, (0, 1, 2))
 
-    assert len({frozenset(speakers(part(ITEMS, split.watch))) for split in splits}) > 5
+    assert len({frozenset(speakers(split.validation)) for split in splits}) > 5
+
+
+def test_without_a_share_of_validation_all_others_are_trained_on() -> None:
+    for split in make_splits("speaker", SAMPLES, WITHOUT_VALIDATION, (0,)):
+        assert split.validation == ()
+        assert speakers(split.train) | speakers(split.test) == set(SPEAKERS)
 
 
 def test_a_test_actors_songs_leave_training_with_that_actor() -> None:
-    splits = make_trials("speaker", SUNG, CHOICES, (0,))
+    splits = make_splits("speaker", RAVDESS_SAMPLES, HYPERPARAMETERS, (0,))
 
     assert [split.fold for split in splits] == [f"luna-jimenez-{n}" for n in (1, 2, 3, 4, 5)]
-    for split, actors in zip(splits, LUNA_JIMENEZ, strict=True):
-        check_honest(SUNG, split)
-        test = part(SUNG, split.test)
+    for split, actors in zip(splits, LUNA_JIMENEZ_FOLDS, strict=True):
+        check_honest(split)
+        train, validation, test = parts_of(split)
         assert speakers(test) == {f"ravdess-{actor:02d}" for actor in actors}
-        assert {item.example.channel for item in test} == {"speech", "song"}
-        heard = part(SUNG, (*split.learn, *split.watch))
-        assert not speakers(heard) & speakers(test)
-        assert {item.example.channel for item in part(SUNG, split.watch)} == {"speech", "song"}
-        assert not speakers(part(SUNG, split.learn)) & speakers(part(SUNG, split.watch))
+        assert {sample.example.channel for sample in test} == {"speech", "song"}
+        assert not speakers((*train, *validation)) & speakers(test)
+        assert {sample.example.channel for sample in validation} == {"speech", "song"}
+        assert not speakers(train) & speakers(validation)
 
 
 def test_folds_can_be_any_number_or_the_published_ones() -> None:
-    def names(items: tuple[FeatureItem, ...], folds: str | int | None) -> list[str]:
-        return [split.fold for split in make_trials("speaker", items, CHOICES, (0,), folds=folds)]
+    def names(samples: list[Sample], folds: str | int | None) -> list[str]:
+        splits = make_splits("speaker", samples, HYPERPARAMETERS, (0,), folds=folds)
+        return [split.fold for split in splits]
 
-    assert names(SUNG, None) == names(SUNG, "luna-jimenez")
-    assert names(SUNG, 3) == ["speakers-1", "speakers-2", "speakers-3"]
-    assert names(ITEMS, None) == [f"speakers-{number}" for number in (1, 2, 3, 4, 5)]
+    assert names(RAVDESS_SAMPLES, None) == names(RAVDESS_SAMPLES, "luna-jimenez")
+    assert names(RAVDESS_SAMPLES, 3) == ["speakers-1", "speakers-2", "speakers-3"]
+    assert names(SAMPLES, None) == [f"speakers-{number}" for number in (1, 2, 3, 4, 5)]
 
 
 @pytest.mark.parametrize("folds", ["published", "", "5"])
 def test_folds_that_are_neither_are_refused_by_their_option(folds: str) -> None:
     with pytest.raises(UsageError, match=f"--folds is '{folds}': .* luna-jimenez"):
-        make_trials("speaker", ITEMS, CHOICES, (0,), folds=folds)
+        make_splits("speaker", SAMPLES, HYPERPARAMETERS, (0,), folds=folds)
 
 
 def test_the_published_folds_are_refused_where_none_of_their_actors_is() -> None:
     with pytest.raises(UsageError, match="Luna-Jiménez"):
-        make_trials("speaker", ITEMS, CHOICES, (0,), folds="luna-jimenez")
+        make_splits("speaker", SAMPLES, HYPERPARAMETERS, (0,), folds="luna-jimenez")
 
 
-def test_by_speaker_is_refused_where_somebody_is_not_known() -> None:
-    unknown = made_items([*MADE, made_example("", "sad")])
+def test_by_speaker_is_refused_where_a_speaker_is_not_known() -> None:
+    unknown = samples_of([*EXAMPLES, made_example("", "sad")])
 
     with pytest.raises(UsageError, match="column speaker"):
-        make_trials("speaker", unknown, CHOICES, (0,))
+        make_splits("speaker", unknown, HYPERPARAMETERS, (0,))
+
+
+def test_two_speakers_are_too_few_for_training_validation_and_test() -> None:
+    two = [sample for sample in SAMPLES if sample.example.speaker in "ab"]
+
+    with pytest.raises(UsageError, match=r"at least 3 speakers, .* here are 2"):
+        make_splits("speaker", two, HYPERPARAMETERS, (0,))
 
 
 def test_the_same_recording_under_two_speakers_is_refused() -> None:
-    twice = [*MADE, replace(MADE[0], speaker="j", path=Path("again.wav"))]
+    twice = [*EXAMPLES, replace(EXAMPLES[0], speaker="j", path=Path("again.wav"))]
 
     with pytest.raises(UsageError, match="both sides"):
-        make_trials("speaker", made_items(twice), CHOICES, (0,))
+        make_splits("speaker", samples_of(twice), HYPERPARAMETERS, (0,))
 
 
 @given(st.integers(0, 2**32))
-def test_at_random_no_recording_nor_a_copy_of_it_is_in_two_parts(seed: int) -> None:
-    (split,) = make_trials("random", ITEMS, CHOICES, (seed,))
+def test_at_random_no_recording_is_in_two_parts_in_any_variant(seed: int) -> None:
+    (split,) = make_splits("random", SAMPLES, HYPERPARAMETERS, (seed,))
 
-    check_honest(ITEMS, split)
-    learn, watch, test = (part(ITEMS, places) for places in (split.learn, split.watch, split.test))
-    assert digests([*learn, *watch, *test]) == digests(ITEMS)
+    check_honest(split)
+    assert digests([*split.train, *split.validation, *split.test]) == digests(SAMPLES)
     for label in LABELS:
-        count = sum(item.example.emotion == label for item in test)
-        assert count == len(test) / len(LABELS)
-    assert len(test) == len(MADE) // 5
+        count = sum(sample.example.emotion == label for sample in split.test)
+        assert count == len(split.test) / len(LABELS)
+    assert len(split.test) == len(EXAMPLES) // 5
 
 
 def test_at_random_two_files_of_the_same_recording_stay_together() -> None:
-    again = [replace(one, path=Path("again") / one.path) for one in MADE]
-    items = made_items([*MADE, *again])
+    again = [replace(one, path=Path("again") / one.path) for one in EXAMPLES]
+    samples = samples_of([*EXAMPLES, *again])
 
-    for split in make_trials("random", items, CHOICES, range(5)):
-        learn, watch, test = (
-            digests(part(items, places)) for places in (split.learn, split.watch, split.test)
-        )
-        assert len(learn) + len(watch) + len(test) == len(MADE)
+    for split in make_splits("random", samples, HYPERPARAMETERS, range(5)):
+        assert sum(len(digests(part)) for part in parts_of(split)) == len(EXAMPLES)
 
 
-def test_the_leaky_split_puts_copies_of_the_same_recordings_on_both_sides() -> None:
-    (split,) = make_trials("leaky", ITEMS, CHOICES, (0,))
+def test_the_leaky_split_has_variants_of_the_same_recordings_on_both_sides() -> None:
+    (split,) = make_splits("leaky", SAMPLES, HYPERPARAMETERS, (0,))
 
-    learn, test = part(ITEMS, split.learn), part(ITEMS, split.test)
-    assert sorted((*split.learn, *split.test)) == list(range(len(ITEMS)))
-    assert augmentations(test) == {"original", *AUGMENTATIONS}
-    assert len(digests(learn) & digests(test)) > len(digests(test)) / 2
-    assert {item.example.emotion for item in test} == set(LABELS)
-
-
-def test_the_leaky_split_chooses_its_epoch_by_the_very_items_that_are_scored() -> None:
-    for split in make_trials("leaky", ITEMS, CHOICES, (0, 1)):
-        assert split.watch == split.test
+    assert sorted((*split.train, *split.test), key=repr) == sorted(SAMPLES, key=repr)
+    assert variants(split.test) == set(VARIANTS)
+    assert len(digests(split.train) & digests(split.test)) > len(digests(split.test)) / 2
+    assert {sample.example.emotion for sample in split.test} == set(LABELS)
 
 
-def test_only_the_leaky_protocol_is_called_leaky_and_it_says_so_loudly() -> None:
-    assert [name for name, told in PROTOCOLS.items() if "leaky" in told.lower()] == ["leaky"]
+def test_the_leaky_split_selects_its_epoch_by_the_very_samples_that_are_scored() -> None:
+    for split in make_splits("leaky", SAMPLES, HYPERPARAMETERS, (0, 1)):
+        assert split.validation == split.test
+
+
+def test_with_twins_a_leaky_split_leaks_even_without_augmentations() -> None:
+    doubled = [*samples_of(EXAMPLES, ("original",)), *samples_of(EXAMPLES, ("twin",))]
+
+    (split,) = make_splits("leaky", doubled, HYPERPARAMETERS, (0,))
+
+    assert digests(split.train) & digests(split.test)
+
+
+def test_only_the_leaky_protocol_is_called_leaky_and_it_is_loud_about_it() -> None:
+    leaky = [name for name, description in PROTOCOLS.items() if "leaky" in description.lower()]
+
+    assert leaky == ["leaky"]
     assert PROTOCOLS["leaky"].startswith("LEAKY")
     assert "Not a measure of accuracy" in PROTOCOLS["leaky"]
 
 
-def test_twins_are_all_recordings_a_second_time_as_they_are() -> None:
-    doubled = with_twins(ITEMS)
-
-    twins = [item for item in doubled if item.copy == TWIN]
-    originals = [item for item in ITEMS if item.copy == "original"]
-    assert doubled[: len(ITEMS)] == ITEMS
-    assert [twin.example for twin in twins] == MADE
-    assert all(twin.windows is one.windows for twin, one in zip(twins, originals, strict=True))
-
-
-def test_with_twins_a_leaky_split_leaks_even_without_copies() -> None:
-    doubled = with_twins(made_items(MADE))
-    (split,) = make_trials("leaky", doubled, CHOICES, (0,))
-
-    assert digests(part(doubled, split.learn)) & digests(part(doubled, split.test))
+def test_the_description_says_how_the_epoch_and_the_temperature_were_selected() -> None:
+    assert "held out to select" in protocol_description("speaker", HYPERPARAMETERS)
+    assert "No epoch was selected" in protocol_description("speaker", WITHOUT_VALIDATION)
+    assert protocol_description("leaky", HYPERPARAMETERS) == PROTOCOLS["leaky"]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_trial_is_the_same_for_the_same_seed_and_another_for_another(protocol: Protocol) -> None:
-    one, same, other = (make_trials(protocol, ITEMS, CHOICES, (seed,)) for seed in (3, 3, 4))
+def test_a_split_depends_on_its_seed(protocol: Protocol) -> None:
+    one, same, other = (
+        make_splits(protocol, SAMPLES, HYPERPARAMETERS, (seed,)) for seed in (3, 3, 4)
+    )
 
     assert one == same
-    assert [split.learn for split in one] != [split.learn for split in other]
+    assert [split.train for split in one] != [split.train for split in other]
 
 
 @pytest.mark.parametrize("protocol", ["random", "leaky"])
-def test_too_few_recordings_for_a_split_are_told(protocol: Protocol) -> None:
-    few = made_items([made_example("a", label) for label in LABELS])
+def test_too_few_recordings_for_a_split_are_refused(protocol: Protocol) -> None:
+    few = samples_of([made_example("a", label) for label in LABELS], ("original",))
 
     with pytest.raises(UsageError, match="too few recordings"):
-        make_trials(protocol, few, CHOICES, (0,))
+        make_splits(protocol, few, HYPERPARAMETERS, (0,))
 
 
-def everything_but_a_test(
-    items: tuple[FeatureItem, ...], split: Split
-) -> tuple[list[FeatureItem], list[FeatureItem]]:
+# The split of a model that is shipped.
+
+
+def check_final(split: Split) -> None:
+    check_honest(split)
     assert (split.fold, split.test) == ("all", ())
-    learn, watch = part(items, split.learn), part(items, split.watch)
-    assert digests(learn) | digests(watch) == digests(items)
-    check_honest(items, split)
-    return learn, watch
+    assert digests((*split.train, *split.validation)) == digests(SAMPLES)
 
 
-def test_a_net_that_ships_learns_all_but_the_watched_speakers() -> None:
-    learn, watch = everything_but_a_test(ITEMS, final_trial(ITEMS, CHOICES))
+def test_a_shipped_model_is_trained_on_all_but_the_validation_speakers() -> None:
+    split = final_split(SAMPLES, HYPERPARAMETERS)
 
-    assert speakers(watch)
-    assert not speakers(learn) & speakers(watch)
-
-
-@pytest.mark.parametrize("who", ["", "a"])
-def test_where_speakers_cannot_be_told_apart_some_recordings_are_watched(who: str) -> None:
-    examples: list[Example] = [replace(one, speaker=who) for one in MADE]
-    items = made_items(examples, AUGMENTATIONS)
-
-    _, watch = everything_but_a_test(items, final_trial(items, CHOICES))
-
-    assert {item.example.emotion for item in watch} == set(LABELS)
+    check_final(split)
+    assert speakers(split.validation)
+    assert not speakers(split.train) & speakers(split.validation)
 
 
-def test_a_single_recording_of_each_class_is_too_little_for_a_net_that_ships() -> None:
+def test_a_shipped_model_without_validation_is_trained_on_all() -> None:
+    split = final_split(SAMPLES, WITHOUT_VALIDATION)
+
+    check_final(split)
+    assert split.validation == ()
+
+
+@pytest.mark.parametrize("speaker", ["", "a"])
+def test_where_speakers_cannot_be_told_apart_some_recordings_are_for_validation(
+    speaker: str,
+) -> None:
+    samples = samples_of(replace(example, speaker=speaker) for example in EXAMPLES)
+
+    split = final_split(samples, HYPERPARAMETERS)
+
+    check_final(split)
+    assert {sample.example.emotion for sample in split.validation} == set(LABELS)
+
+
+def test_a_single_recording_of_each_class_is_too_little_for_validation() -> None:
     with pytest.raises(UsageError, match="too few recordings"):
-        final_trial(made_items([made_example("", label) for label in LABELS]), CHOICES)
-
-
-def test_two_speakers_are_too_few_to_learn_watch_and_test() -> None:
-    two = sorted({item.example.speaker for item in ITEMS})[:2]
-    items = [item for item in ITEMS if item.example.speaker in two]
-    with pytest.raises(UsageError, match=r"at least 3 speakers, .* here are 2"):
-        make_trials("speaker", items, CHOICES, (0,))
+        final_split(samples_of([made_example("", label) for label in LABELS]), HYPERPARAMETERS)
