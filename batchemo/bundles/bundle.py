@@ -28,6 +28,8 @@ from batchemo.errors import BundleError, UsageError
 INFO = "bundle.json"
 MAX_INFO_BYTES = 2**20
 
+_FRONT_MATTER = "---\n"
+
 ForwardFn: TypeAlias = Callable[[Float32], Float32]
 """A batch of inputs (batch_size, *shape) → its logits (batch_size, labels)."""
 
@@ -104,8 +106,12 @@ class Bundle:
 
     @property
     def card(self) -> str:
-        """The model card, as Markdown."""
-        return self.read(CARD).decode("utf-8")
+        """The model card, as Markdown, without the metadata that may stand before it."""
+        text = self.read(CARD).decode("utf-8")
+        if text.startswith(_FRONT_MATTER):
+            _, end, rest = text.removeprefix(_FRONT_MATTER).partition("\n---\n")
+            return rest.lstrip("\n") if end else text
+        return text
 
     def read(self, name: str) -> bytes:
         """Return the bytes of one of its files, verified again as they are read."""

@@ -40,7 +40,7 @@ _MIN_SPEAKERS = 3
 
 PROTOCOLS: Mapping[Protocol, str] = {
     "speaker": (
-        "Speaker-independent: every fold is tested on speakers of whom nothing was trained on."
+        "Speaker-independent: every fold is tested on speakers that are not in its training data."
     ),
     "random": (
         "A random split of the recordings, balanced by class: the speakers of the test are known"

@@ -40,8 +40,8 @@ BUNDLE_FOLD = "bundle"
 
 BUNDLE_PROTOCOLS: Mapping[Protocol, str] = {
     "speaker": (
-        "The finished model, on recordings of speakers whom it was not trained on; all others are"
-        " left out."
+        "The finished model, on recordings of speakers that are not in its training data; all"
+        " others are left out."
     ),
     "random": (
         "The finished model, on recordings that it was not trained on; it may know their speakers"

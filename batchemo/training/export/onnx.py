@@ -15,15 +15,19 @@ import numpy as np
 
 from batchemo.common.arrays import Float32
 from batchemo.errors import BundleError
-from batchemo.training.fit.scoring import keras_graph
+from batchemo.training.fit.scoring import forward_function
 from batchemo.training.nets.layers import Model
 
+LOGITS = "logits"
+"""The name of the graph's output."""
 OPSET = 17
+TOLERANCE = 1e-4
+"""How far the graph's logits may be from the model's."""
+
 _IR_VERSION = 8
 """Old enough for every ONNX Runtime that batchemo allows."""
-TOLERANCE = 1e-4
 
-_NOVELTIES: Mapping[str, Any] = {
+_NEW_SETTINGS: Mapping[str, Any] = {
     "input_axes": None,
     "output_axes": None,
     "quantization_config": None,
@@ -31,11 +35,11 @@ _NOVELTIES: Mapping[str, Any] = {
     "renorm_clipping": None,
     "renorm_momentum": 0.99,
 }
-"""Settings that Keras 3.13 and later write, at their defaults, and that earlier ones refuse."""
+"""Settings that Keras 3.13 and later write, with their defaults, and that earlier ones refuse."""
 
 
 def keras_bytes(model: Model) -> bytes:
-    """The model as a `.keras` file that older versions of Keras 3 read, too."""
+    """Return the model as a `.keras` file that older versions of Keras 3 read, too."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         model.save(path)
@@ -45,41 +49,43 @@ def keras_bytes(model: Model) -> bytes:
         for member in old.infolist():
             part = old.read(member)
             if member.filename == "config.json":
-                part = json.dumps(_without_novelties(json.loads(part))).encode()
+                part = json.dumps(_without_new_settings(json.loads(part))).encode()
+            # A fresh ZipInfo has no time of writing: equal models give equal bytes.
             new.writestr(zipfile.ZipInfo(member.filename), part)
     return content.getvalue()
 
 
-def _without_novelties(config: Any) -> Any:
+def _without_new_settings(config: Any) -> Any:
     if isinstance(config, list):
-        return [_without_novelties(part) for part in config]
+        return [_without_new_settings(part) for part in config]
     if not isinstance(config, dict):
         return config
     return {
-        key: _without_novelties(value)
+        key: _without_new_settings(value)
         for key, value in config.items()
-        if key not in _NOVELTIES or value != _NOVELTIES[key]
+        if key not in _NEW_SETTINGS or value != _NEW_SETTINGS[key]
     }
 
 
-def onnx_bytes(model: Model, tried: Sequence[Float32] = ()) -> bytes:
-    """The model as an ONNX graph, batch and time free; refused if it answers otherwise.
+def onnx_bytes(model: Model, inputs: Sequence[Float32] = ()) -> bytes:
+    """Return the model as an ONNX graph with batch and time free; BundleError if logits differ.
 
-    It is tried on these batches of features. Where there are none, or the net takes any length, it
-    is tried on noise of unit variance, too: like features for a net that takes them normalised.
+    They are compared on these batches of features. Where there are none, or the model takes any
+    length, also on noise of unit variance, like features that are normalised.
     """
     import tensorflow as tf
     import tf2onnx
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    free: tuple[int | None, ...] = tuple(model.inputs[0].shape)
-    features = tf.TensorSpec(free, tf.float32, name="features")
-    forward = tf.function(lambda features: model(features, training=False))
+    shape: tuple[int | None, ...] = tuple(model.inputs[0].shape)
+    features = tf.TensorSpec(shape, tf.float32, name="features")
+    # A dictionary, so that the output gets this name instead of one that the converter counts.
+    forward = tf.function(lambda features: {LOGITS: model(features, training=False)})
     graph, _ = tf2onnx.convert.from_function(forward, input_signature=[features], opset=OPSET)
     graph.ir_version = _IR_VERSION
     content: bytes = graph.SerializeToString()
-    noise = () if tried and None not in free[1:] else _noise(model)
-    _check_parity(model, content, [*tried, *noise])
+    noise = () if inputs and None not in shape[1:] else _noise(model)
+    _check_parity(model, content, [*inputs, *noise])
     return content
 
 
@@ -90,16 +96,19 @@ def _noise(model: Model) -> Iterator[Float32]:
         yield random.normal(size=shape).astype(np.float32)
 
 
-def _check_parity(model: Model, content: bytes, tried: Sequence[Float32]) -> None:
+def _check_parity(model: Model, content: bytes, inputs: Sequence[Float32]) -> None:
     import onnxruntime
 
     options: Any = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    hear = keras_graph(model)
-    for batch in tried:
-        wanted = hear(batch)
-        given = session.run(None, {session.get_inputs()[0].name: batch})[0]
-        apart = float(np.abs(given - wanted).max())
-        if not apart <= TOLERANCE:
-            raise BundleError(f"the ONNX graph answers {apart:.1e} away from the Keras model")
+    forward = forward_function(model)
+    for batch in inputs:
+        expected = forward(batch)
+        actual = session.run([LOGITS], {session.get_inputs()[0].name: batch})[0]
+        difference = float(np.abs(actual - expected).max())
+        # Written so that a difference that is no number is refused as well.
+        if not difference <= TOLERANCE:
+            raise BundleError(
+                f"the logits of the ONNX graph differ by {difference:.1e} from the Keras model's"
+            )

@@ -1,4 +1,4 @@
-"""From a trained net to a bundle: graph, log, curves, card, and what it was trained on."""
+"""From a trained model to a bundle: graph, log, curves, card, and what it was trained on."""
 
 from __future__ import annotations
 
@@ -11,195 +11,226 @@ from pathlib import Path
 from typing import Any
 
 from batchemo.bundles import Bundle, write_bundle
-from batchemo.bundles.schema import CARD
+from batchemo.bundles.schema import CARD, GRAPH, KERAS
 from batchemo.common.text import for_display
 from batchemo.corpora import Example
 from batchemo.evaluation import Evaluation, figures_for_card, plots_for_card
-from batchemo.training.data.augment_audio import ORIGINAL
-from batchemo.training.data.protocols import Split
+from batchemo.training.data.protocols import Sample, Split
 from batchemo.training.data.training_set import TRAINING_SET, training_set_bytes
-from batchemo.training.experiment.calibration import AS_IT_IS, TEMPERATURE
-from batchemo.training.experiment.context import RunContext, TrainedModel
-from batchemo.training.export.licences import citations_for, weights_licence
-from batchemo.training.export.model_card import write_system_card
+from batchemo.training.experiment.calibration import TEMPERATURE, UNCALIBRATED
+from batchemo.training.experiment.context import RunContext
+from batchemo.training.experiment.runs import TrainedModel
+from batchemo.training.export.licences import (
+    citations_for,
+    training_data_licences,
+    weights_licence,
+)
+from batchemo.training.export.model_card import write_model_card
 from batchemo.training.fit.history import Epoch
 from batchemo.training.fit.trainer import FitResult
-from batchemo.training.nets.logistic import CHOICES
-from batchemo.training.recipes import REGRESSION
-
-
-def draw_curves(name: str, taught: Sequence[FitResult]) -> bytes:
-    """Loss and accuracy on what was learnt and on what was only watched, as PNG."""
-    import matplotlib.style
-    from matplotlib.figure import Figure
-
-    picture = io.BytesIO()
-    # Not the reader's own style: it might change the bytes, or run text through TeX.
-    with matplotlib.style.context("default"):
-        figure = Figure(figsize=(9.0, 3.8), dpi=120, layout="constrained")
-        for axes, kind in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-            for number, one in enumerate(taught):
-                net = f" (net {number + 1})" if len(taught) > 1 else ""
-                _draw(axes, kind, one, net)
-            axes.set(xlabel="epoch", ylabel=kind, ylim=(0, 1.02 if kind == "accuracy" else None))
-            axes.legend()
-        figure.suptitle(f"{for_display(name)}: training", fontsize=10, parse_math=False)
-        figure.savefig(picture, format="png", metadata={"Software": None})
-    return picture.getvalue()
-
-
-def _draw(axes: Any, kind: str, taught: FitResult, net: str) -> None:
-    numbers = [epoch.number + 1 for epoch in taught.history]
-    axes.plot(numbers, [getattr(epoch, kind) for epoch in taught.history], label=f"learnt{net}")
-    watched = [getattr(epoch, f"validation_{kind}") for epoch in taught.history]
-    if None not in watched:
-        axes.plot(numbers, watched, label=f"only watched{net}")
-        chosen = taught.chosen.number + 1
-        axes.axvline(chosen, color="grey", linestyle=":", label=f"chosen epoch{net}")
-
+from batchemo.training.nets.logistic import LOGISTIC_HYPERPARAMETERS
+from batchemo.training.recipes import LOGISTIC, Recipe
 
 LOG, CURVES = "training.csv", "curves.png"
 
-_TRIED = 20
-"""On so many recordings the graph must answer as the net that was trained."""
+_COMPARED_RECORDINGS = 20
+"""On so many recordings the graph must give the logits of the model that was trained."""
+
+_FREE_WINDOW_RANGE = (1.0, 10.0)
+"""Seconds of a window, where the input may be of any length: shorter ones have too little speech to
+judge, longer ones than were ever trained on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageOptions:
-    """What a bundle says beside its net."""
+    """What a bundle holds besides its model."""
 
     out: Path
     command: str
-    """The command that makes it again."""
+    """The command that trains the model again."""
     licence: str | None = None
-    """Of the weights; None for what the corpora's licences ask for."""
+    """Of the weights; None for the one that the corpora's licences ask for."""
     evaluations: Sequence[Evaluation] = ()
     """Figures for the card."""
-    beside: Sequence[Evaluation] = ()
-    """Figures of others, to compare with."""
+    comparisons: Sequence[Evaluation] = ()
+    """Figures of other subjects, to compare with."""
 
 
 def write_package(
-    context: RunContext, split: Split, trained: TrainedModel, delivery: PackageOptions
+    context: RunContext, split: Split, trained: TrainedModel, options: PackageOptions
 ) -> Bundle:
     """Write the bundle; what was there under its name is replaced if it was a bundle."""
+    # Imported here: the cards of finished bundles can be written without the ONNX converter.
     from batchemo.training.export.onnx import keras_bytes, onnx_bytes
 
-    examples = _examples(context, (*split.learn, *split.watch))
-    originals = [p for p in (*split.watch, *split.learn) if context.items[p].copy == ORIGINAL]
-    tried = context.heard(originals[:_TRIED])
-    info = _info(context, split, trained, delivery, examples)
-    figures = figures_for_card(delivery.evaluations, delivery.beside)
+    examples = _examples(split.train, split.validation)
+    info = _bundle_info(context, split, trained, options, examples)
+    figures = figures_for_card(options.evaluations, options.comparisons)
+    compared = _examples(split.validation, split.train)[:_COMPARED_RECORDINGS]
     files = {
-        "README.md": write_system_card(info, figures).encode(),
-        "model.keras": keras_bytes(trained.model),
-        "model.onnx": onnx_bytes(trained.model, tried),
+        CARD: write_model_card(info, figures).encode(),
+        KERAS: keras_bytes(trained.model),
+        GRAPH: onnx_bytes(trained.model, context.inputs([Sample(example) for example in compared])),
         TRAINING_SET: training_set_bytes(examples),
-        **plots_for_card(delivery.evaluations),
+        **plots_for_card(options.evaluations),
     }
-    if trained.taught:
-        files[LOG] = log_bytes(trained.taught)
-        files[CURVES] = draw_curves(delivery.out.name, trained.taught)
-    return write_bundle(delivery.out, info, files)
+    if trained.fits:
+        files[LOG] = log_bytes(trained.fits)
+        files[CURVES] = draw_curves(options.out.name, trained.fits)
+    return write_bundle(options.out, info, files)
 
 
-def log_bytes(taught: Sequence[FitResult]) -> bytes:
-    """The metrics of every epoch as CSV; with several nets, of one after the other."""
+def replace_figures(
+    bundle: Bundle, evaluations: Sequence[Evaluation], comparisons: Sequence[Evaluation] = ()
+) -> Bundle:
+    """Write the bundle in its place, with these figures instead of those it has."""
+    figures = figures_for_card(evaluations, comparisons)
+    info = {key: value for key, value in bundle.info.items() if key not in ("format", "files")}
+    info["figures"] = figures.figures
+    files = {name: bundle.read(name) for name in bundle.info["files"]}
+    card = {CARD: write_model_card(info, figures).encode()}
+    return write_bundle(bundle.path, info, {**files, **plots_for_card(evaluations), **card})
+
+
+def log_bytes(fits: Sequence[FitResult]) -> bytes:
+    """Return the figures of every epoch as CSV; with several nets, of one after the other."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = [field.name for field in fields(Epoch)]
-    writer.writerow(["net", *names] if len(taught) > 1 else names)
-    for net, one in enumerate(taught):
-        for epoch in one.history:
+    several = len(fits) > 1
+    writer.writerow(["net", *names] if several else names)
+    for net, fitted in enumerate(fits):
+        for epoch in fitted.history:
             row = [round(v, 6) if isinstance(v, float) else v for v in asdict(epoch).values()]
-            writer.writerow([net, *row] if len(taught) > 1 else row)
+            writer.writerow([net, *row] if several else row)
     return text.getvalue().encode()
 
 
-def _examples(context: RunContext, places: Sequence[int]) -> tuple[Example, ...]:
-    """The recordings behind items, each once."""
-    return tuple(dict.fromkeys(item.example for item in context.some(places)))
+def draw_curves(name: str, fits: Sequence[FitResult]) -> bytes:
+    """Draw loss and accuracy on training and validation recordings, as PNG."""
+    import matplotlib.style
+    from matplotlib.figure import Figure
+
+    image = io.BytesIO()
+    # Not the user's own style: it might change the bytes, or run text through TeX.
+    with matplotlib.style.context("default"):
+        figure = Figure(figsize=(9.0, 3.8), dpi=120, layout="constrained")
+        for axes, kind in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+            for number, fitted in enumerate(fits):
+                net = f" (net {number + 1})" if len(fits) > 1 else ""
+                _draw_curve(axes, kind, fitted, net)
+            axes.set(xlabel="epoch", ylabel=kind, ylim=(0, 1.02 if kind == "accuracy" else None))
+            axes.legend()
+        figure.suptitle(f"{for_display(name)}: training", fontsize=10, parse_math=False)
+        # Without the version of Matplotlib, so that equal trainings give equal bytes.
+        figure.savefig(image, format="png", metadata={"Software": None})
+    return image.getvalue()
 
 
-def _info(
+def _draw_curve(axes: Any, kind: str, fitted: FitResult, net: str) -> None:
+    numbers = [epoch.number + 1 for epoch in fitted.history]
+    axes.plot(numbers, [getattr(epoch, kind) for epoch in fitted.history], label=f"training{net}")
+    validation = [getattr(epoch, f"validation_{kind}") for epoch in fitted.history]
+    if None not in validation:
+        axes.plot(numbers, validation, label=f"validation{net}")
+        selected = fitted.selected.number + 1
+        axes.axvline(selected, color="grey", linestyle=":", label=f"selected epoch{net}")
+
+
+def _examples(*parts: Sequence[Sample]) -> tuple[Example, ...]:
+    """Return the recordings of samples, each once."""
+    return tuple(dict.fromkeys(sample.example for part in parts for sample in part))
+
+
+def _bundle_info(
     context: RunContext,
     split: Split,
     trained: TrainedModel,
-    delivery: PackageOptions,
+    options: PackageOptions,
     examples: Sequence[Example],
 ) -> dict[str, Any]:
-    system = context.system
+    """Return the bundle.json, apart from `format` and `files`."""
+    from batchemo.training.export.onnx import LOGITS
+
+    recipe = context.recipe
     corpora = sorted({example.corpus for example in examples})
-    seconds = system.windows.seconds
-    # Frames that are cut or padded to one length: a longer window would hide what is not heard.
-    free = len(system.heard.shape()) == 1 or system.floor is not None
     return {
-        "name": delivery.out.name,
-        "description": system.told,
-        "labels": list(context.labels),
-        "recipe": system.heard.to_dict(),
-        "window": seconds,
-        "hop": system.windows.hop,
-        "window_range": [1.0, 10.0] if free else [seconds, seconds],
-        "normalisation": "graph",
-        "calibration": {"method": "temperature", "temperature": _temperature(trained, delivery)},
+        "name": options.out.name,
+        "description": recipe.description,
+        "input": _input(recipe),
+        "outputs": {"classes": {"name": LOGITS, "labels": list(context.labels)}},
+        "calibration": {"method": "temperature", "temperature": _temperature(trained, options)},
         "training": {
-            "system": system.name,
-            "corpora": {name: _heard(examples, name) for name in corpora},
-            "watched": _watched(context, split),
-            "command": delivery.command,
+            "recipe": recipe.name,
+            "corpora": {name: _corpus_facts(examples, name) for name in corpora},
+            "validation": _recordings_by_speaker(split.validation),
+            "command": options.command,
             "seed": split.seed,
-            "net": system.net,
-            "nets": system.nets,
-            "beside": system.beside or None,
-            "options": _options(context, split),
-            "epochs": max((len(one.history) for one in trained.taught), default=0),
-            "chosen": asdict(trained.taught[0].chosen) if trained.taught else None,
+            "members": [
+                {"net": member.net, "nets": member.nets, "features": member.features.name}
+                for member in recipe.members
+            ],
+            "options": _hyperparameters(context, split),
+            "epochs": max((len(fitted.history) for fitted in trained.fits), default=0),
+            "selected_epoch": asdict(trained.fits[0].selected) if trained.fits else None,
         },
-        "figures": figures_for_card(delivery.evaluations).figures,
-        "licence": delivery.licence or weights_licence(corpora),
+        "figures": figures_for_card(options.evaluations).figures,
+        "licences": {
+            "weights": options.licence or weights_licence(corpora),
+            "training_data": training_data_licences(corpora),
+        },
         "citations": citations_for(corpora),
     }
 
 
-def _options(context: RunContext, split: Split) -> dict[str, Any]:
-    """The choices that had a say."""
-    options = asdict(context.choices_of(split))
-    if context.system.net != REGRESSION:
-        return options
-    return {name: value for name, value in options.items() if name in CHOICES}
+def _input(recipe: Recipe) -> dict[str, Any]:
+    features, window = recipe.features, recipe.windows.window
+    masked = any(member.floor is not None for member in recipe.members)
+    # Frames are cut or padded to one length: of a longer window the rest would be lost unseen.
+    free = masked or len(features.shape()) == 1
+    return {
+        "type": "features",
+        "features": features.to_dict(),
+        "rate": features.rate,
+        "window": window,
+        "hop": recipe.windows.hop,
+        "window_range": list(_FREE_WINDOW_RANGE) if free else [window, window],
+        "normalisation": "graph",
+        "padding": "masked" if masked else "trained",
+    }
 
 
-def _temperature(trained: TrainedModel, delivery: PackageOptions) -> float:
-    """What the watched recordings told, or else the folds of an evaluation by speaker."""
+def _hyperparameters(context: RunContext, split: Split) -> dict[str, Any]:
+    """Return the hyperparameters of the first member, as far as they apply to it."""
+    first = context.members[0]
+    values = asdict(first.hyperparameters(split))
+    if first.member.net != LOGISTIC:
+        return values
+    return {name: value for name, value in values.items() if name in LOGISTIC_HYPERPARAMETERS}
+
+
+def _temperature(trained: TrainedModel, options: PackageOptions) -> float:
+    """Return the temperature of the validation recordings, or of an evaluation by speaker."""
     if trained.temperature is not None:
         return trained.temperature
-    for evaluation in delivery.evaluations:
+    for evaluation in options.evaluations:
         info = evaluation.info
-        told = info.options.get(TEMPERATURE)
-        if info.kind == "recipe" and info.protocol == "speaker" and isinstance(told, float):
-            return told
-    return AS_IT_IS
+        temperature = info.options.get(TEMPERATURE)
+        by_speaker = info.kind == "recipe" and info.protocol == "speaker"
+        if by_speaker and isinstance(temperature, float):
+            return temperature
+    return UNCALIBRATED
 
 
-def _heard(examples: Sequence[Example], corpus: str) -> dict[str, int]:
-    own = [example for example in examples if example.corpus == corpus]
-    return {"recordings": len(own), "speakers": len({e.speaker for e in own if e.speaker})}
+def _corpus_facts(examples: Sequence[Example], corpus: str) -> dict[str, Any]:
+    of_corpus = [example for example in examples if example.corpus == corpus]
+    return {
+        "recordings": len(of_corpus),
+        "speakers": len({example.speaker for example in of_corpus if example.speaker}),
+        "languages": sorted({example.language for example in of_corpus if example.language}),
+    }
 
 
-def _watched(context: RunContext, split: Split) -> Mapping[str, int]:
-    """How many recordings of each speaker were only watched; "" where speakers are not known."""
-    count = Counter(example.speaker for example in _examples(context, split.watch))
-    return dict(sorted(count.items()))
-
-
-def replace_figures(
-    bundle: Bundle, evaluations: Sequence[Evaluation], beside: Sequence[Evaluation] = ()
-) -> Bundle:
-    """The bundle in its place, with these figures instead of what it told before."""
-    figures = figures_for_card(evaluations, beside)
-    info = {key: value for key, value in bundle.info.items() if key not in ("format", "files")}
-    info["figures"] = figures.figures
-    files = {name: bundle.read(name) for name in bundle.info["files"]}
-    card = {CARD: write_system_card(info, figures).encode()}
-    return write_bundle(bundle.path, info, {**files, **plots_for_card(evaluations), **card})
+def _recordings_by_speaker(samples: Sequence[Sample]) -> Mapping[str, int]:
+    """Count the recordings of each speaker; "" stands for speakers that are not known."""
+    return dict(sorted(Counter(example.speaker for example in _examples(samples)).items()))
