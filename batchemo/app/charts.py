@@ -184,10 +184,11 @@ def comparison_chart(predictions: Mapping[str, ModelPrediction]) -> Spec:
 def window_steps(windows: WindowResults) -> tuple[NDArray[np.float64], Float32]:
     """Return the edges and the probabilities of one step for each window.
 
-    WindowResults overlap, so each edge is half-way between the centres of two neighbouring windows.
+    Windows overlap, so each edge is half-way between the centres of two neighbouring windows.
 
-    >>> windows = WindowResults(np.array([0.0, 1.0]), np.array([2.0, 3.0]), np.ones((2, 1), np.float32))
-    >>> window_steps(windows)[0].tolist()
+    >>> starts, ends = np.array([0.0, 1.0]), np.array([2.0, 3.0])
+    >>> edges, _ = window_steps(WindowResults(starts, ends, np.ones((2, 1), np.float32)))
+    >>> edges.tolist()
     [0.0, 1.5, 3.0]
     """
     centres = (windows.starts + windows.ends) / 2

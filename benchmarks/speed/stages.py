@@ -73,7 +73,8 @@ class Inputs:
 def stages_table(folder: Folder, model_name: str) -> str:
     """Measure all stages and return their table."""
     with threadpool_limits(1):
-        recordings = list(open_sources(SourceOptions(paths=(str(folder.path),))))
+        sources = SourceOptions(paths=(str(folder.path),), extensions=("audio",))
+        recordings = list(open_sources(sources))
         model = load_model(ModelSettings(model_name))
         stages = measure_stages(model, prepare_inputs(model, recordings))
     total = Stage(
