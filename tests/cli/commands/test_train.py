@@ -1,4 +1,4 @@
-"""`batchemo train`: one command from recordings to a model that scans, stopped or not."""
+"""`batchemo train`: one command from recordings to a model that scans, interrupted or not."""
 
 from __future__ import annotations
 
@@ -8,107 +8,89 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from made_corpus import make_ravdess
+from command_line import COMMAND, RunCommand
+from made_nets import TINY
 from made_predictions import make_info, random_predictions
-from terminal import in_a_terminal
 from voices import write_voice
 
-from batchemo.cli.main import run
-from batchemo.cli.training_options import learning_words, system_from
 from batchemo.corpora import EMOTIONS
-from batchemo.evaluation import evaluate, write_evaluation
-from batchemo.training.hyperparameters import Hyperparameters
-from batchemo.training.recipes import RECIPES, Recipe
+from batchemo.evaluation import evaluate as evaluate_predictions
+from batchemo.evaluation import write_evaluation
+from batchemo.training.recipes import RECIPES
 
 pytest.importorskip("tensorflow")
 
-RowRange = Callable[..., Any]
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 
-CHOICES = """
+LABELS = ("sad", "happy", "angry")
+RAVDESS_COUNTS = {"recordings": 32, "speakers": 4, "languages": ["en"]}
+
+OPTIONS = """
 --param n_mfcc=13 --window 2 --labels low,high --epochs 2 --batch-size 8 --seed 3
---learning-rate 0.002 --weight-decay 0.01 --clip-norm 2.0 --ema-decay 0.5
---loss focal --focal-gamma 1.5 --label-smoothing 0.2 --class-weights --oversample --augmentations noise
---mixup 0.6 --dropout 0.1 --l2 0.001 --patience 5 --plateau-patience 2 --plateau-factor 0.3 --select-epoch last --validation-share 0.4
+--learning-rate 0.002 --weight-decay 0.01 --clip-norm 2.0 --ema-decay 0.5 --loss focal
+--focal-gamma 1.5 --label-smoothing 0.2 --class-weights --oversample --augmentations noise
+--mixup 0.6 --dropout 0.1 --l2 0.001 --patience 5 --plateau-patience 2 --plateau-factor 0.3
+--select-epoch last --validation-share 0.4
 """
-"""Choices that go together for vectors, and none as the recipe has it."""
+"""Options that can be combined for a feature set of vectors; none has the recipe's value."""
 
 
-@pytest.fixture(scope="module")
-def ravdess(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_ravdess(tmp_path_factory.mktemp("corpus") / "ravdess")
+def bundle_info(folder: Path) -> dict[str, Any]:
+    info: dict[str, Any] = json.loads((folder / "bundle.json").read_text())
+    return info
 
 
-@pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Features and checkpoints that tests share, so that little is done twice."""
-    return tmp_path_factory.mktemp("work")
+def read_csv(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.open(encoding="utf-8")))
 
 
-@pytest.fixture(scope="module")
-def trained(ravdess: Path, work: Path) -> Path:
-    out = work / "models" / "mine"
-    words = ["train", ravdess, "--recipe", "mfcc40", "-o", out, "--epochs", 3, "--seed", 1]
-    assert run([*map(str, words), "--work", str(work), "-j", "1", "-q"]) == 0
-    return out
-
-
-@pytest.fixture
-def train(batchemo: RowRange, work: Path) -> RowRange:
-    """Runs the command with the shared work folder and one process."""
-
-    def call(*args: object, recipe: str = "mfcc40") -> Any:
-        return batchemo("train", *args, "--recipe", recipe, "--work", work, "-j", 1)
-
-    return call
-
-
-def test_what_was_trained_scans(
-    batchemo: RowRange, trained: Path, ravdess: Path, tmp_path: Path
+def test_trained_model_scans(
+    batchemo: RunCommand, trained: Path, ravdess: Path, tmp_path: Path
 ) -> None:
     assert batchemo("scan", ravdess, "-m", trained, "-o", tmp_path / "r.csv", "-j", 1).code == 0
 
-    rows = list(csv.DictReader((tmp_path / "r.csv").open(encoding="utf-8")))
+    rows = read_csv(tmp_path / "r.csv")
     assert len(rows) == 32
     assert {row["status"] for row in rows} == {"ok"}
     assert {row["emotion"] for row in rows} <= set(EMOTIONS)
 
 
-def test_a_bundle_tells_how_it_was_made_and_of_no_place_on_this_machine(trained: Path) -> None:
-    info = json.loads((trained / "bundle.json").read_text())
-    wanted = "batchemo train ravdess --recipe mfcc40 -o mine --epochs 3 --seed 1"
-    assert info["training"]["command"] == wanted
+def test_bundle_records_how_it_was_trained_without_paths_of_this_machine(trained: Path) -> None:
+    info = bundle_info(trained)
+    expected = "batchemo train ravdess --recipe mfcc40 -o mfcc40 --epochs 3 --seed 1"
+    assert info["training"]["command"] == expected
     assert info["outputs"]["classes"]["labels"] == list(EMOTIONS)
     assert info["licences"]["weights"] == "CC BY-NC-SA 4.0"
 
-    log = list(csv.DictReader((trained / "training.csv").open()))
-    assert [row["number"] for row in log] == ["0", "1", "2"]
+    assert [row["number"] for row in read_csv(trained / "training.csv")] == ["0", "1", "2"]
     assert (trained / "curves.png").read_bytes().startswith(b"\x89PNG")
-    texts = [
-        (trained / name).read_text() for name in ("bundle.json", "README.md", "training_set.csv")
-    ]
+    names = ("bundle.json", "README.md", "training_set.csv")
+    texts = [(trained / name).read_text() for name in names]
     assert not any(str(trained.parents[1]) in text for text in texts)
 
 
-def test_what_is_chosen_is_learnt_by_and_written_down(train: RowRange, tmp_path: Path) -> None:
+def test_every_option_is_used_and_recorded(train: RunCommand, tmp_path: Path) -> None:
     rows = ["file,label,speaker"]
     for seed in range(12):
         write_voice(tmp_path / f"{seed}.wav", seed=seed)
         rows.append(f"{seed}.wav,{('low', 'high')[seed % 2]},{'abc'[seed // 4]}")
     (tmp_path / "calls.csv").write_text("\n".join(rows))
-    hyperparameters = shlex.split(CHOICES)
+    options = shlex.split(OPTIONS)
 
-    ran = train(
-        tmp_path / "calls.csv", "-o", tmp_path / "calls", *hyperparameters, "--licence", "mine"
-    )
+    ran = train(tmp_path / "calls.csv", "-o", tmp_path / "calls", *options, "--licence", "mine")
 
     assert ran.code == 0, ran.err
-    info = json.loads((tmp_path / "calls" / "bundle.json").read_text())
+    info = bundle_info(tmp_path / "calls")
     assert info["outputs"]["classes"]["labels"] == ["low", "high"]
     assert info["licences"]["weights"] == "mine"
     assert info["input"]["window"] == 2.0
@@ -116,112 +98,87 @@ def test_what_is_chosen_is_learnt_by_and_written_down(train: RowRange, tmp_path:
     assert info["training"]["options"] == {
         "epochs": 2,
         "batch_size": 8,
-        "rate": 0.002,
-        "pace": "plateau",
-        "decay": 0.01,
+        "learning_rate": 0.002,
+        "lr_schedule": "plateau",
+        "weight_decay": 0.01,
         "clip_norm": 2.0,
-        "average": 0.5,
+        "ema_decay": 0.5,
         "loss": "focal",
         "focal_gamma": 1.5,
-        "smoothing": 0.2,
+        "label_smoothing": 0.2,
         "class_weights": True,
         "oversample": True,
-        "abroad": 0.0,
-        "copies": ["noise"],
-        "augment": False,
+        "other_corpora_share": 0.0,
+        "augmentations": ["noise"],
+        "augment_spectrograms": False,
         "mixup": 0.6,
         "dropout": 0.1,
         "l2": 0.001,
         "patience": 5,
         "plateau_patience": 2,
         "plateau_factor": 0.3,
-        "choose": "last",
-        "validation": 0.4,
+        "select_epoch": "last",
+        "validation_share": 0.4,
         "seed": 3,
     }
-    told = info["training"]["command"].split()
-    assert told[:7] == ["batchemo", "train", "calls.csv", "--recipe", "mfcc40", "-o", "calls"]
-    assert sorted(told[7:]) == sorted(hyperparameters)
-    assert f"epoch 2/2: loss {float(info['training']['chosen']['loss']):.3f}" in ran.err
+    command = info["training"]["command"].split()
+    assert command[:7] == ["batchemo", "train", "calls.csv", "--recipe", "mfcc40", "-o", "calls"]
+    assert sorted(command[7:]) == sorted(options)
+    loss = float(info["training"]["selected_epoch"]["loss"])
+    assert f"epoch 2/2: loss {loss:.3f}" in ran.err
+    assert "2 epochs, epoch 2 selected: validation accuracy" in ran.out
 
 
-@pytest.mark.parametrize(
-    ("name", "params", "window", "shape"),
-    [
-        ("stats162", (), None, (162,)),
-        ("stats162", ("n_mfcc=40",), None, (182,)),
-        ("frames62", (), None, (130, 62)),
-        ("frames62", ("offset=0", "frames=173"), 4.0, (173, 62)),
-    ],
-)
-def test_parameters_and_windows_are_those_of_a_systems_features(
-    name: str, params: tuple[str, ...], window: float | None, shape: tuple[int, ...]
-) -> None:
-    system = system_from(name, {"params": params, "window": window})
-    assert system.features.shape() == shape
-    assert system.windows.seconds == (window or system.features.window)
-
-
-@pytest.mark.parametrize("system", RECIPES.values(), ids=list(RECIPES))
-def test_the_choices_of_every_recipe_are_documented(system: Recipe) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
-    words = " ".join(learning_words(system.hyperparameters, Hyperparameters()))
-    told = ", ".join(f"`--{option.strip()}`" for option in words.split("--")[1:])
-    if system.name == "accurate":
-        assert system.hyperparameters == RECIPES["default"].hyperparameters
-        told = "the same"
-    assert f"| `{system.name}` | {system.told.rstrip('.')} | {told} |" in page
-
-
-def test_recordings_that_do_not_count_are_named(
-    train: RowRange, ravdess: Path, tmp_path: Path
+def test_recordings_that_are_left_out_are_named(
+    train: RunCommand, ravdess: Path, tmp_path: Path
 ) -> None:
     corpus = tmp_path / "ravdess"
     shutil.copytree(ravdess, corpus)
-    good = corpus / "Actor_01" / "03-01-01-01-01-01-01.wav"
-    shutil.copy(good, good.with_name("03-01-01-01-01-02-01.wav"))
-    good.with_name("03-01-02-01-01-02-01.wav").write_text("not a recording\n")
-    shutil.copy(good, good.with_name("jingle.wav"))
-    write_voice(good.with_name("03-01-03-01-01-02-01.wav"), seconds=0.05)
+    recording = corpus / "Actor_01" / "03-01-01-01-01-01-01.wav"
+    shutil.copy(recording, recording.with_name("03-01-01-01-01-02-01.wav"))
+    recording.with_name("03-01-02-01-01-02-01.wav").write_text("not a recording\n")
+    shutil.copy(recording, recording.with_name("jingle.wav"))
+    write_voice(recording.with_name("03-01-03-01-01-02-01.wav"), seconds=0.05)
 
     ran = train(corpus, "-o", tmp_path / "mine", "--epochs", 1)
 
     assert ran.code == 3, ran.err
-    assert "1 recording under two names, counted once" in ran.err
+    assert "1 recording under two names, used once" in ran.err
     assert "03-01-01-01-01-02-01.wav is Actor_01/03-01-01-01-01-01-01.wav" in ran.err
     assert "Actor_01/03-01-02-01-01-02-01.wav (not_audio" in ran.err
     assert "Actor_01/03-01-03-01-01-02-01.wav (too_short" in ran.err
-    assert "their names tell no emotion: Actor_01/jingle.wav" in ran.err
-    info = json.loads((tmp_path / "mine" / "bundle.json").read_text())
-    assert info["training"]["corpora"] == {"ravdess": {"recordings": 32, "speakers": 4}}
+    assert "no emotion is in the file name: Actor_01/jingle.wav" in ran.err
+    counts = bundle_info(tmp_path / "mine")["training"]["corpora"]
+    assert counts == {"ravdess": RAVDESS_COUNTS}
 
 
-def test_a_killed_training_goes_on_where_it_was(ravdess: Path, tmp_path: Path) -> None:
-    words = ["train", ravdess, "--recipe", "mfcc40", "-o", "mine", "--epochs", "60", "-j", "1"]
+@pytest.mark.process
+def test_killed_training_resumes(ravdess: Path, tmp_path: Path) -> None:
+    args = ["train", ravdess, "--recipe", "mfcc40", "-o", "mine", "--epochs", "60", "-j", "1"]
 
-    with _process(words, tmp_path) as process:
-        for line in _lines(process):
+    with _process(args, tmp_path) as process:
+        for line in _error_lines(process):
             if "epoch 3/" in line:
                 process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not (tmp_path / "mine").exists()
     assert (tmp_path / "mine.work").is_dir()
 
-    with _process(words, tmp_path) as process:
-        lines = list(_lines(process))
+    with _process(args, tmp_path) as process:
+        lines = list(_error_lines(process))
     assert process.wait() == 0, lines
-    (said,) = [line for line in lines if "goes on from epoch" in line]
-    done = int(said.split("goes on from epoch ")[1].split(",")[0])
+    (message,) = [line for line in lines if "resumed from epoch" in line]
+    done = int(message.split("resumed from epoch ")[1].split(",")[0])
     assert done >= 1
     epochs = [int(line.split("epoch ")[1].split("/")[0]) for line in lines if "/60: loss" in line]
     assert epochs == list(range(done + 1, 61))
-    log = list(csv.DictReader((tmp_path / "mine" / "training.csv").open()))
+    log = read_csv(tmp_path / "mine" / "training.csv")
     assert [int(row["number"]) for row in log] == list(range(60))
 
 
-def _process(words: list[Any], folder: Path) -> subprocess.Popen[str]:
+def _process(args: list[Any], folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", "from batchemo.cli import main; main()", *map(str, words)],
+        [*COMMAND, *map(str, args)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -229,130 +186,141 @@ def _process(words: list[Any], folder: Path) -> subprocess.Popen[str]:
     )
 
 
-def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
+def _error_lines(process: subprocess.Popen[str]) -> Iterator[str]:
     assert process.stderr is not None
     yield from process.stderr
 
 
-def test_a_model_is_replaced_only_when_asked_and_nothing_else_ever(
-    train: RowRange, ravdess: Path, tmp_path: Path, trained: Path
+def test_existing_model_is_replaced_only_with_overwrite(
+    train: RunCommand, ravdess: Path, tmp_path: Path, trained: Path
 ) -> None:
     out = tmp_path / "mine"
     shutil.copytree(trained, out)
-    evaluation = evaluate(random_predictions(), ("sad", "happy", "angry"), info=make_info("leaky"))
-    write_evaluation(tmp_path / "leaky", evaluation)
-    words = (ravdess, "-o", out, "--epochs", 3, "--seed", 1)
-    words += ("--figures", tmp_path / "leaky" / "evaluation.json")
-    other = evaluate(
-        random_predictions(), ("sad", "happy", "angry"), info=make_info(subject="ours")
-    )
-    write_evaluation(tmp_path / "other", other)
-    words += ("--beside", tmp_path / "other")
+    for name, info in (("leaky", make_info("leaky")), ("other", make_info(subject="ours"))):
+        evaluation = evaluate_predictions(random_predictions(), LABELS, info=info)
+        write_evaluation(tmp_path / name, evaluation)
+    args = (ravdess, "-o", out, "--epochs", 3, "--seed", 1)
+    args += ("--figures", tmp_path / "leaky" / "evaluation.json", "--compare", tmp_path / "other")
 
-    refused = train(*words)
+    refused = train(*args)
     assert refused.code == 2
     assert "--overwrite" in refused.err
     assert "leaky" not in (out / "README.md").read_text()
 
-    assert train(*words, "--overwrite").code == 0
-    assert "| `leaky`: LEAKY" in (out / "README.md").read_text()
-    assert "| for comparison, `ours`, `speaker`: " in (out / "README.md").read_text()
+    assert train(*args, "--overwrite").code == 0
+    card = (out / "README.md").read_text()
+    assert "| `leaky`: LEAKY" in card
+    assert "`ours`, `speaker`" in card
     assert (out / "training.csv").read_bytes() == (trained / "training.csv").read_bytes()
 
     (tmp_path / "precious").mkdir()
     refused = train(ravdess, "-o", tmp_path / "precious", "--overwrite")
     assert refused.code == 2
-    assert "is no model" in refused.err
+    assert "exists and is not a model" in refused.err
 
 
-def test_a_terminal_shows_a_bar_and_no_line_an_epoch(
-    ravdess: Path, work: Path, tmp_path: Path
+@pytest.fixture
+def small_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the recipe `default` train in seconds: a tiny conformer, and few augmentations."""
+    from batchemo.training.nets.conformer import build_conformer
+    from batchemo.training.nets.registry import NETS
+
+    monkeypatch.setitem(NETS, "conformer", partial(build_conformer, size=TINY))
+    conformer, logistic = RECIPES["default"].members
+    few = replace(logistic.hyperparameters, augmentations=("noise",))
+    members = (conformer, replace(logistic, hyperparameters=few))
+    monkeypatch.setitem(RECIPES, "default", replace(RECIPES["default"], members=members))
+
+
+@pytest.fixture(scope="module")
+def ensemble_work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Features and checkpoints of the small `default`, and of nothing else."""
+    return tmp_path_factory.mktemp("ensemble")
+
+
+@pytest.mark.usefixtures("small_default")
+def test_default_recipe_trains_on_all_speakers_and_scans(
+    batchemo: RunCommand, ravdess: Path, ensemble_work: Path, tmp_path: Path
 ) -> None:
-    words = ("train", ravdess, "--recipe", "mfcc40", "-o", tmp_path / "mine", "--epochs", 2)
-    shown = in_a_terminal([*words, "--work", work, "-j", 1])
-    assert "batchemo: epoch" not in shown
-    assert "epoch 2/2: loss" in shown
-    assert "2 epochs, the chosen one is" in shown
+    out = tmp_path / "mine"
+    options = ("--recipe", "default", "--epochs", 2, "--augmentations", "none", "-j", 1)
+
+    ran = batchemo("train", ravdess, *options, "-o", out, "--work", ensemble_work)
+
+    assert ran.code == 0, ran.err
+    assert "epoch 2/2: loss" in ran.err
+    assert "validation" not in ran.err + ran.out
+    assert "2 epochs → " in ran.out
+    log = read_csv(out / "training.csv")
+    assert [row["number"] for row in log] == ["0", "1"]
+    assert {row["validation_loss"] for row in log} == {""}
+    info = bundle_info(out)
+    assert info["input"]["features"]["name"] == "combined"
+    training = info["training"]
+    assert [(member["net"], member["nets"]) for member in training["members"]] == [
+        ("conformer", 1),
+        ("logistic", 1),
+    ]
+    assert training["validation"] == {}
+    assert training["corpora"] == {"ravdess": RAVDESS_COUNTS}
+
+    scanned = batchemo("scan", ravdess, "-m", out, "-o", tmp_path / "r.csv", "-j", 1)
+    assert scanned.code == 0, scanned.err
+    assert {row["status"] for row in read_csv(tmp_path / "r.csv")} == {"ok"}
 
 
-def test_labels_that_nobody_knows_are_listed_before_any_work(
-    train: RowRange, tmp_path: Path
+@pytest.mark.usefixtures("small_default")
+def test_ensemble_is_evaluated_as_one_model_also_under_conditions(
+    batchemo: RunCommand, ravdess: Path, ensemble_work: Path, tmp_path: Path
 ) -> None:
-    for seed in range(3):
-        write_voice(tmp_path / f"{seed}.wav", seed=seed)
-    (tmp_path / "m.csv").write_text("file,label\n0.wav,smug\n1.wav,happy\n2.wav,bossy\n")
-    ran = train(tmp_path / "m.csv", "-o", tmp_path / "mine")
-    assert ran.code == 2
-    assert "'smug': 1" in ran.err
-    assert "'bossy': 1" in ran.err
-    assert "--label old=new" in ran.err
-    assert not (tmp_path / "mine").exists()
+    options = ("--protocol", "random", "--epochs", 1, "--augmentations", "none")
+    folders = ("--work", ensemble_work, "-o", tmp_path / "figures")
 
-
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
-        (("--param", "colour=red"), "it has: descriptors"),
-        (("--param", "n_mfcc"), "NAME=VALUE"),
-        (("--window", "0"), "1<=x<=10"),
-        (("--learning-rate", "0"), "x>0"),
-        (("--augmentations", "echo"), "there are: noise, pitch"),
-        (
-            ("--augment-spectrograms",),
-            "--augment-spectrograms is for recipes whose pictures tell padding: default, accurate",
-        ),
-        (("--validation-share", "0"), "choose the last epoch (--select-epoch last)"),
-        (
-            ("--validation-share", "0", "--select-epoch", "last", "--patience", "3"),
-            "without --patience",
-        ),
-        (("--mixup", "1.5"), "0<=x<=1"),
-        (("--ema-decay", "1"), "0<=x<1"),
-        (("--lr-schedule", "steady"), "'plateau', 'cycle'"),
-        (("--lr-schedule", "one-cycle", "--plateau-patience", "3"), "is for --lr-schedule plateau"),
-        (("--other-corpora-share", "0.3", "--oversample"), "is for --other-corpora-share 0"),
-        (("--focal-gamma", "1"), "--loss focal"),
-        (("--plateau-factor", "0.5"), "--plateau-patience"),
-        (("--label", "joy"), "OLD=NEW"),
-        (("--label", "=happy"), "OLD=NEW"),
-        (("--only", "emovo"), "no recordings of emovo"),
-        (("--figures", "nowhere.json"), "cannot be read"),
-        (tuple(f"--label={name}=" for name in EMOTIONS[1:]), "at least two classes"),
-    ],
-)
-def test_what_makes_no_sense_is_refused_before_any_work(
-    train: RowRange, ravdess: Path, tmp_path: Path, options: tuple[str, ...], told: str
-) -> None:
-    ran = train(ravdess, "-o", tmp_path / "mine", *options)
-    assert ran.code == 2
-    assert told in ran.err
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_recipe_that_is_none_lists_those_that_are(train: RowRange, ravdess: Path) -> None:
-    ran = train(ravdess, "-o", "mine", recipe="mfcc41")
-    assert ran.code == 2
-    assert ", ".join(RECIPES) in ran.err
-
-
-def test_figures_of_another_recipe_stay_off_the_card(
-    train: RowRange, ravdess: Path, tmp_path: Path
-) -> None:
-    evaluation = evaluate(
-        random_predictions(), ("sad", "happy", "angry"), info=make_info(subject="cnn1d")
+    ran = batchemo(
+        *("evaluate", "default", ravdess, *options, *folders, "--conditions", "level"),
+        *("-j", 1, "-q"),
     )
-    write_evaluation(tmp_path / "figures", evaluation)
-    ran = train(ravdess, "-o", tmp_path / "mine", "--figures", tmp_path / "figures")
-    assert ran.code == 2
-    assert "about cnn1d, not mfcc40" in ran.err
+
+    assert ran.code == 0, ran.err
+    evaluation = json.loads((tmp_path / "figures" / "evaluation.json").read_text())
+    assert evaluation["info"]["options"]["features"]["name"] == "combined"
+    assert [condition["name"] for condition in evaluation["conditions"]] == ["level"]
+    kept = {path.name.partition("-")[0] for path in ensemble_work.iterdir()}
+    assert kept == {"features", "conformer", "logistic"}
 
 
-def test_what_is_not_installed_is_told_before_any_work(
-    train: RowRange, ravdess: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_model_without_validation_is_calibrated_by_the_folds_of_its_evaluation(
+    evaluate: RunCommand, train: RunCommand, ravdess: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("batchemo.cli.training_options._TO_TEACH", ("json", "no_such_module"))
-    ran = train(ravdess, "-o", tmp_path / "mine")
-    assert ran.code == 1
-    assert "needs no_such_module, not installed" in ran.err
-    assert "pip install 'batchemo[train]'" in ran.err
-    assert list(tmp_path.iterdir()) == []
+    options = ("--validation-share", 0, "--select-epoch", "last", "--epochs", 1, "-q")
+    figures = tmp_path / "figures"
+
+    ran = evaluate("mfcc40", ravdess, "--folds", 2, *options, "-o", figures)
+
+    assert ran.code == 0, ran.err
+    info = json.loads((figures / "evaluation.json").read_text())["info"]
+    assert "No epoch was selected" in info["protocol_description"]
+    assert info["options"]["temperature"] > 0
+
+    args = ("--figures", figures / "evaluation.json", "-o", tmp_path / "mine")
+    ran = train(ravdess, *options, *args)
+
+    assert ran.code == 0, ran.err
+    temperature = bundle_info(tmp_path / "mine")["calibration"]["temperature"]
+    assert temperature == info["options"]["temperature"]
+
+
+def test_logistic_regression_trains_and_scans(
+    batchemo: RunCommand, train: RunCommand, ravdess: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "baseline"
+
+    ran = train(ravdess, "--augmentations", "none", "-o", out, recipe="functionals")
+
+    assert ran.code == 0, ran.err
+    assert f"trained → {out}" in ran.out
+    files = {path.name for path in out.iterdir()}
+    assert files == {"README.md", "bundle.json", "training_set.csv", "model.keras", "model.onnx"}
+
+    scanned = batchemo("scan", ravdess, "-m", out, "-o", tmp_path / "r.csv", "-j", 1)
+    assert scanned.code == 0, scanned.err
