@@ -106,7 +106,14 @@ def _model_provenance(bundle: Bundle, settings: ModelSettings) -> dict[str, Any]
         "model": bundle.name,
         "digest": bundle.digest,
         "labels": list(bundle.labels),
-        "features": bundle.features and dict(bundle.features),
+        **_input_provenance(bundle),
         "window": settings.window or bundle.window,
         "hop": settings.hop or bundle.hop,
     }
+
+
+def _input_provenance(bundle: Bundle) -> dict[str, Any]:
+    """Return the feature set, or how the samples are given to a model that takes a waveform."""
+    if bundle.features is not None:
+        return {"features": dict(bundle.features)}
+    return {"waveform": {n: bundle.info["input"][n] for n in ("rate", "normalisation", "padding")}}

@@ -65,16 +65,19 @@ def _provenance(description: Description) -> Iterator[tuple[str, str]]:
             yield "model", f"{model['model']}, digest {model['digest']}"
         if "model" in run:
             yield "labels", ", ".join(run["labels"])
-        yield from _feature_set(model)
+        yield from _model_input(model)
     yield "options", _settings_text(run["options"])
     yield "sources", _settings_text(run["sources"])
 
 
-def _feature_set(run: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Describe the feature set and windows of a model, or of a features table."""
-    features = run["features"]
-    yield "features", f"{features['name']}, {features['kind']} version {features['version']}"
-    yield "", _settings_text({"rate": features["rate"], **features["params"]})
+def _model_input(run: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Describe what a model takes, or a features table holds, and its windows."""
+    if "waveform" in run:
+        yield "input", f"waveform, {_settings_text(run['waveform'])}"
+    else:
+        features = run["features"]
+        yield "features", f"{features['name']}, {features['kind']} version {features['version']}"
+        yield "", _settings_text({"rate": features["rate"], **features["params"]})
     yield "windows", f"{run['window']:g} s, one every {run['hop']:g} s"
 
 

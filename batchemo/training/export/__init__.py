@@ -1,1 +1,1 @@
-"""From a trained net to a bundle: graph, card, licences."""
+"""From a trained model to a bundle: graph, card, licences."""

@@ -29,6 +29,14 @@ def test_provenance_is_printed_as_text(batchemo, scanned_voices):
     assert "voices" in facts["sources"]
 
 
+def test_of_a_model_of_waveforms_it_says_what_it_takes(batchemo, voices, make_bundle, tmp_path):
+    bundle = make_bundle(waveform=True, padding="forbidden")
+    table = tmp_path / "table.parquet"
+    assert batchemo("scan", voices, "-o", table, "-m", bundle.path).code in (0, 3)
+    out = batchemo("show", table).out
+    assert "waveform, normalisation none, padding forbidden, rate 16000" in out
+
+
 def test_every_column_of_a_recordings_table_has_a_meaning(batchemo, scanned_voices):
     found = json.loads(batchemo("show", scanned_voices, "--json").out)
     assert [c["name"] for c in found["columns"]] == pq.read_schema(scanned_voices).names
