@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,77 +12,80 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchemo.errors import BatchemoError
-from batchemo.training.fit.checkpoint import load_checkpoint, save_checkpoint
+from batchemo.training.fit.checkpoint import Arrays, load_checkpoint, save_checkpoint
 from batchemo.training.fit.history import Epoch
 
 HISTORY = [Epoch(n, 0.1, 1 / 3 + n, 0.2, 0.7, 0.5, 0.4) for n in range(3)]
-ARRAYS = {
+ARRAYS: dict[str, Arrays] = {
     "state": [np.arange(n + 1, dtype=np.float32) for n in range(12)] + [np.array(7, np.uint32)],
     "best": [np.eye(2, dtype=np.float32)],
 }
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Path:
+def saved(tmp_path: Path) -> Path:
     path = tmp_path / "work" / "checkpoint.npz"
     save_checkpoint(path, HISTORY, ARRAYS)
     return path
 
 
-def same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
-    return len(one) == len(other) and all(
-        a.dtype == b.dtype and np.array_equal(a, b) for a, b in zip(one, other, strict=True)
+def same(arrays: Arrays, others: Arrays) -> bool:
+    return len(arrays) == len(others) and all(
+        a.dtype == b.dtype and np.array_equal(a, b) for a, b in zip(arrays, others, strict=True)
     )
 
 
-def test_what_was_kept_comes_back_bit_by_bit_and_in_order(kept: Path) -> None:
-    history, arrays = load_checkpoint(kept) or pytest.fail("nothing was kept")
+def test_what_was_saved_is_loaded_bit_by_bit_and_in_order(saved: Path) -> None:
+    history, arrays = load_checkpoint(saved) or pytest.fail("nothing was loaded")
 
     assert history == HISTORY
     assert arrays.keys() == ARRAYS.keys()
     assert all(same(arrays[name], ARRAYS[name]) for name in ARRAYS)
 
 
-def test_where_nothing_was_kept_nothing_comes_back(tmp_path: Path) -> None:
+def test_without_a_file_there_is_no_checkpoint(tmp_path: Path) -> None:
     assert load_checkpoint(tmp_path / "checkpoint.npz") is None
 
 
-def test_a_newer_checkpoint_takes_the_place_of_the_older_and_leaves_no_draft(kept: Path) -> None:
-    save_checkpoint(kept, HISTORY[:1], {"state": []})
+def test_a_newer_checkpoint_replaces_the_older_one_and_leaves_no_temporary_file(
+    saved: Path,
+) -> None:
+    save_checkpoint(saved, HISTORY[:1], {"state": []})
 
-    assert load_checkpoint(kept) == (HISTORY[:1], {})
-    assert [path.name for path in kept.parent.iterdir()] == [kept.name]
+    assert load_checkpoint(saved) == (HISTORY[:1], {})
+    assert [path.name for path in saved.parent.iterdir()] == [saved.name]
 
 
 class Unwritable:
-    """What a disk that is full looks like to a writer."""
+    """Fails like an array on a full disk."""
 
     def __array__(self, *args: object, **kwargs: object) -> np.ndarray:
         raise OSError("no space is left")
 
 
-def test_a_draft_that_was_never_finished_leaves_the_older_checkpoint_as_it_was(kept: Path) -> None:
-    before = kept.read_bytes()
+def test_a_write_that_fails_leaves_the_older_checkpoint_as_it_was(saved: Path) -> None:
+    before = saved.read_bytes()
+    arrays: Any = {"state": [ARRAYS["best"][0], Unwritable()]}
 
     with pytest.raises(OSError, match="no space"):
-        save_checkpoint(kept, HISTORY, {"state": [ARRAYS["best"][0], Unwritable()]})
+        save_checkpoint(saved, HISTORY, arrays)
 
-    assert kept.read_bytes() == before
+    assert saved.read_bytes() == before
 
 
-def damaged(kept: Path, content: bytes) -> dict[str, list[np.ndarray]] | None:
-    """What a checkpoint with this content gives; nothing, if it is refused by its name."""
-    path = kept.with_name("damaged.npz")
+def load_damaged(saved: Path, content: bytes) -> dict[str, Arrays] | None:
+    """Return the arrays of a checkpoint with this content; None if it is refused by its name."""
+    path = saved.with_name("damaged.npz")
     path.write_bytes(content)
     try:
-        history, arrays = load_checkpoint(path) or pytest.fail("was not seen")
+        history, arrays = load_checkpoint(path) or pytest.fail("was not found")
     except BatchemoError as refused:
-        told = str(refused)
+        message = str(refused)
     else:
         assert history == HISTORY
         return arrays
-    assert told.startswith(f"{path}: ")
-    assert told.endswith("Remove it to begin anew")
+    assert message.startswith(f"{path}: ")
+    assert message.endswith("Remove it to start again")
     return None
 
 
@@ -90,35 +94,35 @@ in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixt
 
 @in_one_folder
 @given(st.floats(0, 1, exclude_max=True))
-def test_a_checkpoint_that_is_cut_off_is_refused(kept: Path, share: float) -> None:
-    whole = kept.read_bytes()
+def test_a_truncated_checkpoint_is_refused(saved: Path, share: float) -> None:
+    whole = saved.read_bytes()
 
-    assert damaged(kept, whole[: int(share * len(whole))]) is None
+    assert load_damaged(saved, whole[: int(share * len(whole))]) is None
 
 
 @in_one_folder
 @given(st.floats(0, 1, exclude_max=True), st.integers(0, 7))
-def test_a_flipped_bit_is_refused_or_changes_no_array(kept: Path, share: float, bit: int) -> None:
-    content = bytearray(kept.read_bytes())
+def test_a_flipped_bit_is_refused_or_changes_no_array(saved: Path, share: float, bit: int) -> None:
+    content = bytearray(saved.read_bytes())
     content[int(share * len(content))] ^= 1 << bit
 
-    arrays = damaged(kept, bytes(content))
+    arrays = load_damaged(saved, bytes(content))
 
     for name in arrays or ():
         assert all(any(same([a], [b]) for b in ARRAYS[name]) for a in arrays[name])
 
 
-@pytest.mark.parametrize("claim", ["encrypted", "packed in an unknown way"])
-def test_a_member_that_claims_to_be_what_it_is_not_is_refused(kept: Path, claim: str) -> None:
-    content = bytearray(kept.read_bytes())
+@pytest.mark.parametrize("claim", ["encrypted", "compressed in an unknown way"])
+def test_a_member_with_a_false_header_is_refused(saved: Path, claim: str) -> None:
+    content = bytearray(saved.read_bytes())
     entry = content.index(b"PK\x01\x02")
     content[entry + (8 if claim == "encrypted" else 10)] ^= 1
 
-    assert damaged(kept, bytes(content)) is None
+    assert load_damaged(saved, bytes(content)) is None
 
 
 class Bomb:
-    """What a pickle that runs code looks like; if it goes off, there is a folder."""
+    """A pickle that runs code when it is loaded: it makes a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -127,13 +131,13 @@ class Bomb:
         return Path.mkdir, (self.folder,)
 
 
-def test_a_pickle_is_refused_and_never_opened(tmp_path: Path) -> None:
+def test_a_pickle_is_refused_and_never_loaded(tmp_path: Path) -> None:
     crater = tmp_path / "crater"
-    atomic_write, inside = tmp_path / "whole.npz", tmp_path / "inside.npz"
-    atomic_write.write_bytes(pickle.dumps(Bomb(crater)))
+    alone, inside = tmp_path / "alone.npz", tmp_path / "inside.npz"
+    alone.write_bytes(pickle.dumps(Bomb(crater)))
     np.savez(inside, history=np.array("[]"), **{"state/0": np.array(Bomb(crater), dtype=object)})
 
-    for path in (atomic_write, inside):
+    for path in (alone, inside):
         with pytest.raises(BatchemoError, match=path.name):
             load_checkpoint(path)
 
