@@ -79,6 +79,8 @@ class ChunkStore:
     def read(self, number: int, schema: pa.Schema) -> pa.Table | None:
         """Read columns of a chunk; None where it is damaged or lacks some of them."""
         table = _read(self._path(number))
+        # A chunk of another version, or of a run with other labels, counts as if it were not there:
+        # its recordings are analysed again.
         if table is None or not set(schema.names) <= set(table.column_names):
             return None
         table = table.select(schema.names)
@@ -111,6 +113,7 @@ class ChunkStore:
 
     def discard(self) -> None:
         """Remove all chunks, finished or not; the folder itself is removed with its lock."""
+        # Chunks first: see the top of this file.
         for pattern in (_CHUNK_PATTERN, _PREVIOUS_NAME, ".*.arrow.unfinished"):
             for path in self.folder.glob(pattern):
                 path.unlink()
@@ -123,6 +126,8 @@ class ChunkStore:
 def _write(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
     import pyarrow as pa
 
+    # Arrow's own format: it is written and read without conversion, and can be mapped into memory,
+    # so that the rows of a previous table of millions are never held as a whole.
     with atomic_write(path) as stream, pa.ipc.new_file(stream, schema) as writer:
         for batch in batches:
             writer.write_batch(batch)

@@ -1,4 +1,4 @@
-"""What a scan would do, found out without doing it: nothing is written, not even a lock."""
+"""What a scan would do, by the same decision as a scan; nothing is written, not even a lock."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXAMPLES = 10
 
 @dataclass(slots=True)
 class State:
-    """How many recordings are in a state, the first few of them by name."""
+    """How many recordings are in a state, and the names of the first few."""
 
     files: int = 0
     bytes: int = 0
@@ -31,7 +31,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What a scan would find, by state, and what of the sources could not be read."""
+    """The recordings that a scan would find, by state, and the sources that cannot be read."""
 
     new: State
     changed: State
@@ -75,7 +75,8 @@ def dry_run(options: ScanOptions) -> DryRun:
         state.add(recording.file, recording.size)
     for _, root, file in known_rows.orphans():
         (gone if is_gone(root, file) else elsewhere).add(file, None)
-    if not decision.may_replace and any(s.files for s in (new, changed, gone, elsewhere)):
+    differs = any(state.files for state in (new, changed, gone, elsewhere))
+    if differs and not decision.may_replace:
         assert prepared.output is not None
         raise output_exists(prepared.output)
     skipped = prepared.sources.skipped

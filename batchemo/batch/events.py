@@ -1,4 +1,4 @@
-"""What a scan reports while it runs: one small type an event, for a bar, a log or nothing."""
+"""What a scan reports while it runs: a small type for each event, for a progress bar or a log."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class RecordingFailed:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How the scan went."""
+    """The outcome of a scan: the last event, if it ends well."""
 
     output: str | None
     model: str
@@ -64,7 +64,9 @@ class Report:
     """Rows of the previous table that were kept and whose recordings are not in the sources."""
     pruned: int
     young: int
+    """Files younger than the minimum age, which were left for a later run."""
     duplicates: int
+    """Files that were reached a second time."""
     hidden: int
     """Hidden files and folders that were skipped."""
     links: int
@@ -83,7 +85,7 @@ class Report:
     empty_roots: tuple[str, ...] = ()
     """Roots that are not there or empty, as an unmounted disk is: nothing of theirs is pruned."""
     warnings: tuple[str, ...] = ()
-    """What else the user should know, in words."""
+    """Other messages for the user."""
 
     @property
     def failed(self) -> int:
@@ -110,7 +112,7 @@ def ignore_event(event: Event) -> None:
 
 
 class Result(Protocol):
-    """What progress needs to know of the result of one recording."""
+    """What `Progress` needs of the result of one recording."""
 
     @property
     def root(self) -> str: ...  # noqa: D102

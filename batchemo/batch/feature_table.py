@@ -53,12 +53,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BYTES_PER_BATCH = 4 * 2**20
-"""So much of a recording's features is held at a time, however long it is."""
+"""How much of a recording's features is held at a time, however long it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureTableOptions:
-    """What to compute of which recordings, and where it goes."""
+    """What to compute for which recordings, and where to write it."""
 
     sources: SourceOptions
     features: FeatureSet
@@ -85,7 +85,7 @@ class FeatureTableOptions:
 
 @dataclass(frozen=True, slots=True)
 class FeatureTableReport:
-    """How it went."""
+    """The outcome, in numbers."""
 
     recordings: int
     failed: int
@@ -106,7 +106,7 @@ def write_feature_table(
     on_event: EventHandler = ignore_event,
     executor: ExecutorFactory | None = None,
 ) -> FeatureTableReport:
-    """Write the table, report events on the way, and return how it went."""
+    """Write the table, report events on the way, and return the outcome."""
     path = check_output(options.output, overwrite=options.overwrite)
     sources = open_sources(options.sources, frozenset([*FEATURES, *options.features.names]))
     columns = FeatureColumns(options.features, options.window_config.window, sources.extras)
@@ -138,18 +138,18 @@ def write_feature_table(
                 table.write(rows)
     skipped = sources.skipped
     return FeatureTableReport(
-        progress.done,
-        progress.failed,
-        windows,
-        skipped.hidden,
-        skipped.links,
-        problems_of(skipped),
+        recordings=progress.done,
+        failed=progress.failed,
+        windows=windows,
+        hidden=skipped.hidden,
+        links=skipped.links,
+        problems=problems_of(skipped),
     )
 
 
 @contextmanager
 def _spill_folder(output: Path) -> Iterator[Path]:
-    """Lock the folder beside the output, and remove what is left in it, before and after."""
+    """Lock the folder beside the output; remove the workers' files from it before and after."""
     folder = store_folder(output)
     try:
         with locks.hold(folder, wait=False):

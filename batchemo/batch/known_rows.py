@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _UNKNOWN = -1
+"""A size or mtime that is null in the table; no file has it."""
 
-REASONS_OF_THE_MACHINE = ("worker_died", "out_of_memory")
+TRANSIENT_REASONS = ("worker_died", "out_of_memory")
 """Reasons of failure that may have had nothing to do with the recording."""
 
 RowPosition = tuple[int, int]
@@ -73,7 +74,7 @@ class KnownRows:
         if self.retry_failed:
             valid = pc.and_(valid, pc.equal(batch["status"], STATUS_OK))
         if interrupted:
-            explained = pc.is_in(batch["reason"], pa.array(REASONS_OF_THE_MACHINE))
+            explained = pc.is_in(batch["reason"], pa.array(TRANSIENT_REASONS))
             valid = pc.and_(valid, pc.invert(explained))
         mtimes = batch["mtime"].cast(pa.int64())
         first = len(self._rows)
@@ -81,7 +82,8 @@ class KnownRows:
         self._rows.extend(range(first_row, first_row + len(files)))
         self._sizes.extend(pc.fill_null(batch["size"], _UNKNOWN).to_pylist())
         self._mtimes.extend(pc.fill_null(mtimes, _UNKNOWN).to_pylist())
-        self._valid.extend(complete and each for each in pc.fill_null(valid, False).to_pylist())
+        is_valid = pc.fill_null(valid, False).to_pylist()
+        self._valid.extend(is_valid if complete else bytes(len(files)))
         self._requested.extend(bytes(len(files)))
         for offset, (root, file) in enumerate(zip(roots, files, strict=True)):
             self._index[_key(root, file)] = first + offset

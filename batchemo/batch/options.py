@@ -29,18 +29,28 @@ class ScanOptions:
     output: str | None = None
     """A path ending in .parquet or .csv; "-" for CSV on a stream; None to keep it in memory."""
     segments: str | None = None
+    """The path of a table of windows."""
     summary: str | None = None
+    """The path of a table of counts."""
     group_by: str | None = None
+    """What the summary counts by; None for all recordings together."""
     jobs: int = 0
     """Worker processes; 0 for as many as this process may use."""
     timeout: float = TIMEOUT
     """Seconds for a recording, or for each started hour of it; 0 for no limit."""
     update: bool = False
+    """Keep the rows of the output whose recordings have not changed."""
     overwrite: bool = False
+    """Replace the output; analyse everything anew."""
     retry_failed: bool = False
+    """With `update`: analyse again what failed."""
     prune: bool = False
+    """With `update`: drop the rows of recordings that no longer exist."""
     limit: int | None = None
+    """How many recordings to analyse at most."""
     if_locked: Literal["fail", "skip", "wait"] = "fail"
+    """While another run holds the output: raise `LockedError` (which the command line may take as
+    a reason to skip the run), or wait."""
 
     def __post_init__(self) -> None:
         if self.update and self.overwrite:

@@ -1,8 +1,8 @@
-"""Where the tables go: checked before any work is done, and never replaced unasked.
+"""The files of a run's tables: checked before any work, and never replaced without being asked.
 
 A fresh run replaces nothing. It records the names that its tables are about to get (naming.json in
-the chunk store), so that the same command after a kill knows tables that this very run has named
-from tables of somebody else.
+the chunk store), so that the same command after a kill can tell the tables that this very run has
+named from those of somebody else.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class OutputPaths:
 
     def without_own_files(self, recordings: Iterable[Recording]) -> Iterator[Recording]:
         """Yield the recordings that are no output, and lie in no chunk store, of this run."""
+        # As text: a system call for each of millions of recordings would cost more than the walk.
         outputs = {str(path) for path in self.all()}
         stores = tuple(f"{store_folder(path)}{os.sep}" for path in self.all())
         for recording in recordings:
@@ -88,7 +89,7 @@ def check_output(output: str, *, overwrite: bool) -> Path:
 
 
 def check_path(path: Path) -> None:
-    """Refuse a name that is no table's, is in no folder, or is something else already."""
+    """Refuse a name without a table's ending or an existing folder, or of anything but a file."""
     shown = for_display(str(path))
     table_format(path)
     _check_length(path)
@@ -143,7 +144,7 @@ def refuse_foreign(outputs: OutputPaths) -> None:
 
 
 def recorded_names(outputs: OutputPaths) -> list[Path]:
-    """Return the names that a fresh run recorded and did not live to discard."""
+    """Return the names that an interrupted fresh run recorded; an empty list if there was none."""
     try:
         names = json.loads((store_folder(outputs.recordings) / _NAMING).read_text())
     except (FileNotFoundError, ValueError):
@@ -161,5 +162,5 @@ def record_names(outputs: OutputPaths) -> None:
 def discard_names(outputs: OutputPaths) -> None:
     """Remove the record: all tables have their names, and no chunk is left."""
     path = store_folder(outputs.recordings) / _NAMING
-    for each in (path, unfinished_path(path)):
-        each.unlink(missing_ok=True)
+    for leftover in (path, unfinished_path(path)):
+        leftover.unlink(missing_ok=True)

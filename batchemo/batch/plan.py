@@ -1,7 +1,7 @@
-"""Sorts recordings, as they are found, into what is known already and chunks of what is to do.
+"""Sorts recordings, as they are found, into those with a known row and chunks of those to analyse.
 
-The plan keeps the order of all rows of the finished tables as ranges: so many rows of this chunk
-(or of the previous table), from that one on. Millions of rows that lie in order are one range.
+The plan keeps the order of all rows of the finished tables as ranges: a number of rows of a chunk
+(or of the previous table), from a given row on. Millions of rows that lie in order are one range.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ OWN_COLUMNS = -1
 
 @dataclass(slots=True)
 class RowRange:
-    """Rows that lie together in one chunk, and in the manifest if it names them."""
+    """Consecutive rows of one chunk, and of the manifest if it names them."""
 
     chunk: int
     start: int
@@ -38,15 +38,15 @@ class RowRange:
 
 @dataclass(slots=True)
 class PlanCounts:
-    """What became of the recordings that were found."""
+    """How many of the recordings found so far are new, changed or kept."""
 
     new: int = 0
     changed: int = 0
     kept: int = 0
     unreachable: int = 0
-    """Those of the kept that were named and are not there."""
+    """Those of the kept that were named and do not exist, or cannot be reached."""
     bytes: int = 0
-    """The size of what is new or changed."""
+    """The size of the new and changed recordings."""
     all_found: bool = False
     """Whether all sources were read to their end."""
 
@@ -67,7 +67,7 @@ class Plan:
     counts: PlanCounts = field(default_factory=PlanCounts)
 
     def chunks(self, recordings: Iterable[Recording]) -> Iterator[Chunk]:
-        """Yield the chunks that are to do, while noting the order of all rows."""
+        """Yield the chunks to analyse, while noting the order of all rows."""
         number, size, waiting, bytes_waiting = self.first_chunk, FIRST_CHUNK, list[Recording](), 0
         for recording in self._to_do(recordings):
             waiting.append(recording)
@@ -90,7 +90,7 @@ class Plan:
                 self.counts.unreachable += recording.size is None
                 self._append(position, recording.row)
                 continue
-            # Before it counts as requested: what lies beyond the limit keeps its earlier row.
+            # Before it is marked as requested: a recording beyond the limit keeps its earlier row.
             if self.counts.to_do == self.limit:
                 return
             self.known_rows.mark_requested(recording)
@@ -103,7 +103,7 @@ class Plan:
         self.counts.all_found = True
 
     def keep(self, position: RowPosition) -> None:
-        """Append a row whose recording is not among the sources, as it is."""
+        """Append a row whose recording is not among the sources, with the columns that it has."""
         self._append(position, OWN_COLUMNS)
 
     def _append(self, position: RowPosition, manifest: int | None) -> None:
@@ -125,7 +125,7 @@ def _continues(last: RowRange, chunk: int, row: int, manifest: int | None) -> bo
 
 @dataclass(slots=True)
 class OrphanRows:
-    """What became of rows of the previous table whose recordings are not among the sources."""
+    """How many rows of the previous table had no recording among the sources, and were kept."""
 
     kept: int = 0
     pruned: int = 0
@@ -134,7 +134,10 @@ class OrphanRows:
 
 
 def keep_orphans(plan: Plan, *, prune: bool) -> OrphanRows:
-    """Append orphan rows after all others; with `prune`, not those whose files are surely gone."""
+    """Append orphan rows after all others; with `prune`, not those whose files are surely gone.
+
+    Files below a root that is empty are not surely gone: an unmounted disk looks the same.
+    """
     orphans = OrphanRows()
     holds_files: dict[str, bool] = {}
     for position, root, file in plan.known_rows.orphans():
@@ -151,7 +154,7 @@ def keep_orphans(plan: Plan, *, prune: bool) -> OrphanRows:
 
 
 def is_gone(root: str, file: str) -> bool:
-    """Return whether there is certainly no such file: one that cannot be looked up may exist."""
+    """Return whether there is certainly no such file; one that cannot be looked up may exist."""
     try:
         os.lstat(os.path.join(from_text(root), from_text(file)))
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,7 @@
-"""Reads an earlier table in the form of chunks, with each row's windows where they are kept."""
+"""Reads the table of an earlier run as rows of chunks, with their windows from its segments table.
+
+Only so can --update mix kept and new rows: both then go through the same steps to the tables.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PreviousTable:
-    """The rows of an earlier table; `complete` is whether their windows were found too."""
+    """The rows of an earlier recordings table, in the form of chunks."""
 
     schema: pa.Schema
     extras: pa.Schema
     """The columns beyond those of a scan: a manifest's, or what somebody has added since."""
     batches: Iterator[pa.RecordBatch]
     complete: bool
+    """Whether the rows have all that this run writes: not if their windows are lost."""
 
 
 def open_previous(output: Path, segments: Path | None, schema: OutputSchema) -> PreviousTable:
@@ -56,33 +60,36 @@ def open_previous(output: Path, segments: Path | None, schema: OutputSchema) -> 
             f"{output}: the columns {', '.join(sorted(missing))} are missing. Use --overwrite, or "
             "another output"
         )
-    own = chunk_schema(labels, segments=segments is not None, models=models)
-    extra_names = _extra_names(table, schema.reserved | set(own.names))
+    columns = chunk_schema(labels, segments=segments is not None, models=models)
+    extra_names = _extra_names(table, schema.reserved | set(columns.names))
     extras = pa.schema(
-        [_as_read(table.schema.field(old)).with_name(new) for new, old in extra_names.items()]
+        [_plain_field(table.schema.field(old)).with_name(new) for new, old in extra_names.items()]
     )
-    whole = pa.schema([*own, *extras])
-    origins = extra_names | {name: name for name in own.names if name in table.scan_columns}
+    whole = pa.schema([*columns, *extras])
+    origins = extra_names | {name: name for name in columns.names if name in table.scan_columns}
     if "unadapted" in table.optional:
-        origins |= _unadapted_origins(table, own)
+        origins |= _unadapted_origins(table, columns)
     kept = None if segments is None else _matching_segments(table, segments)
     complete = segments is None or kept is not None
     windows = None if kept is None else _SegmentsByRecording(kept, models)
     return PreviousTable(whole, extras, _rows(table, origins, windows, whole), complete)
 
 
-def _unadapted_origins(table: TableFile, own: pa.Schema) -> dict[str, str]:
-    """Map our probability columns to those that keep them as they were before adaptation."""
+def _unadapted_origins(table: TableFile, columns: pa.Schema) -> dict[str, str]:
+    """Map probability columns to those that hold their values from before the adaptation."""
     kept = [name for name, _ in unadapted_columns(table.labels, table.models)]
     return {
         name: unadapted
         for unadapted in kept
-        if (name := f"p_{unadapted.removeprefix('unadapted_')}") in own.names
+        if (name := f"p_{unadapted.removeprefix('unadapted_')}") in columns.names
     }
 
 
 def _extra_names(table: TableFile, taken: Collection[str]) -> dict[str, str]:
-    """Map the new names of the columns beyond a scan's own to their names in the table."""
+    """Map the names that the table's extra columns get in this run to those that they have.
+
+    They differ where this run has a column of that name, such as one of another model.
+    """
     names = {}
     for name in table.extra_columns:
         free = name
@@ -92,8 +99,8 @@ def _extra_names(table: TableFile, taken: Collection[str]) -> dict[str, str]:
     return names
 
 
-def _as_read(field: pa.Field) -> pa.Field:
-    """Return the field as tables are read: dictionaries as plain strings."""
+def _plain_field(field: pa.Field) -> pa.Field:
+    """Return the field with the type in which it is read: dictionaries as plain strings."""
     import pyarrow as pa
 
     return pa.field(field.name, pa.string()) if pa.types.is_dictionary(field.type) else field
@@ -120,7 +127,11 @@ def _rows(
 
 
 def _matching_segments(table: TableFile, path: Path) -> TableFile | None:
-    """Open the segments table if its rows are exactly the windows of the recordings table."""
+    """Open the segments table if its rows are exactly the windows of the recordings table.
+
+    It may belong to another run, or have been changed since: only as many rows in the same order
+    for every recording show that they are its windows.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -132,8 +143,8 @@ def _matching_segments(table: TableFile, path: Path) -> TableFile | None:
     actual = _recording_names(segments)
     for batch in table.batches(["root", "file", "windows"]):
         counts = pc.fill_null(batch["windows"], 0).to_numpy()
-        owners = pa.array(np.repeat(np.arange(batch.num_rows), counts))
-        expected = pc.binary_join_element_wise(batch["root"], batch["file"], "\0").take(owners)
+        indices = pa.array(np.repeat(np.arange(batch.num_rows), counts))
+        expected = pc.binary_join_element_wise(batch["root"], batch["file"], "\0").take(indices)
         for name in expected.to_pylist():
             if next(actual, None) != name:
                 return None
@@ -217,7 +228,7 @@ def with_previous_columns(
     manifest = schema.manifest
     given = set() if manifest is None else set(manifest.column_names)
     kept = pa.schema([field for field in previous if field.name not in given])
-    if manifest is not None and any(each.manifest == OWN_COLUMNS for each in ranges):
+    if manifest is not None and any(range_.manifest == OWN_COLUMNS for range_ in ranges):
         for index, field in enumerate(manifest.schema):
             before = previous.field(field.name) if field.name in previous.names else field
             if before.type != field.type and is_flat(before.type) and is_flat(field.type):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
@@ -71,14 +72,14 @@ def run_scan(
             "from there"
         ) from error
     if isinstance(result, Path):
-        # Only now, when nothing of the attempt is left beside the tables.
+        # Not before: raised inside of the block, it would keep the chunk store.
         raise output_exists(result)
     on_event(result.report)
     return result
 
 
 class _Scan:
-    """One run: what is known, what is to do, and what comes of it."""
+    """A run after the decision: analyses what is to do, and writes the tables."""
 
     def __init__(
         self,
@@ -95,7 +96,7 @@ class _Scan:
         self._progress, self._summary = Progress(), Summary(prepared.options.group_by)
 
     def run(self) -> ScanResult | Path:
-        """Do what is to do and write the tables; a path where that table must not be replaced."""
+        """Analyse and write; return a path where that table would change and must not."""
         known_rows, previous = load_known_rows(self._prepared, self._decision, self._store)
         self._check_columns(previous)
         plan = Plan(known_rows, self._store.next_number(), self._options.limit)
@@ -104,23 +105,24 @@ class _Scan:
             csv = OrderedCsv(self._stream, self._schema, plan, self._store, self._summary)
 
         chunks = plan.chunks(self._prepared.recordings())
-        # No more workers than there are chunks for them.
+        # No more workers than there are chunks for them: each takes most of a second to start.
         first = list(islice(chunks, self._options.jobs or available_cpus()))
         if first and not self._decision.may_replace:
-            return self._refused()
+            return self._recordings_table
         workers = max(1, len(first))
         self._on_event(
             Started(self._prepared.model, workers, self._options.output, len(known_rows))
         )
-        for number in self._analyse(plan, chain(first, chunks), workers):
-            if csv is not None:
-                csv.add(number)
+        with closing(self._analyse(plan, chain(first, chunks), workers)) as stored_chunks:
+            for number in stored_chunks:
+                if csv is not None:
+                    csv.add(number)
 
         orphans = OrphanRows()
         if self._decision.keeps_orphans:
             orphans = keep_orphans(plan, prune=self._options.prune)
         elif not self._decision.may_replace and any(known_rows.orphans()):
-            return self._refused()
+            return self._recordings_table
 
         schema = with_previous_columns(self._schema, previous, plan.ranges)
         postprocessor = PostProcessor(schema) if csv is None else csv.postprocessor
@@ -144,12 +146,16 @@ class _Scan:
         check_group_by(self._options.group_by, schema.recordings_schema().names)
         self._options.postprocess.check_speaker(field.name for field in schema.extras)
 
-    def _refused(self) -> Path:
+    @property
+    def _recordings_table(self) -> Path:
+        # A run that may not replace its tables has some: see `decide`.
         assert self._prepared.output is not None
         return self._prepared.output
 
-    def _analyse(self, plan: Plan, chunks: Iterator[Chunk], workers: int) -> Iterator[int]:
-        """Have the workers do what is to do; yield each chunk's number when it is stored."""
+    def _analyse(
+        self, plan: Plan, chunks: Iterator[Chunk], workers: int
+    ) -> Generator[int, None, None]:
+        """Have the workers analyse the chunks; yield each chunk's number when it is stored."""
         task = PredictTask(self._options.settings, self._options.timeout)
         finished_chunks = run_chunks(
             chunks,
@@ -159,17 +165,21 @@ class _Scan:
             timeout=self._options.timeout,
             executor=self._executor,
         )
-        for finished in finished_chunks:
-            rows = to_batch(
-                finished.rows,
-                labels=self._schema.labels,
-                model=self._prepared.model,
-                segments=self._schema.segments,
-                models=self._schema.models,
-            )
-            self._store.write(finished.chunk.number, rows)
-            yield finished.chunk.number
-            self._progress.add(finished, plan, self._on_event)
+        # Closed here and not some time later, when the last traceback of an error is gone: the
+        # workers must have ended before the lock is released.
+        with closing(finished_chunks):
+            for finished in finished_chunks:
+                rows = to_batch(
+                    finished.rows,
+                    labels=self._schema.labels,
+                    model=self._prepared.model,
+                    segments=self._schema.segments,
+                    models=self._schema.models,
+                )
+                # Stored before it is reported: what was reported as done is never lost.
+                self._store.write(finished.chunk.number, rows)
+                yield finished.chunk.number
+                self._progress.add(finished, plan, self._on_event)
 
     def _write(self, rows: RowSource, postprocessor: PostProcessor) -> Path | None:
         outputs = self._prepared.outputs

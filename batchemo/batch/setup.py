@@ -1,9 +1,9 @@
-"""All that a scan does before its work: check, lock, decide what earlier runs are worth.
+"""The steps of a scan before its work, in this order.
 
-prepare     the outputs, the models and the sources are checked, once
-hold        no other run may write these outputs meanwhile
-decide      is this a fresh run, does it resume, update, or repeat a finished one?
-known rows  what earlier runs have done, as far as the decision lets it count
+prepare           check the outputs, the models and the sources, once
+hold_outputs      lock the outputs, so that no other run writes them meanwhile
+decide            is this a fresh run, does it resume, update, or repeat a finished one?
+load_known_rows   the rows of earlier runs, as far as they count by that decision
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ STDIN = "-"
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A scan of which all has been checked that can be before any work."""
+    """A scan whose options, models and sources have been checked and opened."""
 
     options: ScanOptions
     outputs: OutputPaths | None
@@ -67,18 +67,20 @@ def prepare(options: ScanOptions) -> Prepared:
     outputs = check_outputs(options)
     model_set = load_model_set(options.settings)
     options = replace(options, settings=model_set.settings)
-    asked, segments = options.postprocess, options.segments is not None
-    reserved = reserved_columns(model_set.labels, model_set.names, asked.optional)
+    postprocess, segments = options.postprocess, options.segments is not None
+    reserved = reserved_columns(model_set.labels, model_set.names, postprocess.optional)
     sources = open_sources(options.sources, reserved)
-    schema = model_set.output_schema(asked, options.sources, sources.extras, segments=segments)
+    schema = model_set.output_schema(
+        postprocess, options.sources, sources.extras, segments=segments
+    )
     prepared = Prepared(options, outputs, schema, model_set.model, sources)
     schema.check(options.group_by, prepared.output)
     return prepared
 
 
 def problems_of(skipped: Skipped) -> tuple[str, ...]:
-    """Say what of the sources could not be read."""
-    return tuple(f"{name}: {why}" for name, why in skipped.unreadable + skipped.rejected)
+    """Return a message for each source that could not be read."""
+    return tuple(f"{name}: {reason}" for name, reason in skipped.unreadable + skipped.rejected)
 
 
 @contextmanager
@@ -93,18 +95,19 @@ def hold_outputs(prepared: Prepared) -> Iterator[ChunkStore]:
             yield ChunkStore(folder)
         return
     if prepared.options.if_locked != "wait":
-        decide(prepared)  # What is refused needs no lock, and leaves no trace.
+        decide(prepared)  # A run that is refused creates no lock, not even for a moment.
     with _locked(prepared, outputs):
         store = ChunkStore(store_folder(outputs.recordings))
         yield store
-        # In this order: see the chunk store for what a power cut might bring back.
+        # In this order: if a power cut brings chunks back, the record of names must be there too,
+        # or the tables would pass for somebody else's.
         store.discard()
         discard_names(outputs)
 
 
 @contextmanager
 def _locked(prepared: Prepared, outputs: OutputPaths) -> Iterator[None]:
-    # In one order everywhere, so that two runs that wait cannot wait for each other.
+    # Always in the same order, so that two waiting runs cannot wait for each other.
     folders = sorted(map(store_folder, outputs.all()))
     with ExitStack() as held:
         try:
@@ -113,28 +116,32 @@ def _locked(prepared: Prepared, outputs: OutputPaths) -> Iterator[None]:
         except LockedError:
             if prepared.options.if_locked != "wait":
                 raise
+            # Waiting with some of the locks in hand would keep other runs from those outputs.
             held.close()
-            decide(prepared)  # What is refused after the wait is refused before it too.
+            decide(prepared)  # What would be refused after the wait is refused before it.
             for folder in folders:
                 held.enter_context(locks.hold(folder, wait=True))
         yield
 
 
 class Decision(Enum):
-    """What a run is, seen beside the tables and chunks that lie there."""
+    """What a run does, given the tables and chunks that are already there."""
 
     FRESH = "fresh"
-    """Nothing is there, or it is to be replaced; finished chunks of an interrupted run count."""
+    """There are no tables, or they are to be replaced; chunks of an interrupted run are used."""
     RESUME = "resume"
-    """A run like this one was interrupted while it gave its tables their names: it is completed."""
+    """An interrupted fresh run has named some tables already: it is completed."""
     UPDATE = "update"
-    """The tables are there, and new and changed recordings are asked for."""
+    """There is a table, and --update adds new and changed recordings to it."""
     REPEAT = "repeat"
-    """The tables are there and no change was asked for: they must be what this run would write."""
+    """There are tables, and no option allows to change them: this run must end in the same bytes.
+
+    So the same command again is no error; it is an error where it would change a table.
+    """
 
     @property
     def uses_previous(self) -> bool:
-        """Whether rows of the table that is there count."""
+        """Whether rows of the existing recordings table are used."""
         return self is not Decision.FRESH
 
     @property
@@ -144,12 +151,15 @@ class Decision(Enum):
 
     @property
     def may_replace(self) -> bool:
-        """Whether the tables that are there may be replaced."""
+        """Whether existing tables may be replaced."""
         return self is not Decision.REPEAT
 
 
 def decide(prepared: Prepared) -> Decision:
-    """Decide what a run is; refuse one that would replace tables which nobody asked to replace."""
+    """Decide what a run does; raise `UsageError` where it would replace tables without being asked.
+
+    Reads only names, so that it can be called before the lock is held, and again when it is.
+    """
     options, outputs = prepared.options, prepared.outputs
     if outputs is None or options.overwrite:
         return Decision.FRESH
@@ -162,8 +172,9 @@ def decide(prepared: Prepared) -> Decision:
     foreign = [path for path in existing if path not in named]
     if not foreign:
         return Decision.RESUME if outputs.recordings in existing else Decision.FRESH
-    # A list on standard input is gone once it is read. And chunks tell of an interrupted run, which
-    # was no finished one: they are for the command that goes on with it.
+    # A repetition needs a finished run and sources that can be read again. Standard input cannot.
+    # Chunks come from a run that was interrupted, such as an --update: that command goes on with
+    # them, this one must not use them up.
     interrupted = bool(ChunkStore(store_folder(outputs.recordings)).numbers())
     if len(existing) < len(outputs.all()) or interrupted or options.sources.files_from == STDIN:
         raise output_exists(foreign[0])
@@ -173,11 +184,11 @@ def decide(prepared: Prepared) -> Decision:
 def load_known_rows(
     prepared: Prepared, decision: Decision, store: ChunkStore | None
 ) -> tuple[KnownRows, pa.Schema | None]:
-    """Load the rows of the previous table and of interrupted runs, as far as they count.
+    """Return the rows of the previous table and of interrupted runs, as far as they count.
 
-    Also returns the schema of the columns that the previous table has beyond our own. With a store,
-    the previous table is copied into it, so that its rows can be read in any order; without, as for
-    a dry run, nothing is written.
+    The second value is the schema of the columns that the previous table has beyond our own. With
+    a store, the previous table is copied into it, so that its rows can be read in any order;
+    without, as for a dry run, nothing is written.
     """
     options, outputs, schema = prepared.options, prepared.outputs, prepared.schema
     known_rows = KnownRows(prepared.model, options.retry_failed, keep_unreachable=not options.prune)
@@ -198,7 +209,7 @@ def load_known_rows(
         if table is not None:
             for batch in table.combine_chunks().to_batches():
                 known_rows.add(number, 0, batch, interrupted=True)
-    # A run that is completed has no columns but its own.
+    # The table of a run that is resumed has only the columns that this run gives it anyway.
     if previous is None or decision is Decision.RESUME:
         return known_rows, None
     return known_rows, previous.extras
@@ -207,7 +218,7 @@ def load_known_rows(
 def _open_previous(
     prepared: Prepared, outputs: OutputPaths, decision: Decision
 ) -> PreviousTable | None:
-    """Open the table that is there; None where it does not count."""
+    """Open the existing recordings table; None where its rows are not used."""
     if not decision.uses_previous:
         return None
     try:
@@ -218,4 +229,5 @@ def _open_previous(
         if decision is Decision.REPEAT:
             # A table that cannot be read is not the one that this run would write.
             raise output_exists(outputs.recordings) from None
+        # The interrupted run's own table is damaged: what is in no chunk is analysed again.
         return None

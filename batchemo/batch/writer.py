@@ -34,12 +34,12 @@ def ordered_rows(
     ranges: Iterable[RowRange], read: Reader, schema: OutputSchema
 ) -> Iterator[pa.RecordBatch]:
     """Yield all rows in the order of the plan, as the workers made them, with extra columns."""
-    for each in ranges:
-        rows = read(each.chunk).slice(each.start, each.length)
-        yield from _with_extras(rows, each, schema).combine_chunks().to_batches()
+    for range_ in ranges:
+        rows = read(range_.chunk).slice(range_.start, range_.length)
+        yield from _with_extras(rows, range_, schema).combine_chunks().to_batches()
 
 
-def _with_extras(rows: pa.Table, each: RowRange, schema: OutputSchema) -> pa.Table:
+def _with_extras(rows: pa.Table, range_: RowRange, schema: OutputSchema) -> pa.Table:
     """Append the manifest's columns and those of a previous table, always in one order."""
     import pyarrow as pa
 
@@ -48,11 +48,13 @@ def _with_extras(rows: pa.Table, each: RowRange, schema: OutputSchema) -> pa.Tab
     for field in schema.extras:
         column = rows[field.name] if field.name in rows.column_names else None
         from_manifest = manifest is not None and field.name in manifest.column_names
-        if manifest is not None and from_manifest and each.manifest != OWN_COLUMNS:
-            in_manifest = each.manifest is not None
-            column = manifest[field.name].slice(each.manifest, each.length) if in_manifest else None
+        if manifest is not None and from_manifest and range_.manifest != OWN_COLUMNS:
+            # The manifest of this run counts, not what a kept row had from an earlier one.
+            column = None
+            if range_.manifest is not None:
+                column = manifest[field.name].slice(range_.manifest, range_.length)
         if column is None:
-            column = pa.chunked_array([pa.nulls(each.length, field.type)])
+            column = pa.chunked_array([pa.nulls(range_.length, field.type)])
         table = table.append_column(field, cast_or_null(column, field.type))
     return table
 
@@ -71,7 +73,8 @@ def write_tables(
     """
     with _temporary_tables(rows, postprocessor, outputs, summary):
         if fresh:
-            refuse_foreign(outputs)  # Somebody may have written one there meanwhile.
+            # Decided long ago, at the start of the run: somebody may have written one meanwhile.
+            refuse_foreign(outputs)
             record_names(outputs)
         for path in outputs.all():
             rename(unfinished_path(path), path)
@@ -83,6 +86,7 @@ def first_difference(
     """Return the first table whose bytes differ from those that this run would write."""
     with _temporary_tables(rows, postprocessor, outputs, summary):
         for path in outputs.all():
+            # Not shallow, which would take equal sizes and times for equal bytes.
             if not filecmp.cmp(unfinished_path(path), path, shallow=False):
                 return path
     return None
@@ -96,7 +100,7 @@ def _temporary_tables(
     try:
         _write_all(rows, postprocessor, outputs, summary)
         yield
-    finally:  # A signal, too, may come between any two steps.
+    finally:  # After an error, or a signal between any two steps.
         for path in outputs.all():
             unfinished_path(path).unlink(missing_ok=True)
 
@@ -120,12 +124,15 @@ def _write_all(
             recordings.write(table.select(columns.names))
             if segments is not None:
                 segments.write(postprocessor.segments(table))
-        if outputs.summary is not None:
+        if outputs.summary is not None:  # Complete only after the last row.
             open_table(outputs.summary, summary_schema()).write(summary.table())
 
 
 class TableOutput:
-    """A table that is being written under a temporary name, and synced when it is whole."""
+    """A table that is being written under a temporary name, and synced when it is whole.
+
+    Whoever opens it renames or removes it.
+    """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._path, self._final_path = unfinished_path(path), path
@@ -156,21 +163,23 @@ class TableOutput:
                 sync(self._stream.fileno())
             else:
                 self._writer.abandon()
-                self._path.unlink(missing_ok=True)
 
 
 @contextmanager
 def write_table(path: Path, schema: pa.Schema) -> Iterator[TableOutput]:
     """Write a single table, which gets its name when the block ends well."""
-    with TableOutput(path, schema) as table:
-        yield table
-    rename(unfinished_path(path), path)
+    try:
+        with TableOutput(path, schema) as table:
+            yield table
+        rename(unfinished_path(path), path)
+    finally:  # After an error, or a signal between any two steps.
+        unfinished_path(path).unlink(missing_ok=True)
 
 
 class OrderedCsv:
     """Writes rows as CSV to a stream, in the order of the plan, as soon as chunks are finished.
 
-    Rows that are adapted to speakers depend on all others: they wait for the end.
+    Rows that are adapted to speakers depend on all others of the speaker: they wait for the end.
     """
 
     def __init__(
@@ -189,14 +198,14 @@ class OrderedCsv:
         self._written = 0
 
     def add(self, number: int) -> None:
-        """Write the rows that this chunk was the last to be waited for."""
+        """Write the rows that can be written now that this chunk is finished."""
         self._finished.add(number)
         if self._schema.postprocess.speaker is None:
             self._write()
 
     def _write(self) -> None:
         first, ranges = self._written, self._plan.ranges
-        # A range can be written only when its whole chunk is there.
+        # Finished chunks behind one that is not finished wait: the order is that of the plan.
         while self._written < len(ranges) and ranges[self._written].chunk in self._finished:
             self._written += 1
         ready = ranges[first : self._written]
