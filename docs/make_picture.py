@@ -1,4 +1,9 @@
-"""Draws docs/scan.svg: a real scan of the examples, as its terminal shows it."""
+"""Draws docs/scan.svg: the terminal after a scan of the examples.
+
+    python docs/make_picture.py
+
+Run it again when the texts of the command line change; the times in it are those of this machine.
+"""
 
 from __future__ import annotations
 
@@ -14,39 +19,45 @@ from rich.console import Console
 from rich.text import Text
 
 REPOSITORY = Path(__file__).parents[1]
-WIDTH = 84
+WIDTH = 98
 COMMAND = "batchemo scan examples/recordings -o results.parquet"
 
 
 def main() -> None:
-    """Run the command in a terminal of its own and keep what stands there in the end."""
+    """Run the command in a pseudo-terminal and draw the report that it prints at its end."""
     with tempfile.TemporaryDirectory() as folder:
-        shown = in_a_terminal(COMMAND.replace("results.parquet", f"{folder}/results.parquet"))
+        report = run_in_terminal(COMMAND.replace("results.parquet", f"{folder}/results.parquet"))
     console = Console(record=True, width=WIDTH, file=io.StringIO())
     console.print(f"$ {COMMAND}", style="bold", highlight=False)
-    console.print(Text.from_ansi(shown.replace(f"{folder}/", "").strip()))
+    console.print(Text.from_ansi(report.replace(f"{folder}/", "").strip()))
     console.save_svg(str(REPOSITORY / "docs" / "scan.svg"), title="batchemo")
 
 
-def in_a_terminal(command: str) -> str:
-    """Give the text that follows the live display."""
+def run_in_terminal(command: str) -> str:
+    """Return what a command prints to a terminal after its progress display."""
     primary, secondary = pty.openpty()
     environment = {**os.environ, "COLUMNS": str(WIDTH), "TERM": "xterm-256color"}
-    words = [sys.executable, "-c", "from batchemo.cli import main; main()", *command.split()[1:]]
-    where = {"stdout": secondary, "stderr": secondary, "cwd": REPOSITORY}
-    with subprocess.Popen(words, env=environment, **where) as process:
+    arguments = [
+        *(sys.executable, "-c", "from batchemo.cli import main; main()"),
+        *command.split()[1:],
+    ]
+    with subprocess.Popen(
+        arguments, env=environment, stdout=secondary, stderr=secondary, cwd=REPOSITORY
+    ) as process:
         os.close(secondary)
-        shown = b""
-        while process.poll() is None or shown[-1:] != b"":
+        output = b""
+        while True:
             try:
-                shown += (piece := os.read(primary, 65536))
-            except OSError:  # the terminal has no other end any more
+                piece = os.read(primary, 65536)
+            except OSError:  # Linux: no process has the other end of the terminal open any more.
                 break
             if not piece:
                 break
+            output += piece
+        process.wait()
     os.close(primary)
-    # The live display hides the cursor; what follows its return is the report.
-    return shown.decode().replace("\r\n", "\n").rpartition("\x1b[?25h")[2]
+    # The progress display hides the cursor while it is shown; the report follows its return.
+    return output.decode().replace("\r\n", "\n").rpartition("\x1b[?25h")[2]
 
 
 if __name__ == "__main__":
