@@ -1,4 +1,4 @@
-"""The nets of the five systems are what their table says, and become graphs that answer alike."""
+"""The nets of the five RAVDESS recipes have the layers of their sources and become graphs."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import pytest
 
 from batchemo.bundles.keras_model import check_keras
 from batchemo.bundles.onnx_model import check_onnx
-from batchemo.training.recipes import RAVDESS_RECIPES
-
-pytest.importorskip("tensorflow")
-
-from batchemo.training.export.onnx import keras_bytes, onnx_bytes
-from batchemo.training.fit.scoring import keras_graph
+from batchemo.training.fit.scoring import forward_function
 from batchemo.training.nets.layers import NetSpec
 from batchemo.training.nets.registry import NETS
+from batchemo.training.recipes import RAVDESS_RECIPES
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 
 LABELS = 8
 
 
 def build(name: str, dropout: float = 0.2, l2: float = 0.0) -> Any:
-    """A fresh net of a system, for features that are far from mean 0 and spread 1."""
-    shape = RAVDESS_RECIPES[name].features.shape()
-    mean, spread = np.full(shape[-1], 5, np.float32), np.full(shape[-1], 2, np.float32)
-    spec = NetSpec(shape=shape, mean=mean, spread=spread, labels=LABELS, dropout=dropout, l2=l2)
-    return NETS[RAVDESS_RECIPES[name].net](spec)
+    """Return an untrained net of a recipe, for features far from mean 0 and deviation 1."""
+    (member,) = RAVDESS_RECIPES[name].members
+    shape = member.features.shape()
+    mean, std = np.full(shape[-1], 5, np.float32), np.full(shape[-1], 2, np.float32)
+    spec = NetSpec(shape=shape, mean=mean, std=std, labels=LABELS, dropout=dropout, l2=l2)
+    return NETS[member.net](spec)
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +37,8 @@ def nets() -> dict[str, Any]:
     return {name: build(name) for name in RAVDESS_RECIPES}
 
 
-def layers_of(net: Any) -> list[str]:
-    """The kinds of its layers, in order; an activation that a layer has counts as one."""
+def layer_kinds(net: Any) -> list[str]:
+    """Return the kinds of layers in order; an activation that is part of a layer follows it."""
     kinds = []
     for layer in net.layers:
         kinds.append(type(layer).__name__)
@@ -72,14 +72,12 @@ LAYERS = {
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_net_is_made_of_the_layers_of_its_table_in_their_order(
-    nets: dict[str, Any], name: str
-) -> None:
-    assert layers_of(nets[name])[2:] == LAYERS[name].split()
+def test_a_net_has_the_layers_of_its_source_in_order(nets: dict[str, Any], name: str) -> None:
+    assert layer_kinds(nets[name])[2:] == LAYERS[name].split()
 
 
-def test_melattn_attends_over_time_and_pools_what_it_attended_to(nets: dict[str, Any]) -> None:
-    kinds = layers_of(nets["melattn"])
+def test_melattn_attends_over_time_and_pools_the_result(nets: dict[str, Any]) -> None:
+    kinds = layer_kinds(nets["melattn"])
 
     block = ["Conv1D", "LayerNormalization", "LeakyReLU", "MaxPooling1D", "Dropout"]
     assert kinds[2:18] == [*block * 3, "Bidirectional"]
@@ -87,7 +85,7 @@ def test_melattn_attends_over_time_and_pools_what_it_attended_to(nets: dict[str,
     assert after == ["Attention", "GlobalAveragePooling1D"]
     attention = next(one for one in nets["melattn"].layers if type(one).__name__ == "Attention")
     steps = {tensor.shape[1] for tensor in attention.input}
-    assert len(steps) == 1, "every step must score every step"
+    assert len(steps) == 1, "every step must attend to every step"
     assert attention.output.shape[1] == steps.pop() > 1
 
 
@@ -98,7 +96,7 @@ def test_melattn_attends_over_time_and_pools_what_it_attended_to(nets: dict[str,
         ("frames62", [64, 128], [256, 128, 128]),
     ],
 )
-def test_layers_have_the_sizes_of_the_table(
+def test_layers_have_the_sizes_of_the_source(
     nets: dict[str, Any], name: str, convolutions: list[int], dense: list[int]
 ) -> None:
     assert sizes(nets[name], "Conv1D") == convolutions
@@ -122,12 +120,12 @@ def test_frames62_reads_time_both_ways_with_128_units(nets: dict[str, Any]) -> N
         ("mfcc40", (40,)),
     ],
 )
-def test_a_net_takes_its_systems_features_and_gives_logits(
+def test_a_net_takes_the_features_of_its_recipe_and_gives_logits(
     nets: dict[str, Any], name: str, shape: tuple[int, ...]
 ) -> None:
     batch = np.random.default_rng(0).normal(5, 2, size=(3, *shape)).astype(np.float32)
 
-    logits = keras_graph(nets[name])(batch)
+    logits = forward_function(nets[name])(batch)
 
     assert logits.shape == (3, LABELS)
     assert np.isfinite(logits).all()
@@ -135,27 +133,29 @@ def test_a_net_takes_its_systems_features_and_gives_logits(
 
 
 @pytest.mark.parametrize("name", RAVDESS_RECIPES)
-def test_its_files_are_plain_graphs_and_onnx_answers_as_keras(
+def test_its_files_are_plain_graphs_and_onnx_gives_what_keras_gives(
     nets: dict[str, Any], name: str
 ) -> None:
+    from batchemo.training.export.onnx import keras_bytes, onnx_bytes
+
     check_keras(keras_bytes(nets[name]))
-    check_onnx(onnx_bytes(nets[name]))  # Refuses itself to give a graph that answers otherwise.
+    check_onnx(onnx_bytes(nets[name]))  # It raises itself where the two graphs differ.
 
 
-def test_features_are_brought_to_mean_0_and_spread_1_by_the_net_itself(
+def test_features_are_brought_to_mean_0_and_deviation_1_by_the_net_itself(
     nets: dict[str, Any],
 ) -> None:
     import keras
 
     net = nets["mfcc40"]
-    inside = keras.Model(net.inputs[0], net.get_layer("normalise").output)
+    first_layer = keras.Model(net.inputs[0], net.get_layer("normalise").output)
 
-    scaled = np.asarray(inside(np.array([[5.0] * 40, [7.0] * 40, [1.0] * 40], np.float32)))
+    scaled = np.asarray(first_layer(np.array([[5.0] * 40, [7.0] * 40, [1.0] * 40], np.float32)))
 
     assert scaled == pytest.approx(np.array([[0.0], [1.0], [-2.0]]) * np.ones(40), abs=1e-5)
 
 
-def test_the_scaling_is_not_learnt(nets: dict[str, Any]) -> None:
+def test_the_scaling_is_not_trained(nets: dict[str, Any]) -> None:
     for net in nets.values():
         frozen = net.get_layer("normalise")
         before = frozen.get_weights()
@@ -167,11 +167,11 @@ def test_the_scaling_is_not_learnt(nets: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", ["cnn1d", "mfcc40"])
-def test_dropout_and_l2_are_what_was_chosen(nets: dict[str, Any], name: str) -> None:
-    held_back = build(name, dropout=0.4, l2=1e-2)
+def test_dropout_and_l2_are_those_of_the_specification(nets: dict[str, Any], name: str) -> None:
+    regularised = build(name, dropout=0.4, l2=1e-2)
 
-    rates = [one.rate for one in held_back.layers if type(one).__name__ == "Dropout"]
-    kernels = Counter(type(one).__name__ for one in held_back.layers)["Conv1D"]
-    assert set(rates) == {0.4}
+    kinds = Counter(type(layer).__name__ for layer in regularised.layers)
+    rates = {layer.rate for layer in regularised.layers if type(layer).__name__ == "Dropout"}
+    assert rates == {0.4}
     assert not nets[name].losses
-    assert len(held_back.losses) >= kernels
+    assert len(regularised.losses) >= kinds["Conv1D"]

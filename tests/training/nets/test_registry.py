@@ -6,23 +6,28 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_nets import BANDS, spec, tiny_conformer
+from made_nets import BANDS, net_spec, tiny_conformer
 
-pytest.importorskip("tensorflow")
-
+from batchemo.common.arrays import Float32
 from batchemo.features.combined import N_STATISTICS, combine
-from batchemo.training.export.onnx import onnx_bytes
-from batchemo.training.fit.scoring import keras_graph
+from batchemo.training.fit.scoring import forward_function
 from batchemo.training.nets.logistic import LogisticRegression
 from batchemo.training.nets.registry import (
     NETS,
-    joined,
-    net_of,
-    together,
+    build_logistic,
+    combined_net,
+    mean_of_nets,
 )
-from batchemo.training.recipes import RECIPES, REGRESSION
+from batchemo.training.recipes import LOGISTIC, RECIPES
 
-ITEMS = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+VECTORS = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+
+
+def made_regression(features: int) -> LogisticRegression:
+    random = np.random.default_rng(0)
+    mean, std = random.normal(size=features), random.uniform(0.5, 2, size=features)
+    arrays = (mean, std, random.normal(size=(features, 3)), random.normal(size=3))
+    return LogisticRegression(*(array.astype(np.float32) for array in arrays), l2=0.1)
 
 
 def linear_net(seed: int) -> Any:
@@ -32,57 +37,64 @@ def linear_net(seed: int) -> Any:
     return keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
 
 
-def test_there_is_a_net_for_every_system_and_none_besides() -> None:
-    assert {system.net for system in RECIPES.values()} == {*NETS, REGRESSION}
+def test_there_is_a_net_for_every_member_of_a_recipe_and_none_besides() -> None:
+    used = {member.net for recipe in RECIPES.values() for member in recipe.members}
+
+    assert used == {*NETS, LOGISTIC}
 
 
-def test_the_net_of_a_regression_says_what_the_regression_says() -> None:
-    random = np.random.default_rng(0)
-    mean, spread = random.normal(size=4), random.uniform(0.5, 2, size=4)
-    numbers = (mean, spread, random.normal(size=(4, 3)), random.normal(size=3))
-    regression = LogisticRegression(*(of.astype(np.float32) for of in numbers), l2=0.1)
+@pytest.mark.tensorflow
+def test_the_net_of_a_regression_gives_its_logits() -> None:
+    regression = made_regression(4)
 
-    net = net_of(regression)
+    net = build_logistic(regression)
 
-    assert np.asarray(net(ITEMS)) == pytest.approx(regression.logits(ITEMS), abs=1e-5)
+    assert np.asarray(net(VECTORS)) == pytest.approx(regression.logits(VECTORS), abs=1e-5)
 
 
-def test_several_nets_together_say_the_mean_of_what_each_says() -> None:
+@pytest.mark.tensorflow
+def test_the_mean_of_nets_gives_the_mean_of_their_logits() -> None:
     nets = [linear_net(seed) for seed in range(3)]
-    alone = [keras_graph(net)(ITEMS) for net in nets]
-    assert not np.allclose(alone[0], alone[1], atol=0.01)
+    logits = [forward_function(net)(VECTORS) for net in nets]
+    assert not np.allclose(logits[0], logits[1], atol=0.01)
 
-    said = keras_graph(together(nets))(ITEMS)
+    mean = forward_function(mean_of_nets(nets))(VECTORS)
 
-    np.testing.assert_allclose(said, np.mean(alone, axis=0), atol=1e-5)
-
-
-def test_together_they_take_pictures_of_any_length() -> None:
-    both = together([tiny_conformer(seed=seed) for seed in range(2)])
-
-    assert both.inputs[0].shape == (None, None, BANDS)
-    assert [one.name for one in both.inputs] == ["features"]
+    np.testing.assert_allclose(mean, np.mean(logits, axis=0), atol=1e-5)
 
 
-def test_a_single_net_is_itself() -> None:
+@pytest.mark.tensorflow
+def test_the_mean_of_conformers_takes_spectrograms_of_any_length() -> None:
+    mean = mean_of_nets([tiny_conformer(seed=seed) for seed in range(2)])
+
+    assert mean.inputs[0].shape == (None, None, BANDS)
+    assert [tensor.name for tensor in mean.inputs] == ["features"]
+
+
+@pytest.mark.tensorflow
+def test_the_mean_of_a_single_net_is_the_net_itself() -> None:
     net = linear_net(0)
 
-    assert together([net]) is net
+    assert mean_of_nets([net]) is net
 
 
-def test_joint_features_are_told_apart_and_both_nets_say_as_much() -> None:
+@pytest.mark.tensorflow
+def test_a_combined_net_gives_each_of_two_nets_its_part_and_weighs_them_the_same() -> None:
+    from batchemo.training.export.onnx import onnx_bytes
+
     random = np.random.default_rng(0)
-    numbers = (random.normal(size=shape) for shape in ((N_STATISTICS, 3), (3,)))
-    coefficients, bias = (of.astype(np.float32) for of in numbers)
-    plain = (np.zeros(N_STATISTICS, np.float32), np.ones(N_STATISTICS, np.float32))
-    statistics = net_of(LogisticRegression(*plain, coefficients, bias, l2=0.1))
-    pictures = tiny_conformer(spec(bands=64))
-    rows = random.normal(size=(2, N_STATISTICS)).astype(np.float32)
-    seen = random.normal(size=(2, 50, 64)).astype(np.float32)
-    apart = [keras_graph(pictures)(seen), keras_graph(statistics)(rows)]
+    statistics_net = build_logistic(made_regression(N_STATISTICS))
+    spectrogram_net = tiny_conformer(net_spec(bands=64))
+    statistics: Float32 = random.normal(size=(2, N_STATISTICS)).astype(np.float32)
+    spectrograms: Float32 = random.normal(size=(2, 50, 64)).astype(np.float32)
+    logits = [
+        forward_function(spectrogram_net)(spectrograms),
+        forward_function(statistics_net)(statistics),
+    ]
 
-    both = joined(pictures, statistics)
+    combined = combined_net(spectrogram_net, statistics_net)
 
-    said = keras_graph(both)(combine(rows, seen))
-    np.testing.assert_allclose(said, np.mean(apart, axis=0), atol=1e-4)
-    assert onnx_bytes(both, [combine(rows, seen)])
+    features = combine(statistics, spectrograms)
+    mean = forward_function(combined)(features)
+    np.testing.assert_allclose(mean, np.mean(logits, axis=0), atol=1e-4)
+    assert onnx_bytes(combined, [features])
