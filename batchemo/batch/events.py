@@ -149,11 +149,11 @@ class Progress:
         """Add a chunk; report its failures, and how far the whole is."""
         for result in finished.rows:
             self.done += 1
-            self.sound += result.duration or 0.0
             if result.reason is not None:
                 self.failed += 1
                 detail = result.detail or ""
                 on_event(RecordingFailed(result.root, result.file, result.reason, detail))
+        self.sound += sum(result.duration or 0.0 for result in finished.rows)
         self.bytes += finished.chunk.bytes
         for stage, seconds in finished.stages.items():
             add_seconds(self.stages, stage, seconds)

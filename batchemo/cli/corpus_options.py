@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchemo.cli.output.format import counted
 from batchemo.cli.output.progress import warn
 from batchemo.cli.shared_options import option_group, split_commas
-from batchemo.common.text import for_display
+from batchemo.common.text import counted, for_display
 from batchemo.errors import UsageError
 
 if TYPE_CHECKING:

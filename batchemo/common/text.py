@@ -1,4 +1,4 @@
-r"""File names as text: reversible for tables, and safe for terminals.
+r"""Text for tables and terminals: file names, reversible or safe to print, and counts.
 
 A file name on Linux is any sequence of bytes without NUL and slash. A name here is a file-system
 string (`os.fsdecode`), where a byte that is no UTF-8 is a lone surrogate, which neither Parquet
@@ -53,6 +53,15 @@ def for_display(text: str) -> str:
     a\x1b[2Jb\x0ac.wav
     """
     return text if text.isprintable() else "".join(map(_escape_invisible, text))
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where it is not 1.
+
+    >>> counted(1, "recording"), counted(1200, "recording")
+    ('1 recording', '1,200 recordings')
+    """
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def _unescape(escape: re.Match[bytes]) -> bytes:

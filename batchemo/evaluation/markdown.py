@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from batchemo.common.text import for_display
+from batchemo.common.text import counted, for_display
 from batchemo.evaluation.plots import PLOTS
 from batchemo.evaluation.report_tables import (
     Column,
@@ -206,19 +206,15 @@ def _chapter(key: str, evaluation: Evaluation) -> str:
 def _headline(evaluation: Evaluation) -> str:
     """State the size of the test and the figures that matter most."""
     figures, seeds = evaluation.figures, len(evaluation.seeds)
-    tested = _counted(evaluation.recordings, "recording")
+    tested = counted(evaluation.recordings, "recording")
     if evaluation.speakers:
-        tested += f" of {_counted(evaluation.speakers, 'speaker')}"
+        tested += f" of {counted(evaluation.speakers, 'speaker')}"
     spread = f"The mean of {seeds} seeds ± their standard deviation" if seeds > 1 else "One seed"
     return (
         f"{tested}, {len(evaluation.labels)} classes: UAR (the mean recall of the classes)"
         f" **{format_figure(figures['uar'])}**, accuracy {format_figure(figures['accuracy'])}."
         f" {spread}; in brackets the 95 % interval over speakers, where it is known.\n"
     )
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
 def _section(table: ReportTable, *before: str) -> Iterator[str]:

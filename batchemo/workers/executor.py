@@ -228,6 +228,8 @@ def _start_errors() -> Iterator[None]:
         # Where loky can open no pipe, its clean-up fails with an UnboundLocalError, and the
         # OSError that says why is the context of that.
         cause = error.__context__ if isinstance(error, UnboundLocalError) else error
+        if cause is not None and not isinstance(cause, Exception):
+            raise cause from None  # A signal, which asks to stop, arrived while a pipe was opened.
         why = getattr(cause, "strerror", None) or cause
         raise BatchemoError(
             f"worker processes cannot be started: {why}. They need a /dev/shm to write to, and "

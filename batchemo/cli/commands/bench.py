@@ -12,9 +12,10 @@ from typing import Any
 import click
 
 from batchemo.bundles import BATCH_SIZE
-from batchemo.cli.output.format import bar, clock, counted
+from batchemo.cli.output.format import bar, clock
 from batchemo.cli.process import Stopped, stop_on_signals
 from batchemo.cli.shared_options import json_option, parse_jobs, split_commas
+from batchemo.common.text import counted
 from batchemo.diagnostics.bench import SECONDS, BenchOptions, BenchResult
 from batchemo.inference.settings import ModelSettings
 from batchemo.sources import SourceOptions

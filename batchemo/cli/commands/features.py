@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from batchemo.cli.output.format import counted
 from batchemo.cli.output.progress import progress_display, warn
 from batchemo.cli.output.scan_report import nothing_found, skipped_in_folders
 from batchemo.cli.process import Stopped, stop_on_signals
@@ -23,7 +22,7 @@ from batchemo.cli.shared_options import (
     switch,
     timeout_option,
 )
-from batchemo.common.text import for_display
+from batchemo.common.text import counted, for_display
 from batchemo.errors import UsageError
 
 _ONLY_FOR_MODELS = "combined"

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchemo.cli.output.format import counted
 from batchemo.cli.shared_options import json_option
-from batchemo.common.text import for_display
+from batchemo.common.text import counted, for_display
 
 if TYPE_CHECKING:
     from batchemo.tables.describe import Description

@@ -17,7 +17,6 @@ from batchemo.cli.corpus_options import (
     warn_about_corpus,
     warn_about_failures,
 )
-from batchemo.cli.output.format import counted
 from batchemo.cli.output.training_progress import training_progress
 from batchemo.cli.process import stop_on_signals
 from batchemo.cli.shared_options import (
@@ -38,7 +37,7 @@ from batchemo.cli.training_options import (
     seed_option,
     worker_count,
 )
-from batchemo.common.text import for_display
+from batchemo.common.text import counted, for_display
 from batchemo.errors import UsageError
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING
 
-from batchemo.cli.output.format import NARROW, bar, bar_width, counted
-from batchemo.common.text import for_display
+from batchemo.cli.output.format import NARROW, bar, bar_width
+from batchemo.common.text import counted, for_display
 from batchemo.evaluation.report_tables import (
     BY_SPEAKER,
     NO_ADAPTATION,

@@ -7,15 +7,6 @@ NARROW = 60
 """Columns below which a terminal gets no bars."""
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural where it is not 1.
-
-    >>> counted(1, "recording"), counted(1200, "recording")
-    ('1 recording', '1,200 recordings')
-    """
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
 def clock(seconds: float) -> str:
     """Format a duration.
 

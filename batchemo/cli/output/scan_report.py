@@ -8,9 +8,9 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from batchemo.batch.events import Report
-from batchemo.cli.output.format import bar, bar_width, clock, counted
+from batchemo.cli.output.format import bar, bar_width, clock
 from batchemo.cli.output.progress import warn
-from batchemo.common.text import for_display
+from batchemo.common.text import counted, for_display
 from batchemo.tables.schema import STATUS_FAILED, STATUS_OK
 from batchemo.tables.summary import Count, Summary
 

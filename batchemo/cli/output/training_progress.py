@@ -9,8 +9,8 @@ from typing import IO, TYPE_CHECKING, Protocol
 
 import click
 
-from batchemo.cli.output.format import NARROW, counted
-from batchemo.common.text import for_display
+from batchemo.cli.output.format import NARROW
+from batchemo.common.text import counted, for_display
 
 if TYPE_CHECKING:
     from batchemo.evaluation.predictions import Prediction
