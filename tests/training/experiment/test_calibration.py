@@ -1,4 +1,4 @@
-"""Nets that watched nothing are calibrated by other folds, never by their own test."""
+"""Nets without validation are calibrated on the tests of other folds, never on their own."""
 
 from __future__ import annotations
 
@@ -10,113 +10,118 @@ import numpy as np
 import pytest
 from made_items import LABELS, made_example, made_items
 
-from batchemo.training.data.protocols import Split
+from batchemo.training.data.protocols import Sample, Split
 from batchemo.training.experiment.calibration import (
-    AS_IT_IS,
-    Sat,
-    temperature_of_all,
+    UNCALIBRATED,
+    final_temperature,
     temperatures,
 )
-from batchemo.training.experiment.context import Answers, RunContext
+from batchemo.training.experiment.context import MemberContext, RunContext
+from batchemo.training.experiment.runs import RunResult
 from batchemo.training.fit.scoring import fit_temperature
-from batchemo.training.hyperparameters import Hyperparameters
 from batchemo.training.recipes import get_recipe
 
-ITEMS = made_items(
-    [made_example(who, label, n) for who in "abc" for label in LABELS for n in (0, 1)]
+EXAMPLES = [
+    made_example(speaker, label, n) for speaker in "abc" for label in LABELS for n in (0, 1)
+]
+RECIPE = get_recipe("mfcc40")
+CONTEXT = RunContext(
+    RECIPE, (MemberContext(RECIPE.members[0], made_items(EXAMPLES), LABELS, Path("nowhere")),)
 )
-ROOM = RunContext(get_recipe("mfcc40"), Hyperparameters(), ITEMS, LABELS, Path("nowhere"))
 FOLDS = ("first", "second", "third")
-EACH = len(ITEMS) // len(FOLDS)
+FOLD_SIZE = len(EXAMPLES) // len(FOLDS)
 
 
-def sat(fold: str, *, sure: float, seed: int = 0, own: float | None = None) -> Sat:
-    """A trial whose net is this sure of itself, and wrong about each third recording."""
-    begin = FOLDS.index(fold) * EACH
-    places = tuple(range(begin, begin + EACH))
-    labels = [LABELS.index(ITEMS[place].example.emotion) for place in places]
-    said = tuple(
-        np.full((len(ITEMS[place].windows), len(LABELS)), 0, np.float32)
-        + sure * np.eye(len(LABELS), dtype=np.float32)[(label + (n % 3 == 0)) % len(LABELS)]
-        for n, (place, label) in enumerate(zip(places, labels, strict=True))
+def result(
+    fold: str, *, confidence: float, seed: int = 0, temperature: float | None = None
+) -> RunResult:
+    """Return a run whose net is this confident, and wrong about each third recording."""
+    start = FOLDS.index(fold) * FOLD_SIZE
+    samples = tuple(Sample(example) for example in EXAMPLES[start : start + FOLD_SIZE])
+    logits = tuple(
+        confidence * np.eye(len(LABELS), dtype=np.float32)[[(label + (n % 3 == 0)) % len(LABELS)]]
+        for n, label in enumerate(CONTEXT.label_indices(samples))
     )
-    return Split(fold, seed, (), (), places), Answers(said, ()), own
+    return RunResult(Split(fold, seed, (), (), samples), logits, (), temperature)
 
 
-def suits(every: Sequence[Sat]) -> float:
-    """The temperature under which all of these tests are likeliest."""
-    logits = [said for _, answers, _ in every for said in answers.test]
-    labels = np.concatenate([ROOM.dataset(split.test).labels for split, _, _ in every])
+def fitted(results: Sequence[RunResult]) -> float:
+    """Return the temperature that is fitted on all of these tests."""
+    logits = [of_item for result in results for of_item in result.test]
+    labels = np.concatenate([CONTEXT.label_indices(result.split.test) for result in results])
     return fit_temperature(logits, labels)
 
 
-EVERY = [sat("first", sure=1.0), sat("second", sure=4.0), sat("third", sure=9.0)]
+RESULTS = [
+    result("first", confidence=1.0),
+    result("second", confidence=4.0),
+    result("third", confidence=9.0),
+]
 
 
-def test_a_fold_has_the_temperature_that_suits_the_tests_of_all_others() -> None:
-    first, second, third = EVERY
+def test_the_temperature_of_a_fold_is_fitted_on_the_tests_of_all_others() -> None:
+    first, second, third = RESULTS
 
-    told = temperatures(ROOM, EVERY)
+    found = temperatures(CONTEXT, RESULTS)
 
-    assert told == [suits([second, third]), suits([first, third]), suits([first, second])]
-    assert len(set(told)) == 3
+    assert found == [fitted([second, third]), fitted([first, third]), fitted([first, second])]
+    assert len(set(found)) == 3
 
 
-def test_a_folds_temperature_does_not_depend_on_its_own_test() -> None:
-    otherwise = [EVERY[0], sat("second", sure=0.1), EVERY[2]]
+def test_the_temperature_of_a_fold_does_not_depend_on_its_own_test() -> None:
+    changed = [RESULTS[0], result("second", confidence=0.1), RESULTS[2]]
 
-    before, after = temperatures(ROOM, EVERY), temperatures(ROOM, otherwise)
+    before, after = temperatures(CONTEXT, RESULTS), temperatures(CONTEXT, changed)
 
     assert after[1] == before[1]
     assert after[0] != before[0]
     assert after[2] != before[2]
 
 
-def test_nor_on_its_own_test_by_another_seed() -> None:
-    def of_two_seeds(sure: float) -> list[float]:
-        again = [sat("first", sure=2.0, seed=1), sat("second", sure=sure, seed=1)]
-        return temperatures(ROOM, [*EVERY[:2], *again])
+def test_nor_on_its_own_test_with_another_seed() -> None:
+    def of_two_seeds(confidence: float) -> list[float]:
+        again = [
+            result("first", confidence=2.0, seed=1),
+            result("second", confidence=confidence, seed=1),
+        ]
+        return temperatures(CONTEXT, [*RESULTS[:2], *again])
 
-    one, other = of_two_seeds(0.1), of_two_seeds(9.0)
+    low, high = of_two_seeds(0.1), of_two_seeds(9.0)
 
-    assert (one[1], one[3]) == (other[1], other[3])
-    assert one[1] == one[3], "seeds of a fold have one temperature"
-    assert one[0] != other[0]
+    assert (low[1], low[3]) == (high[1], high[3])
+    assert low[1] == low[3], "all seeds of a fold have one temperature"
+    assert low[0] != high[0]
 
 
-def test_what_a_trial_watched_itself_wins() -> None:
-    mixed = [EVERY[0], sat("second", sure=4.0, own=3.5), EVERY[2]]
+def test_a_temperature_from_validation_takes_precedence() -> None:
+    mixed = [RESULTS[0], result("second", confidence=4.0, temperature=3.5), RESULTS[2]]
 
-    assert temperatures(ROOM, mixed) == [
-        temperatures(ROOM, EVERY)[0],
-        3.5,
-        temperatures(ROOM, EVERY)[2],
-    ]
+    first, _, third = temperatures(CONTEXT, RESULTS)
+    assert temperatures(CONTEXT, mixed) == [first, 3.5, third]
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
-def test_a_single_fold_stays_as_it_is(seeds: int) -> None:
-    every = [sat("first", sure=9.0, seed=seed) for seed in range(seeds)]
+def test_a_single_fold_stays_uncalibrated(seeds: int) -> None:
+    results = [result("first", confidence=9.0, seed=seed) for seed in range(seeds)]
 
-    assert temperatures(ROOM, every) == [AS_IT_IS] * seeds
-    assert temperature_of_all(ROOM, every) is None
-
-
-def test_a_net_that_learns_from_all_has_what_suits_all_folds() -> None:
-    assert temperature_of_all(ROOM, EVERY) == suits(EVERY)
+    assert temperatures(CONTEXT, results) == [UNCALIBRATED] * seeds
+    assert final_temperature(CONTEXT, results) is None
 
 
-def test_where_trials_have_their_own_there_is_none_for_all() -> None:
-    watched = [sat(fold, sure=4.0, own=2.0) for fold in FOLDS]
-
-    assert temperature_of_all(ROOM, watched) is None
-    assert temperature_of_all(ROOM, [watched[0], *EVERY[1:]]) is None
+def test_the_final_temperature_is_fitted_on_the_tests_of_all_folds() -> None:
+    assert final_temperature(CONTEXT, RESULTS) == fitted(RESULTS)
 
 
-def test_a_trial_is_calibrated_as_it_was_tested_wherever_it_stands() -> None:
-    """By fold, not by place: seeds may come in any order."""
-    seconds = [(replace(split, seed=1), answers, own) for split, answers, own in EVERY]
+def test_with_temperatures_from_validation_there_is_no_final_one() -> None:
+    validated = [result(fold, confidence=4.0, temperature=2.0) for fold in FOLDS]
 
-    told = temperatures(ROOM, [*EVERY, *seconds[::-1]])
+    assert final_temperature(CONTEXT, validated) is None
+    assert final_temperature(CONTEXT, [validated[0], *RESULTS[1:]]) is None
 
-    assert told[:3] == told[:2:-1]
+
+def test_runs_are_matched_by_fold_in_whatever_order_they_come() -> None:
+    second_seed = [replace(one, split=replace(one.split, seed=1)) for one in RESULTS]
+
+    found = temperatures(CONTEXT, [*RESULTS, *second_seed[::-1]])
+
+    assert found[:3] == found[:2:-1]

@@ -1,299 +1,269 @@
-"""A trial is run once: its result is kept, and only what could change it runs it again."""
+"""A split is run once: its nets and logits are kept, and only what could change them runs again."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from made_items import LABELS, made_example, made_items
 
+from batchemo.common.arrays import Float32
 from batchemo.errors import BatchemoError
-from batchemo.training.data.dataset import make_dataset
-from batchemo.training.data.feature_store import FeatureItem
-from batchemo.training.data.protocols import Split, make_trials
-from batchemo.training.experiment.context import CHECKPOINT, Answers, RunContext
-from batchemo.training.experiment.runs import judge, run_trial, train
+from batchemo.features import get_feature_set
+from batchemo.training.data.protocols import Sample, Split, make_splits
+from batchemo.training.experiment.context import CHECKPOINT, MemberContext, RunContext
+from batchemo.training.experiment.runs import Logits, RunResult, run_split, train_model
 from batchemo.training.fit.history import Epoch
-from batchemo.training.fit.scoring import fit_temperature, predict_items, probabilities
+from batchemo.training.fit.scoring import (
+    fit_temperature,
+    forward_function,
+    predict_items,
+    probabilities,
+)
 from batchemo.training.hyperparameters import Hyperparameters
-from batchemo.training.recipes import get_recipe
+from batchemo.training.nets.layers import NetSpec, normalised_input
+from batchemo.training.nets.registry import NETS
+from batchemo.training.recipes import LOGISTIC, Member, Recipe
 
-pytest.importorskip("tensorflow")
+pytestmark = pytest.mark.tensorflow
 
-from batchemo.training.fit.scoring import keras_graph
-
-EXAMPLES = [made_example(who, label, n) for who in "abcdef" for label in LABELS for n in range(2)]
+EXAMPLES = [
+    made_example(speaker, label, n) for speaker in "abcdef" for label in LABELS for n in range(2)
+]
 ITEMS = made_items(EXAMPLES, ("noise",), shape=(40,))
-CHOICES = Hyperparameters(epochs=3, batch_size=16, validation_share=0.25)
-UNWATCHED = Hyperparameters(epochs=1, batch_size=16, select_epoch="last", validation_share=0.0)
-TRIAL = make_trials("speaker", ITEMS, CHOICES, (5,), folds=3)[0]
-
-Ran = tuple[Answers, "float | None"]
-
-
-@pytest.fixture
-def context(tmp_path: Path) -> RunContext:
-    return RunContext(get_recipe("mfcc40"), CHOICES, ITEMS, LABELS, tmp_path / "work")
+HYPERPARAMETERS = Hyperparameters(
+    epochs=2, batch_size=16, learning_rate=0.05, validation_share=0.25
+)
+WITHOUT_VALIDATION = replace(HYPERPARAMETERS, epochs=1, select_epoch="last", validation_share=0.0)
+MEMBER = Member(get_feature_set("mfcc40"), "linear", HYPERPARAMETERS)
+SPLIT = make_splits("speaker", [Sample(one) for one in EXAMPLES], HYPERPARAMETERS, (5,), folds=3)[0]
 
 
-def never(split: Split, epoch: Epoch) -> None:
-    pytest.fail("a net was taught again")
+def build_linear(spec: NetSpec) -> Any:
+    """Build the smallest net that learns anything."""
+    import keras
+    from keras import layers
+
+    features, x = normalised_input(spec)
+    return keras.Model(features, layers.Dense(spec.labels)(x))
 
 
-def same(one: Ran, other: Ran) -> bool:
-    parts = [(getattr(one[0], name), getattr(other[0], name)) for name in ("test", "watch")]
-    return one[1] == other[1] and all(
-        np.array_equal(here, there) for pair in parts for here, there in zip(*pair, strict=True)
-    )
+@pytest.fixture(autouse=True, scope="module")
+def _linear_net() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(NETS, "linear", build_linear)  # type: ignore[arg-type]
+        yield
 
 
-def test_a_trials_net_answers_for_every_window_of_what_is_tested_and_watched(
-    context: RunContext,
-) -> None:
-    answers, temperature = run_trial(context, TRIAL)
-
-    for said, places in ((answers.test, TRIAL.test), (answers.watch, TRIAL.watch)):
-        wanted = [(len(ITEMS[place].windows), len(LABELS)) for place in places]
-        assert [logits.shape for logits in said] == wanted
-    # All of these items are easily told apart, and a short training is not sure enough of it.
-    assert temperature is not None
-    assert temperature < 1
+def context_of(*members: Member, work: Path) -> RunContext:
+    contexts = [MemberContext(member, ITEMS, LABELS, work) for member in members]
+    return RunContext(Recipe("made", "Made for a test.", members), tuple(contexts))
 
 
-def test_a_trial_is_judged_by_its_net_recording_by_recording(context: RunContext) -> None:
-    answers, _ = run_trial(context, TRIAL)
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A work folder in which the nets of all tests below are kept."""
+    return tmp_path_factory.mktemp("work")
 
-    predictions = judge(context, TRIAL, answers, 0.5)
 
-    assert [one.example for one in predictions] == [ITEMS[place].example for place in TRIAL.test]
+@pytest.fixture(scope="module")
+def context(work: Path) -> RunContext:
+    return context_of(MEMBER, work=work)
+
+
+@pytest.fixture(scope="module")
+def result(context: RunContext) -> RunResult:
+    return run_split(context, SPLIT)
+
+
+def fail_on_epoch(split: Split, epoch: Epoch) -> None:
+    pytest.fail("a net was trained again")
+
+
+def same_logits(one: Logits, other: Logits) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def same(one: RunResult, other: RunResult) -> bool:
+    parts = [(one.test, other.test), (one.validation, other.validation)]
+    return one.temperature == other.temperature and all(same_logits(*part) for part in parts)
+
+
+def windows_of(samples: Sequence[Sample]) -> list[Float32]:
+    originals = {item.example: item.windows for item in ITEMS if item.variant == "original"}
+    return [originals[sample.example] for sample in samples]
+
+
+def test_there_are_logits_for_every_window_of_test_and_validation(result: RunResult) -> None:
+    for logits, samples in ((result.test, SPLIT.test), (result.validation, SPLIT.validation)):
+        expected = [(len(windows), len(LABELS)) for windows in windows_of(samples)]
+        assert [of_item.shape for of_item in logits] == expected
+
+
+def test_the_temperature_is_fitted_on_validation(context: RunContext, result: RunResult) -> None:
+    labels = context.label_indices(SPLIT.validation)
+
+    assert result.temperature == fit_temperature(result.validation, labels)
+    # All items are easily told apart, and a short training is not confident enough.
+    assert result.temperature is not None
+    assert result.temperature < 1
+
+
+def test_predictions_are_the_probabilities_of_each_recording(result: RunResult) -> None:
+    predictions = result.predictions(0.5)
+
+    assert [one.example for one in predictions] == [sample.example for sample in SPLIT.test]
     assert {(one.variant, one.fold, one.seed) for one in predictions} == {
         ("original", "speakers-1", 5)
     }
-    for one, told, before in zip(
-        predictions, probabilities(answers.test, 0.5), probabilities(answers.test), strict=True
+    for prediction, calibrated, uncalibrated in zip(
+        predictions, probabilities(result.test, 0.5), probabilities(result.test), strict=True
     ):
-        assert one.probabilities == tuple(told)
-        assert one.uncalibrated == tuple(before)
-        assert sum(one.probabilities) == pytest.approx(1)
-    right = [
+        assert prediction.probabilities == tuple(calibrated)
+        assert prediction.uncalibrated == tuple(uncalibrated)
+        assert sum(prediction.probabilities) == pytest.approx(1)
+    correct = [
         LABELS[int(np.argmax(one.probabilities))] == one.example.emotion for one in predictions
     ]
-    assert np.mean(right) > 0.8
+    assert np.mean(correct) > 0.8
 
 
-def test_a_result_is_kept_and_nothing_is_taught_again(context: RunContext) -> None:
-    told: list[int] = []
-    first = run_trial(context, TRIAL, lambda split, epoch: told.append(epoch.number))
+def test_a_result_is_kept_and_nothing_is_trained_again(tmp_path: Path) -> None:
+    context = context_of(MEMBER, work=tmp_path)
+    epochs: list[int] = []
+    first = run_split(context, SPLIT, lambda split, epoch: epochs.append(epoch.number))
 
-    assert told == [0, 1, 2]
-    assert same(run_trial(context, TRIAL, never), first)
-    kept = {path.name for path in context.folder(TRIAL).iterdir()}
-    assert kept == {context.result(TRIAL).name, CHECKPOINT}
+    assert epochs == [0, 1]
+    assert same(run_split(context, SPLIT, fail_on_epoch), first)
+    (member,) = context.members
+    files = {path.name for path in member.folder(SPLIT).iterdir()}
+    assert files == {member.logits_path(SPLIT).name, CHECKPOINT}
 
 
-def test_a_net_that_is_tested_on_something_else_is_asked_and_not_taught_again(
-    context: RunContext,
+def test_another_test_is_predicted_without_training_again(
+    context: RunContext, result: RunResult
 ) -> None:
-    answers, _ = run_trial(context, TRIAL)
+    reversed_split = replace(SPLIT, test=SPLIT.test[::-1])
 
-    turned, _ = run_trial(context, replace(TRIAL, test=TRIAL.test[::-1]), never)
+    reversed_result = run_split(context, reversed_split, fail_on_epoch)
 
-    for one, other in zip(turned.test, answers.test[::-1], strict=True):
+    for one, other in zip(reversed_result.test, result.test[::-1], strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-def test_an_interrupted_trial_and_a_forgotten_one_come_to_the_same_result(
-    context: RunContext, tmp_path: Path
-) -> None:
-    def stop(split: Split, epoch: Epoch) -> None:
-        if epoch.number == 1:
-            raise KeyboardInterrupt
+def test_an_interrupted_run_comes_to_the_same_result(result: RunResult, tmp_path: Path) -> None:
+    context = context_of(MEMBER, work=tmp_path)
+
+    def interrupt(split: Split, epoch: Epoch) -> None:
+        raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_trial(context, TRIAL, stop)
-    assert not context.result(TRIAL).exists()
+        run_split(context, SPLIT, interrupt)
+    assert not context.members[0].logits_path(SPLIT).exists()
 
-    elsewhere = replace(context, work=tmp_path / "elsewhere")
-
-    assert same(run_trial(context, TRIAL), run_trial(elsewhere, TRIAL))
+    assert same(run_split(context, SPLIT), result)
 
 
-def test_where_nothing_is_watched_nothing_tells_a_temperature(context: RunContext) -> None:
-    blind = replace(context, hyperparameters=UNWATCHED)
-    (split,) = make_trials("random", ITEMS, UNWATCHED, (0,))
+def test_without_validation_there_is_no_temperature(work: Path) -> None:
+    context = context_of(replace(MEMBER, hyperparameters=WITHOUT_VALIDATION), work=work)
+    (split,) = make_splits("random", context.samples, WITHOUT_VALIDATION, (0,))
 
-    answers, temperature = run_trial(blind, split)
+    result = run_split(context, split)
 
-    assert (answers.watch, temperature) == ((), None)
-    assert same(run_trial(blind, split, never), (answers, temperature))
-    assert len(answers.test) == len(split.test) > 0
-    assert train(blind, split).temperature is None
-
-
-@pytest.fixture
-def pairs(context: RunContext) -> RunContext:
-    """The same room for a system of two nets."""
-    return replace(context, system=replace(context.system, name="pairs", nets=2))
+    assert (result.validation, result.temperature) == ((), None)
+    assert same(run_split(context, split, fail_on_epoch), result)
+    assert len(result.test) == len(split.test) > 0
+    assert train_model(context, split).temperature is None
 
 
-def test_several_nets_have_seeds_of_their_own_that_no_other_trial_has(pairs: RunContext) -> None:
-    seeds = [[one.seed for one in pairs.nets(replace(TRIAL, seed=seed))] for seed in range(3)]
-
-    assert seeds == [[0, 1], [2, 3], [4, 5]]
-    assert {replace(one, seed=5) for one in pairs.nets(TRIAL)} == {TRIAL}
+PAIR = replace(MEMBER, nets=2)
 
 
-def test_several_nets_answer_the_mean_and_share_what_was_taught_before(
-    context: RunContext, pairs: RunContext
+def test_several_nets_give_the_mean_and_share_what_was_trained_before(
+    context: RunContext, work: Path
 ) -> None:
-    alone = [run_trial(context, replace(TRIAL, seed=seed))[0] for seed in (10, 11)]
+    single = [run_split(context, replace(SPLIT, seed=seed)) for seed in (10, 11)]
+    pair = context_of(PAIR, work=work)
 
-    answers, temperature = run_trial(pairs, TRIAL, never)
+    mean = run_split(pair, SPLIT, fail_on_epoch)
 
-    for part in ("test", "watch"):
-        one, other, mean = (getattr(said, part) for said in (*alone, answers))
-        for place, said in enumerate(mean):
-            assert said == pytest.approx((one[place] + other[place]) / 2)
-    assert temperature == fit_temperature(answers.watch, pairs.dataset(TRIAL.watch).labels)
-
-
-def test_a_net_of_several_is_taught_one_by_one_and_says_what_they_say_together(
-    pairs: RunContext,
-) -> None:
-    told: list[tuple[int, int]] = []
-
-    trained = train(pairs, TRIAL, lambda split, epoch: told.append((split.seed, epoch.number)))
-
-    assert told == [(seed, number) for seed in (10, 11) for number in range(3)]
-    assert [len(one.history) for one in trained.taught] == [3, 3]
-    answers, temperature = run_trial(pairs, TRIAL)
-    windows = [ITEMS[place].windows for place in TRIAL.test]
-    said = predict_items(keras_graph(trained.model), windows)
-    for one, other in zip(said, answers.test, strict=True):
-        assert one == pytest.approx(other, abs=1e-4)
-    assert trained.temperature == temperature
+    for part in ("test", "validation"):
+        parts = (getattr(one, part) for one in (*single, mean))
+        for first, second, both in zip(*parts, strict=True):
+            assert both == pytest.approx((first + second) / 2)
+    labels = pair.label_indices(SPLIT.validation)
+    assert mean.temperature == fit_temperature(mean.validation, labels)
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"choices": replace(CHOICES, epochs=4)},
-        {"choices": replace(CHOICES, loss="focal")},
-        {"choices": replace(CHOICES, augmentations=("noise",))},
-        {"system": get_recipe("cnn1d")},
-        {"system": replace(get_recipe("mfcc40"), floor=-2.0)},
-        {"labels": LABELS[::-1]},
-        {"items": tuple(replace(i, example=replace(i.example, digest="other")) for i in ITEMS)},
-        {"items": tuple(replace(i, example=replace(i.example, emotion="sad")) for i in ITEMS)},
-        {"items": tuple(replace(i, copy="pitch") for i in ITEMS)},
-    ],
-)
-def test_whatever_could_change_the_result_has_another_folder(
-    context: RunContext, changed: dict[str, object]
-) -> None:
-    assert replace(context, **changed).folder(TRIAL) != context.folder(TRIAL)
+def test_a_trained_model_gives_the_mean_of_its_nets(work: Path) -> None:
+    context = context_of(PAIR, work=work)
+    split = replace(SPLIT, seed=7)
+    epochs: list[tuple[int, int]] = []
 
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"seed": 6},
-        {"learn": TRIAL.learn[1:]},
-        {"watch": TRIAL.watch[1:]},
-        {"test": TRIAL.test[1:]},
-        {"learn": TRIAL.watch, "watch": TRIAL.learn},
-    ],
-)
-def test_another_seed_or_part_has_another_result(
-    context: RunContext, changed: dict[str, object]
-) -> None:
-    assert context.result(replace(TRIAL, **changed)) != context.result(TRIAL)
-
-
-def test_the_folder_is_the_same_wherever_the_recordings_lie(context: RunContext) -> None:
-    moved = tuple(
-        replace(item, example=replace(item.example, path=Path("moved") / item.example.path))
-        for item in ITEMS
+    trained = train_model(
+        context, split, lambda one, epoch: epochs.append((one.seed, epoch.number))
     )
 
-    assert replace(context, items=moved).folder(TRIAL) == context.folder(TRIAL)
+    assert epochs == [(seed, number) for seed in (14, 15) for number in range(2)]
+    assert [len(fitted.history) for fitted in trained.fits] == [2, 2]
+    assert all(fitted.selected in fitted.history for fitted in trained.fits)
+    result = run_split(context, split, fail_on_epoch)
+    logits = predict_items(forward_function(trained.model), windows_of(SPLIT.test))
+    for one, other in zip(logits, result.test, strict=True):
+        assert one == pytest.approx(other, abs=1e-4)
+    assert trained.temperature == pytest.approx(result.temperature)
 
 
-def test_a_systems_name_and_how_many_nets_it_has_change_no_single_net(context: RunContext) -> None:
-    """So the three nets of `accurate` are those of the default with other seeds."""
-    other = replace(context.system, name="other", told="Another.", nets=3, claim="much")
+def test_each_member_weighs_the_same_however_many_nets_it_has(
+    context: RunContext, work: Path
+) -> None:
+    single = run_split(context, SPLIT)
+    pair = run_split(context_of(PAIR, work=work), SPLIT)
 
-    assert replace(context, system=other).folder(TRIAL) == context.folder(TRIAL)
+    ensemble = context_of(PAIR, MEMBER, work=work)
+    mean = run_split(ensemble, SPLIT, fail_on_epoch)
+
+    for of_pair, of_single, both in zip(pair.test, single.test, mean.test, strict=True):
+        assert both == pytest.approx((of_pair + of_single) / 2)
+    labels = ensemble.label_indices(SPLIT.validation)
+    assert mean.temperature == fit_temperature(mean.validation, labels)
 
 
-def test_a_net_is_scaled_by_what_it_learns_alone_and_cooled_by_what_it_watches(
+def test_a_logistic_regression_is_a_member_without_epochs(work: Path) -> None:
+    member = Member(get_feature_set("mfcc40"), LOGISTIC, WITHOUT_VALIDATION)
+    context = context_of(member, work=work)
+
+    first, second = (
+        run_split(context, replace(SPLIT, seed=seed), fail_on_epoch) for seed in (0, 1)
+    )
+
+    assert same_logits(first.test, second.test)
+    assert train_model(context, SPLIT, fail_on_epoch).fits == ()
+    assert (
+        np.mean(probabilities(first.test).argmax(axis=1) == context.label_indices(SPLIT.test)) > 0.8
+    )
+
+
+def test_a_net_is_scaled_by_its_training_items_and_calibrated_by_validation(
     context: RunContext,
 ) -> None:
-    trained = train(context, TRIAL)
+    trained = train_model(context, SPLIT)
 
-    mean, spread = make_dataset(context.some(TRIAL.learn), LABELS).scaling()
+    mean, std = context.members[0].dataset(SPLIT.train).mean_and_std()
     frozen_mean, frozen_variance = trained.model.get_layer("normalise").get_weights()
     assert frozen_mean == pytest.approx(mean)
-    assert frozen_variance == pytest.approx(spread**2)
-    (taught,) = trained.taught
-    assert taught.chosen in taught.history
-    windows = [ITEMS[place].windows for place in TRIAL.watch]
-    watched = predict_items(keras_graph(trained.model), windows)
-    assert trained.temperature == fit_temperature(watched, context.dataset(TRIAL.watch).labels)
+    assert frozen_variance == pytest.approx(std**2)
+    logits = predict_items(forward_function(trained.model), windows_of(SPLIT.validation))
+    labels = context.label_indices(SPLIT.validation)
+    assert trained.temperature == fit_temperature(logits, labels)
 
 
-def test_a_class_that_nothing_is_left_to_learn_from_is_named(context: RunContext) -> None:
-    learn = tuple(place for place in TRIAL.learn if ITEMS[place].example.emotion != "happy")
+def test_a_class_without_training_recordings_is_named(context: RunContext) -> None:
+    train = tuple(sample for sample in SPLIT.train if sample.example.emotion != "happy")
 
-    with pytest.raises(BatchemoError, match="nothing is left to learn happy from"):
-        train(context, replace(TRIAL, learn=learn))
-
-
-def test_no_seed_has_a_say_in_a_regression_so_it_is_made_once(context: RunContext) -> None:
-    regression = replace(context, system=get_recipe("functionals"), hyperparameters=UNWATCHED)
-
-    seeds = {net.seed for seed in range(3) for net in regression.nets(replace(TRIAL, seed=seed))}
-
-    assert seeds == {0}
-
-
-def test_what_stands_beside_has_as_much_to_say_as_all_nets_together(pairs: RunContext) -> None:
-    beside = replace(pairs, system=replace(pairs.system, name="beside", nets=1))
-    own, _ = run_trial(pairs, TRIAL)
-    other, _ = run_trial(beside, TRIAL)
-
-    answers, temperature = run_trial(replace(pairs, beside=beside), TRIAL, never)
-
-    for one, two, mean in zip(own.test, other.test, answers.test, strict=True):
-        assert mean == pytest.approx((one + two) / 2)
-    assert temperature == fit_temperature(answers.watch, pairs.dataset(TRIAL.watch).labels)
-
-
-def test_what_stands_beside_learns_from_its_own_copies_of_the_same_recordings(
-    pairs: RunContext,
-) -> None:
-    others = made_items(EXAMPLES[::-1], ("pitch", "room"), shape=(40,))
-    context = replace(pairs, beside=replace(pairs, items=others))
-
-    split = context.trial_beside(TRIAL)
-
-    def names(items: Sequence[FeatureItem], places: Sequence[int]) -> set[str]:
-        return {items[place].example.digest for place in places}
-
-    for here, there in ((TRIAL.learn, split.learn), (TRIAL.watch, split.watch)):
-        assert names(others, there) == names(ITEMS, here)
-    assert {others[place].copy for place in split.learn} == {"original", "pitch", "room"}
-    assert len(split.learn) == 3 * len(names(ITEMS, TRIAL.learn))
-    tested = [(others[place].example, others[place].copy) for place in split.test]
-    assert tested == [(ITEMS[place].example, ITEMS[place].copy) for place in TRIAL.test]
-
-
-def test_where_copies_lie_on_both_sides_what_stands_beside_has_the_same_trial(
-    pairs: RunContext,
-) -> None:
-    (leaky,) = make_trials("leaky", ITEMS, CHOICES, (0,))
-
-    assert replace(pairs, beside=pairs).trial_beside(leaky) == leaky
+    with pytest.raises(BatchemoError, match="nothing is left to train happy on"):
+        train_model(context, replace(SPLIT, train=train))
