@@ -1,6 +1,6 @@
-"""A scan says what the bundle's own Keras model says of features that librosa computed.
+"""A scan predicts what the bundle's own Keras model predicts on features computed by librosa.
 
-Nothing here but the places of the windows comes from the package under test: decoding, resampling,
+Nothing but the positions of the windows comes from the package under test: decoding, resampling,
 features, the net and the mean over windows are librosa's, Keras's and numpy's.
 """
 
@@ -26,21 +26,19 @@ from voices import voice
 import batchemo
 from batchemo.bundles import Bundle, list_bundles, write_bundle
 from batchemo.corpora import EMOTIONS
-from batchemo.training.recipes import RAVDESS_RECIPES, Recipe
-
-pytest.importorskip("tensorflow")
-
-from batchemo.training.export.onnx import keras_bytes, onnx_bytes
 from batchemo.training.nets.layers import NetSpec
 from batchemo.training.nets.registry import NETS
+from batchemo.training.recipes import RAVDESS_RECIPES, Recipe
+
+pytestmark = pytest.mark.tensorflow
 
 Floats = npt.NDArray[np.float32]
 
 RATE = 22050
 THREE_SECONDS = 3 * RATE
-ALLOWED = 1e-3
-LONGS = 60
-"""Recordings of RAVDESS that the shipped bundles are compared on."""
+TOLERANCE = 1e-3
+REAL_RECORDINGS = 60
+"""How many recordings of RAVDESS the shipped bundles are compared on."""
 
 feature = librosa.feature
 
@@ -98,117 +96,127 @@ LIBROSA: Mapping[str, Callable[[Floats], Floats]] = {
 }
 
 
-def heard_by_librosa(table: pa.Table, windows: pa.Table, recipe: str) -> list[Floats]:
-    """The features of each recording's windows with speech, (windows, *shape)."""
-    found = []
+def features_by_librosa(table: pa.Table, segments: pa.Table, feature_set: str) -> list[Floats]:
+    """Return the features of each recording's windows with speech, (windows, *shape)."""
+    features = []
     for root, file in zip(table["root"].to_pylist(), table["file"].to_pylist(), strict=True):
         signal, _ = librosa.load(Path(root, file), sr=RATE)
         spans = [
             (round(row["start"] * RATE), round(row["end"] * RATE))
-            for row in windows.to_pylist()
+            for row in segments.to_pylist()
             if row["file"] == file and row["emotion"] is not None
         ]
-        found.append(np.stack([LIBROSA[recipe](signal[start:end]) for start, end in spans]))
-    return found
+        features.append(np.stack([LIBROSA[feature_set](signal[start:end]) for start, end in spans]))
+    return features
 
 
-def answers_of_keras(bundle: Bundle, heard: list[Floats], folder: Path) -> npt.NDArray[np.float64]:
-    """The calibrated probabilities of each recording, (recordings, labels)."""
+def predict_with_keras(
+    bundle: Bundle, features: list[Floats], folder: Path
+) -> npt.NDArray[np.float64]:
+    """Return the calibrated probabilities of each recording, (recordings, labels)."""
     import keras
 
     path = folder / f"{bundle.name}.keras"
     path.write_bytes(bundle.read("model.keras"))
-    logits = keras.saving.load_model(path, compile=False).predict(np.concatenate(heard), verbose=0)
+    model = keras.saving.load_model(path, compile=False)
+    logits = model.predict(np.concatenate(features), verbose=0)
     weights = np.exp(logits.astype(np.float64) / bundle.temperature)
-    shares = weights / weights.sum(axis=1, keepdims=True)
-    ends = np.cumsum([len(windows) for windows in heard])
-    return np.stack([part.mean(axis=0) for part in np.split(shares, ends[:-1])])
+    probabilities = weights / weights.sum(axis=1, keepdims=True)
+    ends = np.cumsum([len(windows) for windows in features])
+    return np.stack([part.mean(axis=0) for part in np.split(probabilities, ends[:-1])])
 
 
-def check_parity(bundle: Bundle, recordings: Path, folder: Path, *, ending: str) -> None:
-    """Scan, ask Keras, and compare labels and probabilities."""
-    out, over_time = folder / "r.parquet", folder / "s.parquet"
-    batchemo.scan(recordings, model=bundle.path, ext=ending, jobs=1, output=out, segments=over_time)
-    table = pq.read_table(out)
+def check_parity(bundle: Bundle, recordings: Path, folder: Path, *, ext: str) -> None:
+    """Scan recordings, predict them with Keras, and compare labels and probabilities."""
+    output, segments = folder / "r.parquet", folder / "s.parquet"
+    batchemo.scan(recordings, model=bundle.path, ext=ext, jobs=1, output=output, segments=segments)
+    table = pq.read_table(output)
     assert table.num_rows == len(list(recordings.iterdir()))
     assert set(table["status"].to_pylist()) == {"ok"}
-    told = np.stack([table[f"p_{label}"].to_numpy() for label in bundle.labels], axis=1)
+    scanned = np.stack([table[f"p_{label}"].to_numpy() for label in bundle.labels], axis=1)
+    assert bundle.features is not None
 
-    heard = heard_by_librosa(table, pq.read_table(over_time), bundle.recipe["name"])
-    expected = answers_of_keras(bundle, heard, folder)
+    features = features_by_librosa(table, pq.read_table(segments), bundle.features["name"])
+    expected = predict_with_keras(bundle, features, folder)
 
     assert table["emotion"].to_pylist() == [bundle.labels[best] for best in expected.argmax(axis=1)]
-    assert np.abs(told - expected).max() <= ALLOWED
+    assert np.abs(scanned - expected).max() <= TOLERANCE
 
 
 @pytest.fixture(scope="module")
 def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Made voices in a room that hisses, of one window and of several."""
+    """Write made voices with background noise, of one window and of several."""
     folder = tmp_path_factory.mktemp("voices")
-    hiss = np.random.default_rng(0)
+    random = np.random.default_rng(0)
     for seed, seconds in enumerate((1.4, 2.2, 3.7, 8.3)):
-        sound = voice(seconds, 48_000, seed=seed)
-        sound += hiss.normal(scale=0.002, size=len(sound))
-        soundfile.write(folder / f"{seed}.wav", sound, 48_000, subtype="PCM_16")
+        signal = voice(seconds, 48_000, seed=seed)
+        signal += random.normal(scale=0.002, size=len(signal))
+        soundfile.write(folder / f"{seed}.wav", signal, 48_000, subtype="PCM_16")
     return folder
 
 
-def made_bundle(system: Recipe, recordings: Path, folder: Path) -> Bundle:
-    """A bundle of an untaught net that normalises, and is as sure of itself, as a taught one."""
+def made_bundle(recipe: Recipe, recordings: Path, folder: Path) -> Bundle:
+    """Return a bundle of an untrained net that is scaled and as confident as a trained one."""
     import keras
 
-    recipe = system.features
+    from batchemo.training.export.onnx import keras_bytes, onnx_bytes
+
+    (member,) = recipe.members
+    feature_set = member.features
     signals = [librosa.load(path, sr=RATE)[0] for path in sorted(recordings.iterdir())]
-    heard = np.stack([LIBROSA[recipe.name](signal) for signal in signals]).astype(np.float32)
-    rows = heard.reshape(-1, heard.shape[-1])
-    mean, spread = rows.mean(axis=0), np.maximum(rows.std(axis=0), 1e-6)
+    features = np.stack([LIBROSA[feature_set.name](signal) for signal in signals])
+    features = features.astype(np.float32)
+    rows = features.reshape(-1, features.shape[-1])
     keras.utils.set_random_seed(0)
     spec = NetSpec(
-        shape=recipe.shape(), mean=mean, spread=spread, labels=len(EMOTIONS), dropout=0.2, l2=0.0
+        shape=feature_set.shape(),
+        mean=rows.mean(axis=0),
+        std=np.maximum(rows.std(axis=0), 1e-6),
+        labels=len(EMOTIONS),
+        dropout=0.2,
+        l2=0.0,
     )
-    model: Any = NETS[system.net](spec)
-    sure = {
-        "method": "temperature",
-        "temperature": float(model.predict(heard, verbose=0).std()) / 2,
-    }
+    model: Any = NETS[member.net](spec)
+    temperature = float(model.predict(features, verbose=0).std()) / 2
     info = tiny_info(
         EMOTIONS,
-        name=system.name,
-        recipe=recipe.to_dict(),
-        window=system.windows.seconds,
-        hop=system.windows.hop,
-        calibration=sure,
+        name=recipe.name,
+        features=feature_set.to_dict(),
+        window=recipe.windows.window,
+        hop=recipe.windows.hop,
+        calibration={"method": "temperature", "temperature": temperature},
     )
     files = {
-        "model.onnx": onnx_bytes(model, [heard]),
+        "model.onnx": onnx_bytes(model, [features]),
         "model.keras": keras_bytes(model),
         "README.md": b"# made\n",
     }
-    return write_bundle(folder / system.name, info, files)
+    return write_bundle(folder / recipe.name, info, files)
 
 
 @pytest.mark.parametrize("name", ["stats162", "mfcc40", "melattn", "frames62"])
-def test_a_scan_says_what_keras_says_of_librosas_features(
+def test_a_scan_predicts_what_keras_predicts_on_features_by_librosa(
     name: str, voices: Path, tmp_path: Path
 ) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of TensorFlow's, at its first import
+        # TensorFlow's, when it is imported first.
+        warnings.simplefilter("ignore", DeprecationWarning)
         bundle = made_bundle(RAVDESS_RECIPES[name], voices, tmp_path / "models")
-    check_parity(bundle, voices, tmp_path, ending="wav")
+    check_parity(bundle, voices, tmp_path, ext="wav")
 
 
 @pytest.mark.corpora
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RAVDESS_RECIPES)
-def test_the_shipped_bundles_say_it_of_real_recordings(name: str, tmp_path: Path) -> None:
+def test_the_shipped_bundles_do_so_on_real_recordings(name: str, tmp_path: Path) -> None:
     corpora = os.environ.get("BATCHEMO_CORPORA")
     if not corpora:
-        pytest.skip("BATCHEMO_CORPORA names no folder of recordings")
+        pytest.skip("BATCHEMO_CORPORA does not name a folder of recordings")
     if name not in list_bundles():
-        pytest.skip(f"models/ holds no {name}")
-    everything = sorted(Path(corpora, "ravdess").rglob("*.flac"))
+        pytest.skip(f"models/ does not contain {name}")
+    available = sorted(Path(corpora, "ravdess").rglob("*.flac"))
     recordings = tmp_path / "recordings"
     recordings.mkdir()
-    for path in everything[:: len(everything) // LONGS]:
+    for path in available[:: len(available) // REAL_RECORDINGS]:
         shutil.copy(path, recordings)
-    check_parity(batchemo.load_bundle(name), recordings, tmp_path, ending="flac")
+    check_parity(batchemo.load_bundle(name), recordings, tmp_path, ext="flac")
