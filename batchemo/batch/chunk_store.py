@@ -8,24 +8,30 @@
         .NAME.unfinished         any of these while it is written
 
 Every file is there whole or not at all, and what is there has been synced: whatever kills a run,
-the next one goes on from these files. They are removed when the tables have their names, the chunks
-first, since a chunk that comes back after a power cut would pass for one of an interrupted run.
+the next one goes on from these files. An Arrow file ends with a checksum (4 bytes, CRC-32 of all
+before it), since a bit that a disk flips would otherwise become a value of the table.
+
+The files are removed when the tables have their names, the chunks first, since a chunk that comes
+back after a power cut would pass for one of an interrupted run.
 Chunks may be finished in any order; a number is never used for two chunks of one output.
 """
 
 from __future__ import annotations
 
+import io
 import os
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from batchemo.common.files import atomic_write, sync_folder, unfinished_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from typing_extensions import Buffer
 
 PREVIOUS = -1
 """The number of the copy of the previous table; chunks are numbered from 0 on."""
@@ -100,10 +106,13 @@ class ChunkStore:
     def reader(self, schema: pa.Schema) -> Reader:
         """Return a reader of chunks and of the previous table that caches the last few."""
 
+        # Apart from the others, as it is long to check and must not be checked again.
+        read_previous = lru_cache(maxsize=1)(self.read_previous)
+
         @lru_cache(maxsize=_CACHED_CHUNKS)
         def read(number: int) -> pa.Table:
             if number == PREVIOUS:
-                return self.read_previous()
+                return read_previous()
             table = self.read(number, schema)
             if table is None:
                 raise OSError(f"chunk {number} in {self.folder} was damaged while the scan ran")
@@ -123,14 +132,35 @@ class ChunkStore:
         return self.folder / _CHUNK_NAME.format(number)
 
 
+_CHECKSUM_BYTES = 4
+
+
+class _ChecksumStream(io.RawIOBase):
+    """Writes through to a stream and keeps the CRC-32 of what was written."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.checksum = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Buffer, /) -> int:
+        self.checksum = zlib.crc32(data, self.checksum)
+        return self._stream.write(data)
+
+
 def _write(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
     import pyarrow as pa
 
     # Arrow's own format: it is written and read without conversion, and can be mapped into memory,
     # so that the rows of a previous table of millions are never held as a whole.
-    with atomic_write(path) as stream, pa.ipc.new_file(stream, schema) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
+    with atomic_write(path) as stream:
+        checked = _ChecksumStream(stream)
+        with pa.ipc.new_file(checked, schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+        stream.write(checked.checksum.to_bytes(_CHECKSUM_BYTES, "little"))
 
 
 def _read(path: Path) -> pa.Table | None:
@@ -139,8 +169,14 @@ def _read(path: Path) -> pa.Table | None:
 
     try:
         with pa.memory_map(os.fsencode(path)) as source:
-            table = pa.ipc.open_file(source).read_all()
-            # Offsets that lead outside of their buffers would crash whoever uses the table.
+            whole = source.read_buffer()
+            content = whole.slice(0, max(0, whole.size - _CHECKSUM_BYTES))
+            checksum = whole.slice(content.size).to_pybytes()
+            if zlib.crc32(content).to_bytes(_CHECKSUM_BYTES, "little") != checksum:
+                return None
+            table = pa.ipc.open_file(content).read_all()
+            # The checksum finds what a disk has changed. A file that was made to look right can
+            # still have offsets that lead outside of its buffers, which would crash the reader.
             table.validate(full=True)
     except (pa.ArrowInvalid, OSError):
         return None
