@@ -25,7 +25,7 @@ class Member:
     nets: int = 1
     """How many nets, each with its own seed, are averaged."""
     floor: float | None = None
-    """The value that spectrograms are padded with, where the net tells padding from sound."""
+    """The value that spectrograms are padded with, where the net distinguishes padding from signal."""
 
     @property
     def windows(self) -> WindowConfig:

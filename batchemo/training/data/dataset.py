@@ -25,7 +25,7 @@ class Dataset:
     classes: int
     """How many labels there are, whether or not all have items."""
     floor: float | None = None
-    """The value that spectrograms are padded with; None where padding is not told from signal."""
+    """The value that spectrograms are padded with; None where padding is not recognised."""
 
     def mean_and_std(self) -> tuple[Float32, Float32]:
         """Return the mean and standard deviation of each feature; 1 where a feature is constant."""
@@ -45,7 +45,7 @@ class Dataset:
         return mean.astype(np.float32), std.astype(np.float32)
 
     def _rows(self, index: int) -> Float32:
-        """Return the frames or vectors of an item, without padding where it can be told."""
+        """Return the frames or vectors of an item, without padding where that is recognised."""
         rows = self.windows[index].reshape(-1, self.windows[index].shape[-1])
         return rows if self.floor is None else rows[is_signal(rows, self.floor)]
 

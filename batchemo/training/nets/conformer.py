@@ -1,9 +1,9 @@
 """The net of the recipes default and accurate: a convolutional front end and conformer blocks.
 
 It takes (batch, time, bands), batch and time of any size, and gives logits from statistics over
-time: of the last block's output, and of the input of each block. Frames of padding are told from
-signal inside the graph and masked everywhere, so that a longer window around the same signal
-changes next to nothing.
+time: of the last block's output, and of the input of each block. Frames of padding are recognised
+inside the graph and masked everywhere, so that a longer window around the same signal changes next
+to nothing.
 """
 
 from __future__ import annotations
