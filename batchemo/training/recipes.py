@@ -25,7 +25,7 @@ class Member:
     nets: int = 1
     """How many nets, each with its own seed, are averaged."""
     floor: float | None = None
-    """The value that spectrograms are padded with, where the net distinguishes padding from signal."""
+    """The value that spectrograms are padded with, where the net masks padding; else None."""
 
     @property
     def windows(self) -> WindowConfig:

@@ -28,7 +28,7 @@ class NetSpec:
     l2: float
     """The weight of the squared weights in the loss; 0 for none."""
     floor: float | None = None
-    """The value that spectrograms are padded with, where a net distinguishes padding from signal."""
+    """The value that spectrograms are padded with, where a net masks padding; else None."""
 
 
 def normalised_input(spec: NetSpec) -> tuple[Tensor, Tensor]:
