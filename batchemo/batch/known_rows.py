@@ -57,14 +57,12 @@ class KnownRows:
         first_row: int,
         batch: pa.RecordBatch,
         *,
-        complete: bool = True,
         interrupted: bool = False,
     ) -> None:
         """Add the rows of a chunk; a later row of the same recording replaces the earlier one.
 
-        Rows that are not `complete`, since their windows are asked for and lost, are known but
-        not valid. So are failures of an `interrupted` run that the fault which ended it, such as
-        a lack of memory, may explain.
+        Rows whose windows are asked for and lost are known but not valid. So are failures of an
+        `interrupted` run that the fault which ended it, such as a lack of memory, may explain.
         """
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -73,6 +71,10 @@ class KnownRows:
         valid = pc.equal(batch["model"], self.model)
         if self.retry_failed:
             valid = pc.and_(valid, pc.equal(batch["status"], STATUS_OK))
+        if "segments" in batch.schema.names:
+            stored = pc.list_value_length(batch["segments"])
+            complete = pc.equal(pc.fill_null(stored, 0), pc.fill_null(batch["windows"], 0))
+            valid = pc.and_(valid, complete)
         if interrupted:
             explained = pc.is_in(batch["reason"], pa.array(TRANSIENT_REASONS))
             valid = pc.and_(valid, pc.invert(explained))
@@ -82,8 +84,7 @@ class KnownRows:
         self._rows.extend(range(first_row, first_row + len(files)))
         self._sizes.extend(pc.fill_null(batch["size"], _UNKNOWN).to_pylist())
         self._mtimes.extend(pc.fill_null(mtimes, _UNKNOWN).to_pylist())
-        is_valid = pc.fill_null(valid, False).to_pylist()
-        self._valid.extend(is_valid if complete else bytes(len(files)))
+        self._valid.extend(pc.fill_null(valid, False).to_pylist())
         self._requested.extend(bytes(len(files)))
         for offset, (root, file) in enumerate(zip(roots, files, strict=True)):
             self._index[_key(root, file)] = first + offset

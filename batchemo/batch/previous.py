@@ -5,8 +5,10 @@ Only so can --update mix kept and new rows: both then go through the same steps 
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,8 +35,7 @@ class PreviousTable:
     extras: pa.Schema
     """The columns beyond those of a scan: a manifest's, or what somebody has added since."""
     batches: Iterator[pa.RecordBatch]
-    complete: bool
-    """Whether the rows have all that this run writes: not if their windows are lost."""
+    """With segments, where this run writes some: empty for rows whose windows are lost."""
 
 
 def open_previous(output: Path, segments: Path | None, schema: OutputSchema) -> PreviousTable:
@@ -69,10 +70,8 @@ def open_previous(output: Path, segments: Path | None, schema: OutputSchema) -> 
     origins = extra_names | {name: name for name in columns.names if name in table.scan_columns}
     if "unadapted" in table.optional:
         origins |= _unadapted_origins(table, columns)
-    kept = None if segments is None else _matching_segments(table, segments)
-    complete = segments is None or kept is not None
-    windows = None if kept is None else _SegmentsByRecording(kept, models)
-    return PreviousTable(whole, extras, _rows(table, origins, windows, whole), complete)
+    windows = None if segments is None else _matching_segments(table, segments, models)
+    return PreviousTable(whole, extras, _rows(table, origins, windows, whole))
 
 
 def _unadapted_origins(table: TableFile, columns: pa.Schema) -> dict[str, str]:
@@ -118,7 +117,7 @@ def _rows(
         columns = []
         for field in schema:
             if field.name == "segments" and windows is not None:
-                columns.append(windows.take(batch["windows"]).cast(field.type))
+                columns.append(windows.take(batch.num_rows).cast(field.type))
             elif field.name in origins and field.name != "segments":
                 columns.append(batch[origins[field.name]].cast(field.type))
             else:
@@ -126,13 +125,15 @@ def _rows(
         yield pa.record_batch(columns, schema=schema)
 
 
-def _matching_segments(table: TableFile, path: Path) -> TableFile | None:
-    """Open the segments table if its rows are exactly the windows of the recordings table.
+def _matching_segments(
+    table: TableFile, path: Path, models: Sequence[str]
+) -> _SegmentsByRecording | None:
+    """Open the segments table if its rows are windows of the recordings table.
 
-    It may belong to another run, or have been changed since: only as many rows in the same order
-    for every recording show that they are its windows.
+    It may belong to another run, or have been changed since. So it must have the windows of the
+    recordings in the same order, for each recording either all or none: rows that were kept of a
+    run without segments have none.
     """
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     if not path.is_file():
@@ -140,15 +141,24 @@ def _matching_segments(table: TableFile, path: Path) -> TableFile | None:
     segments = open_table(path)
     if segments.labels != table.labels:
         return None
-    actual = _recording_names(segments)
+    runs = groupby(_recording_names(segments))
+    name, run = next(runs, _NO_RUN)
+    counts = array("i")
     for batch in table.batches(["root", "file", "windows"]):
-        counts = pc.fill_null(batch["windows"], 0).to_numpy()
-        indices = pa.array(np.repeat(np.arange(batch.num_rows), counts))
-        expected = pc.binary_join_element_wise(batch["root"], batch["file"], "\0").take(indices)
-        for name in expected.to_pylist():
-            if next(actual, None) != name:
-                return None
-    return segments if next(actual, None) is None else None
+        windows = pc.fill_null(batch["windows"], 0).to_pylist()
+        names = pc.binary_join_element_wise(batch["root"], batch["file"], "\0").to_pylist()
+        for recording, expected in zip(names, windows, strict=True):
+            found = 0
+            if recording == name:
+                found = sum(1 for _ in run)
+                if found != expected:
+                    return None
+                name, run = next(runs, _NO_RUN)
+            counts.append(found)
+    return None if name is not None else _SegmentsByRecording(segments, counts, models)
+
+
+_NO_RUN: tuple[str | None, Iterator[str]] = (None, iter(()))
 
 
 def _recording_names(segments: TableFile) -> Iterator[str]:
@@ -164,20 +174,21 @@ class _SegmentsByRecording:
     Only the windows of one batch of recordings are held, however long the table is.
     """
 
-    def __init__(self, segments: TableFile, models: Sequence[str]) -> None:
+    def __init__(self, segments: TableFile, counts: Sequence[int], models: Sequence[str]) -> None:
+        """Take the segments table and how many windows it has of each recording."""
         self._labels = segments.labels
+        self._counts = iter(counts)
         self._models = models
         self._batches = segments.batches()
         self._waiting: list[pa.RecordBatch] = []
         self._count = 0
 
-    def take(self, windows: pa.Array) -> pa.ListArray:
-        """Return the next windows of the table, as many for each recording as `windows` says."""
+    def take(self, recordings: int) -> pa.ListArray:
+        """Return the windows of the next recordings of the table."""
         import pyarrow as pa
-        import pyarrow.compute as pc
 
-        counts = pc.fill_null(windows, 0).to_numpy()
-        total = int(counts.sum())
+        counts = list(islice(self._counts, recordings))
+        total = sum(counts)
         while self._count < total:
             self._waiting.append(next(self._batches))
             self._count += self._waiting[-1].num_rows

@@ -201,7 +201,7 @@ def load_known_rows(
             store.write_previous(batches, previous.schema)
             batches = iter(store.read_previous().to_batches())
         for batch in batches:
-            known_rows.add(PREVIOUS, first, batch, complete=previous.complete)
+            known_rows.add(PREVIOUS, first, batch)
             first += batch.num_rows
     store = store or ChunkStore(store_folder(outputs.recordings))
     for number in store.numbers():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +28,9 @@ def recording(name: int, *, size: int = 10, row: int | None = None) -> Recording
     return Recording("/data", f"{name}.wav", size, 1000, row)
 
 
-def entries(*names: int, model: str = "m", reason: str | None = None) -> object:
+def entries(
+    *names: int, model: str = "m", reason: str | None = None, segments: bool = False
+) -> pa.RecordBatch:
     rows = [
         RecordingResult(
             "/data",
@@ -39,7 +42,7 @@ def entries(*names: int, model: str = "m", reason: str | None = None) -> object:
         )
         for name in names
     ]
-    return to_batch(rows, labels=("a", "b"), model=model, segments=False)
+    return to_batch(rows, labels=("a", "b"), model=model, segments=segments)
 
 
 def test_an_unchanged_recording_of_the_same_model_is_found_in_its_place() -> None:
@@ -77,10 +80,13 @@ def test_an_interrupted_run_may_have_given_up_a_recording_for_no_fault_of_its_ow
     assert known_rows.find(recording(1)) == (True, (0, 0) if kept else None)
 
 
-def test_rows_without_their_windows_are_good_for_nothing() -> None:
+def test_a_row_without_its_windows_is_not_valid() -> None:
     known_rows = KnownRows("m")
-    known_rows.add(PREVIOUS, 0, entries(1), complete=False)
-    assert known_rows.find(recording(1)) == (True, None)
+    rows = entries(1, 2, segments=True)
+    windows = rows.schema.get_field_index("windows")
+    known_rows.add(PREVIOUS, 0, rows.set_column(windows, "windows", pa.array([0, 3], pa.int32())))
+    assert known_rows.find(recording(1)) == (True, (PREVIOUS, 0))
+    assert known_rows.find(recording(2)) == (True, None)
 
 
 def test_a_later_entry_replaces_the_earlier_and_keeps_its_turn() -> None:
