@@ -15,8 +15,9 @@ from command_line import (
     shared_folder,
     voices,
 )
+from fault_steps import trial
 from hypothesis import settings
-from scan_commands import corpus, scan, scan_inline
+from scan_commands import corpus, scan, scan_inline, start_scan
 from tiny_bundle import tiny_files, tiny_info
 
 from batchemo.bundles import Bundle, write_bundle
@@ -34,6 +35,8 @@ __all__ = [
     "scan_inline",
     "scanned_voices",
     "shared_folder",
+    "start_scan",
+    "trial",
     "voices",
 ]
 

@@ -1,34 +1,53 @@
-"""Two runs of one command at once: one does the work, the other waits and finds it done."""
+"""Two runs on the same outputs at once: one analyses, the other waits or is refused."""
 
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import psutil
-from scan_commands import COMMAND, Scan, environment, wait_until
-from voices import write_voice
+import pytest
+from scan_commands import PausedRecording, Scan, StartScan, finish, wait_until
 
-from batchemo.bundles import Bundle
 from batchemo.common import locks
 
+pytestmark = pytest.mark.process
 
-def test_who_has_waited_for_the_same_tables_finds_them_finished(
-    corpus: Path, scan: Scan, tmp_path: Path, tiny_bundle: Bundle
+
+def test_a_second_run_is_refused_or_waits_and_finds_its_tables_finished(
+    corpus: Path, start_scan: StartScan, scan_inline: Scan, tmp_path: Path
 ) -> None:
-    first_of_all = write_voice(corpus / "anna" / "a wait.wav")
+    paused = PausedRecording.write(corpus / "anna", "a wait")
     out = tmp_path / "r.parquet"
-    command = [*COMMAND, "scan", "-m", str(tiny_bundle.path), str(corpus), "-o", str(out)]
-    one = subprocess.Popen([*command, "-q"], env=environment(poison=True))
-    wait_until(Path(f"{first_of_all}.seen").exists)
-    ended = scan(corpus, "-o", out, code=4)
-    assert f"process {one.pid} on" in ended.stderr
-    other = subprocess.Popen([*command, "--if-locked", "wait"], stdout=subprocess.PIPE, text=True)
-    waiting = psutil.Process(other.pid)
-    wait_until(lambda: any(Path(file.path).name == locks.NAME for file in waiting.open_files()))
-    Path(f"{first_of_all}.go").touch()
-    assert one.wait(timeout=300) == 0
-    told, _ = other.communicate(timeout=300)
-    assert (other.returncode, "0 recordings analysed, 13 kept" in told) == (0, True)
+    first = start_scan(corpus, "-o", out, "-q", "-j", "1", poison=True)
+    paused.wait()
+    refused = scan_inline(corpus, "-o", out, code=4)
+    assert f"process {first.pid} on" in refused.stderr
+    skipped = scan_inline(corpus, "-o", out, "--if-locked", "skip")
+    assert f"skipped: {out}.chunks: process {first.pid} on" in skipped.stderr
+
+    second = start_scan(corpus, "-o", out, "--if-locked", "wait")
+    process = psutil.Process(second.pid)
+    wait_until(
+        lambda: any(Path(file.path).name == locks.LOCK_NAME for file in process.open_files())
+    )
+    paused.release()
+    finish(first)
+    assert "0 recordings analysed, 13 unchanged" in finish(second).stdout
     assert sorted(os.listdir(tmp_path)) == ["bundles", "corpus", "r.parquet"]
+
+
+def test_two_runs_cannot_write_the_same_segments_table(
+    corpus: Path, start_scan: StartScan, scan_inline: Scan, tmp_path: Path
+) -> None:
+    paused = PausedRecording.write(corpus / "anna", "a wait")
+    segments = tmp_path / "s.parquet"
+    words = (corpus, "-o", tmp_path / "a.parquet", "--segments", segments)
+    first = start_scan(*words, "-q", "-j", "1", poison=True)
+    paused.wait()
+    refused = scan_inline(corpus, "-o", tmp_path / "b.parquet", "--segments", segments, code=4)
+    assert "s.parquet.chunks" in refused.stderr
+    assert "is writing this output" in refused.stderr
+    paused.release()
+    finish(first)
+    assert not list(tmp_path.glob("*.chunks"))

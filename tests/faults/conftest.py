@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from scan_commands import corpus, scan
-
-__all__ = ["corpus", "figures", "scan"]
 
 FIGURES: Counter[str] = Counter()
 

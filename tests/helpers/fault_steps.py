@@ -1,4 +1,4 @@
-"""Runs a scan in which one step goes wrong, and tells what is left and what comes of it."""
+"""Runs a scan in which one step on disk fails, and checks what is left and that it can resume."""
 
 from __future__ import annotations
 
@@ -10,142 +10,160 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scan_commands import COMMAND
+import pytest
+from command_line import COMMAND
+from scan_commands import SECONDS, Scan
+
+from batchemo.bundles import Bundle
 
 STEPS = str(Path(__file__).parent / "steps")
-Listing = dict[str, Any]
-"""What lies in a folder: names to contents, or to listings."""
+Contents = dict[str, Any]
+"""The contents of a folder: from names to bytes, or to the contents of folders."""
 
 NAMES = ("r.parquet", "windows.parquet", "summary.csv")
 
 
+@pytest.fixture
+def trial(corpus: Path, tiny_bundle: Bundle, scan_inline: Scan, tmp_path: Path) -> FaultTrial:
+    """Scan the corpus without a fault, and be ready to scan it with one."""
+    folders = (tmp_path / name for name in ("expected", "actual", "store"))
+    trial = FaultTrial(corpus, tiny_bundle.path, scan_inline, *folders)
+    trial.expected.mkdir()
+    scan_inline(*trial.arguments(trial.expected))
+    return trial
+
+
 @dataclass(frozen=True)
-class Trial:
-    """A scan into a folder of its own, beside the tables of a run in which nothing happened."""
+class FaultTrial:
+    """A scan into the folder `actual`, and in `expected` the tables of one without a fault.
+
+    The scan with a fault is a process of its own, with a worker process. That without, and the
+    one that resumes, run in this process: so the same bytes also mean that workers change none.
+    """
 
     corpus: Path
     model: Path
-    calm: Path
-    hit: Path
+    scan_inline: Scan
+    expected: Path
+    actual: Path
     store: Path
-    log: Path
+    """Where the process with the fault keeps what a power cut would leave."""
 
-    def words(self, folder: Path) -> list[str]:
-        files, segments, summary = (str(folder / name) for name in NAMES)
-        words = ["scan", "-m", str(self.model), str(self.corpus), "-j", "1", "-q", "-o", files]
-        return [*COMMAND, *words, "--segments", segments, "--summary", summary]
+    def arguments(self, folder: Path) -> list[str]:
+        """Return the arguments of a scan into the folder."""
+        recordings, segments, summary = (str(folder / name) for name in NAMES)
+        return [
+            *(str(self.corpus), "-o", recordings, "--segments", segments, "--summary", summary),
+            *("-j", "1", "-q", "--log-json", str(self._log)),
+        ]
 
-    def run_calm(self) -> None:
-        self.calm.mkdir()
-        subprocess.run(self.words(self.calm), check=True, timeout=300)
-
-    def run_faulty(self, fault: str) -> int:
-        """Run with a fault such as "kill@7" (see steps), or "", in a new folder."""
-        for folder in (self.hit, self.store):
+    def run_with_fault(self, fault: str) -> int:
+        """Run with a fault such as "kill@7" (see steps), or "", in an empty folder."""
+        for folder in (self.actual, self.store):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-        self.log.unlink(missing_ok=True)
-        environment = {
-            **os.environ,
-            "PYTHONPATH": f"{STEPS}:{os.environ.get('PYTHONPATH', '')}",
-            "BATCHEMO_FAULT": fault or "none@0",
-            "BATCHEMO_FAULT_FOLDER": str(self.hit),
-            "BATCHEMO_FAULT_STORE": str(self.store),
-        }
-        ended = self._run(environment)
-        (self.store / "complaint").write_text(ended.stderr)
-        return ended.returncode
-
-    def complaint(self) -> str:
-        """What the faulty run said of its fault."""
-        return (self.store / "complaint").read_text()
-
-    def run_again(self) -> dict[str, Any]:
-        """Run the same command without a fault; give the last event of its log."""
-        ended = self._run(dict(os.environ))
-        assert ended.returncode == 0, ended.stderr
-        return self.events()[-1]
-
-    def _run(self, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*self.words(self.hit), "--log-json", str(self.log)],
+        self._log.unlink(missing_ok=True)
+        ended = subprocess.run(
+            [*COMMAND, "scan", "-m", str(self.model), *self.arguments(self.actual)],
             capture_output=True,
             text=True,
-            timeout=300,
-            env=environment,
+            timeout=SECONDS,
+            env={
+                **os.environ,
+                "PYTHONPATH": f"{STEPS}:{os.environ.get('PYTHONPATH', '')}",
+                "BATCHEMO_FAULT": fault or "none@0",
+                "BATCHEMO_FAULT_FOLDER": str(self.actual),
+                "BATCHEMO_FAULT_STORE": str(self.store),
+            },
         )
+        (self.store / "stderr").write_text(ended.stderr)
+        return ended.returncode
 
-    def events(self) -> list[dict[str, Any]]:
-        if not self.log.exists():
-            return []
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+    def resume(self) -> dict[str, Any]:
+        """Run the same command without a fault; return the last event of its log."""
+        self.scan_inline(*self.arguments(self.actual))
+        return self._events()[-1]
+
+    def stderr(self) -> str:
+        """Return what the run with the fault wrote to standard error."""
+        return (self.store / "stderr").read_text()
 
     def steps(self) -> list[str]:
-        """The steps that the faulty run came to."""
-        counted = self.store / "steps"
-        return counted.read_text().splitlines() if counted.exists() else []
+        """List the steps of the run with the fault, up to the fault."""
+        steps = self.store / "steps"
+        return steps.read_text().splitlines() if steps.exists() else []
 
-    def told(self) -> int:
-        """How many recordings the faulty run has called done and safe."""
-        return max((event.get("done", 0) for event in self.events()), default=0)
+    def reported_done(self) -> int:
+        """Return how many recordings the runs so far have reported as done."""
+        return max((event.get("done", 0) for event in self._events()), default=0)
 
     def check(self) -> None:
-        """Nothing must tell that anything ever went wrong."""
-        assert sorted(os.listdir(self.hit)) == sorted(NAMES)
+        """Check that there is nothing but the tables without a fault."""
+        assert sorted(os.listdir(self.actual)) == sorted(NAMES)
         self.check_tables()
 
     def check_tables(self) -> None:
-        """The tables are those of the calm run, byte for byte."""
+        """Check that the tables are those without a fault, byte for byte."""
         for name in NAMES:
-            assert (self.hit / name).read_bytes() == (self.calm / name).read_bytes(), name
+            assert (self.actual / name).read_bytes() == (self.expected / name).read_bytes(), name
 
-    def remains(self, *, names_survive: bool) -> Listing:
-        """What is left if the power is cut now: of contents those that were synced; of names all,
-        or only those that were synced too."""
+    def after_power_cut(self, *, names_survive: bool) -> Contents:
+        """Return what is left of the folder `actual` if the power is cut now.
+
+        Of contents, what was synced; of names all, or only those that were synced too.
+        """
         if names_survive:
-            return self._all_names(self.hit)
-        synced = self._noted("names.json")
+            return self._with_all_names(self.actual)
+        synced = self._read_json("names.json")
 
-        def listing(identity: str) -> Listing:
+        def contents(identity: str) -> Contents:
             return {
-                name: listing(its) if its in synced else self._content(its)
-                for name, its in synced.get(identity, {}).items()
+                name: contents(entry) if entry in synced else self._synced_content(entry)
+                for name, entry in synced.get(identity, {}).items()
             }
 
-        return listing(self._identity(self.hit))
+        return contents(self._identity(self.actual))
 
-    def _all_names(self, folder: Path) -> Listing:
+    def restore(self, contents: Contents) -> None:
+        """Let the folder `actual` hold these contents only."""
+        shutil.rmtree(self.actual)
+        _write(self.actual, contents)
+
+    @property
+    def _log(self) -> Path:
+        return self.store.with_name("log.jsonl")
+
+    def _events(self) -> list[dict[str, Any]]:
+        if not self._log.exists():
+            return []
+        return [json.loads(line) for line in self._log.read_text().splitlines()]
+
+    def _with_all_names(self, folder: Path) -> Contents:
         return {
-            path.name: self._all_names(path) if path.is_dir() else self._content_of(path)
+            path.name: self._with_all_names(path)
+            if path.is_dir()
+            else self._synced_content(self._identity(path))
             for path in folder.iterdir()
         }
 
-    def _content_of(self, path: Path) -> bytes:
-        return self._content(self._identity(path))
-
-    def _content(self, identity: str) -> bytes:
-        kept = self.store / identity
-        return kept.read_bytes() if kept.exists() else b""
+    def _synced_content(self, identity: str) -> bytes:
+        synced = self.store / identity
+        return synced.read_bytes() if synced.exists() else b""
 
     def _identity(self, path: Path) -> str:
-        """Name what lies at a path as the steps do: numbers are used again."""
+        """Identify a file as the steps do: inode numbers are used again."""
         number = str(path.lstat().st_ino)
-        return f"{number}-{self._noted('uses.json').get(number, 0)}"
+        return f"{number}-{self._read_json('uses.json').get(number, 0)}"
 
-    def _noted(self, name: str) -> dict[str, Any]:
-        noted = self.store / name
-        return json.loads(noted.read_text()) if noted.exists() else {}
-
-    def leave(self, listing: Listing) -> None:
-        """Put this into the output's folder, and nothing else."""
-        shutil.rmtree(self.hit)
-        _write(self.hit, listing)
+    def _read_json(self, name: str) -> dict[str, Any]:
+        path = self.store / name
+        return json.loads(path.read_text()) if path.exists() else {}
 
 
-def _write(folder: Path, listing: Listing) -> None:
+def _write(folder: Path, contents: Contents) -> None:
     folder.mkdir()
-    for name, what in listing.items():
-        if isinstance(what, bytes):
-            (folder / name).write_bytes(what)
+    for name, content in contents.items():
+        if isinstance(content, bytes):
+            (folder / name).write_bytes(content)
         else:
-            _write(folder / name, what)
+            _write(folder / name, content)
