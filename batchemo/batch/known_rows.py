@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 _UNKNOWN = -1
 """A size or mtime that is null in the table; no file has it."""
 
-TRANSIENT_REASONS = ("worker_died", "out_of_memory")
-"""Reasons of failure that may have had nothing to do with the recording."""
+TRANSIENT_REASONS = ("unreadable", "worker_died", "out_of_memory")
+"""Reasons of failure that may have had nothing to do with the recording: a disk or a share that did
+not answer, too little memory, a process that somebody killed."""
 
 RowPosition = tuple[int, int]
 """The number of a chunk (or `PREVIOUS`) and a row in it."""
@@ -57,12 +58,12 @@ class KnownRows:
         first_row: int,
         batch: pa.RecordBatch,
         *,
-        interrupted: bool = False,
+        retry_transient: bool = False,
     ) -> None:
         """Add the rows of a chunk; a later row of the same recording replaces the earlier one.
 
-        Rows whose windows are asked for and lost are known but not valid. So are failures of an
-        `interrupted` run that the fault which ended it, such as a lack of memory, may explain.
+        Rows whose windows are asked for and lost are known but not valid. So are, with
+        `retry_transient`, failures for `TRANSIENT_REASONS`.
         """
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -75,9 +76,9 @@ class KnownRows:
             stored = pc.list_value_length(batch["segments"])
             complete = pc.equal(pc.fill_null(stored, 0), pc.fill_null(batch["windows"], 0))
             valid = pc.and_(valid, complete)
-        if interrupted:
-            explained = pc.is_in(batch["reason"], pa.array(TRANSIENT_REASONS))
-            valid = pc.and_(valid, pc.invert(explained))
+        if retry_transient:
+            transient = pc.is_in(batch["reason"], pa.array(TRANSIENT_REASONS))
+            valid = pc.and_(valid, pc.invert(transient))
         mtimes = batch["mtime"].cast(pa.int64())
         first = len(self._rows)
         self._chunks.extend([chunk] * len(files))

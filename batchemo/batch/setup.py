@@ -201,14 +201,16 @@ def load_known_rows(
             store.write_previous(batches, previous.schema)
             batches = iter(store.read_previous().to_batches())
         for batch in batches:
-            known_rows.add(PREVIOUS, first, batch)
+            # Only an update may change rows; a repeated run must end in the same ones.
+            retry = decision is Decision.UPDATE
+            known_rows.add(PREVIOUS, first, batch, retry_transient=retry)
             first += batch.num_rows
     store = store or ChunkStore(store_folder(outputs.recordings))
     for number in store.numbers():
         table = store.read(number, schema.chunk_schema())
         if table is not None:
             for batch in table.combine_chunks().to_batches():
-                known_rows.add(number, 0, batch, interrupted=True)
+                known_rows.add(number, 0, batch, retry_transient=True)
     # The table of a run that is resumed has only the columns that this run gives it anyway.
     if previous is None or decision is Decision.RESUME:
         return known_rows, None

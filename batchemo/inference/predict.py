@@ -9,6 +9,7 @@ complete only when the last batch with one of its windows has run: until then th
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -72,6 +73,8 @@ def read_recording(
                 process(window)
     except Failure as error:
         failure = error
+    except ImportError:
+        raise  # No recording is to blame, and none could be analysed.
     except Exception as error:
         # Whatever a recording holds, it must not cost the others in the chunk their rows.
         failure = unexpected_failure(error)
@@ -85,10 +88,21 @@ def unexpected_failure(error: Exception) -> Failure:
 
     >>> unexpected_failure(ValueError("no such shape")).reason
     'internal_error'
+    >>> str(unexpected_failure(OSError(116, "Stale file handle")))
+    'unreadable: Stale file handle'
     """
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or _is_out_of_memory(error):
         return Failure("out_of_memory", "there was not enough memory to analyse it")
+    if isinstance(error, OSError):
+        return Failure("unreadable", error.strerror or str(error))
     return Failure("internal_error", f"{type(error).__name__}: {error}")
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # ONNX Runtime and C++ libraries report it in words only.
+    words = ("bad_alloc", "bad allocation", "Failed to allocate memory", "can't start new thread")
+    in_words = isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+    return in_words or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from batchemo.common.text import to_text
-from batchemo.errors import BatchemoError
+from batchemo.errors import BatchemoError, describe
 from batchemo.inference.settings import ModelSettings
 from batchemo.sources import Recording
 from batchemo.tables.rows import RecordingResult
@@ -31,18 +31,20 @@ def predict_chunk(
     task: PredictTask, recordings: Sequence[Recording]
 ) -> ChunkResult[RecordingResult]:
     """Analyse a chunk of recordings; in a worker, the models stay loaded for the next chunk."""
-    from batchemo.inference.loaded import cached_models
-    from batchemo.inference.predict import predict_with
-
     try:
-        models = cached_models(task.settings)
+        from batchemo.inference.loaded import cached_models
+        from batchemo.inference.predict import predict_with
+
+        return predict_with(cached_models(task.settings), task.timeout, recordings)
     except BatchemoError as error:
         return ChunkResult(fatal=str(error))
-    except MemoryError:
+    except MemoryError as error:
+        return ChunkResult(fatal=describe(error))
+    except ImportError as error:
         return ChunkResult(
-            fatal="there is not enough memory to load a model: try fewer workers (-j)"
+            fatal=f"a worker cannot load a library: {error}. Either there is not enough memory "
+            "(fewer workers, -j, need less), or the installation is damaged: see `batchemo doctor`"
         )
-    return predict_with(models, task.timeout, recordings)
 
 
 def lost_result(recording: Recording, reason: str, detail: str) -> RecordingResult:

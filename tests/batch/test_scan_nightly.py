@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from scan_commands import Scan
+from scan_commands import Scan, reasons_by_file
+
+from batchemo.audio.file import OpenFile
 
 
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
@@ -35,3 +39,22 @@ def test_segments_of_another_table_are_not_trusted(
     pq.write_table(rows.take(list(range(rows.num_rows))[::-1]), segments)
     assert "12 recordings analysed" in scan_inline(corpus, *tables, "--update").stdout
     assert segments.read_bytes() == whole
+
+
+def test_a_fault_of_the_machine_is_tried_again_by_the_next_update(
+    corpus: Path, scan_inline: Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, healthy = tmp_path / "r.parquet", tmp_path / "healthy.parquet"
+    scan_inline(corpus, "-o", healthy)
+    with monkeypatch.context() as patch:
+        patch.setattr(OpenFile, "read_at", _stale_share)
+        scan_inline(corpus, "-o", out, code=3)
+    assert set(reasons_by_file(out).values()) == {"unreadable"}
+    # The same command again changes no table: it is the update that may.
+    scan_inline(corpus, "-o", out, code=3)
+    assert "12 recordings analysed" in scan_inline(corpus, "-o", out, "--update").stdout
+    assert out.read_bytes() == healthy.read_bytes()
+
+
+def _stale_share(file: OpenFile, offset: int, count: int) -> bytes:
+    raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,7 +44,13 @@ def recordings(corpus: Path) -> list[Recording]:
 
 @pytest.mark.parametrize(
     ("error", "reason"),
-    [(MemoryError(), "out_of_memory"), (RuntimeError("bad allocation"), "internal_error")],
+    [
+        (MemoryError(), "out_of_memory"),
+        (RuntimeError("bad allocation"), "out_of_memory"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "out_of_memory"),
+        (OSError(errno.ESTALE, "Stale file handle"), "unreadable"),
+        (RuntimeError("no such shape"), "internal_error"),
+    ],
 )
 def test_a_batch_that_fails_costs_only_the_recording_that_it_fails_at(
     recordings: list[Recording], model: LoadedModel, error: Exception, reason: str
