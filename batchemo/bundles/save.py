@@ -11,7 +11,7 @@ from typing import Any
 
 from batchemo.bundles.bundle import INFO, Bundle, load_bundle
 from batchemo.bundles.keras_model import check_keras
-from batchemo.bundles.onnx_model import check_onnx
+from batchemo.bundles.onnx_check import check_onnx
 from batchemo.bundles.schema import FORMAT, GRAPH, KERAS
 from batchemo.errors import BundleError
 

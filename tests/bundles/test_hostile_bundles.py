@@ -2,99 +2,38 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from hostile_graphs import (
+    endless_operator,
+    expanded,
+    filled,
+    folded,
+    graph_of,
+    slow_on_voices,
+    write_unchecked,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_bundle import tiny_graph, tiny_info
+from tiny_bundle import tiny_graph
 from voices import write_voice
 
+from batchemo import scan
 from batchemo.bundles import Bundle, list_bundles, load_bundle, open_classifier
-from batchemo.bundles.schema import FORMAT
-from batchemo.errors import BundleError
+from batchemo.errors import BatchemoError, BundleError
+from batchemo.workers import heartbeat
 
 onnx = pytest.importorskip("onnx")
 helper, numpy_helper, FLOAT = onnx.helper, onnx.numpy_helper, onnx.TensorProto.FLOAT
 
 Make = Callable[..., Bundle]
-
-
-def forge(folder: Path, graph: bytes, **more: bytes) -> Path:
-    """Write a bundle without any check: digests and sizes fit, whatever the files are."""
-    files = {"model.onnx": graph, "README.md": b"# forged\n", **more}
-    facts = {
-        name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-        for name, content in files.items()
-    }
-    folder.mkdir()
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
-    (folder / "bundle.json").write_text(
-        json.dumps({"format": FORMAT, **tiny_info(), "files": facts})
-    )
-    return folder
-
-
-def graph_of(*nodes: Any, numbers: int = 1, kind: int = FLOAT) -> bytes:
-    """Return a graph whose logits `l` go through more nodes to `logits`; `size` holds a number."""
-    weights = numpy_helper.from_array(np.ones((64, 4), np.float32), "w")
-    size = numpy_helper.from_array(np.array([numbers], np.int64), "size")
-    made = helper.make_graph(
-        [
-            helper.make_node("ReduceMean", ["x"], ["m"], axes=[1], keepdims=0),
-            helper.make_node("MatMul", ["m", "w"], ["l"]),
-            *nodes,
-        ],
-        "forged",
-        [helper.make_tensor_value_info("x", FLOAT, ["n", "time", 64])],
-        [helper.make_tensor_value_info("logits", kind, ["n", 4])],
-        [weights, size],
-    )
-    opset = [helper.make_opsetid("", 13)]
-    content: bytes = helper.make_model(made, opset_imports=opset, ir_version=8).SerializeToString()
-    return content
-
-
-def expanded(numbers: int) -> bytes:
-    """Return a graph that expands one number to many as it runs."""
-    return graph_of(
-        helper.make_node("ReduceSum", ["l"], ["sum"], keepdims=0),
-        helper.make_node("Expand", ["sum", "size"], ["many"]),
-        helper.make_node("ReduceMax", ["many"], ["one"], keepdims=0),
-        helper.make_node("Add", ["l", "one"], ["logits"]),
-        numbers=numbers,
-    )
-
-
-def filled(numbers: int) -> bytes:
-    """Return a graph with a constant of many numbers."""
-    return graph_of(
-        helper.make_node("ConstantOfShape", ["size"], ["many"]),
-        helper.make_node("ReduceSum", ["many"], ["one"], keepdims=0),
-        helper.make_node("Add", ["l", "one"], ["logits"]),
-        numbers=numbers,
-    )
-
-
-def folded(numbers: int) -> bytes:
-    """Return a graph whose constants fold to a large square while it is opened."""
-    side = helper.make_tensor("side", FLOAT, [numbers, 1], np.ones(numbers, np.float32))
-    return graph_of(
-        helper.make_node("Constant", [], ["column"], value=side),
-        helper.make_node("Transpose", ["column"], ["row"]),
-        helper.make_node("MatMul", ["column", "row"], ["square"]),
-        helper.make_node("ReduceMax", ["square"], ["one"], keepdims=0),
-        helper.make_node("Add", ["l", "one"], ["logits"]),
-    )
 
 
 FORGED: dict[str, tuple[Callable[[], bytes], str]] = {
@@ -125,7 +64,7 @@ FORGED: dict[str, tuple[Callable[[], bytes], str]] = {
 @pytest.mark.parametrize("case", FORGED)
 def test_a_forged_graph_is_refused_when_it_is_opened(case: str, tmp_path: Path) -> None:
     make, message = FORGED[case]
-    bundle = load_bundle(forge(tmp_path / "forged", make()))
+    bundle = load_bundle(write_unchecked(tmp_path / "forged", make()))
     with pytest.raises(BundleError, match=message) as refusal:
         open_classifier(bundle)
     assert "model.onnx" in str(refusal.value)
@@ -136,7 +75,7 @@ def test_a_forged_graph_is_refused_when_it_is_opened(case: str, tmp_path: Path) 
 def test_a_truncated_graph_is_refused(cut: float, tmp_path_factory: pytest.TempPathFactory) -> None:
     whole = tiny_graph(64, 4)
     content = whole[: int(cut * len(whole))]
-    folder = forge(tmp_path_factory.mktemp("cut") / "forged", content or b"\0")
+    folder = write_unchecked(tmp_path_factory.mktemp("cut") / "forged", content or b"\0")
     with pytest.raises(BundleError):
         open_classifier(load_bundle(folder))
 
@@ -148,7 +87,7 @@ def test_logits_that_are_no_numbers_are_refused(number: float, tmp_path: Path) -
         helper.make_node("Constant", [], ["bad"], value=value),
         helper.make_node("Add", ["l", "bad"], ["logits"]),
     )
-    classifier = open_classifier(load_bundle(forge(tmp_path / "forged", graph)))
+    classifier = open_classifier(load_bundle(write_unchecked(tmp_path / "forged", graph)))
     with pytest.raises(BundleError, match="no numbers"):
         classifier.run(np.zeros((2, 5, 64), np.float32))
 
@@ -162,7 +101,9 @@ def test_memory_that_grows_with_the_batch_is_refused_as_it_runs(tmp_path: Path) 
         helper.make_node("ReduceMax", ["square"], ["one"], keepdims=0),
         helper.make_node("Add", ["l", "one"], ["logits"]),
     )
-    classifier = open_classifier(load_bundle(forge(tmp_path / "forged", graph)), batch_size=256)
+    classifier = open_classifier(
+        load_bundle(write_unchecked(tmp_path / "forged", graph)), batch_size=256
+    )
     with pytest.raises(BundleError, match="refuses it"):
         classifier.run(np.zeros((256, 301, 64), np.float32))
 
@@ -172,7 +113,7 @@ def test_a_scan_with_a_forged_bundle_ends_with_the_reason_and_writes_no_table(
     tmp_path: Path,
 ) -> None:
     write_voice(tmp_path / "corpus" / "one.wav")
-    folder = forge(tmp_path / "forged", expanded(2**38))
+    folder = write_unchecked(tmp_path / "forged", expanded(2**38))
     arguments = ["scan", str(tmp_path / "corpus"), "-m", str(folder), "-o", str(tmp_path / "t.csv")]
     ran = subprocess.run(
         [sys.executable, "-c", "from batchemo.cli import main; main()", *arguments],
@@ -186,10 +127,33 @@ def test_a_scan_with_a_forged_bundle_ends_with_the_reason_and_writes_no_table(
     assert not (tmp_path / "t.csv").exists()
 
 
+@pytest.mark.process
+def test_a_scan_ends_where_a_model_takes_for_ever_to_be_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "STARTUP_SECONDS", 1.0)
+    write_voice(tmp_path / "corpus" / "one.wav")
+    folder = write_unchecked(tmp_path / "endless", endless_operator())
+    with pytest.raises(BatchemoError, match="hang, before they begin to work"):
+        scan(tmp_path / "corpus", output=tmp_path / "t.csv", model=folder, jobs=1, timeout=1)
+
+
+@pytest.mark.process
+def test_a_recording_at_which_a_model_takes_for_ever_is_a_row_with_the_reason(
+    tmp_path: Path,
+) -> None:
+    """It computes little for silence, as on its trial, and for hours when it gets a voice."""
+    write_voice(tmp_path / "corpus" / "one.wav")
+    folder = write_unchecked(tmp_path / "slow", slow_on_voices())
+    table = scan(tmp_path / "corpus", model=folder, jobs=1, timeout=4)
+    assert table["reason"].to_pylist() == ["timeout"]
+
+
 PAYLOAD = """
 import sys
 from batchemo.bundles import load_bundle, open_classifier
-from batchemo.errors import BundleError
+from batchemo.errors import BatchemoError, BundleError
+from batchemo.workers import heartbeat
 try:
     open_classifier(load_bundle(sys.argv[1]), backend="tensorflow")
 except BundleError as error:
@@ -215,7 +179,7 @@ def test_a_keras_model_with_a_lambda_is_refused_before_keras_is_imported(
                 content = json.dumps(config).encode()
             copy.writestr(name, content)
     graph = tiny_graph(64, 4)
-    folder = forge(tmp_path / "forged", graph, **{"model.keras": forged.read_bytes()})
+    folder = write_unchecked(tmp_path / "forged", graph, **{"model.keras": forged.read_bytes()})
     ran = subprocess.run(
         [sys.executable, "-c", PAYLOAD, str(folder)], capture_output=True, text=True, check=True
     )

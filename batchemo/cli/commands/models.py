@@ -1,4 +1,4 @@
-"""`batchemo models`: the shipped models, their cards, and whether their files are intact."""
+"""`batchemo models`: the shipped models, their cards, and whether they are intact and run."""
 
 from __future__ import annotations
 
@@ -69,11 +69,21 @@ def show(name: str) -> None:
 @command.command()
 @click.argument("models", nargs=-1)
 def verify(models: tuple[str, ...]) -> int:
-    """Check every file of MODELS (names or folders; by default all) against its digest."""
+    """Check MODELS (names or folders; by default all): every file against its digest, and a run.
+
+    The model runs on noise, in a process of its own with a time limit.
+    """
     from batchemo.bundles import list_bundles
+    from batchemo.diagnostics.model_trial import run_once
 
     bundles, damaged = _load(models or list_bundles())
     for bundle in bundles:
+        try:
+            run_once(str(bundle.path))
+        except BundleError as error:
+            warn(str(error))
+            damaged += 1
+            continue
         files = len(bundle.info["files"])
         click.echo(f"{bundle.name}: ok, {files} files, digest {bundle.digest}")
     if not bundles and not damaged:

@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from hostile_graphs import endless_operator, write_unchecked
 
 from batchemo.bundles import bundle, write_bundle
+from batchemo.diagnostics import model_trial
 
 
 @pytest.fixture
@@ -64,12 +66,14 @@ def test_card_is_shown_by_name_by_folder_and_by_default(batchemo, shipped):
     assert batchemo("models", "show").out == card
 
 
+@pytest.mark.process
 def test_verify_lists_every_intact_model(batchemo, shipped):
     ran = batchemo("models", "verify")
     assert ran.code == 0
     assert [line.split(":")[0] for line in ran.out.splitlines()] == ["default", "small"]
 
 
+@pytest.mark.process
 def test_verify_names_the_damaged_file_and_checks_the_other_models(batchemo, shipped):
     damage(shipped[0])
     ran = batchemo("models", "verify")
@@ -78,9 +82,19 @@ def test_verify_names_the_damaged_file_and_checks_the_other_models(batchemo, shi
     assert ran.out.startswith("small: ok")
 
 
+@pytest.mark.process
 def test_verify_checks_only_the_given_models(batchemo, shipped):
     damage(shipped[0])
     assert batchemo("models", "verify", "small", shipped[1].path).code == 0
+
+
+@pytest.mark.process
+def test_verify_refuses_a_model_that_takes_for_ever(batchemo, tmp_path, monkeypatch):
+    monkeypatch.setattr(model_trial.run_once, "__defaults__", (4.0,))
+    folder = write_unchecked(tmp_path / "endless", endless_operator())
+    ran = batchemo("models", "verify", folder)
+    assert ran.code == 1
+    assert "endless: is not done with a batch of 16 windows after 4 s" in ran.err
 
 
 def test_list_warns_about_damaged_models(batchemo, shipped):

@@ -15,7 +15,7 @@ from tiny_bundle import tiny_info
 
 from batchemo.bundles import open_classifier, softmax, write_bundle
 from batchemo.bundles.keras_model import check_keras
-from batchemo.bundles.onnx_model import check_onnx
+from batchemo.bundles.onnx_check import check_onnx
 from batchemo.corpora import EMOTIONS
 from batchemo.errors import BundleError
 

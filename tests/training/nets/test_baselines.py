@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from batchemo.bundles.keras_model import check_keras
-from batchemo.bundles.onnx_model import check_onnx
+from batchemo.bundles.onnx_check import check_onnx
 from batchemo.training.fit.scoring import forward_function
 from batchemo.training.nets.layers import NetSpec
 from batchemo.training.nets.registry import NETS
