@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from batchemo.audio.decode import Decoder, mix
+from batchemo.audio.decode import mix, open_decoder
 from batchemo.audio.file import open_audio
 from batchemo.common.arrays import Float32
 
@@ -31,7 +31,7 @@ def read_waveform(path: str) -> Waveform:
     Raises `Failure` for a recording that cannot be decoded: call it after a successful analysis.
     """
     with open_audio(path) as file:
-        decoder = Decoder(file)
+        decoder = open_decoder(file)
         try:
             accumulator = WaveformAccumulator()
             for frames in decoder.blocks():

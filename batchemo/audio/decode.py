@@ -1,22 +1,25 @@
 """Decodes an open file into blocks of float32 frames, and detects files that are incomplete.
 
-libsndfile does the decoding. It is lenient where a batch run must not be: a file that holds less
-than its header declares is shortened without an error, and of some damaged files it returns audio
-that was never recorded. So headers are read here too, and compared with the file.
+libsndfile does the decoding, and PyAV that of what libsndfile does not read (see `decode_av`).
+libsndfile is lenient where a batch run must not be: a file that holds less than its header declares
+is shortened without an error, and of some damaged files it returns audio that was never recorded.
+So headers are read here too, and compared with the file.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import soundfile
 
+from batchemo.audio.decode_av import AvDecoder
 from batchemo.audio.failure import Failure
 from batchemo.audio.file import OpenFile
 from batchemo.audio.formats.containers import detect_format, end_of_tags, find_audio_chunk
+from batchemo.audio.formats.media import MEDIA_FORMATS
 from batchemo.audio.formats.mp3 import find_frame, make_missing_header
 from batchemo.audio.formats.ogg import find_ogg_damage
 from batchemo.common.arrays import Float32
@@ -38,21 +41,31 @@ _TOLERATED_LOSS = {"MP3": 0.02}
 _FULL_SCALE = {"PCM_U8": 127 / 128, "PCM_S8": 127 / 128, "ULAW": 0.98, "ALAW": 0.98}
 
 
+def open_decoder(file: OpenFile) -> AnyDecoder:
+    """Return the decoder for an open file, by the format that its content begins as.
+
+    Raises `Failure` for a file that no decoder may read or can open.
+    """
+    if file.size == 0:
+        raise Failure("empty", "0 bytes")
+    # libsndfile recognises formats by as little as two bytes, so arbitrary files would pass for
+    # audio, and some of its decoders are unmaintained: only known formats may reach it.
+    audio_format = detect_format(file.read_at)
+    if audio_format is None:
+        raise Failure("not_audio", f"{file.size:,} bytes, which begin like no known recording")
+    if audio_format in MEDIA_FORMATS:
+        return AvDecoder(file, audio_format, BLOCK_VALUES)
+    return Decoder(file, audio_format)
+
+
 class Decoder:
-    """Decodes one open file to float32 frames at the file's own sample rate.
+    """Decodes one open file to float32 frames at the file's own sample rate, by libsndfile.
 
     The constructor raises `Failure` for a file that libsndfile cannot open, `check` for what the
     header shows to be wrong, and `blocks` for what only decoding can show.
     """
 
-    def __init__(self, file: OpenFile) -> None:
-        if file.size == 0:
-            raise Failure("empty", "0 bytes")
-        # libsndfile recognises formats by as little as two bytes, so arbitrary files would pass
-        # for audio, and some of its decoders are unmaintained: only known formats may reach it.
-        audio_format = detect_format(file.read_at)
-        if audio_format is None:
-            raise Failure("not_audio", f"{file.size:,} bytes, which begin like no known recording")
+    def __init__(self, file: OpenFile, audio_format: str) -> None:
         self._file = file
         self._format = audio_format
         self._chunk = find_audio_chunk(audio_format, file.read_at, file.size)
@@ -173,6 +186,9 @@ class Decoder:
         declared = self.declared_frames
         total = "" if declared is None else f" of {declared:,}"
         return Failure("truncated", f"{self.position:,}{total} frames could be read: {cause}")
+
+
+AnyDecoder: TypeAlias = Decoder | AvDecoder
 
 
 def mix(frames: Float32) -> Float32:

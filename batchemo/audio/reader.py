@@ -9,7 +9,7 @@ from types import TracebackType
 
 import numpy as np
 
-from batchemo.audio.decode import Decoder, mix
+from batchemo.audio.decode import AnyDecoder, mix, open_decoder
 from batchemo.audio.failure import Failure
 from batchemo.audio.file import open_audio
 from batchemo.audio.levels import ClippingMeter, LevelMeter, peak_magnitude
@@ -168,10 +168,10 @@ class WindowReader:
             yield from stream.finish()
         self._check_content(streams)
 
-    def _open(self) -> Decoder:
+    def _open(self) -> AnyDecoder:
         file = self._stack.enter_context(open_audio(self._path))
         self._info = replace(self._info, size=file.size, mtime_ns=file.mtime_ns)
-        decoder = Decoder(file)
+        decoder = open_decoder(file)
         self._stack.callback(decoder.close)
         self._info = replace(self._info, sample_rate=decoder.sample_rate, channels=decoder.channels)
         decoder.check()
@@ -194,7 +194,7 @@ class WindowReader:
         ]
 
     def _next_block(
-        self, decoder: Decoder, blocks: Iterator[Float32], clipping: ClippingMeter
+        self, decoder: AnyDecoder, blocks: Iterator[Float32], clipping: ClippingMeter
     ) -> Float32 | None:
         """Return the next block as a mono signal, measured; None at the end."""
         with timed(self.seconds, "decode"):
@@ -218,12 +218,12 @@ class WindowReader:
             )
         return mono
 
-    def _check_max_duration(self, decoder: Decoder, frames: int) -> None:
+    def _check_max_duration(self, decoder: AnyDecoder, frames: int) -> None:
         seconds, limit = frames / decoder.sample_rate, self._config.max_duration
         if seconds > limit:
             raise Failure("too_large", f"{seconds:,.3f} s; the limit is {limit:,g} s")
 
-    def _check_min_duration(self, decoder: Decoder) -> None:
+    def _check_min_duration(self, decoder: AnyDecoder) -> None:
         seconds, limit = decoder.position / decoder.sample_rate, self._config.min_duration
         if seconds < limit:
             raise Failure("too_short", f"{seconds:.6g} s; the least is {limit:g} s")

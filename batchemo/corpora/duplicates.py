@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batchemo.audio import Failure, open_audio
-from batchemo.audio.decode import Decoder
+from batchemo.audio.decode import open_decoder
 from batchemo.common.text import for_display
 from batchemo.corpora.example import Duplicate, Example
 from batchemo.errors import UsageError
@@ -56,7 +56,7 @@ def signal_digest(path: Path) -> str:
 
     Raises `batchemo.audio.Failure` for a recording that cannot be decoded, as a scan does.
     """
-    with open_audio(str(path)) as file, closing(Decoder(file)) as decoder:
+    with open_audio(str(path)) as file, closing(open_decoder(file)) as decoder:
         decoder.check()
         digest = hashlib.sha256(f"{decoder.sample_rate} {decoder.channels}\n".encode())
         for block in decoder.blocks():

@@ -36,6 +36,7 @@ NEEDED = (
 )
 EXTRAS = {
     "app": ("streamlit",),
+    "av": ("av",),
     "train": ("tensorflow", "tf2onnx", "onnx", "sklearn", "librosa", "matplotlib"),
 }
 FORMATS = ("WAV", "RF64", "FLAC", "OGG", "MP3")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from voices import voice
 
 from batchemo.audio import REASONS, Failure, open_audio
-from batchemo.audio.decode import BLOCK_VALUES, Decoder, mix
+from batchemo.audio.decode import BLOCK_VALUES, mix, open_decoder
 
 RATE = 16_000
 SPEECH = voice(1.00007)
@@ -57,7 +57,7 @@ def test_the_mix_is_the_mean_of_all_channels(channels: int, recording_path: Path
 def test_blocks_are_bounded_whatever_the_number_of_channels(recording_path: Path) -> None:
     soundfile.write(recording_path, np.zeros((40_000, 64)), RATE)
     with open_audio(str(recording_path)) as file:
-        sizes = [block.size for block in Decoder(file).blocks()]
+        sizes = [block.size for block in open_decoder(file).blocks()]
     assert len(sizes) > 1
     assert max(sizes) <= BLOCK_VALUES
 

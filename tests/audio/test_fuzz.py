@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from encoded_recordings import CONTAINERS, RATE, recording, seeds_of
 from fuzzing import ANALYSED, CONFIG, DecoderProcess, fuzz
+from media_recordings import ENCODINGS, media_seeds
 from mutants import mutant
 from reference_decoders import find_error
 from voices import voice
@@ -32,6 +33,19 @@ def test_no_mutant_harms_the_process_or_is_analysed_although_it_should_be_refuse
     container: str, decoder: DecoderProcess, tmp_path: Path
 ) -> None:
     report = fuzz(seeds_of(container), tmp_path, count=60, seed=1, decoder=decoder)
+    assert report.errors == []
+    assert report.tried == 60
+    assert report.megabytes < 64
+    assert len(report.outcomes) > 1
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_no_mutant_of_what_pyav_reads_harms_the_process(
+    name: str, decoder: DecoderProcess, tmp_path: Path
+) -> None:
+    pytest.importorskip("av", reason="needs PyAV: pip install 'batchemo[av]'")
+    report = fuzz(media_seeds(name), tmp_path, count=60, seed=1, decoder=decoder)
     assert report.errors == []
     assert report.tried == 60
     assert report.megabytes < 64

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -71,6 +72,7 @@ MAKERS: list[tuple[str, Callable[[Path], object]]] = [
     ("unsupported", lambda path: write(path, SPEECH, 999)),
     ("unsupported", lambda path: write(path, SPEECH, 2_000_000)),
     ("unsupported", lambda path: write(path, np.zeros((100, 65)))),
+    ("needs_av", lambda path: path.write_bytes(b"\0\0\0\x14ftypM4A \0\0\0\0M4A ")),
     ("no_such_channel", lambda path: write(path, np.stack([SPEECH] * 2, axis=1))),
     ("too_large", lambda path: write(path, np.zeros(11 * RATE))),
     ("zero_frames", lambda path: write(path, np.zeros(0))),
@@ -87,9 +89,14 @@ REASONS_OF_A_SCAN = {"timeout", "worker_died", "out_of_memory", "internal_error"
 
 @pytest.mark.parametrize(("reason", "make"), MAKERS)
 def test_each_reason_is_the_failure_of_a_real_file(
-    reason: str, make: Callable[[Path], object], recording_path: Path
+    reason: str,
+    make: Callable[[Path], object],
+    recording_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     make(recording_path)
+    if reason == "needs_av":
+        monkeypatch.setitem(sys.modules, "av", None)
     channel = "2" if reason == "no_such_channel" else "mix"
     config = WindowConfig(rate=RATE, window=3.0, hop=1.5, channel=channel, max_duration=10)
     failure, _ = read_failure(recording_path, config)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from encoded_recordings import CONTAINERS, recording, seeds_of
 from fuzzing import DecoderProcess, fuzz
+from media_recordings import ENCODINGS, media_seeds
 from mutants import mutant
 
 import batchemo
@@ -38,6 +39,17 @@ def test_no_mutant_harms_the_process_or_is_analysed_although_it_should_be_refuse
 ) -> None:
     report = fuzz(seeds_of(container), tmp_path, count=COUNT, seed=SEED, decoder=decoder)
     figures.update(report.figures(f"mutants of {container}"))
+    assert report.errors == []
+    assert report.megabytes < 64
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_no_mutant_of_what_pyav_reads_harms_the_process(
+    name: str, decoder: DecoderProcess, tmp_path: Path, figures: Counter[str]
+) -> None:
+    pytest.importorskip("av", reason="needs PyAV: pip install 'batchemo[av]'")
+    report = fuzz(media_seeds(name), tmp_path, count=COUNT, seed=SEED, decoder=decoder)
+    figures.update(report.figures(f"mutants of {name}, by PyAV"))
     assert report.errors == []
     assert report.megabytes < 64
 

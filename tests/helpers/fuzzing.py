@@ -15,7 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -93,6 +93,8 @@ def _decode_requests(requests: Connection) -> None:
     """Run in the process: decode each path that is sent, and send its outcome, until None."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)  # Decoders in C print warnings.
+    with suppress(ImportError):
+        import av  # noqa: F401 - its libraries map much, and belong to no file
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + MEMORY_LIMIT_MB * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

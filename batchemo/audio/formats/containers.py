@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from batchemo.audio.file import ReadAt
+from batchemo.audio.formats.media import MediaFormat, detect_media
 from batchemo.audio.formats.mp3 import find_frame
 
-Format: TypeAlias = Literal[
+SndfileFormat: TypeAlias = Literal[
     "WAV", "RIFX", "AIFF", "AU", "AU-LE", "W64", "CAF", "NIST", "FLAC", "OGG", "MP3"
 ]
 """`RIFX` and `AU-LE` are a WAV and an AU file in the other byte order."""
+Format: TypeAlias = SndfileFormat | MediaFormat
 
 # The first bytes, those from the eighth on, and the format that they identify.
-_SIGNATURES: tuple[tuple[bytes, bytes, Format], ...] = (
+_SIGNATURES: tuple[tuple[bytes, bytes, SndfileFormat], ...] = (
     (b"RIFF", b"WAVE", "WAV"),
     (b"RF64", b"WAVE", "WAV"),
     (b"BW64", b"WAVE", "WAV"),
@@ -50,7 +52,8 @@ def detect_format(read_at: ReadAt) -> Format | None:
     head = read_at(0, 12)
     for first, eighth, audio_format in _SIGNATURES:
         if head.startswith(first) and head.startswith(eighth, 8):
-            return audio_format
+            # Of the codecs in Ogg, libsndfile lacks FLAC.
+            return (detect_media(read_at, 0) or "OGG") if audio_format == "OGG" else audio_format
     return _detect_after_tags(read_at)
 
 
@@ -61,6 +64,10 @@ def _detect_after_tags(read_at: ReadAt) -> Format | None:
         return None
     if read_at(offset, 4) == b"fLaC":
         return "FLAC"
+    # Before MP3, which may begin after bytes of all kinds.
+    media_format = detect_media(read_at, offset)
+    if media_format is not None:
+        return media_format
     return None if find_frame(read_at, offset) is None else "MP3"
 
 
@@ -93,7 +100,7 @@ class AudioChunk:
         return max(0, self.start + self.declared_bytes - size)
 
 
-def find_audio_chunk(audio_format: Format, read_at: ReadAt, size: int) -> AudioChunk | None:
+def find_audio_chunk(audio_format: str, read_at: ReadAt, size: int) -> AudioChunk | None:
     """Find the audio of a WAV (RIFF, RIFX, RF64, BW64), AIFF, AU, W64, CAF or NIST file.
 
     None for compressed formats, and for a file without audio: the decoder reports these itself.
