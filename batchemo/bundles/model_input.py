@@ -54,6 +54,9 @@ class ModelInput:
     def from_dict(cls, data: Mapping[str, Any]) -> ModelInput:
         """Read the `input` of a bundle.json; BundleError if its features cannot be computed."""
         shortest, longest = data["window_range"]
+        feature_set = FeatureSet.from_dict(data["features"]) if "features" in data else None
+        if feature_set is not None:
+            feature_set.check_size(float(longest))
         return cls(
             type=data["type"],
             rate=data["rate"],
@@ -62,7 +65,7 @@ class ModelInput:
             window_range=(float(shortest), float(longest)),
             normalisation=data["normalisation"],
             padding=data["padding"],
-            feature_set=FeatureSet.from_dict(data["features"]) if "features" in data else None,
+            feature_set=feature_set,
         )
 
     def shape(self, window: float) -> tuple[int, ...]:

@@ -1,7 +1,8 @@
 """The content of `bundle.json`, format 2, and a strict reader of it: unknown keys are errors too.
 
 Numbers that decide how much memory a bundle takes have an upper bound: a bundle comes from
-elsewhere, and must not be able to exhaust the machine that reads it.
+elsewhere, and must not be able to exhaust the machine that reads it. Those of windows and
+features are in `features/limits.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from batchemo.errors import BundleError
+from batchemo.features.limits import (
+    MAX_PROBABILITIES_A_SECOND,
+    MAX_RATE,
+    MAX_SECONDS,
+    MAX_WINDOW_VALUES,
+    MIN_SECONDS,
+)
 
 FORMAT = 2
 """The version of the bundle format that this batchemo reads and writes."""
@@ -23,10 +31,7 @@ MAX_FILE_BYTES = 256 * 2**20
 MAX_LABELS = 1000
 MAX_DIMENSIONS = 100
 MAX_EMBEDDING_SIZE = 65_536
-MAX_RATE = 192_000
-MAX_SECONDS = 600.0
-MAX_WINDOW_SAMPLES = 10_000_000
-"""Ten minutes at 16 kHz: a batch of 16 such windows takes 640 MB."""
+"""Numbers of a window: the embeddings of a batch of 16 take 4 MB."""
 
 INPUT_TYPES = ("features", "waveform")
 NORMALISATIONS = ("graph", "none", "zero_mean_unit_variance")
@@ -53,6 +58,11 @@ def check_info(info: Any) -> None:
             f"{FORMAT}. Update batchemo, or train the bundle again with this version."
         )
     _fields(_FIELDS)("", info)
+    # A scan keeps the probabilities of a recording's windows until it is done with the recording.
+    labels, hop = len(info["outputs"]["classes"]["labels"]), info["input"]["hop"]
+    if labels / hop > MAX_PROBABILITIES_A_SECOND:
+        expected = f"at least {labels / MAX_PROBABILITIES_A_SECOND:g} s for {labels} labels"
+        raise _wrong("input: hop", expected, hop)
     for name in (GRAPH, CARD):
         if name not in info["files"]:
             raise BundleError(f"bundle.json: files: {name} is missing, and every bundle needs it")
@@ -86,6 +96,12 @@ def _number(where: str, value: Any) -> None:
 def _positive(where: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
         raise _wrong(where, "a number above 0", value)
+
+
+def _seconds(where: str, value: Any) -> None:
+    _positive(where, value)
+    if not MIN_SECONDS <= value <= MAX_SECONDS:
+        raise _wrong(where, f"from {MIN_SECONDS} to {MAX_SECONDS:g} seconds", value)
 
 
 def _temperature(where: str, value: Any) -> None:
@@ -162,7 +178,7 @@ def _pair(where: str, value: Any, check: Check, expected: str) -> None:
 
 
 def _window_range(where: str, value: Any) -> None:
-    _pair(where, value, _positive, "the shortest and the longest window in seconds")
+    _pair(where, value, _seconds, "the shortest and the longest window in seconds")
 
 
 def _files(where: str, value: Any) -> None:
@@ -227,14 +243,13 @@ def _feature_set(where: str, value: Any) -> None:
 def _check_windows(where: str, value: Mapping[str, Any]) -> None:
     window, hop = value["window"], value["hop"]
     shortest, longest = value["window_range"]
-    if not shortest <= window <= longest <= MAX_SECONDS:
-        expected = f"within window_range {value['window_range']}, at most {MAX_SECONDS}"
-        raise _wrong(f"{where}: window", expected, window)
+    if not shortest <= window <= longest:
+        raise _wrong(f"{where}: window", f"within window_range {value['window_range']}", window)
     if hop > window:
         raise _wrong(f"{where}: hop", f"at most the window, {window} s", hop)
-    if longest * value["rate"] > MAX_WINDOW_SAMPLES:
+    if longest * value["rate"] > MAX_WINDOW_VALUES:
         raise _wrong(
-            f"{where}: window_range", f"at most {MAX_WINDOW_SAMPLES:,} samples long", longest
+            f"{where}: window_range", f"at most {MAX_WINDOW_VALUES:,} samples long", longest
         )
 
 
@@ -268,8 +283,8 @@ def _outputs(where: str, value: Any) -> None:
 _INPUT_FIELDS: Mapping[str, Check] = {
     "type": _one_of(*INPUT_TYPES),
     "rate": _at_most(MAX_RATE, " Hz"),
-    "window": _positive,
-    "hop": _positive,
+    "window": _seconds,
+    "hop": _seconds,
     "window_range": _window_range,
     "normalisation": _one_of(*NORMALISATIONS),
     "padding": _one_of(*PADDINGS),

@@ -41,6 +41,10 @@ class Combined:
         frames, bands = _LOGMEL.shape(rate, window)
         return STATISTICS_ROWS + frames, bands
 
+    def spectrum_shape(self, rate: int, window: float) -> tuple[int, int]:
+        """Return (frames, bins) of the larger of the two spectra of a window."""
+        return _FUNCTIONALS.spectrum_shape(rate, window)
+
     def names(self) -> tuple[str, ...]:
         """Return the names of the mel bands."""
         return _LOGMEL.names()

@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from batchemo.common.arrays import Float32
-from batchemo.features import mel, pitch, spectral
+from batchemo.features import limits, mel, pitch, spectral
 from batchemo.features.spectrum import DoubleSpectrum, Spectrum
 
 
@@ -36,6 +36,12 @@ class _Descriptors:
             raise ValueError(f"n_mfcc={self.n_mfcc} must lie in 1 … n_mels={self.n_mels}")
         if not (self.n_fft > 1 and self.n_fft % 2 == 0 and self.hop > 0 and self.offset >= 0):
             raise ValueError("n_fft must be even, hop above 0, offset no less than 0")
+        limits.check_transform(self.n_fft, self.hop, self.n_mels)
+        limits.check_seconds("offset", self.offset)
+
+    def spectrum_shape(self, rate: int, window: float) -> tuple[int, int]:
+        """Return (frames, bins) of the spectrum of a window."""
+        return round(window * rate) // self.hop + 1, self.n_fft // 2 + 1
 
     def names(self) -> tuple[str, ...]:
         """Return the column names; features of several columns are numbered from 0."""
@@ -67,10 +73,17 @@ class FrameFeatures(_Descriptors):
         _Descriptors.__post_init__(self)
         if self.frames < 1:
             raise ValueError(f"frames={self.frames} must be at least 1")
+        if self.frames * self.hop > limits.MAX_WINDOW_VALUES:
+            raise ValueError(f"frames={self.frames} are too many for hop={self.hop}")
 
     def shape(self, rate: int, window: float) -> tuple[int, ...]:
         """Return (frames, columns), the same for every window."""
         return self.frames, len(self.names())
+
+    def spectrum_shape(self, rate: int, window: float) -> tuple[int, int]:
+        """Return (frames, bins) of the spectrum of a window, which may be padded."""
+        frames, bins = _Descriptors.spectrum_shape(self, rate, window)
+        return max(frames, self.frames), bins
 
     def compute(self, samples: Float32, rate: int, window: float) -> Float32:
         """Return the first frames of the window, (frames, columns)."""

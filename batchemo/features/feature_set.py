@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 from batchemo.common.arrays import Float32
 from batchemo.errors import BatchemoError, BundleError, UsageError
+from batchemo.features import limits
 from batchemo.features.combined import Combined
 from batchemo.features.descriptors import FrameFeatures, MeanFeatures
 from batchemo.features.functionals import Functionals
@@ -29,6 +30,9 @@ class FeatureParams(Protocol):
 
     def shape(self, rate: int, window: float) -> tuple[int, ...]:
         """Return the shape of the result of `compute` for a window of that many seconds."""
+
+    def spectrum_shape(self, rate: int, window: float) -> tuple[int, int]:
+        """Return frames and bins of the largest spectrum that `compute` makes of a window."""
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the values along the last axis."""
@@ -88,6 +92,14 @@ class FeatureSet:
         """Whether the shape is the same for windows of any length."""
         return self.shape(1.0) == self.shape(2.0)
 
+    def check_size(self, window: float) -> None:
+        """Raise BundleError if a window of that many seconds takes more memory than it may."""
+        try:
+            values = math.prod(self.shape(window))
+            limits.check_size(values, *self.params.spectrum_shape(self.rate, window))
+        except ValueError as error:
+            raise BundleError(f"the bundle's feature set {self.name!r}: {error}") from None
+
     def to_dict(self) -> dict[str, Any]:
         """Return the feature set as JSON can hold it.
 
@@ -126,7 +138,14 @@ class FeatureSet:
         params = _replace_params(kind(), values["params"], BundleError)
         if not (values["rate"] > 0 and 0 < values["window"] < math.inf):
             raise BundleError(f"{what} needs a rate and a window above 0")
-        return cls(values["name"], values["rate"], values["window"], params)
+        if values["rate"] > limits.MAX_RATE or values["window"] > limits.MAX_SECONDS:
+            raise BundleError(
+                f"{what} needs a rate of at most {limits.MAX_RATE} Hz, and a window of at most "
+                f"{limits.MAX_SECONDS:g} s"
+            )
+        feature_set = cls(values["name"], values["rate"], values["window"], params)
+        feature_set.check_size(feature_set.window)
+        return feature_set
 
 
 _STATS162 = ("zcr", "chroma", "mfcc", "rms", "mel")

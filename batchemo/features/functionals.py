@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from batchemo.common.arrays import Bool, Float32
-from batchemo.features import prosody, statistics, timbre
+from batchemo.features import limits, prosody, statistics, timbre
 from batchemo.features.f0 import REFERENCE_HZ, PitchTrack, PowerFrames, track_pitch
 from batchemo.features.mel import dct_matrix, decibels, mel_bands
 from batchemo.features.spectrum import MAX_AMPLITUDE, Spectrum
@@ -19,6 +19,8 @@ _PEAK_SECONDS = 0.1
 _LOUD_SHARE = 0.25
 """The share of the frames, the loudest, whose mean level is 0 dB."""
 _MIN_LEVEL_DB = -60.0
+_LOWEST_HZ = 10.0
+"""Below any voice; the periods of lower frequencies are longer than windows."""
 # A signal that varies by less than this part of its constant offset is the rounding error of
 # subtracting that offset in single precision, not sound.
 _ROUNDING = 1e-5
@@ -53,12 +55,19 @@ class Functionals:
             raise ValueError(f"n_cepstra={self.n_cepstra} must lie in 1 … n_mels-1")
         if not (0 <= self.fmin < self.fmax and self.sound_db > 0):
             raise ValueError("fmin must lie below fmax, and sound_db above 0")
-        if not 0 < self.lowest_pitch < self.highest_pitch:
-            raise ValueError("lowest_pitch must lie above 0 and below highest_pitch")
+        if not _LOWEST_HZ < self.lowest_pitch < self.highest_pitch:
+            raise ValueError(f"lowest_pitch must lie above {_LOWEST_HZ:g}, below highest_pitch")
+        limits.check_transform(self.n_fft, self.hop, self.n_mels)
+        limits.check_hertz("fmax", self.fmax)
+        limits.check_hertz("highest_pitch", self.highest_pitch)
 
     def shape(self, rate: int, window: float) -> tuple[int, ...]:
         """Return (columns,)."""
         return (len(self.names()),)
+
+    def spectrum_shape(self, rate: int, window: float) -> tuple[int, int]:
+        """Return (frames, bins) of the spectrum of a window."""
+        return round(window * rate) // self.hop + 1, self.n_fft // 2 + 1
 
     def names(self) -> tuple[str, ...]:
         """Return the column names: a track and a statistic of it; then intonation and rhythm."""

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from batchemo.common.arrays import Float32
+from batchemo.features import limits
 from batchemo.features.mel import MIN_POWER, decibels, mel_bands
 from batchemo.features.spectrum import Spectrum
 
@@ -43,10 +44,17 @@ class SpeechLogMel:
             raise ValueError("fmin must lie below fmax, and n_mels above 0")
         if not (self.trim_db > 0 and self.margin >= 0 and self.floor_db < 0):
             raise ValueError("trim_db must lie above 0, floor_db below, margin no less than 0")
+        limits.check_transform(self.n_fft, self.hop, self.n_mels)
+        limits.check_seconds("margin", self.margin)
+        limits.check_hertz("fmax", self.fmax)
 
     def shape(self, rate: int, window: float) -> tuple[int, ...]:
         """Return (frames with padding, bands)."""
         return round(window * rate / self.hop) + 1, self.n_mels
+
+    def spectrum_shape(self, rate: int, window: float) -> tuple[int, int]:
+        """Return (frames, bins) of the spectrum of a window."""
+        return round(window * rate) // self.hop + 1, self.n_fft // 2 + 1
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the mel bands."""

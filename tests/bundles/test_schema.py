@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from tiny_bundle import tiny_info
 
 from batchemo.bundles import Bundle, load_bundle
-from batchemo.bundles.schema import FORMAT, MAX_EMBEDDING_SIZE, MAX_RATE, check_info
+from batchemo.bundles.schema import FORMAT, MAX_EMBEDDING_SIZE, check_info
 from batchemo.errors import BundleError
 from batchemo.features import get_feature_set
+from batchemo.features.limits import MAX_RATE
 
 FILE = {"sha256": "0" * 64, "bytes": 1}
 DIMENSIONS = {"name": "d", "dimensions": ["arousal"], "ranges": {"arousal": [0, 1]}}
@@ -66,7 +67,10 @@ def test_everything_that_the_format_allows_is_accepted(changes: dict[str, Any]) 
         ("input window", True, "input: window: should be a number above 0"),
         ("input window", 99.0, "input: window: should be within window_range"),
         ("input window_range", [5.0, 1.0], "input: window: should be within window_range"),
-        ("input window_range", [1.0, 601.0], "input: window: .* at most 600"),
+        ("input window_range", [1.0, 601.0], r"window_range\[1\]: .* from 0.01 to 600 seconds"),
+        ("input window_range", [1e-300, 5.0], r"window_range\[0\]: .* from 0.01 to 600 seconds"),
+        ("input window", 1e-300, "input: window: should be from 0.01 to 600 seconds"),
+        ("input hop", 1e-300, "input: hop: should be from 0.01 to 600 seconds"),
         ("input window_range", 3.0, "input: window_range: should be a list of the shortest"),
         ("input hop", 4.0, "input: hop: should be at most the window"),
         ("input normalisation", "x", "input: normalisation: should be 'graph' or 'none' or"),
@@ -117,6 +121,42 @@ def test_a_window_of_too_many_samples_is_refused() -> None:
 
     with pytest.raises(BundleError, match="window_range: should be at most 10,000,000 samples"):
         check_info(info)
+
+
+def test_a_bound_on_windows_grows_with_the_number_of_labels() -> None:
+    labels = [f"label{number}" for number in range(500)]
+    check_info(made_info(labels=labels, hop=0.5))
+
+    with pytest.raises(BundleError, match=r"input: hop: should be at least 0\.5 s for 500 labels"):
+        check_info(made_info(labels=labels, hop=0.49))
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "window_range", "message"),
+    [
+        ("logmel64", {"n_fft": 16384, "win_length": 16384}, [1, 600], "60,001 frames of 8,193"),
+        ("logmel64", {"hop": 1}, [1, 10], "10,240,064 values"),
+        ("logmel64", {"n_mels": 512, "hop": 16}, [1, 30], "15,360,512 values"),
+        ("functionals", {"n_fft": 16384}, [1, 60], "6,001 frames of 8,193"),
+        ("functionals", {"hop": 1}, [1, 10], "48,001 frames of 513"),
+        ("frames62", {"frames": 100_000, "hop": 100}, [3.5, 3.5], "100,000 frames of 1,025"),
+        ("stats162", {"n_fft": 16384}, [1, 60], "2,584 frames of 8,193"),
+    ],
+)
+def test_products_that_take_too_much_memory_are_refused_before_anything_is_computed(
+    tiny_bundle: Bundle,
+    name: str,
+    params: dict[str, Any],
+    window_range: list[float],
+    message: str,
+) -> None:
+    features = get_feature_set(name).to_dict()
+    features["params"] |= params
+    info = made_info(features=features, window=window_range[0], hop=0.5, window_range=window_range)
+    check_info(info)
+
+    with pytest.raises(BundleError, match=message):
+        _ = Bundle(tiny_bundle.path, "", info).input
 
 
 def test_loading_refuses_with_the_path_of_the_bundle(tiny_bundle: Bundle) -> None:

@@ -125,6 +125,11 @@ def stats162_with(**changes: Any) -> dict[str, Any]:
     return get_feature_set("stats162").to_dict() | changes
 
 
+def hostile(name: str, **params: Any) -> dict[str, Any]:
+    data = get_feature_set(name).to_dict()
+    return data | {"params": data["params"] | params}
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -145,6 +150,23 @@ def stats162_with(**changes: Any) -> dict[str, Any]:
         (stats162_with(params=PARAMS | {"descriptors": ["mfcc", 7]}), "7"),
         (stats162_with(params=PARAMS | {"descriptors": [["mfcc"]]}), "descriptors"),
         (stats162_with(params={"descriptors": ["mfcc"]}), "lacks n_mfcc"),
+        (stats162_with(params=PARAMS | {"n_fft": 2**28}), "n_fft=268435456 must be at most 16384"),
+        (stats162_with(params=PARAMS | {"hop": 2**60}), "hop=.* must be at most"),
+        (stats162_with(params=PARAMS | {"n_mels": 2**30}), "n_mels=.* must be at most 512"),
+        (stats162_with(params=PARAMS | {"offset": 1e308}), "offset=1e.308 must be at most 600"),
+        (stats162_with(rate=2**31), "a rate of at most 192000 Hz"),
+        (stats162_with(window=1e300), "a window of at most 600 s"),
+        (stats162_with(window=600, params=PARAMS | {"hop": 1}), "13,230,001 frames of 1,025 bins"),
+        (hostile("logmel64", n_fft=2**28), "n_fft=268435456 must be at most 16384"),
+        (hostile("logmel64", n_mels=10**9), "n_mels=1000000000 must be at most 512"),
+        (hostile("logmel64", margin=1e308), "margin=1e.308 must be at most 600"),
+        (hostile("logmel64", fmax=1e308), "fmax=1e.308 must be at most 192000"),
+        (hostile("functionals", n_fft=2**28), "n_fft=268435456 must be at most 16384"),
+        (hostile("functionals", n_mels=10**9), "n_mels=1000000000 must be at most 512"),
+        (hostile("functionals", highest_pitch=1e308), "highest_pitch=1e.308 must be at most"),
+        (hostile("functionals", lowest_pitch=1e-308), "lowest_pitch must lie above 10"),
+        (hostile("frames62", frames=2**40), "frames=1099511627776 are too many"),
+        (hostile("frames62", frames=19_000), "19,000 frames of 1,025 bins"),
     ],
 )
 def test_a_bundles_feature_set_that_cannot_be_computed_is_refused(
