@@ -136,7 +136,7 @@ def test_a_recording_may_have_all_of_its_windows_or_none(tmp_path: Path) -> None
 
 
 def test_probabilities_are_those_before_adaptation(tmp_path: Path) -> None:
-    adapted = schema(postprocess=PostprocessSettings(speaker="folder"))
+    adapted = schema(postprocess=PostprocessSettings(speaker="root"))
     outputs = write(tmp_path, adapted)
     table = pq.read_table(outputs.recordings)
     assert table["p_happy"].to_pylist() != table["unadapted_happy"].to_pylist()
