@@ -62,6 +62,7 @@ def scan(
     overwrite: bool = False,
     retry_failed: bool = False,
     prune: bool = False,
+    allow_empty: bool = False,
     limit: int | None = None,
     if_locked: Literal["fail", "wait"] = "fail",
     progress: bool | None = None,
@@ -113,7 +114,7 @@ def scan(
         Worker processes; by default one for each processor that this process may use.
     timeout
         Seconds for a recording, or for each started hour of a longer one; 0 for no limit.
-    update, overwrite, retry_failed, prune, limit, if_locked
+    update, overwrite, retry_failed, prune, allow_empty, limit, if_locked
         As on the command line; see `batchemo scan --help`.
     progress
         Show a progress bar; by default in notebooks and terminals only.
@@ -162,6 +163,7 @@ def scan(
         overwrite=overwrite,
         retry_failed=retry_failed,
         prune=prune,
+        allow_empty=allow_empty,
         limit=limit,
         if_locked=if_locked,
     )
@@ -169,7 +171,7 @@ def scan(
         result = run_scan(options, on_event)
     for problem in result.report.problems:
         warnings.warn(f"could not be read: {problem}", stacklevel=2)
-    for message in result.report.warnings:
+    for message in result.report.empty + result.report.warnings:
         warnings.warn(message, stacklevel=2)
     return result.table if options.output is None else read_recordings_table(options.output)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from batchemo.batch.options import ScanOptions
 from batchemo.batch.outputs import output_exists
 from batchemo.batch.plan import is_gone
-from batchemo.batch.setup import decide, load_known_rows, prepare, problems_of
+from batchemo.batch.setup import decide, empty_messages, load_known_rows, prepare, problems_of
 
 EXAMPLES = 10
 
@@ -43,7 +43,10 @@ class DryRun:
     duplicates: int
     hidden: int
     links: int
+    other_recordings: dict[str, int]
     problems: tuple[str, ...]
+    empty: tuple[str, ...]
+    """A message for each source without recordings, unless that is allowed."""
     limited: bool
     """The scan would stop at its limit, before all recordings are found."""
 
@@ -90,6 +93,8 @@ def dry_run(options: ScanOptions) -> DryRun:
         duplicates=skipped.duplicates,
         hidden=skipped.hidden,
         links=skipped.links,
+        other_recordings=skipped.other_recordings(),
         problems=problems_of(skipped),
+        empty=() if options.allow_empty else empty_messages(skipped),
         limited=limited,
     )

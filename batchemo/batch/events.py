@@ -71,8 +71,12 @@ class Report:
     """Hidden files and folders that were skipped."""
     links: int
     """Links that were not followed."""
+    other_recordings: dict[str, int]
+    """Recordings in folders whose extension was not asked for, by extension."""
     problems: tuple[str, ...]
     """Sources that could not be read: folders without permission, broken rows of a manifest."""
+    empty: tuple[str, ...]
+    """A message for each source without recordings, unless that is allowed."""
     sound: float
     """Seconds of sound analysed in this run."""
     elapsed: float
@@ -94,8 +98,8 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 where all is well, 3 where some recordings failed or could not be reached."""
-        return 3 if self.failed or self.problems else 0
+        """0 where all is well, 3 where recordings failed, or sources are empty or unreadable."""
+        return 3 if self.failed or self.problems or self.empty else 0
 
     @property
     def times_real_time(self) -> float:

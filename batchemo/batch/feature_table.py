@@ -26,11 +26,11 @@ from batchemo.batch.events import EventHandler, Progress, ignore_event
 from batchemo.batch.known_rows import KnownRows
 from batchemo.batch.outputs import check_output
 from batchemo.batch.plan import Plan
-from batchemo.batch.setup import problems_of
+from batchemo.batch.setup import empty_messages, problems_of
 from batchemo.batch.writer import write_table
 from batchemo.common import locks
 from batchemo.common.text import for_display
-from batchemo.errors import LockedError
+from batchemo.errors import BatchemoError, LockedError
 from batchemo.features import FeatureSet
 from batchemo.inference.feature_task import (
     SPILL_SUFFIX,
@@ -92,13 +92,16 @@ class FeatureTableReport:
     windows: int
     hidden: int
     links: int
+    other_recordings: dict[str, int]
     problems: tuple[str, ...]
     """Sources that could not be read."""
+    empty: tuple[str, ...]
+    """A message for each source without recordings."""
 
     @property
     def exit_code(self) -> int:
-        """0 where all is well, 3 where some recordings failed or could not be reached."""
-        return 3 if self.failed or self.problems else 0
+        """0 where all is well, 3 where recordings failed, or sources are empty or unreadable."""
+        return 3 if self.failed or self.problems or self.empty else 0
 
 
 def write_feature_table(
@@ -129,6 +132,8 @@ def write_feature_table(
                 progress.add(finished, plan, on_event)
                 windows += sum(len(result.windows) for result in finished.rows)
                 yield finished.chunk.number, finished.rows
+            if not plan.counts.to_do and sources.skipped.empty:
+                raise BatchemoError("; ".join(empty_messages(sources.skipped)))
 
         with closing(finished_chunks), write_table(path, schema) as table:
             batches = (
@@ -143,7 +148,9 @@ def write_feature_table(
         windows=windows,
         hidden=skipped.hidden,
         links=skipped.links,
+        other_recordings=skipped.other_recordings(),
         problems=problems_of(skipped),
+        empty=empty_messages(skipped),
     )
 
 

@@ -46,6 +46,8 @@ class ScanOptions:
     """With `update`: analyse again what failed."""
     prune: bool = False
     """With `update`: drop the rows of recordings that no longer exist."""
+    allow_empty: bool = False
+    """Accept sources without recordings, and write a table even if nothing was found."""
     limit: int | None = None
     """How many recordings to analyse at most."""
     if_locked: Literal["fail", "skip", "wait"] = "fail"

@@ -20,6 +20,7 @@ from batchemo.batch.setup import (
     Decision,
     Prepared,
     decide,
+    empty_messages,
     hold_outputs,
     load_known_rows,
     prepare,
@@ -71,9 +72,9 @@ def run_scan(
             f"{for_display(describe(error))}. What was finished is kept: the same command goes on "
             "from there"
         ) from error
-    if isinstance(result, Path):
+    if isinstance(result, BatchemoError):
         # Not before: raised inside of the block, it would keep the chunk store.
-        raise output_exists(result)
+        raise result
     on_event(result.report)
     return result
 
@@ -95,8 +96,8 @@ class _Scan:
         self._options, self._schema = prepared.options, prepared.schema
         self._progress, self._summary = Progress(), Summary(prepared.options.group_by)
 
-    def run(self) -> ScanResult | Path:
-        """Analyse and write; return a path where that table would change and must not."""
+    def run(self) -> ScanResult | BatchemoError:
+        """Analyse and write; return an error where no table may be written after all."""
         known_rows, previous = load_known_rows(self._prepared, self._decision, self._store)
         self._check_columns(previous)
         plan = Plan(known_rows, self._store.next_number(), self._options.limit)
@@ -108,7 +109,7 @@ class _Scan:
         # No more workers than there are chunks for them: each takes most of a second to start.
         first = list(islice(chunks, self._options.jobs or available_cpus()))
         if first and not self._decision.may_replace:
-            return self._recordings_table
+            return self._would_change()
         workers = max(1, len(first))
         self._on_event(
             Started(self._prepared.model, workers, self._options.output, len(known_rows))
@@ -122,7 +123,10 @@ class _Scan:
         if self._decision.keeps_orphans:
             orphans = keep_orphans(plan, prune=self._options.prune)
         elif not self._decision.may_replace and any(known_rows.orphans()):
-            return self._recordings_table
+            return self._would_change()
+        nothing_found = self._nothing_found(plan)
+        if nothing_found is not None:
+            return nothing_found
 
         schema = with_previous_columns(self._schema, previous, plan.ranges)
         postprocessor = PostProcessor(schema) if csv is None else csv.postprocessor
@@ -132,7 +136,7 @@ class _Scan:
         if self._prepared.outputs is not None:
             different = self._write(rows, postprocessor)
             if different is not None:
-                return different
+                return output_exists(different)
         elif csv is not None:
             csv.close()
         else:
@@ -146,11 +150,22 @@ class _Scan:
         check_group_by(self._options.group_by, schema.recordings_schema().names)
         self._options.postprocess.check_speaker(field.name for field in schema.extras)
 
-    @property
-    def _recordings_table(self) -> Path:
+    def _would_change(self) -> BatchemoError:
         # A run that may not replace its tables has some: see `decide`.
         assert self._prepared.output is not None
-        return self._prepared.output
+        return output_exists(self._prepared.output)
+
+    def _nothing_found(self, plan: Plan) -> BatchemoError | None:
+        """Return an error where no source has any recording: a disk may not be mounted."""
+        counts, skipped = plan.counts, self._prepared.sources.skipped
+        found = counts.to_do or counts.kept or skipped.young or not counts.all_found
+        if found or self._options.allow_empty:
+            return None
+        messages = "; ".join(empty_messages(skipped) + problems_of(skipped))
+        error = BatchemoError(f"{messages}. No table was written; --allow-empty writes one")
+        if self._store.numbers():
+            raise error  # Chunks of an interrupted run are kept until its recordings are back.
+        return error
 
     def _analyse(
         self, plan: Plan, chunks: Iterator[Chunk], workers: int
@@ -213,7 +228,9 @@ class _Scan:
             duplicates=skipped.duplicates,
             hidden=skipped.hidden,
             links=skipped.links,
+            other_recordings=skipped.other_recordings(),
             problems=problems_of(skipped),
+            empty=() if self._options.allow_empty else empty_messages(skipped),
             sound=progress.sound,
             elapsed=progress.elapsed,
             stages=progress.stages,

@@ -8,6 +8,7 @@ load_known_rows   the rows of earlier runs, as far as they count by that decisio
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -28,16 +29,19 @@ from batchemo.batch.outputs import (
 from batchemo.batch.previous import PreviousTable, open_previous
 from batchemo.common import locks
 from batchemo.common.locks import scratch_folder
+from batchemo.common.text import for_display
 from batchemo.errors import BatchemoError, LockedError
 from batchemo.inference.model_set import load_model_set
 from batchemo.inference.output_schema import OutputSchema
 from batchemo.sources import Recording, Skipped, Sources, open_sources
+from batchemo.sources.filters import AUDIO_EXTENSIONS
 from batchemo.tables.columns import reserved_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 STDIN = "-"
+_SHOWN_EXTENSIONS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,30 @@ def prepare(options: ScanOptions) -> Prepared:
 def problems_of(skipped: Skipped) -> tuple[str, ...]:
     """Return a message for each source that could not be read."""
     return tuple(f"{name}: {reason}" for name, reason in skipped.unreadable + skipped.rejected)
+
+
+def empty_messages(skipped: Skipped) -> tuple[str, ...]:
+    """Return a message for each source without recordings.
+
+    >>> from collections import Counter
+    >>> skipped = Skipped(empty=[("/mnt/share", Counter()), ("/rec", Counter({".mp3": 2}))])
+    >>> for message in empty_messages(skipped):
+    ...     print(message)
+    /mnt/share: no recordings were found (no files at all: is it mounted?)
+    /rec: no recordings were found, but 2 .mp3 (--ext audio includes all audio formats)
+    """
+    return tuple(f"{title}: no recordings were found{_others(n)}" for title, n in skipped.empty)
+
+
+def _others(extensions: Counter[str]) -> str:
+    if not extensions:
+        return " (no files at all: is it mounted?)"
+    common = extensions.most_common(_SHOWN_EXTENSIONS)
+    shown = ", ".join(f"{number:,} {for_display(extension)}" for extension, number in common)
+    more = ", …" if len(extensions) > len(common) else ""
+    is_audio = any(extension[1:] in AUDIO_EXTENSIONS for extension in extensions)
+    hint = " (--ext audio includes all audio formats)" if is_audio else ""
+    return f", but {shown}{more}{hint}"
 
 
 @contextmanager

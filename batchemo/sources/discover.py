@@ -28,8 +28,9 @@ from batchemo.sources.walk import walk
 if TYPE_CHECKING:
     import pyarrow
 
-_Source = Callable[[Skipped], Iterator[Recording]]
-"""Yields the recordings of one source, and counts what it leaves out."""
+_Source = tuple[str, Callable[[Skipped], Iterator[Recording]]]
+"""What a source is called in messages, and a function that yields its recordings and counts what
+it leaves out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +83,19 @@ class Sources:
     def __iter__(self) -> Iterator[Recording]:
         """Yield the recordings."""
         seen = SeenPaths()
-        for source in self._sources:
-            for recording in source(self.skipped):
+        for title, recordings in self._sources:
+            before = self.skipped.other_extensions.copy()
+            recording = None
+            for recording in recordings(self.skipped):
                 if not self._always_unique and not seen.add(recording.path):
                     self.skipped.duplicates += 1
                 elif self._is_young(recording):
                     self.skipped.young += 1
                 else:
                     yield recording
+            if recording is None:
+                others = self.skipped.other_extensions - before
+                self.skipped.empty.append((for_display(title), others))
 
     def _is_young(self, recording: Recording) -> bool:
         return (
@@ -118,7 +124,8 @@ def open_sources(options: SourceOptions, reserved: frozenset[str] = frozenset())
     if options.manifest is not None:
         manifest = read_manifest(options.manifest, reserved)
         folder = os.path.dirname(os.path.abspath(options.manifest))
-        sources.append(_manifest_source(manifest, _base(options) or folder, file_filter))
+        base = _base(options) or folder
+        sources.append(_manifest_source(options.manifest, manifest, base, file_filter))
     sources.extend(_path_source(path, file_filter) for path in options.paths)
     if options.files_from is not None:
         sources.append(_list_source(options, file_filter))
@@ -156,8 +163,8 @@ def _base(options: SourceOptions) -> str | None:
     return os.path.abspath(options.base)
 
 
-def _manifest_source(manifest: Manifest, base: str, file_filter: FileFilter) -> _Source:
-    return lambda skipped: manifest.recordings(base, file_filter, skipped)
+def _manifest_source(title: str, manifest: Manifest, base: str, file_filter: FileFilter) -> _Source:
+    return title, lambda skipped: manifest.recordings(base, file_filter, skipped)
 
 
 def _path_source(path: str, file_filter: FileFilter) -> _Source:
@@ -175,9 +182,9 @@ def _path_source(path: str, file_filter: FileFilter) -> _Source:
             return _glob_source(path, file_filter)
         raise UsageError(_not_found_or_unreadable(path, error)) from None
     if stat.S_ISDIR(mode):
-        return lambda skipped: walk(absolute, file_filter, skipped)
+        return absolute, lambda skipped: walk(absolute, file_filter, skipped)
     if stat.S_ISREG(mode):
-        return lambda skipped: _single_file(absolute)
+        return absolute, lambda skipped: _single_file(absolute)
     raise UsageError(f"{for_display(path)} is neither a folder nor a regular file.")
 
 
@@ -200,7 +207,7 @@ def _glob_source(path: str, file_filter: FileFilter) -> _Source:
             "those asked for are not looked at."
         )
     filtered_glob = replace(file_filter, glob=glob)
-    return lambda skipped: walk(glob.root, filtered_glob, skipped)
+    return path, lambda skipped: walk(glob.root, filtered_glob, skipped)
 
 
 def _single_file(path: str) -> Iterator[Recording]:
@@ -226,4 +233,4 @@ def _list_source(options: SourceOptions, file_filter: FileFilter) -> _Source:
             stream = sys.stdin.buffer if path == "-" else stack.enter_context(open(path, "rb"))
             yield from read_list(stream, title, options.null_separated, base, file_filter, skipped)
 
-    return recordings
+    return title, recordings

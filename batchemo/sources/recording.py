@@ -8,8 +8,11 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import lru_cache
+
+from batchemo.sources.filters import AUDIO_EXTENSIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,20 @@ class Skipped:
     """Hidden files that would have been taken, and hidden folders that would have been walked."""
     links: int = 0
     """Links that were not followed; what they lead to is not looked at."""
+    other_extensions: Counter[str] = field(default_factory=Counter)
+    """Files in folders whose extension was not asked for, by extension in lower case."""
+
+    empty: list[tuple[str, Counter[str]]] = field(default_factory=list)
+    """Sources without any recording, as printable text, and the other extensions there."""
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     """Folders that could not be listed, as printable text, and why."""
     rejected: list[tuple[str, str]] = field(default_factory=list)
     """Entries of lists and manifests that name no recording: which one, and why."""
+
+    def other_recordings(self) -> dict[str, int]:
+        """Return those of the other extensions that recordings have, the most frequent first."""
+        common = self.other_extensions.most_common()
+        return {name: number for name, number in common if name[1:] in AUDIO_EXTENSIONS}
 
 
 def split_path(name: str, base: str) -> tuple[str, str]:

@@ -17,6 +17,9 @@ from batchemo.common.text import for_display
 from batchemo.sources.filters import FileFilter
 from batchemo.sources.recording import Recording, Skipped
 
+MAX_EXTENSIONS = 1000
+"""How many extensions that were not asked for are counted."""
+
 
 def walk(root: str, file_filter: FileFilter, skipped: Skipped) -> Iterator[Recording]:
     """Yield the recordings below `root`; count what is left out in `skipped`.
@@ -81,6 +84,8 @@ def _list_folder(path: bytes, prefix: str, file_filter: FileFilter, skipped: Ski
                     if entry.is_dir(follow_symlinks=follow):
                         is_folder = True
                     elif not name.lower().endswith(file_filter.suffixes):
+                        if entry.is_file(follow_symlinks=follow):
+                            _count_extension(name, skipped)
                         continue
                     elif entry.is_file(follow_symlinks=follow):
                         is_folder = False
@@ -96,6 +101,16 @@ def _list_folder(path: bytes, prefix: str, file_filter: FileFilter, skipped: Ski
         _add_unreadable(path, error, skipped)
     names.sort()
     return _Folder(path, prefix, iter(names), subfolders)
+
+
+def _count_extension(name: bytes, skipped: Skipped) -> None:
+    stem, dot, extension = name.rpartition(b".")
+    if not stem:  # A hidden file, or one without an extension.
+        return
+    text = os.fsdecode(dot + extension.lower())
+    # Bounded, since every file may have an extension of its own.
+    if text in skipped.other_extensions or len(skipped.other_extensions) < MAX_EXTENSIONS:
+        skipped.other_extensions[text] += 1
 
 
 def _stat_recording(path: bytes, root: str, file: str, file_filter: FileFilter) -> Recording | None:

@@ -58,3 +58,76 @@ def test_a_fault_of_the_machine_is_tried_again_by_the_next_update(
 
 def _stale_share(file: OpenFile, offset: int, count: int) -> bytes:
     raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+
+def test_an_empty_folder_ends_in_an_error_that_names_it_and_writes_no_table(
+    scan_inline: Scan, tmp_path: Path
+) -> None:
+    share = tmp_path / "share"
+    share.mkdir()
+    out = tmp_path / "r.parquet"
+    ended = scan_inline(share, "-o", out, "--quiet", code=1)
+    assert f"{share}: no recordings were found (no files at all: is it mounted?)" in ended.stderr
+    assert sorted(tmp_path.glob("r.*")) == []
+    (share / "notes.txt").touch()
+    (share / "take.MP3").touch()
+    ended = scan_inline(share, "-o", out, "--update", code=1)
+    assert "no recordings were found, but 1 .mp3, 1 .txt (--ext audio" in ended.stderr
+    assert "0 recordings analysed" in scan_inline(share, "-o", out, "--allow-empty").stdout
+    assert pq.read_table(out).num_rows == 0
+
+
+def test_an_unmounted_share_leaves_the_table_as_it_is(
+    corpus: Path, scan_inline: Scan, tmp_path: Path
+) -> None:
+    out = tmp_path / "r.parquet"
+    scan_inline(corpus, "-o", out)
+    before = out.read_bytes()
+    corpus.rename(tmp_path / "elsewhere")
+    corpus.mkdir()
+    for prune in ((), ("--prune",)):
+        scan_inline(corpus, "-o", out, "--update", *prune, code=1)
+        assert out.read_bytes() == before
+        assert sorted(path.name for path in tmp_path.glob("r.*")) == ["r.parquet"]
+
+
+def test_one_empty_source_among_others_costs_the_others_nothing(
+    corpus: Path, scan_inline: Scan, tmp_path: Path
+) -> None:
+    share, out = tmp_path / "share", tmp_path / "r.parquet"
+    share.mkdir()
+    ended = scan_inline(corpus, share, "-o", out, "--quiet", code=3)
+    assert f"{share}: no recordings were found" in ended.stderr
+    assert pq.read_table(out).num_rows == 12
+    assert scan_inline(corpus, share, "-o", out, "--quiet", "--allow-empty").stderr == ""
+
+
+def test_an_empty_folder_keeps_the_chunks_of_an_interrupted_run(
+    corpus: Path, scan_inline: Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "r.parquet"
+    with monkeypatch.context() as patch:
+        patch.setattr("batchemo.batch.scan.write_tables", _full_disk)
+        scan_inline(corpus, "-o", out, code=1)
+    corpus.rename(tmp_path / "elsewhere")
+    corpus.mkdir()
+    scan_inline(corpus, "-o", out, code=1)
+    corpus.rmdir()
+    (tmp_path / "elsewhere").rename(corpus)
+    assert "0 recordings analysed, 12 unchanged" in scan_inline(corpus, "-o", out).stdout
+
+
+def _full_disk(*arguments: object, **options: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_recordings_of_other_formats_are_counted_with_the_option_that_takes_them(
+    corpus: Path, scan_inline: Scan, tmp_path: Path
+) -> None:
+    for name in ("a.mp3", "b.MP3", "c.flac", "notes.txt"):
+        (corpus / name).touch()
+    ended = scan_inline(corpus, "-o", tmp_path / "r.parquet")
+    text = "3 recordings in other formats skipped (2 .mp3, 1 .flac; --ext audio includes them)"
+    assert text in ended.stdout
+    dry = scan_inline(corpus, "-o", tmp_path / "r.parquet", "--update", "--dry-run").stdout
+    assert "2 .mp3 files: --ext audio includes them" in dry

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from batchemo.cli.output.progress import progress_display, warn
-from batchemo.cli.output.scan_report import nothing_found, skipped_in_folders
+from batchemo.cli.output.scan_report import skipped_in_folders
 from batchemo.cli.process import Stopped, stop_on_signals
 from batchemo.cli.shared_options import (
     ENVIRONMENT,
@@ -114,13 +114,13 @@ def command(quiet: bool, **values: Any) -> int:
     if not quiet:
         for problem in report.problems:
             warn(f"could not be read: {problem}")
-        if not report.recordings and not report.problems:
-            warn(nothing_found(sources.extensions))
+        for message in report.empty:
+            warn(message)
         parts = [
             counted(report.recordings, "recording"),
             *([f"{report.failed:,} failed"] if report.failed else []),
             counted(report.windows, "window"),
-            *skipped_in_folders(report.hidden, report.links),
+            *skipped_in_folders(report.hidden, report.links, report.other_recordings),
         ]
         click.echo(f"batchemo: {', '.join(parts)} → {for_display(options.output)}")
     return report.exit_code

@@ -87,6 +87,10 @@ Exit codes:
 @switch("--overwrite", help="Replace an existing output; analyse everything anew.")
 @switch("--retry-failed", help="With --update: analyse failed recordings again.")
 @switch("--prune", help="With --update: drop the rows of recordings that no longer exist.")
+@switch(
+    "--allow-empty",
+    help="Accept sources without recordings, and write a table even if nothing was found.",
+)
 @click.option(
     "--dry-run",
     is_flag=True,
@@ -144,8 +148,12 @@ def command(**values: Any) -> int:
                 warn(f"skipped: {error}")
             return 0
         raise
-    if not quiet:
-        _show(report, warnings(report, sources.extensions), stream)
+    if quiet:
+        # An empty folder is most often a disk that is not mounted: never silent, as an error.
+        for message in report.empty:
+            warn(message)
+    else:
+        _show(report, warnings(report), stream)
     return report.exit_code
 
 
@@ -158,7 +166,7 @@ def _dry_run(options: ScanOptions, log: JsonLog | None, stream: IO[str] | None) 
             log.write("dry_run", dataclasses.asdict(found))
     if stream is not None:
         show_dry_run(found, stream)
-    return 3 if found.problems else 0
+    return 3 if found.problems or found.empty else 0
 
 
 @contextmanager

@@ -68,25 +68,31 @@ def remarks(report: Report) -> list[str]:
                 "stopped at --limit": report.limited,
             }
         ),
-        *skipped_in_folders(report.hidden, report.links),
+        *skipped_in_folders(report.hidden, report.links, report.other_recordings),
     ]
 
 
-def skipped_in_folders(hidden: int, links: int) -> list[str]:
+def skipped_in_folders(hidden: int, links: int, other_recordings: Mapping[str, int]) -> list[str]:
     """Describe what was skipped in folders, with the option that would include it.
 
-    >>> skipped_in_folders(hidden=0, links=2)
-    ['2 links skipped (--follow-links includes them)']
+    >>> for text in skipped_in_folders(hidden=0, links=2, other_recordings={".mp3": 12}):
+    ...     print(text)
+    2 links skipped (--follow-links includes them)
+    12 recordings in other formats skipped (12 .mp3; --ext audio includes them)
     """
+    total = sum(other_recordings.values())
+    formats = ", ".join(f"{number:,} {extension}" for extension, number in other_recordings.items())
     return _texts_that_apply(
         {
             f"{counted(hidden, 'hidden file')} skipped (--hidden includes them)": hidden,
             f"{counted(links, 'link')} skipped (--follow-links includes them)": links,
+            f"{counted(total, 'recording')} in other formats skipped ({formats}; --ext audio "
+            "includes them)": total,
         }
     )
 
 
-def warnings(report: Report, extensions: tuple[str, ...]) -> list[str]:
+def warnings(report: Report) -> list[str]:
     """Return messages about problems that the user should look into."""
     messages = [f"could not be read: {for_display(problem)}" for problem in report.problems]
     messages += [
@@ -96,23 +102,9 @@ def warnings(report: Report, extensions: tuple[str, ...]) -> list[str]:
     if report.unreachable:
         number = counted(report.unreachable, "recording")
         messages.append(f"{number} could not be reached; their earlier rows are kept")
+    messages += report.empty
     messages += map(for_display, report.warnings)
-    found = report.analysed or report.kept or report.young or report.limited
-    if not found and not messages:
-        messages.append(nothing_found(extensions))
     return messages
-
-
-def nothing_found(extensions: tuple[str, ...]) -> str:
-    """Return the message for sources without recordings.
-
-    >>> nothing_found(("audio",))
-    'no recordings were found. Folders are searched for audio'
-    """
-    searched = f"no recordings were found. Folders are searched for {', '.join(extensions)}"
-    if {"audio", "any"} & set(extensions):
-        return searched
-    return f"{searched}; --ext audio searches for every format that can be decoded"
 
 
 def _texts_that_apply(texts: Mapping[str, object]) -> list[str]:
@@ -203,7 +195,12 @@ def show_dry_run(found: DryRun, stream: IO[str]) -> None:
     for count, noun, reason in skipped:
         if count:
             click.echo(f"skipped   {counted(count, noun)}: {reason}", stream)
+    for extension, number in found.other_recordings.items():
+        reason = "--ext audio includes them"
+        click.echo(f"skipped   {counted(number, f'{extension} file')}: {reason}", stream)
     if found.limited:
         click.echo("stopped at --limit", stream)
     for problem in found.problems:
         warn(f"could not be read: {problem}")
+    for message in found.empty:
+        warn(message)

@@ -65,7 +65,7 @@ def test_damaged_bundle_is_a_failure_and_not_wrong_usage(scan: Scan, tiny_bundle
 
 
 @pytest.mark.parametrize("command", ["scan", "features"])
-def test_finding_no_recordings_is_a_warning_with_the_extensions(
+def test_finding_no_recordings_is_an_error_with_the_extensions_that_were_seen(
     batchemo: RunCommand, tiny_bundle: Bundle, tmp_path: Path, command: str
 ) -> None:
     (tmp_path / "in").mkdir()
@@ -77,9 +77,9 @@ def test_finding_no_recordings_is_a_warning_with_the_extensions(
         return batchemo(command, tmp_path / "in", *how, *output, *args)
 
     ran = run("--ext", "wav,mp3")
-    assert ran.code == 0
-    assert "no recordings were found. Folders are searched for wav, mp3; --ext audio" in ran.err
-    assert run("-q").err == ""
+    assert ran.code == 1
+    assert "no recordings were found, but 1 .flac (--ext audio includes all" in ran.err
+    assert "no recordings were found" in run("-q").err
     assert "no recordings were found" not in run("--ext", "audio").err
 
 

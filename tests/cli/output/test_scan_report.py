@@ -9,10 +9,10 @@ from batchemo.tables.summary import Summary
 
 def report(**values: object) -> Report:
     defaults = {
-        **{"output": None, "model": "m", "summary": Summary(), "problems": (), "stages": {}},
+        **{"output": None, "model": "m", "summary": Summary(), "problems": (), "empty": ()},
         **dict.fromkeys(("analysed", "kept", "orphans", "pruned", "young"), 0),
         **dict.fromkeys(("duplicates", "hidden", "links"), 0),
-        **{"sound": 1.0, "elapsed": 1.0},
+        **{"sound": 1.0, "elapsed": 1.0, "stages": {}, "other_recordings": {}},
     }
     return Report(**{**defaults, **values})
 
@@ -34,7 +34,7 @@ def test_scan_of_new_recordings_only_has_no_remarks() -> None:
 
 
 def test_unreachable_recordings_and_empty_roots_are_warnings() -> None:
-    messages = warnings(report(unreachable=2, empty_roots=("/mnt/a\n",)), ("wav",))
+    messages = warnings(report(unreachable=2, empty_roots=("/mnt/a\n",)))
     assert messages == [
         "/mnt/a\\x0a is missing or empty: its rows are kept; --overwrite drops them",
         "2 recordings could not be reached; their earlier rows are kept",
