@@ -18,7 +18,12 @@ import soundfile
 from batchemo.audio.decode_av import AvDecoder
 from batchemo.audio.failure import Failure
 from batchemo.audio.file import OpenFile
-from batchemo.audio.formats.containers import detect_format, end_of_tags, find_audio_chunk
+from batchemo.audio.formats.containers import (
+    detect_format,
+    end_of_tags,
+    find_audio_chunk,
+    find_next_flac,
+)
 from batchemo.audio.formats.media import MEDIA_FORMATS
 from batchemo.audio.formats.mp3 import find_frame, make_missing_header
 from batchemo.audio.formats.ogg import find_ogg_damage
@@ -31,12 +36,16 @@ MAX_CHANNELS = 64
 
 # libsndfile's codes for an error at opening; all others mean that the header is broken.
 _SYSTEM_ERROR, _UNSUPPORTED_ENCODING = 2, 4
+_INTERNAL_ERROR = "Unspecified internal error"
+_DAMAGE = "what follows is damaged"
 _INT16_SCALE = np.float32(2**-15)
 # libsndfile reports a number of frames from here on where a format does not declare its length.
 _UNKNOWN_FRAMES = 1 << 62
 # The share of the declared frames that may be missing: the length of an MP3 without a Xing header
 # is an estimate, and the delay of its decoder is no loss of audio.
-_TOLERATED_LOSS = {"MP3": 0.02}
+_TOLERATED_LOSS = {"MP3": 0.02, "MPEG_LAYER_III": 0.02}
+# An MP3 inside a WAV: there the header counts the delay of encoder and decoder too.
+_TOLERATED_FRAMES = {"MPEG_LAYER_III": 2 * 1152}
 # The highest code of 8-bit, µ-law and A-law audio does not reach 1 when scaled.
 _FULL_SCALE = {"PCM_U8": 127 / 128, "PCM_S8": 127 / 128, "ULAW": 0.98, "ALAW": 0.98}
 
@@ -85,6 +94,9 @@ class Decoder:
             if error.code == _UNSUPPORTED_ENCODING:
                 raise Failure("unsupported", message) from None
             self._check_declared_bytes()
+            if self._format == "MP3":
+                # libsndfile's own words for this are that the file does not exist.
+                message = "it begins like an MP3, but too few frames follow that can be decoded"
             raise Failure("not_audio", f"{self._file.size:,} bytes: {message}") from None
 
     def _input(self) -> _FileView | int | str:
@@ -136,6 +148,11 @@ class Decoder:
             damage = find_ogg_damage(self._file.read_at, self._file.size)
             if damage is not None:
                 raise damage
+        if self._format == "FLAC":
+            offset = find_next_flac(self._file.read_at, self._file.size)
+            if offset is not None:
+                detail = f"another FLAC stream follows the first at byte {offset:,}"
+                raise Failure("unsupported", f"{detail}: cut the file there")
 
     def _check_declared_bytes(self) -> None:
         """Raise `Failure` for a file that ends before the audio that its header declares."""
@@ -167,7 +184,10 @@ class Decoder:
         try:
             raw = self._handle.read(out=raw)
         except soundfile.LibsndfileError as error:
-            raise self._truncated(error.error_string.rstrip(".")) from None
+            message = error.error_string.rstrip(".")
+            # libsndfile has no words for what its decoder of MP3 reports.
+            cause = _DAMAGE if message == _INTERNAL_ERROR else message
+            raise self._truncated(cause) from None
         frames: Float32 = np.multiply(raw, _INT16_SCALE) if is_16_bit else raw
         return frames
 
@@ -179,7 +199,9 @@ class Decoder:
         if declared is None:
             return
         missing = declared - self.position
-        if missing > _TOLERATED_LOSS.get(self._handle.format, 0) * declared:
+        encoding = "MP3" if self._format == "MP3" else self._handle.subtype
+        missing -= _TOLERATED_FRAMES.get(encoding, 0)
+        if missing > _TOLERATED_LOSS.get(encoding, 0) * declared:
             raise self._truncated("the sound ends there")
 
     def _truncated(self, cause: str) -> Failure:

@@ -132,6 +132,16 @@ def test_frames_without_a_container_may_be_joined(name: str, recording_path: Pat
     assert (reason, info.duration) == ("analysed", pytest.approx(2 * single))
 
 
+@pytest.mark.parametrize("name", ["M4A", "MKA", "WEBM", "WMA", "AAC", "OGG-FLAC"])
+@pytest.mark.parametrize("after", [bytes(1000), b"TAG" + bytes(125), b"Title" * 20])
+def test_padding_and_tags_after_a_recording_do_no_harm(
+    name: str, after: bytes, recording_path: Path
+) -> None:
+    expected = outcome_of(media(name), recording_path)[1].duration
+    reason, info = outcome_of(media(name) + after, recording_path)
+    assert (reason, info.duration) == ("analysed", expected)
+
+
 @pytest.mark.parametrize("options", ["frag_keyframe+empty_moov", "faststart"])
 def test_streamed_mp4_is_read(options: str, recording_path: Path) -> None:
     content = media("MP4", seconds=2.0, options=(("movflags", options),))
@@ -143,6 +153,8 @@ def test_a_live_webm_without_any_length_is_read_to_its_end(recording_path: Path)
     content = media("WEBM", seconds=2.0, options=(("live", "1"),))
     reason, info = outcome_of(content, recording_path)
     assert (reason, info.duration) == ("analysed", pytest.approx(2.0, abs=0.05))
+    assert outcome_of(content[:-20], recording_path)[0].startswith("truncated")
+    assert outcome_of(content * 2, recording_path)[0].startswith("unsupported: another Matroska")
 
 
 def test_tags_before_aac_do_not_matter(recording_path: Path) -> None:

@@ -40,6 +40,12 @@ _MAX_CHUNKS = 1000
 # size of the audio belongs.
 _UNKNOWN_SIZE_FROM = 0x7FFF_0000
 _UNKNOWN_64_BIT_SIZE_FROM = 1 << 62
+# SoX writes this, plus the fields of the chunk, into an AIFF that goes to a pipe.
+_UNKNOWN_AIFF_SIZE_FROM = 0x7F00_0000
+_FLAC_START = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
+"""The mark of a FLAC stream and the header of its first block, which always has 34 bytes."""
+_FLAC_START_BYTES = 8
+_SEARCH_BYTES = 1 << 20
 
 
 def detect_format(read_at: ReadAt) -> Format | None:
@@ -109,8 +115,31 @@ def find_audio_chunk(audio_format: str, read_at: ReadAt, size: int) -> AudioChun
         return _find_in_wav(read_at, size, "<" if audio_format == "WAV" else ">")
     if audio_format in ("AU", "AU-LE"):
         return _find_in_au(read_at, ">" if audio_format == "AU" else "<")
-    find = {"AIFF": _find_in_aiff, "W64": _find_in_w64, "CAF": _find_in_caf, "NIST": _find_in_nist}
+    if audio_format == "AIFF":
+        return _find_in_aiff(read_at, size)
+    if audio_format == "CAF":
+        return _find_in_caf(read_at, size)
+    find = {"W64": _find_in_w64, "NIST": _find_in_nist}
     return find[audio_format](read_at) if audio_format in find else None
+
+
+def find_next_flac(read_at: ReadAt, size: int) -> int | None:
+    """Return where a second FLAC stream begins in a file; None if there is only one.
+
+    A decoder stops at the end of the first one, without an error.
+    """
+    first = end_of_tags(read_at) or 0
+    offset = first + _FLAC_START_BYTES
+    while offset < size:
+        content = read_at(offset, _SEARCH_BYTES)
+        match = _FLAC_START.search(content)
+        if match:
+            return offset + match.start()
+        if len(content) < _SEARCH_BYTES:
+            break
+        # Overlapping, since the mark may lie across two pieces.
+        offset += _SEARCH_BYTES - _FLAC_START_BYTES
+    return None
 
 
 def _find_in_wav(read_at: ReadAt, size: int, byte_order: str) -> AudioChunk | None:
@@ -158,7 +187,7 @@ def _is_chunk(head: bytes, remaining: int, byte_order: str) -> bool:
     return bool(8 + length <= remaining)
 
 
-def _find_in_aiff(read_at: ReadAt) -> AudioChunk | None:
+def _find_in_aiff(read_at: ReadAt, size: int) -> AudioChunk | None:
     offset = 12
     for _ in range(_MAX_CHUNKS):
         head = read_at(offset, 8)
@@ -166,7 +195,8 @@ def _find_in_aiff(read_at: ReadAt) -> AudioChunk | None:
             return None
         (length,) = struct.unpack(">I", head[4:])
         if head[:4] == b"SSND":
-            unknown = length == 0 or length >= _UNKNOWN_SIZE_FROM
+            is_open = length >= _UNKNOWN_AIFF_SIZE_FROM and offset + 8 + length > size
+            unknown = length == 0 or length >= _UNKNOWN_SIZE_FROM or is_open
             return AudioChunk(offset + 8, None if unknown else length)
         offset += 8 + length + length % 2
     return None
@@ -195,7 +225,7 @@ def _find_in_au(read_at: ReadAt, byte_order: str) -> AudioChunk | None:
     return AudioChunk(start, None if length >= _UNKNOWN_SIZE_FROM else length)
 
 
-def _find_in_caf(read_at: ReadAt) -> AudioChunk | None:
+def _find_in_caf(read_at: ReadAt, size: int) -> AudioChunk | None:
     offset = 8
     for _ in range(_MAX_CHUNKS):
         head = read_at(offset, 12)
@@ -203,8 +233,11 @@ def _find_in_caf(read_at: ReadAt) -> AudioChunk | None:
             return None
         (length,) = struct.unpack(">Q", head[4:])
         if head[:4] == b"data":  # Its first four bytes count edits; the audio follows them.
-            unknown = length < 4 or length >= _UNKNOWN_64_BIT_SIZE_FROM
-            return AudioChunk(offset + 16, None if unknown else length - 4)
+            if length >= _UNKNOWN_64_BIT_SIZE_FROM:
+                # -1, which libsndfile refuses although the format allows it in the last chunk.
+                rest = struct.pack(">Q", max(0, size - offset - 12))
+                return AudioChunk(offset + 16, None, (offset + 4, rest))
+            return AudioChunk(offset + 16, None if length < 4 else length - 4)
         offset += 12 + length
     return None
 

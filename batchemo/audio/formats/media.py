@@ -45,7 +45,14 @@ MEDIA_FORMATS: Mapping[str, MediaTraits] = MappingProxyType(
 )
 
 _MP4_FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+_MP4_BOXES = {
+    *_MP4_FIRST_BOXES,
+    *(b"moof", b"mfra", b"sidx", b"ssix", b"styp", b"uuid", b"meta", b"udta", b"pdin", b"pnot"),
+    *(b"emsg", b"prft", b"PICT"),
+}
+"""The outermost boxes; whatever else follows the last one is padding, or tags."""
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+_CLUSTER = b"\x1f\x43\xb6\x75"
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 # The header of the data object alone: what a live stream leaves as its size.
@@ -59,6 +66,7 @@ _AMR_FRAME_BYTES = {
 }
 # This many frames, each beginning where the last one ends, are no coincidence.
 _SEQUENCE_FRAMES = 3
+_AC3_SYNC, _AC3_HEADER_BYTES = b"\x0b\x77", 6
 _AC3_KILOBITS = (
     *(32, 40, 48, 56, 64, 80, 96, 112, 128, 160),
     *(192, 224, 256, 320, 384, 448, 512, 576, 640),
@@ -132,7 +140,7 @@ def _adts_frame_length(header: bytes) -> int:
 
 def _ac3_frame_length(header: bytes) -> int:
     """Return the bytes of an AC3 frame; 0 for no frame."""
-    if len(header) < 6 or header[:2] != b"\x0b\x77" or header[5] >> 3 > 10:
+    if len(header) < _AC3_HEADER_BYTES or header[:2] != _AC3_SYNC or header[5] >> 3 > 10:
         return 0
     rate, size = header[4] >> 6, header[4] & 0x3F
     if rate == 3 or size >= 2 * len(_AC3_KILOBITS):
@@ -147,7 +155,7 @@ def _find_mp4_damage(read_at: ReadAt, size: int) -> Failure | None:
     offset, indexes = 0, 0
     for _ in range(_MAX_ELEMENTS):
         head = read_at(offset, 16)
-        if len(head) < 8 or not all(0x20 <= byte < 0x7F for byte in head[4:8]):
+        if len(head) < 8 or head[4:8] not in _MP4_BOXES:
             break  # The end, or padding after it.
         length, name = struct.unpack(">I4s", head[:8])
         if length == 1 and len(head) == 16:
@@ -170,19 +178,30 @@ def _find_mp4_damage(read_at: ReadAt, size: int) -> Failure | None:
 
 
 def _find_matroska_damage(read_at: ReadAt, size: int) -> Failure | None:
-    offset, segments = 0, 0
-    while offset < size and segments < _MAX_ELEMENTS:
-        name = read_at(offset, 4)
-        if name not in (_EBML, _SEGMENT):
-            break  # Padding.
-        if name == _EBML and segments:
+    offset, segments, is_closed = 0, 0, False
+    for _ in range(_MAX_ELEMENTS):
+        head = read_at(offset, 1)
+        name = read_at(offset, 9 - head[0].bit_length()) if head else b""
+        if not segments and name not in (_EBML, _SEGMENT):
+            break
+        if not 0 < len(name) <= 4:
+            break  # The end, or padding after it.
+        if segments and name == _EBML:
             return _joined("Matroska", offset)
-        length, start = _ebml_size(read_at, offset + 4)
-        if length is None:
-            break  # A live stream, which says nowhere how long it is.
-        if start + length > size:
-            return _cut_off("the segment", offset, start - offset + length, size)
+        if segments and is_closed:
+            break  # Padding, or tags.
+        length, start = _ebml_size(read_at, offset + len(name))
         segments += name == _SEGMENT
+        is_closed = name == _SEGMENT and length is not None
+        if length is None:
+            if name not in (_SEGMENT, _CLUSTER):
+                break
+            # A live recording does not say how long these are, but what they consist of does.
+            offset = start
+            continue
+        if start + length > size:
+            what = "the segment" if name == _SEGMENT else "the element"
+            return _cut_off(what, offset, start - offset + length, size)
         offset = start + length
     return None
 
@@ -219,10 +238,13 @@ def _find_asf_damage(read_at: ReadAt, size: int) -> Failure | None:
 def _find_ac3_damage(read_at: ReadAt, size: int) -> Failure | None:
     # Of a frame that is cut off, libav decodes what it can and makes up the rest.
     offset = 0
-    while length := _ac3_frame_length(read_at(offset, 6)):
+    while length := _ac3_frame_length(read_at(offset, _AC3_HEADER_BYTES)):
         if offset + length > size:
             return _cut_off("the frame", offset, length, size)
         offset += length
+    rest = read_at(offset, _AC3_HEADER_BYTES)
+    if rest and _AC3_SYNC.startswith(rest[:2]) and len(rest) < _AC3_HEADER_BYTES:
+        return _cut_off("the frame", offset, _AC3_HEADER_BYTES, size)
     return None
 
 
