@@ -22,7 +22,7 @@ from batchemo.batch.feature_table import (
     write_feature_table,
 )
 from batchemo.common import locks
-from batchemo.errors import LockedError, UsageError
+from batchemo.errors import BatchemoError, LockedError, UsageError
 from batchemo.features import FeatureSet, extract, get_feature_set
 from batchemo.sources import SourceOptions
 from batchemo.tables.read import open_table
@@ -161,6 +161,18 @@ def test_sources_that_cannot_be_read_are_reported(make: MakeTable, tmp_path: Pat
     (problem,) = report.problems
     assert "/dev/null" in problem
     assert (report.failed, report.exit_code) == (0, 3)
+
+
+def test_without_any_recording_no_table_is_written(
+    make: MakeTable, recordings: Path, tmp_path: Path
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(BatchemoError, match="empty: no recordings were found"):
+        make(sources=SourceOptions((str(empty),)))
+    assert sorted(os.listdir(tmp_path)) == ["empty", "in"]
+    report = make(sources=SourceOptions((str(empty), str(recordings / "1.wav"))))
+    assert (report.recordings, len(report.empty), report.exit_code) == (1, 1, 3)
 
 
 def test_an_existing_table_is_not_replaced_without_being_asked(make: MakeTable, out: Path) -> None:
