@@ -61,6 +61,7 @@ def scan(
     update: bool = False,
     overwrite: bool = False,
     retry_failed: bool = False,
+    retry_reasons: Strings = (),
     prune: bool = False,
     allow_empty: bool = False,
     limit: int | None = None,
@@ -114,7 +115,7 @@ def scan(
         Worker processes; by default one for each processor that this process may use.
     timeout
         Seconds for a recording, or for each started hour of a longer one; 0 for no limit.
-    update, overwrite, retry_failed, prune, allow_empty, limit, if_locked
+    update, overwrite, retry_failed, retry_reasons, prune, allow_empty, limit, if_locked
         As on the command line; see `batchemo scan --help`.
     progress
         Show a progress bar; by default in notebooks and terminals only.
@@ -162,6 +163,7 @@ def scan(
         update=update,
         overwrite=overwrite,
         retry_failed=retry_failed,
+        retry_reasons=_as_tuple(retry_reasons),
         prune=prune,
         allow_empty=allow_empty,
         limit=limit,

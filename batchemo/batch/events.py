@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 from batchemo.batch.plan import Plan
 from batchemo.common.timing import StageSeconds, add_seconds
@@ -49,6 +49,8 @@ class RecordingFailed:
     file: str
     reason: str
     detail: str
+    new: bool
+    """Whether the earlier table has no failed row of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class Report:
     summary: Summary
     analysed: int
     kept: int
+    new_failures: int
+    """Recordings in the table that failed, and not in the table before."""
     orphans: int
     """Rows of the previous table that were kept and whose recordings are not in the sources."""
     pruned: int
@@ -82,6 +86,8 @@ class Report:
     elapsed: float
     stages: StageSeconds
     """Seconds that the workers spent in each stage."""
+    fail_on: Literal["any", "new", "none"] = "any"
+    """Which failures the exit code is about."""
     limited: bool = False
     """The run stopped at its limit, before all recordings were found."""
     unreachable: int = 0
@@ -99,7 +105,8 @@ class Report:
     @property
     def exit_code(self) -> int:
         """0 where all is well, 3 where recordings failed, or sources are empty or unreadable."""
-        return 3 if self.failed or self.problems or self.empty else 0
+        failures = {"any": self.failed, "new": self.new_failures, "none": 0}[self.fail_on]
+        return 3 if failures or self.problems or self.empty else 0
 
     @property
     def times_real_time(self) -> float:
@@ -139,6 +146,7 @@ class Progress:
 
     done: int = 0
     failed: int = 0
+    new_failures: int = 0
     sound: float = 0.0
     bytes: int = 0
     stages: StageSeconds = field(default_factory=dict)
@@ -156,7 +164,9 @@ class Progress:
             if result.reason is not None:
                 self.failed += 1
                 detail = result.detail or ""
-                on_event(RecordingFailed(result.root, result.file, result.reason, detail))
+                is_new = not plan.known_rows.had_failed(result.root, result.file)
+                self.new_failures += is_new
+                on_event(RecordingFailed(result.root, result.file, result.reason, detail, is_new))
         self.sound += sum(result.duration or 0.0 for result in finished.rows)
         self.bytes += finished.chunk.bytes
         for stage, seconds in finished.stages.items():

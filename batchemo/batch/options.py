@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from batchemo.common.text import for_display
 from batchemo.errors import UsageError
 from batchemo.inference.settings import (
     NO_POSTPROCESSING,
@@ -44,6 +45,11 @@ class ScanOptions:
     """Replace the output; analyse everything anew."""
     retry_failed: bool = False
     """With `update`: analyse again what failed."""
+    retry_reasons: tuple[str, ...] = ()
+    """With `update`: analyse again what failed for one of these reasons."""
+    fail_on: Literal["any", "new", "none"] = "any"
+    """Which failures of recordings make the exit code 3: those of all rows of the table, only those
+    that an earlier table does not have, or none."""
     prune: bool = False
     """With `update`: drop the rows of recordings that no longer exist."""
     allow_empty: bool = False
@@ -57,11 +63,23 @@ class ScanOptions:
     def __post_init__(self) -> None:
         if self.update and self.overwrite:
             raise UsageError("--update keeps what is there, --overwrite does not: give one of them")
-        for name in ("retry_failed", "prune"):
-            if getattr(self, name) and not self.update:
-                option = name.replace("_", "-")
-                raise UsageError(f"--{option} works on an earlier table: give --update too")
+        for option in ("--retry-failed", "--retry-reasons", "--prune"):
+            if getattr(self, option[2:].replace("-", "_")) and not self.update:
+                raise UsageError(f"{option} works on an earlier table: give --update too")
+        if self.retry_reasons:
+            _check_reasons(self.retry_reasons)
         if self.output in (None, STDOUT) and (self.update or self.overwrite):
             raise UsageError("--update and --overwrite need an output file (-o results.parquet)")
         if self.timeout < 0 or self.jobs < 0 or (self.limit is not None and self.limit < 0):
             raise UsageError("--timeout, --jobs and --limit cannot be negative")
+
+
+def _check_reasons(reasons: tuple[str, ...]) -> None:
+    from batchemo.audio import REASONS
+
+    for reason in reasons:
+        if reason not in REASONS:
+            raise UsageError(
+                f"--retry-reasons {for_display(reason)}: no recording fails for such a reason. "
+                f"There are {', '.join(REASONS)}"
+            )

@@ -45,6 +45,8 @@ class PlanCounts:
     kept: int = 0
     unreachable: int = 0
     """Those of the kept that were named and do not exist, or cannot be reached."""
+    new_failures: int = 0
+    """Those of the kept that failed in an interrupted run, and not in the previous table."""
     bytes: int = 0
     """The size of the new and changed recordings."""
     all_found: bool = False
@@ -88,6 +90,7 @@ class Plan:
                 self.known_rows.mark_requested(recording)
                 self.counts.kept += 1
                 self.counts.unreachable += recording.size is None
+                self.counts.new_failures += self.known_rows.is_new_failure(recording)
                 self._append(position, recording.row)
                 continue
             # Before it is marked as requested: a recording beyond the limit keeps its earlier row.

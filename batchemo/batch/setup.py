@@ -219,7 +219,12 @@ def load_known_rows(
     without, as for a dry run, nothing is written.
     """
     options, outputs, schema = prepared.options, prepared.outputs, prepared.schema
-    known_rows = KnownRows(prepared.model, options.retry_failed, keep_unreachable=not options.prune)
+    known_rows = KnownRows(
+        prepared.model,
+        options.retry_failed,
+        options.retry_reasons,
+        keep_unreachable=not options.prune,
+    )
     if outputs is None:
         return known_rows, None
     previous = _open_previous(prepared, outputs, decision)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
 
@@ -131,3 +132,52 @@ def test_recordings_of_other_formats_are_counted_with_the_option_that_takes_them
     assert text in ended.stdout
     dry = scan_inline(corpus, "-o", tmp_path / "r.parquet", "--update", "--dry-run").stdout
     assert "2 .mp3 files: --ext audio includes them" in dry
+
+
+def test_new_failures_are_told_from_those_of_the_earlier_table(
+    corpus: Path, scan_inline: Scan, tmp_path: Path
+) -> None:
+    out, log = tmp_path / "r.parquet", tmp_path / "log.jsonl"
+    (corpus / "a.wav").touch()
+    first = scan_inline(corpus, "-o", out, "--fail-on", "new", code=3)
+    assert "13 recordings analysed, 1 failed in" in first.stdout
+    update = (corpus, "-o", out, "--update", "--log-json", log)
+    assert "1 failed (0 new)" in scan_inline(*update, code=3).stdout
+    scan_inline(*update, "--fail-on", "new")
+    (corpus / "b.wav").touch()
+    ended = scan_inline(*update, "--fail-on", "new", "--retry-failed", code=3)
+    assert "2 recordings analysed, 2 failed (1 new)" in ended.stdout
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    failed = [event for event in events if event["event"] == "recording_failed"]
+    assert [(event["file"], event["new"]) for event in failed] == [
+        ("a.wav", False),
+        ("b.wav", True),
+    ]
+    assert events[-1]["new_failures"] == 1
+    scan_inline(corpus, "-o", out, "--fail-on", "none")
+
+
+def test_failures_of_an_interrupted_run_are_new_to_the_table(
+    corpus: Path, scan_inline: Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "r.parquet"
+    scan_inline(corpus, "-o", out)
+    (corpus / "a.wav").touch()
+    with monkeypatch.context() as patch:
+        patch.setattr("batchemo.batch.scan.write_tables", _full_disk)
+        scan_inline(corpus, "-o", out, "--update", code=1)
+    ended = scan_inline(corpus, "-o", out, "--update", "--fail-on", "new", code=3)
+    assert "0 recordings analysed, 1 failed, 13 unchanged" in ended.stdout
+
+
+def test_only_failures_for_the_named_reasons_are_tried_again(
+    corpus: Path, scan_inline: Scan, tmp_path: Path
+) -> None:
+    out = tmp_path / "r.parquet"
+    (corpus / "a.wav").touch()
+    (corpus / "b.wav").write_bytes(b"no recording")
+    scan_inline(corpus, "-o", out, code=3)
+    update = (corpus, "-o", out, "--update", "--retry-reasons")
+    assert "1 recording analysed" in scan_inline(*update, "empty,timeout", code=3).stdout
+    assert "2 recordings analysed" in scan_inline(*update, "empty,not_audio", code=3).stdout
+    assert "There are missing," in scan_inline(*update, "broken", code=2).stderr

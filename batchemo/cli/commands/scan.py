@@ -28,6 +28,7 @@ from batchemo.cli.shared_options import (
     settings_from,
     source_options,
     sources_from,
+    split_commas,
     switch,
     timeout_option,
 )
@@ -86,6 +87,20 @@ Exit codes:
 )
 @switch("--overwrite", help="Replace an existing output; analyse everything anew.")
 @switch("--retry-failed", help="With --update: analyse failed recordings again.")
+@click.option(
+    "--retry-reasons",
+    multiple=True,
+    metavar="LIST",
+    help="With --update: analyse recordings again that failed for one of these reasons, such as "
+    "timeout.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["any", "new", "none"]),
+    default="any",
+    show_default=True,
+    help="Which failed recordings make the exit code 3: any in the table, only new ones, or none.",
+)
 @switch("--prune", help="With --update: drop the rows of recordings that no longer exist.")
 @switch(
     "--allow-empty",
@@ -125,6 +140,7 @@ def command(**values: Any) -> int:
     quiet, log_json, dry_run = (values.pop(name) for name in ("quiet", "log_json", "dry_run"))
     sources, settings = sources_from(values), settings_from(values)
     postprocess = postprocess_from(values)
+    values["retry_reasons"] = split_commas(values["retry_reasons"])
     options = ScanOptions(sources, settings, postprocess, **values)
     if options.output is None and not dry_run:
         raise UsageError("No output is given: add -o results.parquet, or -o - for CSV")

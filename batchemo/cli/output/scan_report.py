@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 def final_line(report: Report) -> str:
     """Return one line that says how the scan went."""
-    failed = [f"{report.failed:,} failed"] if report.failed else []
+    new = f" ({report.new_failures:,} new)" if report.failed != report.new_failures else ""
+    failed = [f"{report.failed:,} failed{new}"] if report.failed else []
     parts = [counted(report.analysed, "recording") + " analysed", *failed, *remarks(report)]
     if report.problems:
         parts.append(counted(len(report.problems), "source") + " could not be read")

@@ -10,7 +10,7 @@ from batchemo.tables.summary import Summary
 def report(**values: object) -> Report:
     defaults = {
         **{"output": None, "model": "m", "summary": Summary(), "problems": (), "empty": ()},
-        **dict.fromkeys(("analysed", "kept", "orphans", "pruned", "young"), 0),
+        **dict.fromkeys(("analysed", "kept", "new_failures", "orphans", "pruned", "young"), 0),
         **dict.fromkeys(("duplicates", "hidden", "links"), 0),
         **{"sound": 1.0, "elapsed": 1.0, "stages": {}, "other_recordings": {}},
     }
