@@ -27,6 +27,8 @@ class AppOptions:
     jobs: int = 0
     """Recordings analysed at the same time, each in its own process; 0 is one per processor."""
     postprocess: PostprocessSettings = NO_POSTPROCESSING
+    hosts: tuple[str, ...] = ()
+    """Names that the server is reached by, besides its address and this machine's."""
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -48,7 +50,7 @@ class AppOptions:
         True
         """
         values = json.loads(argument)
-        values["models"] = tuple(values["models"])
+        values["models"], values["hosts"] = tuple(values["models"]), tuple(values["hosts"])
         values["postprocess"] = PostprocessSettings(**values["postprocess"])
         return cls(**values)
 

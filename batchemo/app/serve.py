@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from pathlib import Path
+from types import FrameType
 
 from batchemo.app.config import AppOptions
 from batchemo.app.worker_pool import shared_pool
 from batchemo.errors import UsageError
 
-PAGE = Path(__file__).with_name("page.py")
+APPLICATION = Path(__file__).with_name("asgi.py")
 
 
 def check_address(host: str, port: int) -> None:
@@ -34,14 +36,21 @@ def serve(options: AppOptions, *, host: str, port: int, browser: bool) -> None:
 
     settings = streamlit_settings(options, host=host, port=port, browser=browser)
     flags = [f"--{name}={value}" for name, value in settings.items()]
-    arguments = ["run", *flags, str(PAGE), "--", options.to_argument()]
+    arguments = ["run", *flags, str(APPLICATION), "--", options.to_argument()]
     # ONNX Runtime stores an identifier of the machine and reports its use to its maker.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     pool = shared_pool(options.jobs)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Once the server has shut down because of a signal, it raises it again for this handler.
+        signal.signal(number, _end)
     try:
         main(arguments, prog_name="streamlit", standalone_mode=False)
     finally:
         pool.close()
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 def streamlit_settings(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import requests
 from app_server import COMMAND, RunningServer, running_server, upload_of, wait_until, wav_bytes
 from app_visitor import Page, Visitor
 from encoded_recordings import CONTAINERS, seeds_of
@@ -141,6 +142,41 @@ def test_a_page_of_another_site_cannot_connect(server: RunningServer) -> None:
         connect(address, origin=Origin("http://elsewhere.example"), subprotocols=STREAMLIT)
     with connect(address, origin=Origin(server.url), subprotocols=STREAMLIT):
         pass
+
+
+@pytest.mark.process
+def test_a_page_of_another_port_of_this_machine_cannot_connect(server: RunningServer) -> None:
+    address = server.url.replace("http", "ws", 1) + "/_stcore/stream"
+    with pytest.raises(InvalidStatus, match="403"):
+        connect(address, origin=Origin("http://localhost:1"), subprotocols=STREAMLIT)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("path", ["/", "/_stcore/health", "/_stcore/host-config", "/no-such-page"])
+def test_a_request_for_another_name_is_refused(server: RunningServer, path: str) -> None:
+    """As a site's requests are whose name was made to mean this machine."""
+    for name in ("evil.example", f"evil.example:{server.port}", "localhost.evil.example:1"):
+        answer = requests.get(server.url + path, headers={"Host": name}, timeout=10)
+        assert answer.status_code == 403
+        assert "set-cookie" not in answer.headers
+    for name in ("127.0.0.1", f"localhost:{server.port}", "[::1]:9000"):
+        answer = requests.get(server.url + path, headers={"Host": name}, timeout=10)
+        assert answer.status_code in (200, 404)
+
+
+@pytest.mark.process
+def test_a_connection_for_another_name_is_refused(server: RunningServer) -> None:
+    site = f"evil.example:{server.port}"
+    with (
+        socket.create_connection(("localhost", server.port)) as raw,
+        pytest.raises(InvalidStatus, match="403"),
+    ):
+        connect(
+            f"ws://{site}/_stcore/stream",
+            sock=raw,
+            origin=Origin(f"http://{site}"),
+            subprotocols=STREAMLIT,
+        )
 
 
 @pytest.mark.process

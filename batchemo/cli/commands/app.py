@@ -48,6 +48,13 @@ reach it. If --host opens it to others, put a server with TLS and a log-in in fr
     show_default=True,
     help="Port that the server listens on.",
 )
+@click.option(
+    "--allow-host",
+    "hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Also answer requests for this name, as of a server in front of the page. Repeatable.",
+)
 @click.option("--no-browser", is_flag=True, help="Do not open a browser window.")
 @click.option(
     "-m",
@@ -92,6 +99,7 @@ reach it. If --host opens it to others, put a server with TLS and a log-in in fr
 def command(
     host: str,
     port: int,
+    hosts: tuple[str, ...],
     no_browser: bool,
     models: tuple[str, ...],
     max_upload_mb: int,
@@ -112,7 +120,7 @@ def command(
         postprocess.check_labels(bundle.name, bundle.labels)
     folders = tuple(os.path.abspath(bundle.path) for bundle in bundles)
     options = AppOptions(
-        folders, max_upload_mb, max_files, max_duration, timeout, jobs, postprocess
+        folders, max_upload_mb, max_files, max_duration, timeout, jobs, postprocess, hosts
     )
     check_address(host, port)
     click.echo(f"The page is at http://{host}:{port} (Ctrl-C stops it).")
