@@ -19,7 +19,7 @@ from batchemo.batch.chunk_store import ChunkStore, Reader
 from batchemo.batch.outputs import OutputPaths, record_names, refuse_foreign
 from batchemo.batch.plan import OWN_COLUMNS, Plan, RowRange
 from batchemo.batch.previous import cast_or_null
-from batchemo.common.files import naming_errors, rename, sync, unfinished_path
+from batchemo.common.files import naming_errors, open_new, rename, sync, unfinished_path
 from batchemo.inference.output_schema import OutputSchema
 from batchemo.inference.postprocess import PostProcessor, RowSource
 from batchemo.tables.schema import summary_schema
@@ -43,11 +43,15 @@ def _with_extras(rows: pa.Table, range_: RowRange, schema: OutputSchema) -> pa.T
     """Append the manifest's columns and those of a previous table, always in one order."""
     import pyarrow as pa
 
-    table = rows.select(schema.chunk_schema().names)
+    names = schema.chunk_schema().names
+    columns = [rows[name] for name in names]
     manifest = schema.manifest
+    # As sets, and added all at once: a manifest may have thousands of columns.
+    in_rows = set(rows.column_names)
+    in_manifest = set() if manifest is None else set(manifest.column_names)
     for field in schema.extras:
-        column = rows[field.name] if field.name in rows.column_names else None
-        from_manifest = manifest is not None and field.name in manifest.column_names
+        column = rows[field.name] if field.name in in_rows else None
+        from_manifest = field.name in in_manifest
         if manifest is not None and from_manifest and range_.manifest != OWN_COLUMNS:
             # The manifest of this run counts, not what a kept row had from an earlier one.
             column = None
@@ -55,8 +59,9 @@ def _with_extras(rows: pa.Table, range_: RowRange, schema: OutputSchema) -> pa.T
                 column = manifest[field.name].slice(range_.manifest, range_.length)
         if column is None:
             column = pa.chunked_array([pa.nulls(range_.length, field.type)])
-        table = table.append_column(field, cast_or_null(column, field.type))
-    return table
+        columns.append(cast_or_null(column, field.type))
+    fields = [*(rows.schema.field(name) for name in names), *schema.extras]
+    return pa.table(columns, schema=pa.schema(fields))
 
 
 def write_tables(
@@ -136,7 +141,7 @@ class TableOutput:
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._path, self._final_path = unfinished_path(path), path
-        self._stream = self._path.open("wb")
+        self._stream = open_new(self._path)
         if path.exists():
             # A table that replaces another stays as readable for others as that one was.
             os.fchmod(self._stream.fileno(), stat.S_IMODE(path.stat().st_mode))

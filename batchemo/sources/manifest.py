@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ _BATCH_ROWS = 4096
 _RESULT_COLUMNS = {"root", "file", "status", "model"}
 """A table with all of these columns was written by batchemo."""
 _PATH_COLUMNS = ("file", "root")
+_DELIMITERS = (";", "\t", ",")
 _BOOLEAN_SPELLINGS = ({"true", "false"}, {"True", "False"})
 
 
@@ -78,11 +80,12 @@ def read_manifest(path: str, reserved: frozenset[str] = frozenset()) -> Manifest
             f"The manifest {title} has no column `file`, which names the recordings. "
             f"Its columns are: {for_display(', '.join(columns)) or '(none)'}."
         )
-    duplicates = sorted({name for name in columns if columns.count(name) > 1})
+    duplicates = sorted(name for name, count in Counter(columns).items() if count > 1)
     if duplicates:
         raise UsageError(
             f"The manifest {title} has more than one column {duplicates[0]!r}: rename one."
         )
+    _check_values(table, title)
     paths = table.select([name for name in _PATH_COLUMNS if name in columns])
     extras = table.drop_columns(paths.column_names).replace_schema_metadata(None)
     return Manifest(
@@ -95,6 +98,7 @@ def read_manifest(path: str, reserved: frozenset[str] = frozenset()) -> Manifest
 def read_table(path: str) -> pyarrow.Table:
     r"""Read a CSV file, or a TSV file (`.tsv`, `.tab`), as columns of text; empty cells are null.
 
+    A header without the expected delimiter, but with semicolons, tabs or commas, is split by these.
     The file must be UTF-8, with or without a byte order mark. Raises `UsageError` for everything
     that is wrong with it.
 
@@ -109,10 +113,9 @@ def read_table(path: str) -> pyarrow.Table:
     from pyarrow import csv as arrow_csv
 
     title = for_display(path)
-    delimiter = "\t" if path.lower().endswith((".tsv", ".tab")) else ","
     with _unreadable_as_usage_error(title), open(path, "rb") as stream:
         # Arrow infers the type of a column that is not listed, so the header is read first.
-        header = _header(path, title, delimiter)
+        delimiter, header = _header(path, title)
         try:
             table = arrow_csv.read_csv(
                 stream,
@@ -169,8 +172,20 @@ def _read_parquet(path: str, title: str) -> pyarrow.Table:
             raise UsageError(f"The manifest {title} is a damaged Parquet file: {error}") from None
 
 
-def _header(path: str, title: str, delimiter: str) -> list[str]:
-    """Return the names of the columns: the first row that is not empty."""
+def _header(path: str, title: str) -> tuple[str, list[str]]:
+    """Return the delimiter of a table and the names of its columns."""
+    expected = "\t" if path.lower().endswith((".tsv", ".tab")) else ","
+    header = _first_row(path, title, expected)
+    if len(header) == 1:
+        # Programs write semicolons where the comma is the decimal mark, and tabs into a .csv.
+        for delimiter in _DELIMITERS:
+            if delimiter in header[0]:
+                return delimiter, _first_row(path, title, delimiter)
+    return expected, header
+
+
+def _first_row(path: str, title: str, delimiter: str) -> list[str]:
+    """Return the first row that is not empty."""
     with open(path, encoding="utf-8-sig", newline="") as lines:
         try:
             return next((row for row in csv.reader(lines, delimiter=delimiter) if row), [])
@@ -255,6 +270,29 @@ def _replaced(
         for chunk in column.chunks
     ]
     return pyarrow.chunked_array(chunks, to)
+
+
+def _check_values(table: pyarrow.Table, title: str) -> None:
+    """Raise `UsageError` for values that cannot be written, before any recording is analysed."""
+    import pyarrow
+
+    for field, column in zip(table.schema, table.columns, strict=True):
+        try:
+            column.validate(full=True)
+        except pyarrow.ArrowInvalid as error:
+            raise UsageError(
+                f"The manifest {title} has a damaged column {field.name!r}, or one that is not in "
+                f"UTF-8: {error}"
+            ) from None
+        zone = field.type.tz if pyarrow.types.is_timestamp(field.type) else None
+        try:
+            if zone is not None:
+                pyarrow.array([0], field.type).cast(pyarrow.string())
+        except pyarrow.ArrowInvalid:
+            raise UsageError(
+                f"The manifest {title} has times in the time zone {zone!r} (column "
+                f"{field.name!r}), which is unknown here: convert them to UTC."
+            ) from None
 
 
 def _as_text(paths: pyarrow.Table, title: str) -> pyarrow.Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -275,3 +276,17 @@ def test_tables_are_synced_before_any_has_its_name(
     monkeypatch.setattr(files, "sync", lambda descriptor: None)
     write(outputs, "a.wav")
     assert calls == ["sync"] * 3 + ["rename"] * 3
+
+
+def test_thousands_of_columns_take_no_more_than_their_share_of_time() -> None:
+    def seconds(columns: int) -> float:
+        manifest = pa.table({f"c{number}": [1] for number in range(columns)})
+        with_columns = schema(manifest=manifest)
+        batch = pa.Table.from_batches([rows("a.wav")])
+        started = time.perf_counter()
+        for _ in ordered_rows([RowRange(0, 0, 1, 0)], lambda _: batch, with_columns):
+            pass
+        return time.perf_counter() - started
+
+    # Sixteen times the columns took more than two hundred times as long.
+    assert min(seconds(8000) for _ in range(3)) < 60 * min(seconds(500) for _ in range(3))

@@ -274,3 +274,42 @@ def test_no_value_changes_but_in_spelling(texts):
             assert text in (repr(value), repr(value).removesuffix(".0"))
         elif value is not None:
             assert str(value) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "delimiter"),
+    [("m.csv", ";"), ("m.csv", "\t"), ("m.tsv", ";"), ("m.tsv", ",")],
+)
+def test_another_delimiter_than_the_extension_promises_is_recognised(manifest, name, delimiter):
+    rows = [["file", "n", "note"], ["a.wav", "1", "x, y"], ["s/b.wav", "2", '"z"']]
+    rows[2][2] = '"""z"""'
+    if delimiter == ",":
+        rows[1][2] = '"x, y"'
+    sources = manifest("".join(delimiter.join(row) + "\n" for row in rows), name)
+    assert [recording.file for recording in sources] == ["a.wav", "s/b.wav"]
+    assert sources.extras.to_pydict() == {"n": [1, 2], "note": ["x, y", '"z"']}
+
+
+def test_a_delimiter_inside_of_a_cell_changes_nothing(manifest):
+    assert manifest("file,a;b\na.wav,1;2\n").extras.to_pydict() == {"a;b": ["1;2"]}
+    assert [recording.file for recording in manifest("file\na;b.wav\n")] == ["a;b.wav"]
+
+
+def test_times_in_a_zone_that_is_unknown_here_are_refused_at_once(manifest):
+    times = pa.array([0], pa.timestamp("us", "Mars/Olympus"))
+    with pytest.raises(UsageError, match=r"time zone 'Mars/Olympus' \(column 'when'"):
+        manifest(pa.table({"file": ["a.wav"], "when": times}))
+    known = pa.array([0], pa.timestamp("us", "Europe/Berlin"))
+    assert manifest(pa.table({"file": ["a.wav"], "when": known})).extras["when"].type == known.type
+
+
+@pytest.mark.parametrize("column", ["file", "note"])
+def test_text_that_is_no_utf8_is_refused_at_once(manifest, column):
+    _, offsets, data = pa.array([b"\xff\xfe.wav"], pa.binary()).buffers()
+    broken = pa.StringArray.from_buffers(1, offsets, data)
+    columns = {"file": ["a.wav"]} | {column: broken}
+    with pytest.raises(UsageError, match=f"damaged column '{column}', or one that is not in UTF-8"):
+        manifest(pa.table(columns))
+    if column == "file":
+        with pytest.raises(UsageError, match="file is binary"):
+            manifest(pa.table({"file": pa.array([b"\xff\xfe.wav"], pa.binary())}))
