@@ -7,6 +7,9 @@ A file takes its name by a rename when it is whole and on the disk: a rename rep
 in one step, and nobody ever sees a part of the new one. The order matters. Without a sync of the
 file before the rename, a power cut can leave the name with an empty file; without a sync of the
 folder after it, the name itself can be lost.
+
+A file of ours is always a new one (`open_new`): under its name somebody may have put a link, which
+would lead what we write to a file of the user that has nothing to do with us.
 """
 
 from __future__ import annotations
@@ -40,7 +43,7 @@ def atomic_write(path: Path, *, shared: bool = False, durable: bool = True) -> I
     if shared:
         unfinished = unfinished.with_name(f".{uuid4().hex}.unfinished")
     try:
-        with naming_errors(path), unfinished.open("xb" if shared else "wb") as stream:
+        with naming_errors(path), open_new(unfinished) as stream:
             yield stream
             if durable:
                 stream.flush()
@@ -54,6 +57,22 @@ def atomic_write(path: Path, *, shared: bool = False, durable: bool = True) -> I
         if shared:
             unfinished.unlink(missing_ok=True)
         raise
+
+
+def open_new(path: Path) -> IO[bytes]:
+    """Create a file that nothing leads to but its name; what had the name, a link too, is removed.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "a")
+    ...     path.symlink_to("b")
+    ...     open_new(path).close()
+    ...     os.listdir(folder)
+    ['a']
+    """
+    path.unlink(missing_ok=True)
+    # "x" is O_CREAT and O_EXCL, which follows no link: not even one made since.
+    return path.open("xb")
 
 
 def unfinished_path(path: Path) -> Path:

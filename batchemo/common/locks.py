@@ -25,7 +25,7 @@ from pathlib import Path
 
 from batchemo.common.files import naming_errors, sync_folder
 from batchemo.common.text import for_display
-from batchemo.errors import LockedError
+from batchemo.errors import LockedError, UsageError
 
 LOCK_NAME = "lock"
 SCRATCH_PREFIX = "batchemo-scratch-"
@@ -63,14 +63,18 @@ def _acquire(folder: Path, *, wait: bool) -> int:
         with suppress(FileExistsError):
             folder.mkdir()
             sync_folder(folder.parent)
+        if folder.is_symlink():
+            # All that we write would go to a folder that somebody else has chosen.
+            raise UsageError(
+                f"{for_display(str(folder))} is a link. A run keeps its finished work in a folder "
+                "of that name: remove the link"
+            )
         try:
             # A link is not followed: it could lead to a file of somebody else, which we would
             # overwrite with our name.
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             descriptor = os.open(path, flags, 0o666)
         except FileNotFoundError:
-            if folder.is_symlink():
-                raise
             continue  # The last holder has just removed the folder.
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -22,7 +22,7 @@ from typing import Literal
 
 from batchemo.batch.options import ScanOptions
 from batchemo.common import locks
-from batchemo.common.files import rename, sync
+from batchemo.common.files import open_new, rename, sync
 from batchemo.common.locks import scratch_folder
 from batchemo.errors import BatchemoError
 from batchemo.inference.settings import ModelSettings
@@ -129,7 +129,7 @@ def _folder(folder: Path) -> Check:
         ):
             unfinished = Path(scratch, "unfinished")
             began = time.perf_counter()
-            with unfinished.open("wb") as stream:
+            with open_new(unfinished) as stream:
                 # Some network disks report a full quota only when something is synced.
                 stream.write(bytes(2**16))
                 stream.flush()

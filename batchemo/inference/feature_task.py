@@ -19,6 +19,7 @@ from time import perf_counter
 from typing import IO, TYPE_CHECKING
 from uuid import uuid4
 
+from batchemo.common.files import open_new
 from batchemo.common.text import to_text
 from batchemo.common.timing import StageSeconds, add_seconds
 from batchemo.sources import Recording
@@ -145,7 +146,7 @@ class _SpillWriter:
 
     def __enter__(self) -> _SpillWriter:
         self.path = Path(self.task.folder, uuid4().hex + SPILL_SUFFIX)
-        self._stream = self.path.open("wb")
+        self._stream = open_new(self.path)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -132,7 +132,7 @@ def _write_heartbeat(path: Path, recording: Recording, limit: float) -> None:
 
 def _overwrite(path: Path, content: bytes) -> None:
     """Write over what is there; on ext4, truncating a file first takes ten times as long."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         os.write(descriptor, content)
         os.ftruncate(descriptor, len(content))

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from batchemo.common import files
 from batchemo.common.files import atomic_write, naming_errors, sync_folder, unfinished_path
+
+PACKAGE = Path(files.__file__).parents[1]
+ALLOWED = {
+    "common/files.py",
+    "cli/output/event_log.py",  # A log that the user names.
+    "cli/process.py",  # Descriptors that are open.
+    # Folders that nobody else can write to, made for the purpose.
+    "app/results.py",
+    "bundles/keras_model.py",
+    "bundles/save.py",
+}
+"""Files that write in another way than by `open_new`, and why they may."""
 
 
 def test_a_file_gets_its_name_when_it_is_whole(tmp_path: Path) -> None:
@@ -43,6 +56,53 @@ def test_what_a_failed_write_left_is_replaced_by_the_next(tmp_path: Path) -> Non
         stream.write(b"new")
     assert path.read_bytes() == b"new"
     assert os.listdir(tmp_path) == ["a.bin"]
+
+
+@pytest.mark.parametrize("content", [b"precious", None])
+def test_a_link_under_the_temporary_name_is_replaced_and_not_followed(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    (tmp_path / "folder").mkdir()
+    path, other = tmp_path / "folder" / "a.bin", tmp_path / "other"
+    if content is not None:
+        other.write_bytes(content)
+    unfinished_path(path).symlink_to(other)
+
+    with atomic_write(path) as stream:
+        stream.write(b"new")
+
+    assert path.read_bytes() == b"new"
+    assert not path.is_symlink()
+    assert other.exists() == (content is not None)
+    assert content is None or other.read_bytes() == content
+
+
+def test_a_link_that_appears_between_two_steps_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, other = tmp_path / "a.bin", tmp_path / "other"
+    unlink = Path.unlink
+
+    def unlink_and_plant(self: Path, missing_ok: bool = False) -> None:
+        unlink(self, missing_ok=missing_ok)
+        self.symlink_to(other)
+
+    monkeypatch.setattr(Path, "unlink", unlink_and_plant)
+    with pytest.raises(FileExistsError), atomic_write(path) as stream:
+        stream.write(b"new")
+    assert not other.exists()
+
+
+def test_no_module_opens_a_file_for_writing_but_by_a_new_name() -> None:
+    """All writing goes through `open_new`, and appending only to a log that the user names."""
+    opened = re.compile(r"""open\(["']?[^)]*["']([wax]b?\+?|r\+b?)["']|write_(bytes|text)\(""")
+    found = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if opened.search(line) and not line.lstrip().startswith((">>>", "..."))
+    }
+    assert found == ALLOWED
 
 
 def test_processes_that_share_a_folder_do_not_disturb_each_other(tmp_path: Path) -> None:

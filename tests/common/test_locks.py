@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from batchemo.common import locks
-from batchemo.errors import LockedError
+from batchemo.errors import LockedError, UsageError
 
 LOCK_HOLDER = """
 import sys, time
@@ -121,10 +121,16 @@ def test_a_lock_that_is_a_link_is_refused_and_its_target_unchanged(
     assert target.read_text() == "content"
 
 
-def test_a_folder_that_is_a_broken_link_is_an_error(folder: Path, tmp_path: Path) -> None:
-    folder.symlink_to(tmp_path / "nowhere")
-    with pytest.raises(FileNotFoundError), locks.hold(folder, wait=False):
+@pytest.mark.parametrize("target", ["nowhere", "somewhere"])
+def test_a_folder_that_is_a_link_is_refused_and_its_target_unchanged(
+    folder: Path, tmp_path: Path, target: str
+) -> None:
+    (tmp_path / "somewhere").mkdir()
+    folder.symlink_to(tmp_path / target)
+    with pytest.raises(UsageError, match="is a link"), locks.hold(folder, wait=False):
         pass
+    assert not any((tmp_path / "somewhere").iterdir())
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_an_error_is_not_hidden_by_the_loss_of_the_folder(folder: Path) -> None:
