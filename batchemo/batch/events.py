@@ -61,6 +61,7 @@ class Report:
     model: str
     summary: Summary
     analysed: int
+    """Recordings that were opened, whether or not they failed."""
     kept: int
     new_failures: int
     """Recordings in the table that failed, and not in the table before."""
@@ -88,6 +89,8 @@ class Report:
     """Seconds that the workers spent in each stage."""
     fail_on: Literal["any", "new", "none"] = "any"
     """Which failures the exit code is about."""
+    missing: int = 0
+    """Recordings that were named, and that this run did not find."""
     limited: bool = False
     """The run stopped at its limit, before all recordings were found."""
     unreachable: int = 0
@@ -101,6 +104,12 @@ class Report:
     def failed(self) -> int:
         """Recordings in the table that could not be analysed."""
         return self.summary.count_recordings("failed")
+
+    @property
+    def failed_missing(self) -> int:
+        """Those of the failed recordings that are missing."""
+        missing = self.summary.by_outcome("failed").get("missing")
+        return missing.recordings if missing else 0
 
     @property
     def exit_code(self) -> int:
@@ -146,6 +155,7 @@ class Progress:
 
     done: int = 0
     failed: int = 0
+    missing: int = 0
     new_failures: int = 0
     sound: float = 0.0
     bytes: int = 0
@@ -163,6 +173,7 @@ class Progress:
             self.done += 1
             if result.reason is not None:
                 self.failed += 1
+                self.missing += result.reason == "missing"
                 detail = result.detail or ""
                 is_new = not plan.known_rows.had_failed(result.root, result.file)
                 self.new_failures += is_new

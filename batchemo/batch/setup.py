@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 _SHOWN_EXTENSIONS = 5
+_MAX_MESSAGES = 20
+"""So many sources that could not be read are named one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,18 @@ def prepare(options: ScanOptions) -> Prepared:
 
 
 def problems_of(skipped: Skipped) -> tuple[str, ...]:
-    """Return a message for each source that could not be read."""
-    return tuple(f"{name}: {reason}" for name, reason in skipped.unreadable + skipped.rejected)
+    """Return a message for each source that could not be read; one for many of a kind."""
+    return (
+        *_merge_messages("{} folders could not be read", skipped.unreadable),
+        *_merge_messages("{} entries of lists and manifests name no recording", skipped.rejected),
+    )
+
+
+def _merge_messages(title: str, problems: list[tuple[str, str]]) -> list[str]:
+    messages = [f"{name}: {reason}" for name, reason in problems[:_MAX_MESSAGES]]
+    if len(problems) <= _MAX_MESSAGES:
+        return messages
+    return [f"{title.format(f'{len(problems):,}')}: {'; '.join(messages[:3])}; …"]
 
 
 def empty_messages(skipped: Skipped) -> tuple[str, ...]:

@@ -126,7 +126,9 @@ def test_the_table_has_the_columns_of_the_manifest_in_its_order(
     manifest.write_text(
         "file,speaker,age\nben/take 06.wav,b,7\nanna/take 00.wav,a,31\nnone.wav,c,\n"
     )
-    scan_inline("--manifest", manifest, "-o", out, code=3)
+    ended = scan_inline("--manifest", manifest, "-o", out, code=3)
+    assert "2 recordings analysed, 1 missing in" in ended.stdout
+    assert "warning: 1 recording is missing: none.wav\n" in ended.stderr
     rows = pq.read_table(out).to_pylist()
     assert [(row["file"], row["speaker"], row["age"], row["reason"]) for row in rows] == [
         ("ben/take 06.wav", "b", 7, None),

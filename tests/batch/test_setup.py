@@ -27,12 +27,13 @@ from batchemo.batch.setup import (
     hold_outputs,
     load_known_rows,
     prepare,
+    problems_of,
 )
 from batchemo.bundles import Bundle
 from batchemo.common import locks
 from batchemo.errors import LockedError, UsageError
 from batchemo.inference.settings import ModelSettings
-from batchemo.sources import Recording, SourceOptions
+from batchemo.sources import Recording, Skipped, SourceOptions
 from batchemo.tables.read import UnreadableTableError
 from batchemo.tables.rows import RecordingResult, to_batch
 from batchemo.workers.executor import InlineExecutor
@@ -371,3 +372,16 @@ def test_what_was_named_and_is_missing_keeps_its_row_unless_rows_are_pruned(
         prepared = prepare(options(update=True, prune=prune))
         known_rows, _ = load_known_rows(prepared, Decision.UPDATE, None)
         assert known_rows.find(missing) == (True, position)
+
+
+def test_many_sources_that_cannot_be_read_make_one_message_of_a_kind() -> None:
+    rejected = [(f"row {number} of m.csv", "its file is empty") for number in range(1, 300_001)]
+    few = Skipped(unreadable=[("/a", "Permission denied")], rejected=rejected[:2])
+    assert problems_of(few) == (
+        "/a: Permission denied",
+        "row 1 of m.csv: its file is empty",
+        "row 2 of m.csv: its file is empty",
+    )
+    (message,) = problems_of(Skipped(rejected=rejected))
+    assert message.startswith("300,000 entries of lists and manifests name no recording: row 1 of")
+    assert len(message) < 300

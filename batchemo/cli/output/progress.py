@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
 import click
 
-from batchemo.batch.events import Event, EventHandler, Progressed, RecordingFailed, ignore_event
+from batchemo.batch.events import (
+    Event,
+    EventHandler,
+    Progressed,
+    RecordingFailed,
+    ignore_event,
+)
 from batchemo.cli.output.format import NARROW, clock
-from batchemo.common.text import for_display
+from batchemo.common.text import counted, for_display
 
 MAX_FAILURES_SHOWN = 20
 """Failures that are printed one by one; the table has them all."""
+_MISSING_SHOWN = 3
+"""Names of missing recordings that are printed, in one line for all."""
 
 
 @contextmanager
@@ -27,7 +35,8 @@ def progress_display(quiet: bool) -> Iterator[EventHandler]:
         with live_display(sys.stderr) as on_event:
             yield on_event
     else:
-        yield FailurePrinter()
+        with FailurePrinter() as printer:
+            yield printer
 
 
 def combine_handlers(handlers: list[EventHandler]) -> EventHandler:
@@ -41,19 +50,40 @@ def combine_handlers(handlers: list[EventHandler]) -> EventHandler:
 
 
 class FailurePrinter:
-    """Prints the first failures as warnings to standard error."""
+    """Prints the first failures, and in the end one line for all recordings that are missing."""
 
-    def __init__(self) -> None:
+    def __init__(self, show: Callable[[str], None] | None = None) -> None:
+        self._show = show or warn
         self._failures = 0
+        self._missing = 0
+        self._missing_names: list[str] = []
+
+    def __enter__(self) -> FailurePrinter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Print the line for the missing recordings, also of a run that was stopped."""
+        if self._missing:
+            more = ", …" if self._missing > len(self._missing_names) else ""
+            verb = "is" if self._missing == 1 else "are"
+            number = counted(self._missing, "recording")
+            self._show(f"{number} {verb} missing: {', '.join(self._missing_names)}{more}")
 
     def __call__(self, event: Event) -> None:
         """Handle an event."""
-        if isinstance(event, RecordingFailed):
-            self._failures += 1
-            if self._failures <= MAX_FAILURES_SHOWN:
-                warn(failure_message(event))
-            elif self._failures == MAX_FAILURES_SHOWN + 1:
-                warn("more recordings failed; the table has them all, with their reasons")
+        if not isinstance(event, RecordingFailed):
+            return
+        if event.reason == "missing":
+            # Thousands, where a manifest names files of a disk that is not there.
+            self._missing += 1
+            if self._missing <= _MISSING_SHOWN:
+                self._missing_names.append(for_display(event.file))
+            return
+        self._failures += 1
+        if self._failures <= MAX_FAILURES_SHOWN:
+            self._show(failure_message(event))
+        elif self._failures == MAX_FAILURES_SHOWN + 1:
+            self._show("more recordings failed; the table has them all, with their reasons")
 
 
 def failure_message(event: RecordingFailed) -> str:
@@ -92,17 +122,19 @@ def live_display(stream: IO[str]) -> Iterator[EventHandler]:
             "", total=None, counts="searching for recordings", speed="", left=""
         )
 
+        def show(message: str) -> None:
+            console.print(message, style="yellow", markup=False, highlight=False)
+
         def on_event(event: Event) -> None:
-            if isinstance(event, RecordingFailed):
-                message = failure_message(event)
-                console.print(message, style="yellow", markup=False, highlight=False)
-            elif isinstance(event, Progressed):
+            print_failure(event)
+            if isinstance(event, Progressed):
                 # By bytes, not by recordings: their lengths may differ a thousandfold.
                 total = event.bytes_found if event.all_found else None
                 fields = _progress_fields(event, time.monotonic() - started)
                 progress.update(task, completed=event.bytes_done, total=total, **fields)
 
-        yield on_event
+        with FailurePrinter(show) as print_failure:
+            yield on_event
 
 
 def _progress_fields(event: Progressed, elapsed: float) -> dict[str, Any]:

@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 def final_line(report: Report) -> str:
     """Return one line that says how the scan went."""
     new = f" ({report.new_failures:,} new)" if report.failed != report.new_failures else ""
-    failed = [f"{report.failed:,} failed{new}"] if report.failed else []
+    missing = report.failed_missing
+    failed = _texts_that_apply(
+        {
+            f"{missing:,} missing": missing,
+            f"{report.failed - missing:,} failed": report.failed - missing,
+        }
+    )
+    if failed:
+        failed[-1] += new
     parts = [counted(report.analysed, "recording") + " analysed", *failed, *remarks(report)]
     if report.problems:
         parts.append(counted(len(report.problems), "source") + " could not be read")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from batchemo.batch.events import Report
 from batchemo.cli.output.scan_report import final_line, remarks, warnings
-from batchemo.tables.summary import Summary
+from batchemo.tables.summary import Count, Summary
 
 
 def report(**values: object) -> Report:
@@ -39,3 +39,11 @@ def test_unreachable_recordings_and_empty_roots_are_warnings() -> None:
         "/mnt/a\\x0a is missing or empty: its rows are kept; --overwrite drops them",
         "2 recordings could not be reached; their earlier rows are kept",
     ]
+
+
+def test_missing_recordings_count_neither_as_analysed_nor_as_failed() -> None:
+    counts = {("", "failed", "missing"): Count(2), ("", "failed", "silent"): Count(1)}
+    line = final_line(report(analysed=4, missing=2, new_failures=3, summary=Summary(counts=counts)))
+    assert line.startswith("batchemo: 4 recordings analysed, 2 missing, 1 failed in")
+    line = final_line(report(analysed=4, missing=2, new_failures=1, summary=Summary(counts=counts)))
+    assert "2 missing, 1 failed (1 new) in" in line
