@@ -182,7 +182,7 @@ def test_what_processes_that_were_all_killed_at_once_left_is_removed_by_the_next
     wait_for_chunk(out)
     for each in [*descendants(process), psutil.Process(process.pid)]:
         each.kill()
-    process.communicate()
+    process.wait()
     assert os.listdir(temporary)
     scan(*words, TMPDIR=str(temporary))
     assert os.listdir(temporary) == []
@@ -198,8 +198,10 @@ def test_a_worker_that_hangs_for_ever_ends_with_a_parent_that_is_killed(
     wait_until(Path(f"{hangs}.hangs").exists)
     children = descendants(process)
     process.kill()
-    process.communicate()
+    process.wait()
     _, alive = psutil.wait_procs(children, timeout=10)
+    for child in alive:
+        child.kill()
     assert not alive
 
 

@@ -1,4 +1,4 @@
-"""The suite notices when what keeps a scan's work safe is taken out of the code."""
+"""A test fails when something that keeps a scan's work safe is taken out of the code."""
 
 from __future__ import annotations
 
@@ -12,45 +12,46 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.process]
 
 REPOSITORY = Path(__file__).parents[2]
 NEEDED = ("batchemo", "tests", "setup.cfg")
-SOME_FAILED = 1
-"""The exit code of pytest, where 2 and more tell that it could not even run them."""
+TESTS_FAILED = 1
+"""The exit code of pytest; 2 and more mean that it could not run the tests at all."""
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """A piece of a file and what takes its place, and the tests that must notice."""
+    """A text in a file, what replaces it, and the tests that must notice."""
 
     file: str
-    piece: str
-    instead: str
+    text: str
+    replacement: str
     tests: tuple[str, ...]
 
     def apply(self, folder: Path) -> None:
         path = folder / self.file
-        text = path.read_text()
-        assert text.count(self.piece) == 1, f"{self.file} holds no single {self.piece!r}"
-        path.write_text(text.replace(self.piece, self.instead))
+        content = path.read_text()
+        assert content.count(self.text) == 1, f"{self.file} holds {self.text!r} not exactly once"
+        path.write_text(content.replace(self.text, self.replacement))
 
 
 STEPS = "tests/batch/test_scan_steps.py"
-POWER_CUT = f"{STEPS}::test_a_power_cut_costs_nothing_that_was_told_to_be_done"
+KILL = f"{STEPS}::test_after_a_kill_what_was_finished_is_kept_and_nothing_else_is_left"
+POWER_CUT = f"{STEPS}::test_a_power_cut_loses_nothing_that_was_reported_as_done"
 CUT_WHILE_NAMING, CUT_WHEN_DONE = f"{POWER_CUT}[naming]", f"{POWER_CUT}[done]"
 FAULTS = "tests/batch/test_scan_faults.py"
-LOCK = "tests/common/test_locks.py"
-DISPATCH = "tests/workers/test_dispatcher.py"
+LOCKS = "tests/common/test_locks.py"
+DISPATCHER = "tests/workers/test_dispatcher.py"
 
 MUTATIONS = {
-    "a table is named before it is synced": Mutation(
+    "a table is not synced before it is named": Mutation(
         "batchemo/batch/writer.py",
         "                sync(self._stream.fileno())\n",
         "",
         (CUT_WHEN_DONE,),
     ),
-    "a part is named before it is synced": Mutation(
+    "a chunk is not synced before it is named": Mutation(
         "batchemo/common/files.py",
         "                sync(stream.fileno())\n",
         "",
@@ -58,66 +59,68 @@ MUTATIONS = {
     ),
     "names are never synced": Mutation(
         "batchemo/common/files.py",
-        "        sync(descriptor)\n",
-        "        pass\n",
+        "            sync(descriptor)\n",
+        "            pass\n",
         (CUT_WHEN_DONE,),
     ),
     "a table is written under its own name": Mutation(
         "batchemo/common/files.py",
         '    return path.with_name(f".{path.name}.unfinished")\n',
         "    return path\n",
-        (f"{STEPS}::test_what_was_finished_is_kept_and_nothing_else_is_left[table]",),
+        (f"{KILL}[table]",),
     ),
-    "no word is left of the naming": Mutation(
+    "the names of tables are not recorded": Mutation(
         "batchemo/batch/writer.py",
-        "            tell_naming(targets)\n",
+        "            record_names(outputs)\n",
         "            pass\n",
         (CUT_WHILE_NAMING,),
     ),
-    "nobody holds a lock": Mutation(
+    "a lock is never held": Mutation(
         "batchemo/common/locks.py",
         "            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))\n",
         "            pass\n",
-        (f"{LOCK}::test_a_second_run_is_refused_with_the_name_of_the_holder",),
+        (f"{LOCKS}::test_a_second_run_is_refused_with_the_name_of_the_holder",),
     ),
     "a lock follows links": Mutation(
         "batchemo/common/locks.py",
         "os.O_CLOEXEC | os.O_NOFOLLOW\n",
         "os.O_CLOEXEC\n",
-        (f"{LOCK}::test_a_lock_that_is_a_link_is_refused_and_its_target_unchanged",),
+        (f"{LOCKS}::test_a_lock_that_is_a_link_is_refused_and_its_target_unchanged",),
     ),
-    "who was there when a worker died is guilty": Mutation(
+    "the first death of a worker is blamed on its recording": Mutation(
         "batchemo/workers/dispatcher.py",
         "MAX_DEATHS_ALONE = 2\n",
         "MAX_DEATHS_ALONE = 0\n",
-        (f"{FAULTS}::test_a_worker_that_dies_once_costs_nothing",),
+        (f"{FAULTS}::test_a_worker_that_dies_once_fails_no_recording",),
     ),
-    "suspects are let go": Mutation(
+    "suspects are dropped": Mutation(
         "batchemo/workers/dispatcher.py",
         "                    self._suspects.append(single)\n",
         "                    pass\n",
         (
-            f"{DISPATCH}::test_without_heartbeats_the_recording_to_blame_is_found_by_running_each_alone",
+            f"{DISPATCHER}"
+            "::test_without_heartbeats_the_recording_to_blame_is_found_by_running_each_alone",
         ),
     ),
     "a suspended run counts as one that hangs": Mutation(
         "batchemo/workers/heartbeat.py",
         "min(passed, 2 * CHECK_INTERVAL)",
         "passed",
-        (f"{FAULTS}::test_a_run_that_is_suspended_loses_nothing_by_it",),
+        (f"{FAULTS}::test_a_run_that_is_suspended_fails_no_recording",),
     ),
     "workers outlive their parent": Mutation(
         "batchemo/workers/heartbeat.py",
         "        _die_with_parent()\n",
         "        pass\n",
-        (f"{FAULTS}::test_a_worker_that_hangs_for_ever_does_not_outlive_a_parent_that_is_killed",),
+        (f"{FAULTS}::test_a_worker_that_hangs_for_ever_ends_with_a_parent_that_is_killed",),
     ),
-    "nothing is swept": Mutation(
+    "folders of killed runs are not removed": Mutation(
         "batchemo/common/locks.py",
         "                shutil.rmtree(folder)\n",
         "                pass\n",
         (
-            f"{FAULTS}::test_all_processes_killed_at_once_leave_nothing_for_longer_than_the_next_run",
+            f"{FAULTS}::test_what_processes_that_were_all_killed_at_once_left_is_removed"
+            "_by_the_next_run",
         ),
     ),
 }
@@ -146,7 +149,7 @@ def run_tests(folder: Path, tests: tuple[str, ...]) -> subprocess.CompletedProce
 
 
 def test_without_a_mutation_all_these_tests_pass(copy: Path) -> None:
-    tests = {test: None for mutation in MUTATIONS.values() for test in mutation.tests}
+    tests = dict.fromkeys(test for mutation in MUTATIONS.values() for test in mutation.tests)
     ended = run_tests(copy, tuple(tests))
     assert ended.returncode == 0, ended.stdout
 
@@ -156,5 +159,5 @@ def test_a_mutation_makes_a_test_fail(copy: Path, name: str, figures: Counter[st
     mutation = MUTATIONS[name]
     mutation.apply(copy)
     ended = run_tests(copy, mutation.tests)
-    assert ended.returncode == SOME_FAILED, ended.stdout
+    assert ended.returncode == TESTS_FAILED, ended.stdout
     figures["mutations of the code that a test noticed"] += 1

@@ -1,4 +1,4 @@
-"""Kills at moments that nobody chose, by a seed; the same command then ends in the same bytes."""
+"""Kills at random moments, by a seed; the same command then ends in the same bytes."""
 
 from __future__ import annotations
 
@@ -13,130 +13,123 @@ from pathlib import Path
 
 import psutil
 import pytest
-from scan_commands import COMMAND, Scan
+from scan_commands import StartScan, descendants
 
-from batchemo.bundles import Bundle
-
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.process]
 
 SEED = 20261121
 TRIALS = 24
-ASKED_TO_STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 NAMES = ("r.parquet", "windows.parquet", "summary.csv")
 
 
-class Scene:
-    """The same scan over and over, each time into a new folder."""
+class RepeatedScan:
+    """The same scan again and again, each time into an empty folder."""
 
-    def __init__(self, corpus: Path, model: Path, place: Path) -> None:
-        self.corpus, self.model = corpus, model
-        self.hit, self.passing = place / "hit", place / "passing"
-        self.passing.mkdir()
+    def __init__(self, corpus: Path, start_scan: StartScan, folder: Path) -> None:
+        self.corpus, self.start_scan = corpus, start_scan
+        self.output, self.temporary = folder / "output", folder / "temporary"
+        self.temporary.mkdir()
         for index in range(12, 150):
             shutil.copy(corpus / "anna" / "take 01.wav", corpus / "ben" / f"copy {index}.wav")
         began = time.monotonic()
         self.clear()
-        assert self.start().wait() == 0
-        self.lasts = time.monotonic() - began
-        self.calm = self.tables()
+        self.finish(self.start())
+        self.duration = time.monotonic() - began
+        self.expected = self.tables()
 
     def clear(self) -> None:
-        shutil.rmtree(self.hit, ignore_errors=True)
-        self.hit.mkdir()
+        shutil.rmtree(self.output, ignore_errors=True)
+        self.output.mkdir()
 
-    def start(self) -> subprocess.Popen[bytes]:
-        files, segments, summary = (str(self.hit / name) for name in NAMES)
-        words = ["scan", "-m", str(self.model), str(self.corpus), "-j", "2", "-q", "-o", files]
-        return subprocess.Popen(
-            [*COMMAND, *words, "--segments", segments, "--summary", summary],
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "TMPDIR": str(self.passing)},
-        )
+    def start(self) -> subprocess.Popen[str]:
+        recordings, segments, summary = (self.output / name for name in NAMES)
+        tables = ("-o", recordings, "--segments", segments, "--summary", summary)
+        return self.start_scan(self.corpus, *tables, "-j", "2", "-q", TMPDIR=str(self.temporary))
+
+    @staticmethod
+    def finish(process: subprocess.Popen[str]) -> int:
+        process.communicate(timeout=300)
+        return process.returncode
 
     def tables(self) -> list[bytes]:
-        return [(self.hit / name).read_bytes() for name in NAMES]
+        return [(self.output / name).read_bytes() for name in NAMES]
 
     def recover(self) -> None:
-        assert self.start().wait(timeout=300) == 0
-        assert self.tables() == self.calm
-        assert sorted(os.listdir(self.hit)) == sorted(NAMES)
-        assert os.listdir(self.passing) == []
+        """Run the same command once more, and check that nothing is missing or left over."""
+        assert self.finish(self.start()) == 0
+        assert self.tables() == self.expected
+        assert sorted(os.listdir(self.output)) == sorted(NAMES)
+        assert os.listdir(self.temporary) == []
 
 
 @pytest.fixture
-def scene(corpus: Path, tiny_bundle: Bundle, tmp_path: Path) -> Scene:
-    return Scene(corpus, tiny_bundle.path, tmp_path)
+def repeated(corpus: Path, start_scan: StartScan, tmp_path: Path) -> RepeatedScan:
+    return RepeatedScan(corpus, start_scan, tmp_path)
 
 
-def children(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    try:
-        return psutil.Process(process.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
-
-
-def test_signals_to_the_parent(scene: Scene, figures: Counter[str]) -> None:
-    chance = random.Random(SEED)
+def test_signals_to_the_parent(repeated: RepeatedScan, figures: Counter[str]) -> None:
+    rng = random.Random(SEED)
     for _ in range(TRIALS):
-        scene.clear()
-        process = scene.start()
-        time.sleep(chance.uniform(0, 1.1 * scene.lasts))
-        family = children(process)
-        process.send_signal(chance.choice([signal.SIGKILL, *ASKED_TO_STOP]))
-        process.wait(timeout=60)
-        _, alive = psutil.wait_procs(family, timeout=10)
+        repeated.clear()
+        process = repeated.start()
+        time.sleep(rng.uniform(0, 1.1 * repeated.duration))
+        children = descendants(process)
+        process.send_signal(rng.choice([signal.SIGKILL, *STOP_SIGNALS]))
+        repeated.finish(process)
+        _, alive = psutil.wait_procs(children, timeout=10)
         assert not alive, "a worker outlived its parent"
         figures["signals to the parent at random moments"] += 1
-        scene.recover()
+        repeated.recover()
 
 
-def test_kills_of_the_whole_family_at_once(scene: Scene, figures: Counter[str]) -> None:
-    chance = random.Random(SEED + 1)
+def test_kills_of_all_processes_at_once(repeated: RepeatedScan, figures: Counter[str]) -> None:
+    rng = random.Random(SEED + 1)
     for _ in range(TRIALS // 2):
-        scene.clear()
-        process = scene.start()
-        time.sleep(chance.uniform(0, 1.1 * scene.lasts))
-        for each in [*children(process), process]:
+        repeated.clear()
+        process = repeated.start()
+        time.sleep(rng.uniform(0, 1.1 * repeated.duration))
+        for child in descendants(process):
             try:
-                each.kill()
+                child.kill()
             except psutil.NoSuchProcess:
                 continue
-        process.wait(timeout=60)
+        process.kill()
+        repeated.finish(process)
         figures["kills of all processes at once"] += 1
-        scene.recover()
+        repeated.recover()
         assert not list(Path("/dev/shm").glob(f"sem.loky-{process.pid}-*"))
 
 
-def test_kills_of_workers_in_a_run_that_goes_on(scene: Scene, figures: Counter[str]) -> None:
-    chance = random.Random(SEED + 2)
-    for _ in range(TRIALS // 2):
-        scene.clear()
-        process = scene.start()
-        kills = chance.randrange(1, 4)
-        for _ in range(kills):
-            time.sleep(chance.uniform(0.1, scene.lasts / 2))
-            family = children(process)
-            if family:
-                chance.choice(family).kill()
-                figures["kills of workers or helpers in a run that went on"] += 1
-        code = process.wait(timeout=300)
-        # Three workers that die before they begin on anything end a run; it says so.
-        assert code in (0, 1)
-        figures["runs that came through such kills by themselves"] += code == 0
-        scene.recover()
-
-
-def test_runs_that_want_the_same_output(
-    scene: Scene, scan: Scan, tmp_path: Path, figures: Counter[str]
+def test_kills_of_workers_in_a_run_that_continues(
+    repeated: RepeatedScan, figures: Counter[str]
 ) -> None:
-    chance = random.Random(SEED + 3)
+    rng = random.Random(SEED + 2)
+    for _ in range(TRIALS // 2):
+        repeated.clear()
+        process = repeated.start()
+        for _ in range(rng.randrange(1, 4)):
+            time.sleep(rng.uniform(0.1, repeated.duration / 2))
+            children = descendants(process)
+            if children:
+                rng.choice(children).kill()
+                figures["kills of workers or helpers in a run that continued"] += 1
+        code = repeated.finish(process)
+        # Workers that die three times in a row before they begin end a run, with a message.
+        assert code in (0, 1)
+        figures["runs that completed by themselves after such kills"] += code == 0
+        repeated.recover()
+
+
+def test_runs_with_the_same_output_at_once(repeated: RepeatedScan, figures: Counter[str]) -> None:
+    rng = random.Random(SEED + 3)
     for _ in range(TRIALS // 4):
-        scene.clear()
-        several = [scene.start() for _ in range(3)]
-        time.sleep(chance.uniform(0, scene.lasts))
-        chance.choice(several).kill()
-        codes = [process.wait(timeout=300) for process in several]
+        repeated.clear()
+        processes = [repeated.start() for _ in range(3)]
+        time.sleep(rng.uniform(0, repeated.duration))
+        rng.choice(processes).kill()
+        codes = [repeated.finish(process) for process in processes]
         # 4: another held the output. 2: another had just finished it.
         assert set(codes) <= {0, 2, 4, -signal.SIGKILL}
-        figures["runs that wanted the same output at once"] += 3
-        scene.recover()
+        figures["runs with the same output at once"] += 3
+        repeated.recover()

@@ -110,7 +110,11 @@ def start_scan(tiny_bundle: Bundle) -> Iterator[StartScan]:
     yield start
     for process in started:
         process.kill()
-        process.communicate()
+        # Not `communicate`, which would wait for a worker that outlives its parent too.
+        process.wait()
+        for stream in (process.stdout, process.stderr):
+            assert stream is not None
+            stream.close()
 
 
 def environment(*, poison: bool) -> dict[str, str]:
