@@ -7,8 +7,10 @@ opened; and libav gets no protocol to open another file with.
 
 from __future__ import annotations
 
+import ctypes
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -34,6 +36,10 @@ _OPTIONS = {"codec_whitelist": ",".join(_DECODERS), "protocol_whitelist": "none"
 # These check a checksum of every frame if asked to, and would else invent what is damaged.
 _CHECKED = {"ac3", "eac3", "flac"}
 _READ_BYTES = 1 << 17
+# PyAV looks for the end of a list of planes that has none from this number on, and would read
+# whatever stands behind it.
+_UNSAFE_PLANES = 8
+_CUSTOM_LAYOUT = re.compile(r"\d+ channels \(|ambisonic")
 _SCALES = {"u8": 2**-7, "s16": 2**-15, "s32": 2**-31, "s64": 2**-63}
 """From integers to floats, by the sample format without the `p` of a planar one."""
 # The share, and beyond it the frames, that may be missing: a container rounds the duration, and
@@ -62,6 +68,7 @@ class AvDecoder:
         self._reader = _FileReader(file)
         self.position = 0
         """The number of frames decoded so far."""
+        self._packer: Any = None
         self._container = self._open()
         try:
             self._stream = self._select_stream()
@@ -177,9 +184,11 @@ class AvDecoder:
                 f"{frame.sample_rate:,} Hz and {_channels(frame)} channels"
             )
             raise Failure("unsupported", detail)
+        if frame.format.is_planar and self.channels >= _UNSAFE_PLANES:
+            frame = self._packed(frame)
         values = frame.to_ndarray()
         name = frame.format.name
-        if name.endswith("p"):
+        if frame.format.is_planar:
             values, name = values.T, name[:-1]
         else:
             values = values.reshape(-1, self.channels)
@@ -191,6 +200,19 @@ class AvDecoder:
         scaled: Float32 = np.multiply(values, np.float32(_SCALES[name]), dtype=np.float32)
         return scaled
 
+    def _packed(self, frame: Any) -> Any:
+        """Return a frame with the samples of all channels in one plane."""
+        if self._packer is None:
+            self._packer = self._av.AudioResampler(format=frame.format.packed, layout=frame.layout)
+        frame.pts = None
+        try:
+            packed = self._packer.resample(frame)
+        except self._av.FFmpegError:
+            packed = []
+        if len(packed) != 1 or packed[0].samples != frame.samples:
+            raise Failure("unsupported", f"{self.channels} channels in planes of their own")
+        return packed[0]
+
     def _decode(self) -> Iterator[Any]:
         """Yield the decoded frames; raise `Failure` for the first packet that is damaged."""
         codec, decoded = self._codec(), 0
@@ -199,7 +221,9 @@ class AvDecoder:
                 if packet.is_corrupt:
                     raise self._truncated(decoded, "the packet after them is incomplete")
                 # The last packet is empty, and makes the decoder return what it has kept.
-                for frame in codec.decode(packet if packet.size else None):
+                frames = codec.decode(packet if packet.size else None)
+                _refuse_custom_layouts(frames)
+                for frame in frames:
                     decoded += frame.samples
                     if frame.samples:
                         yield frame
@@ -267,6 +291,20 @@ def _import_av(title: str) -> ModuleType:
     av.logging.set_level(None)
     module: ModuleType = av
     return module
+
+
+def _refuse_custom_layouts(frames: Sequence[Any]) -> None:
+    """Raise `Failure` for frames whose channels are in an order without a name.
+
+    PyAV shares the list of such an order between a frame and its layout, and both free it: that
+    kills the process. So a layout of this kind is never freed, and no further frame is decoded.
+    """
+    # Such as "3 channels (FL+FR+LFE)"; ambisonic sound can be of this kind too.
+    custom = [frame.layout for frame in frames if _CUSTOM_LAYOUT.match(frame.layout.name)]
+    for layout in custom:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(layout))
+    if custom:
+        raise Failure("unsupported", f"an unusual order of channels: {custom[0].name}")
 
 
 def _channels(frame: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -89,6 +90,52 @@ def test_a_long_recording_comes_in_blocks_of_bounded_size(recording_path: Path) 
     assert len(sizes) > 1
     assert max(sizes) <= BLOCK_VALUES
     assert sum(sizes) == 2 * 40 * rate_of("OGG-FLAC")
+
+
+@pytest.mark.parametrize("name", ["M4A", "MKA", "OGG-FLAC", "MOV"])
+def test_six_channels_are_read(name: str, recording_path: Path) -> None:
+    signal = signal_at(rate_of(name), speech())
+    reason, info = outcome_of(encode(name, np.stack([signal] * 6)), recording_path)
+    assert (reason, info.channels) == ("analysed", 6)
+
+
+# Eight channels at 88.2 kHz, then one at 16 kHz: found by the fuzzing tests.
+EIGHT_CHANNELS = bytes.fromhex(
+    "fff107ec039ffcde02004c61fe9676992e32382e313032000230400efff16040017ffc01182007fff16040017ffc"
+    "00000000fff16040017ffc01182007fff16040017ffc011820072007fff16040017ffc01182007fff16040017ffc"
+    "01182007fff16040017ffc01182007"
+)
+
+
+def test_eight_channels_in_planes_of_their_own_do_not_kill_the_process(
+    recording_path: Path,
+) -> None:
+    # PyAV itself would read what stands behind the list of planes.
+    reason, _ = outcome_of(EIGHT_CHANNELS, recording_path)
+    assert reason.startswith("unsupported: from 88,200 Hz and 8 channels it changes to 16,000 Hz")
+
+
+@pytest.mark.process
+def test_channels_in_an_order_without_a_name_do_not_kill_the_process(tmp_path: Path) -> None:
+    signal = signal_at(rate_of("MOV"), speech())
+    path = tmp_path / "a.mov"
+    content = bytearray(encode("MOV", np.stack([signal] * 8)))
+    # Back before side channels: an order for which FFmpeg has no name.
+    struct.pack_into(">II", content, content.index(b"chan") + 8, 0x0080_0008, 0)
+    path.write_bytes(content)
+    code = """
+import sys
+from batchemo.audio import Failure, WindowConfig, read_windows
+for _ in range(20):
+    try:
+        with read_windows(sys.argv[1], WindowConfig(rate=16000, window=3.0, hop=1.5)) as reader:
+            list(reader)
+    except Failure as failure:
+        print(failure)
+"""
+    command = [sys.executable, "-c", code, str(path)]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert printed.count("unsupported: an unusual order of channels: 8 channels (FL+FR+") == 20
 
 
 @pytest.mark.parametrize("name", ["MP4", "MKA"])

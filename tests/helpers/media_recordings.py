@@ -30,6 +30,7 @@ ENCODINGS = {
 RATES = {"AMR": 8_000, "AC3": 32_000, "WEBM": 48_000}
 """Where a codec does not know `RATE`."""
 BLOCK = 1024
+_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 
 
 def rate_of(name: str) -> int:
@@ -68,7 +69,7 @@ def encode(
     import av
 
     container_format, codec, sample_format = ENCODINGS[name]
-    rate, layout = rate_of(name), "stereo" if len(signal) == 2 else "mono"
+    rate, layout = rate_of(name), _LAYOUTS[len(signal)]
     # Through a file, since an MP4 whose index comes first is written in two passes.
     with (
         tempfile.NamedTemporaryFile() as file,
