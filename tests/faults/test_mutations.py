@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.faults, pytest.mark.process]
-
 REPOSITORY = Path(__file__).parents[2]
 NEEDED = ("batchemo", "tests", "setup.cfg")
 TESTS_FAILED = 1
@@ -29,11 +27,11 @@ class Mutation:
     replacement: str
     tests: tuple[str, ...]
 
-    def apply(self, folder: Path) -> None:
-        path = folder / self.file
-        content = path.read_text()
+    def applied(self, folder: Path) -> str:
+        """Return the content of the file after the mutation."""
+        content = (folder / self.file).read_text()
         assert content.count(self.text) == 1, f"{self.file} holds {self.text!r} not exactly once"
-        path.write_text(content.replace(self.text, self.replacement))
+        return content.replace(self.text, self.replacement)
 
 
 STEPS = "tests/batch/test_scan_steps.py"
@@ -126,6 +124,16 @@ MUTATIONS = {
 }
 
 
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_mutation_names_lines_and_tests_that_exist(name: str) -> None:
+    # Among the ordinary tests, so that whoever moves or renames them notices.
+    mutation = MUTATIONS[name]
+    assert mutation.applied(REPOSITORY)
+    for test in mutation.tests:
+        file, function = test.partition("[")[0].split("::")
+        assert f"def {function}(" in (REPOSITORY / file).read_text()
+
+
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     for name in NEEDED:
@@ -148,16 +156,20 @@ def run_tests(folder: Path, tests: tuple[str, ...]) -> subprocess.CompletedProce
     )
 
 
+@pytest.mark.faults
+@pytest.mark.process
 def test_without_a_mutation_all_these_tests_pass(copy: Path) -> None:
     tests = dict.fromkeys(test for mutation in MUTATIONS.values() for test in mutation.tests)
     ended = run_tests(copy, tuple(tests))
     assert ended.returncode == 0, ended.stdout
 
 
+@pytest.mark.faults
+@pytest.mark.process
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_a_mutation_makes_a_test_fail(copy: Path, name: str, figures: Counter[str]) -> None:
     mutation = MUTATIONS[name]
-    mutation.apply(copy)
+    (copy / mutation.file).write_text(mutation.applied(copy))
     ended = run_tests(copy, mutation.tests)
     assert ended.returncode == TESTS_FAILED, ended.stdout
     figures["mutations of the code that a test noticed"] += 1
