@@ -1,6 +1,7 @@
 """The files in examples/ work: the analysis of a table, and the lines for cron."""
 
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -83,3 +84,35 @@ def test_nightly_line_mails_real_failures(run_at_night):
     code, output = run_at_night(crontab_lines()[0].replace("$RECORDINGS", "/nowhere"))
     assert code != 0
     assert "/nowhere" in output
+
+
+@pytest.fixture
+def systemd_units(tmp_path):
+    """Copy the units, with a command that exists and the user that runs the tests."""
+    for name in ("batchemo.service", "batchemo.timer"):
+        text = (EXAMPLES / name).read_text()
+        text = text.replace("/opt/batchemo/bin/batchemo", "/bin/true").replace("User=batchemo", "")
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+def test_systemd_accepts_the_service_and_the_timer(systemd_units):
+    units = [str(systemd_units / name) for name in ("batchemo.service", "batchemo.timer")]
+    # Its exit code does not tell: warnings about a unit are printed with its name.
+    done = subprocess.run(
+        ["systemd-analyze", "verify", *units], capture_output=True, text=True, timeout=120
+    )
+    problems = [line for line in done.stderr.splitlines() if "batchemo" in line]
+    assert problems == []
+
+
+def test_command_of_the_service_runs(run_at_night, tmp_path):
+    service = (EXAMPLES / "batchemo.service").read_text()
+    (command,) = [line for line in service.splitlines() if line.startswith("ExecStart=")]
+    command = command.removeprefix("ExecStart=").replace("/opt/batchemo/bin/batchemo", "$BATCHEMO")
+    command = command.replace("/srv/recordings", "$RECORDINGS").replace("/srv/results", "$RESULTS")
+    line = f"30 2 * * * {command}".replace("--min-age 5m", "")
+    assert run_at_night(line) == (3, "")
+    assert run_at_night(line) == (0, "")
+    assert "batchemo_new_failures 0" in (tmp_path / "batchemo.prom").read_text()

@@ -14,6 +14,7 @@ from batchemo.batch.events import EventHandler, Report
 from batchemo.batch.options import STDOUT, ScanOptions
 from batchemo.cli import process
 from batchemo.cli.output.event_log import JsonLog, open_log
+from batchemo.cli.output.metrics import check_metrics, write_metrics
 from batchemo.cli.output.progress import combine_handlers, progress_display, warn
 from batchemo.cli.output.scan_report import final_line, show_dry_run, show_report, warnings
 from batchemo.cli.process import stop_on_signals
@@ -130,6 +131,11 @@ Exit codes:
     metavar="FILE|-",
     help="Append every event to FILE as a line of JSON; - is standard output.",
 )
+@click.option(
+    "--metrics",
+    metavar="FILE",
+    help="Replace FILE by the metrics of the finished scan, for node exporter: a .prom file.",
+)
 @config_option
 def command(**values: Any) -> int:
     """Predict the emotion in every recording of SOURCES: folders, files or globs.
@@ -138,6 +144,7 @@ def command(**values: Any) -> int:
     same command resumes; with --update it analyses only new and changed recordings.
     """
     quiet, log_json, dry_run = (values.pop(name) for name in ("quiet", "log_json", "dry_run"))
+    metrics = values.pop("metrics")
     sources, settings = sources_from(values), settings_from(values)
     postprocess = postprocess_from(values)
     values["retry_reasons"] = split_commas(values["retry_reasons"])
@@ -147,6 +154,7 @@ def command(**values: Any) -> int:
     if options.output == STDOUT and process.stdout_is_closed():
         raise UsageError("-o - writes to standard output, which is closed")
     outputs = (options.output, options.segments, options.summary)
+    metrics_path = None if metrics is None else check_metrics(metrics)
     log = None if log_json is None else open_log(log_json, outputs)
     # What people read must not mix with the table or the log.
     stream = sys.stderr if STDOUT in (options.output, log_json) else sys.stdout
@@ -164,6 +172,8 @@ def command(**values: Any) -> int:
                 warn(f"skipped: {error}")
             return 0
         raise
+    if metrics_path is not None:
+        write_metrics(metrics_path, report)
     if quiet:
         # An empty folder is most often a disk that is not mounted: never silent, as an error.
         for message in report.empty:

@@ -1,12 +1,15 @@
 """The event log for programs: one JSON object a line.
 
-Every line has `event` and `time` (UTC), and then the fields of the event:
+Every line has `event`, `time` (UTC, with milliseconds), `run` (an identifier of the run), `host`,
+`pid` and `version`, and then the fields of the event:
 
     started            model, workers, output, known
     progress           done, failed, found, kept, all_found, seconds, bytes_done, bytes_found
-    recording_failed   root, file, reason, detail
+    recording_failed   root, file, reason, detail, new
     finished           the fields of the report, exit_code, emotions and reasons with their counts
     stopped            signal
+    locked             message: another run holds the output, so this one was skipped or refused
+    error              message, exit_code: the run failed
     dry_run            the counts and examples of each state
 """
 
@@ -16,20 +19,23 @@ import dataclasses
 import json
 import os
 import signal
+import socket
 import sys
-import time
 from collections.abc import Iterable
+from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
+from uuid import uuid4
 
+from batchemo import __version__
 from batchemo.batch.events import Event, Progressed, RecordingFailed, Report, Started
 from batchemo.batch.options import STDOUT
 from batchemo.cli import process
 from batchemo.cli.process import Stopped
 from batchemo.common.files import naming_errors
 from batchemo.common.text import for_display
-from batchemo.errors import UsageError
+from batchemo.errors import BatchemoError, LockedError, UsageError
 
 EVENT_NAMES: dict[type, str] = {
     Started: "started",
@@ -42,12 +48,16 @@ EVENT_NAMES: dict[type, str] = {
 class JsonLog:
     """Appends every event to a file or standard output.
 
-    The file is opened at the first event, when the run holds the lock of its output: a run that is
-    refused because of another leaves the other's log unchanged.
+    The file is opened at the first event: a command that makes no sense leaves it unchanged.
+    Several runs may append to it, each whole lines.
     """
 
     def __init__(self, target: str) -> None:
         self._target = target
+        self._run = {
+            **{"run": uuid4().hex[:12], "host": socket.gethostname()},
+            **{"pid": os.getpid(), "version": __version__},
+        }
         self._stream: IO[str] | None = None
 
     def __call__(self, event: Event) -> None:
@@ -58,8 +68,9 @@ class JsonLog:
         """Append a line."""
         if self._stream is None:
             self._stream = sys.stdout if self._target == STDOUT else _open(self._target)
+        event = {"event": name, "time": _now(), **self._run, **fields}
         with naming_errors(Path(self._target)):
-            self._stream.write(json.dumps({"event": name, "time": _now(), **fields}) + "\n")
+            self._stream.write(json.dumps(event) + "\n")
             # Whoever follows the log sees each event when it happens, and a kill loses none.
             self._stream.flush()
 
@@ -72,11 +83,15 @@ class JsonLog:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Append the signal that stopped the run, if one did, and close the file."""
+        """Append what ended the run, if it did not end well, and close the file."""
+        if isinstance(error, Stopped) and self._stream is not None:
+            self.write("stopped", {"signal": signal.Signals(error.number).name})
+        elif isinstance(error, LockedError):
+            self.write("locked", {"message": str(error)})
+        elif isinstance(error, BatchemoError) and not isinstance(error, UsageError):
+            self.write("error", {"message": str(error), "exit_code": error.exit_code})
         if self._stream is None:
             return
-        if isinstance(error, Stopped):
-            self.write("stopped", {"signal": signal.Signals(error.number).name})
         if self._target != STDOUT:
             with naming_errors(Path(self._target)):
                 self._stream.close()
@@ -115,7 +130,8 @@ def _open(target: str) -> IO[str]:
 
 
 def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    return now.removesuffix("+00:00") + "Z"
 
 
 def _event_fields(event: Event) -> dict[str, Any]:

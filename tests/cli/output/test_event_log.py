@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from shutil import copytree
 
@@ -15,7 +17,10 @@ import pytest
 from command_line import COMMAND, Completed, RunCommand
 from voices import write_voice
 
+from batchemo import __version__
+from batchemo.batch.chunk_store import store_folder
 from batchemo.bundles import Bundle
+from batchemo.common import locks
 
 Scan = Callable[..., Completed]
 
@@ -39,7 +44,10 @@ def test_events_are_named_and_dated(scan: Scan, tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     names = [line["event"] for line in lines]
     assert (names[0], names[-2], names[-1]) == ("started", "progress", "finished")
-    assert all(time.strptime(line["time"], "%Y-%m-%dT%H:%M:%SZ") for line in lines)
+    assert all(datetime.strptime(line["time"], "%Y-%m-%dT%H:%M:%S.%fZ") for line in lines)
+    assert {len(line["time"]) for line in lines} == {len("2026-01-01T00:00:00.000Z")}
+    (identity,) = {(line["run"], line["host"], line["pid"], line["version"]) for line in lines}
+    assert identity[1:] == (socket.gethostname(), os.getpid(), __version__)
     (failure,) = [line for line in lines if line["event"] == "recording_failed"]
     assert failure["reason"] == "not_audio"
     progress, finished = lines[-2:]
@@ -100,6 +108,29 @@ def test_dry_run_is_one_event(scan: Scan) -> None:
     assert scan("--dry-run", "-q").out == ""
 
 
+def test_a_run_that_is_skipped_or_refused_says_so(scan: Scan, tmp_path: Path) -> None:
+    out, log = tmp_path / "r.csv", tmp_path / "log.jsonl"
+    with locks.hold(store_folder(out), wait=False):
+        assert scan("-o", out, "--log-json", log, "--if-locked", "skip").code == 0
+        assert scan("-o", out, "--log-json", log).code == 4
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["event"] for line in lines] == ["locked", "locked"]
+    assert f"process {os.getpid()} on" in lines[0]["message"]
+    assert lines[0]["run"] != lines[1]["run"]
+
+
+def test_an_error_is_the_last_event(
+    batchemo: RunCommand, tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    log = tmp_path / "log.jsonl"
+    source = ("scan", tmp_path / "in", "-m", tiny_bundle.path, "-o", tmp_path / "r.csv")
+    assert batchemo(*source, "--log-json", log).code == 1
+    last = json.loads(log.read_text().splitlines()[-1])
+    assert (last["event"], last["exit_code"]) == ("error", 1)
+    assert "no recordings were found" in last["message"]
+
+
 @pytest.mark.process
 def test_signal_is_the_last_event(tiny_bundle: Bundle, tmp_path: Path) -> None:
     for seed in range(6):
@@ -111,7 +142,8 @@ def test_signal_is_the_last_event(tiny_bundle: Bundle, tmp_path: Path) -> None:
         [*COMMAND, *(str(arg) for arg in [*args, "-j", "1", "--log-json", log])]
     )
     # The list is never closed: the run waits for more names when the signal comes.
-    with source.open("w") as stream:
+    # Opened for both, so that this does not wait for ever for a process that has died.
+    with os.fdopen(os.open(source, os.O_RDWR), "w") as stream:
         print(*(tmp_path / "in").iterdir(), sep="\n", file=stream, flush=True)
         deadline = time.monotonic() + 30
         while not log.exists() and time.monotonic() < deadline:
