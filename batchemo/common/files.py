@@ -2,6 +2,7 @@
 
     .NAME.unfinished            while NAME is written; what a killed run leaves, the next replaces
     .<32 hex>.unfinished        the same, where several processes may write NAME at once
+    OUTPUT.chunks/              finished work of a run (batch/chunk_store.py)
 
 A file takes its name by a rename when it is whole and on the disk: a rename replaces the old file
 in one step, and nobody ever sees a part of the new one. The order matters. Without a sync of the
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,6 +84,27 @@ def unfinished_path(path: Path) -> Path:
     'out/.results.parquet.unfinished'
     """
     return path.with_name(f".{path.name}.unfinished")
+
+
+_STORE_FILE = re.compile(
+    r"\.(?:parquet|csv)\.chunks/(?:lock|naming\.json|previous\.arrow|[0-9]{9}\.chunk\.arrow)\Z"
+)
+
+
+def is_temporary(path: str) -> bool:
+    """Return whether a path has the name of a file that a run makes beside its output.
+
+    A run that was killed leaves such files, and they may lie where another looks for recordings.
+
+    >>> is_temporary("rec/.t.parquet.unfinished"), is_temporary("rec/t.parquet.chunks/lock")
+    (True, True)
+    >>> is_temporary("rec/lock"), is_temporary("rec/t.parquet.chunks/a.wav")
+    (False, False)
+    """
+    if path.endswith(".unfinished"):
+        return path.rpartition("/")[2].startswith(".")
+    # Most paths are done with this test alone; there may be millions.
+    return ".chunks/" in path and _STORE_FILE.search(path) is not None
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from batchemo.common.files import is_temporary
 from batchemo.common.text import for_display
 from batchemo.errors import UsageError
 from batchemo.sources.file_list import read_list
@@ -87,6 +88,8 @@ class Sources:
             before = self.skipped.other_extensions.copy()
             recording = None
             for recording in recordings(self.skipped):
+                if is_temporary(recording.path):
+                    continue
                 if not self._always_unique and not seen.add(recording.path):
                     self.skipped.duplicates += 1
                 elif self._is_young(recording):

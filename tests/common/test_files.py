@@ -9,8 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from batchemo.batch.chunk_store import ChunkStore, longest_chunk_path, store_folder
 from batchemo.common import files
-from batchemo.common.files import atomic_write, naming_errors, sync_folder, unfinished_path
+from batchemo.common.files import (
+    atomic_write,
+    is_temporary,
+    naming_errors,
+    sync_folder,
+    unfinished_path,
+)
 
 PACKAGE = Path(files.__file__).parents[1]
 ALLOWED = {
@@ -103,6 +110,16 @@ def test_no_module_opens_a_file_for_writing_but_by_a_new_name() -> None:
         if opened.search(line) and not line.lstrip().startswith((">>>", "..."))
     }
     assert found == ALLOWED
+
+
+def test_the_names_of_temporary_files_are_recognised() -> None:
+    store = ChunkStore(store_folder("rec/r.parquet"))
+    assert is_temporary(str(unfinished_path(Path("rec/r.parquet"))))
+    assert is_temporary(str(longest_chunk_path(Path("rec/r.csv"))))
+    for name in ("lock", "naming.json", "previous.arrow", "000000012.chunk.arrow"):
+        assert is_temporary(str(store.folder / name))
+    for name in ("rec/a.wav", "rec/a.unfinished", "rec/x.chunks/lock", "r.csv.chunks/lock.wav"):
+        assert not is_temporary(name)
 
 
 def test_processes_that_share_a_folder_do_not_disturb_each_other(tmp_path: Path) -> None:
