@@ -6,14 +6,14 @@ much memory costs its worker, but neither the page nor the recordings of other v
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache, partial
 from queue import Empty, LifoQueue
 
 from batchemo.app.job import Job, JobResult, lost_job_result, run_job
+from batchemo.common.locks import scratch_folder
 from batchemo.errors import BatchemoError
 from batchemo.sources import Recording
 from batchemo.workers.dispatcher import Dispatcher
@@ -84,10 +84,12 @@ class Worker:
     def __init__(self, executor: ExecutorFactory | None = None) -> None:
         self._executor: Executor | None = None
         self._closed = False
+        self._folders = ExitStack()
         if executor is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="batchemo-app-worker-")
-            self._heartbeats: str | None = self._folder.name
-            self._open: ExecutorFactory = partial(ProcessExecutor, self._folder.name)
+            # The next server, or the next run of any command, removes that of one that was killed.
+            folder = str(self._folders.enter_context(scratch_folder()))
+            self._heartbeats: str | None = folder
+            self._open: ExecutorFactory = partial(ProcessExecutor, folder)
         else:
             self._heartbeats, self._open = None, executor
 
@@ -133,3 +135,4 @@ class Worker:
         """End the process for good, even while it works."""
         self._closed = True
         self.shutdown(kill=True)
+        self._folders.close()

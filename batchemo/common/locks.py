@@ -19,6 +19,7 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,6 +32,10 @@ LOCK_NAME = "lock"
 SCRATCH_PREFIX = "batchemo-scratch-"
 SHARED_MEMORY = Path("/dev/shm")
 """Where Linux keeps the semaphores that the parent and its workers wait on."""
+
+
+_EXIT_SECONDS = 0.5
+"""How long the kernel may take, at most, to end a process after it has closed its files."""
 
 
 @contextmanager
@@ -161,12 +166,36 @@ def _remove_semaphores(process: str) -> None:
     loky's resource tracker removes them if only the parent dies, but dies with it when a container
     ends or the kernel kills a whole group.
     """
-    if process.isdecimal() and not _is_running(int(process)):
+    if process.isdecimal() and _has_ended(int(process)):
         for semaphore in SHARED_MEMORY.glob(f"sem.loky-{process}-*"):
             semaphore.unlink(missing_ok=True)
 
 
+def semaphore_path(name: str) -> Path:
+    """Return the file that is a semaphore, whose name begins with a slash."""
+    return SHARED_MEMORY / f"sem.{name[1:]}"
+
+
+def _has_ended(process: int) -> bool:
+    """Whether a process that has lost its lock has ended, or does so within moments.
+
+    The kernel releases locks a little earlier. A process that goes on is another one, which has
+    been given the number since, as our own may have been.
+    """
+    deadline = time.monotonic() + _EXIT_SECONDS
+    while process != os.getpid() and time.monotonic() < deadline:
+        if not _is_running(process):
+            return True
+        time.sleep(0.01)
+    return False
+
+
 def _is_running(process: int) -> bool:
+    # A process that is dead, but that its parent has not asked about, still has a number.
+    with suppress(OSError):
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+        if state in ("Z", "X"):
+            return False
     try:
         os.kill(process, 0)
     except ProcessLookupError:

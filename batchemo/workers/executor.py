@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
+from batchemo.common.locks import scratch_folder, semaphore_path
 from batchemo.common.timing import StageSeconds
 from batchemo.errors import BatchemoError
 from batchemo.sources import Recording
@@ -125,6 +127,9 @@ _THREAD_VARIABLES = (
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "ORT_DISABLE_TELEMETRY": "1"}
 """TensorFlow logs at length in every process; ONNX Runtime would report each to its maker."""
 
+_QUIET_TRACKER = "ignore:resource_tracker"
+"""How all warnings of loky's resource tracker begin."""
+
 _BROKEN_POOL_SECONDS = 3.0
 """How long a pool may take, at most, to notice that its workers are gone."""
 
@@ -152,17 +157,28 @@ class ProcessExecutor:
         """
         from joblib.externals.loky import ProcessPoolExecutor
 
+        self._semaphores: list[str] = []
+        # Where it can be seen that its run was killed: heartbeats are in such a folder.
+        self._marker = ExitStack()
+        if heartbeats is None:
+            self._marker.enter_context(scratch_folder())
         # Workers are killed when the thread that starts them ends, and only the main thread is sure
         # to last as long as their work.
         in_main_thread = threading.current_thread() is threading.main_thread()
         prepare = partial(start_worker, follow_thread=in_main_thread, silence_stderr=silence_stderr)
-        with _start_errors():
-            self._pool: Any = ProcessPoolExecutor(
-                max_workers=workers,
-                initializer=prepare,
-                initargs=(heartbeats, os.getpid()),
-                env=dict.fromkeys(_THREAD_VARIABLES, str(threads)) | _QUIET,
-            )
+        try:
+            with _start_errors():
+                _start_resource_tracker()
+                self._pool: Any = ProcessPoolExecutor(
+                    max_workers=workers,
+                    context=_context(self._semaphores),
+                    initializer=prepare,
+                    initargs=(heartbeats, os.getpid()),
+                    env=dict.fromkeys(_THREAD_VARIABLES, str(threads)) | _QUIET,
+                )
+        except BaseException:
+            self._remove_traces()
+            raise
 
     def submit(self, work: Callable[[T], R], item: T) -> Future[R]:
         """Start the work on an item, and processes for it where there are fewer than allowed."""
@@ -195,6 +211,46 @@ class ProcessExecutor:
                 # more, and this process can as long as its own end is open.
                 self._pool._result_queue._writer.close()
         self._pool.shutdown(wait=True, kill_workers=True)
+        self._remove_traces()
+
+    def _remove_traces(self) -> None:
+        """Remove the semaphores, and then the folder by which the next run would find them."""
+        # loky removes them when the objects are collected, which may be long after; a run that is
+        # killed meanwhile, while it writes its tables, would leave them for ever.
+        for name in self._semaphores:
+            semaphore_path(name).unlink(missing_ok=True)
+        self._marker.close()
+
+
+def _start_resource_tracker() -> None:
+    """Start the process that removes semaphores after their pool has been killed, as a quiet one.
+
+    It warns of everything that it removes, a page of it, in the terminal of a command that is gone.
+    """
+    from joblib.externals.loky.backend.resource_tracker import ensure_running
+
+    # It is started with these options of the interpreter; a filter of our own would not reach it.
+    sys.warnoptions.append(_QUIET_TRACKER)
+    try:
+        ensure_running()
+    finally:
+        sys.warnoptions.remove(_QUIET_TRACKER)
+
+
+def _context(names: list[str]) -> Any:
+    """Return what makes a pool's processes and semaphores; it appends the latter's names."""
+    from joblib.externals.loky.backend.context import LokyContext
+
+    context: Any = LokyContext()
+
+    def make(kind: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        semaphore = kind(*arguments, **options)
+        names.append(semaphore._semlock.name)
+        return semaphore
+
+    for kind in ("Lock", "RLock", "Semaphore", "BoundedSemaphore"):
+        setattr(context, kind, partial(make, getattr(context, kind)))
+    return context
 
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -195,7 +195,7 @@ def test_only_heartbeat_files_stay_on_the_servers_disk(server: RunningServer) ->
         visitor.send("a.wav", wav_bytes())
         visitor.send("b.wav", b"not audio")
     left = [path for path in server.temporary_folder.rglob("*") if path.is_file()]
-    assert {path.parent.name.startswith("batchemo-app-worker-") for path in left} == {True}
+    assert {path.parent.name.startswith("batchemo-scratch-") for path in left} == {True}
     assert max(path.stat().st_size for path in left) < 500
 
 

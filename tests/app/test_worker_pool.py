@@ -49,7 +49,7 @@ def test_a_crash_of_the_decoder_costs_only_its_own_recording(
     view = analyse_upload(upload_of(wav_bytes()), [tiny_bundle], pool, options)
     assert view.rows[tiny_bundle.digest].reason is None
     (left,) = temporary_folder.iterdir()
-    assert left.name.startswith("batchemo-app-worker-")
+    assert left.name.startswith("batchemo-scratch-")
 
 
 @pytest.mark.process

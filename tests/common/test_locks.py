@@ -159,8 +159,9 @@ def test_a_scratch_folder_is_removed_after_its_block() -> None:
 
 
 @pytest.mark.process
+@pytest.mark.parametrize("reaped", [True, False], ids=["reaped", "zombie"])
 def test_scratch_folders_and_semaphores_of_killed_runs_are_removed_by_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reaped: bool
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(locks.tempfile, "tempdir", str(tmp_path))
@@ -178,9 +179,13 @@ def test_scratch_folders_and_semaphores_of_killed_runs_are_removed_by_the_next(
     with locks.scratch_folder() as own:
         assert abandoned.exists(), "its process is still running"
         killed.kill()
-        killed.communicate()
+        if reaped:
+            killed.communicate()
+        else:
+            assert killed.stdout.read() == "", "it is dead, but its parent has not asked about it"
         with locks.scratch_folder():
             assert own.exists(), "its process is still running"
     assert not abandoned.exists()
     assert [semaphore.exists() for semaphore in semaphores] == [False, True]
     assert sorted(os.listdir(tmp_path)) == [other.name, semaphores[1].name]
+    killed.wait()
