@@ -87,9 +87,8 @@ class Sources:
         for title, recordings in self._sources:
             before = self.skipped.other_extensions.copy()
             recording = None
-            for recording in recordings(self.skipped):
-                if is_temporary(recording.path):
-                    continue
+            found = (each for each in recordings(self.skipped) if not is_temporary(each.path))
+            for recording in found:
                 if not self._always_unique and not seen.add(recording.path):
                     self.skipped.duplicates += 1
                 elif self._is_young(recording):
