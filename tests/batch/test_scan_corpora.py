@@ -16,7 +16,7 @@ import soundfile
 import soxr
 from scan_commands import COMMAND
 
-pytestmark = [pytest.mark.corpora, pytest.mark.slow]
+pytestmark = [pytest.mark.corpora, pytest.mark.process, pytest.mark.slow]
 
 RATE = 48_000
 

@@ -45,7 +45,8 @@ def good_rows(table: Path) -> list[dict[str, object]]:
 
 
 def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    return [each for each in descendants(process) if "LokyProcess" in " ".join(each.cmdline())]
+    family = descendants(process)
+    return [member for member in family if "LokyProcess" in " ".join(member.cmdline())]
 
 
 @pytest.mark.parametrize(
@@ -161,11 +162,11 @@ def test_a_run_that_is_suspended_fails_no_recording(
     paused.wait()
     time.sleep(1.2)
     processes = [*descendants(process), psutil.Process(process.pid)]
-    for each in processes:
-        each.suspend()
+    for member in processes:
+        member.suspend()
     time.sleep(5)
-    for each in processes:
-        each.resume()
+    for member in processes:
+        member.resume()
     time.sleep(0.6)
     paused.release()
     finish(process)
@@ -180,8 +181,8 @@ def test_what_processes_that_were_all_killed_at_once_left_is_removed_by_the_next
     words = (large_corpus, "-o", out, "-q", "-j", "2")
     process = start_scan(*words, TMPDIR=str(temporary))
     wait_for_chunk(out)
-    for each in [*descendants(process), psutil.Process(process.pid)]:
-        each.kill()
+    for member in [*descendants(process), psutil.Process(process.pid)]:
+        member.kill()
     process.wait()
     assert os.listdir(temporary)
     scan(*words, TMPDIR=str(temporary))
