@@ -18,7 +18,7 @@ from batchemo.batch.options import STDOUT, ScanOptions
 from batchemo.bundles import BATCH_SIZE
 from batchemo.errors import UsageError
 from batchemo.inference.settings import TIMEOUT, ModelSettings, PostprocessSettings
-from batchemo.sources import SourceOptions
+from batchemo.sources import DEFAULT_EXTENSIONS, SourceOptions
 from batchemo.tables.read import read_recordings_table
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def scan(
     base: Path | None = None,
     include: Strings = (),
     exclude: Strings = (),
-    ext: Strings = "wav",
+    ext: Strings = DEFAULT_EXTENSIONS,
     hidden: bool = False,
     follow_links: bool = False,
     min_age: float = 0.0,

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 _UNKNOWN = -1
 """A size or mtime that is null in the table; no file has it."""
 
-TRANSIENT_REASONS = ("unreadable", "worker_died", "out_of_memory")
+TRANSIENT_REASONS = ("unreadable", "needs_av", "worker_died", "out_of_memory")
 """Reasons of failure that may have had nothing to do with the recording: a disk or a share that did
-not answer, too little memory, a process that somebody killed."""
+not answer, a package that is missing, too little memory, a process that somebody killed."""
 
 RowPosition = tuple[int, int]
 """The number of a chunk (or `PREVIOUS`) and a row in it."""

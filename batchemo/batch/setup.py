@@ -34,7 +34,8 @@ from batchemo.errors import BatchemoError, LockedError
 from batchemo.inference.model_set import load_model_set
 from batchemo.inference.output_schema import OutputSchema
 from batchemo.sources import Recording, Skipped, Sources, open_sources
-from batchemo.sources.filters import AUDIO_EXTENSIONS
+from batchemo.sources.filters import extension_option
+from batchemo.sources.recording import by_frequency
 from batchemo.tables.columns import reserved_columns
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def empty_messages(skipped: Skipped) -> tuple[str, ...]:
     >>> for message in empty_messages(skipped):
     ...     print(message)
     /mnt/share: no recordings were found (no files at all: is it mounted?)
-    /rec: no recordings were found, but 2 .mp3 (--ext audio includes all audio formats)
+    /rec: no recordings were found, but 2 .mp3 (--ext audio includes them)
     """
     return tuple(f"{title}: no recordings were found{_others(n)}" for title, n in skipped.empty)
 
@@ -115,11 +116,11 @@ def empty_messages(skipped: Skipped) -> tuple[str, ...]:
 def _others(extensions: Counter[str]) -> str:
     if not extensions:
         return " (no files at all: is it mounted?)"
-    common = extensions.most_common(_SHOWN_EXTENSIONS)
+    common = by_frequency(extensions)[:_SHOWN_EXTENSIONS]
     shown = ", ".join(f"{number:,} {for_display(extension)}" for extension, number in common)
     more = ", …" if len(extensions) > len(common) else ""
-    is_audio = any(extension[1:] in AUDIO_EXTENSIONS for extension in extensions)
-    hint = " (--ext audio includes all audio formats)" if is_audio else ""
+    option = extension_option(extensions)
+    hint = f" ({option} includes them)" if option else ""
     return f", but {shown}{more}{hint}"
 
 

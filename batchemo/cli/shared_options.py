@@ -17,7 +17,7 @@ from batchemo.bundles import BATCH_SIZE
 from batchemo.cli.config import load_config
 from batchemo.errors import UsageError
 from batchemo.inference.settings import TIMEOUT, ModelSettings, PostprocessSettings
-from batchemo.sources import SourceOptions
+from batchemo.sources import DEFAULT_EXTENSIONS, SourceOptions
 
 if TYPE_CHECKING:
     from batchemo.features import FeatureSet
@@ -140,11 +140,12 @@ source_options = option_group(
     click.option(
         "--ext",
         multiple=True,
-        default=("wav",),
+        default=DEFAULT_EXTENSIONS,
         show_default=True,
         metavar="LIST",
         help="File extensions to search folders and globs for, separated by commas: wav,flac,…; "
-        "audio is every format that can be decoded, any is every file.",
+        "audio is every audio format that can be decoded, video is videos (mp4, webm, …), of which "
+        "only the sound is read, any is every file.",
     ),
     switch("--hidden", help="Also analyse hidden files and folders."),
     switch("--follow-links", help="Follow symbolic links inside folders."),

@@ -5,7 +5,16 @@ together).
 """
 
 from batchemo.sources.discover import SourceOptions, Sources, open_sources
-from batchemo.sources.filters import AUDIO_EXTENSIONS
+from batchemo.sources.filters import AUDIO_EXTENSIONS, DEFAULT_EXTENSIONS, VIDEO_EXTENSIONS
 from batchemo.sources.recording import Recording, Skipped
 
-__all__ = ["AUDIO_EXTENSIONS", "Recording", "Skipped", "SourceOptions", "Sources", "open_sources"]
+__all__ = [
+    "AUDIO_EXTENSIONS",
+    "DEFAULT_EXTENSIONS",
+    "VIDEO_EXTENSIONS",
+    "Recording",
+    "Skipped",
+    "SourceOptions",
+    "Sources",
+    "open_sources",
+]

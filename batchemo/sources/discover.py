@@ -16,6 +16,7 @@ from batchemo.common.text import for_display
 from batchemo.errors import UsageError
 from batchemo.sources.file_list import read_list
 from batchemo.sources.filters import (
+    DEFAULT_EXTENSIONS,
     FileFilter,
     compile_patterns,
     has_wildcards,
@@ -50,7 +51,7 @@ class SourceOptions:
     """What the names in list and manifest are relative to."""
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    extensions: tuple[str, ...] = ("wav",)
+    extensions: tuple[str, ...] = DEFAULT_EXTENSIONS
     hidden: bool = False
     follow_links: bool = False
     min_age: float = 0.0

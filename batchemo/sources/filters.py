@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from batchemo.errors import UsageError
@@ -17,8 +18,13 @@ AUDIO_EXTENSIONS = (
     *("flac", "ogg", "oga", "opus", "mp3"),
     *("aif", "aiff", "aifc", "au", "snd", "caf"),
     *("nist", "sph"),
+    *("m4a", "m4b", "mka", "weba", "wma", "amr", "awb", "aac", "ac3"),
 )
-"""The usual extensions of the formats that can be decoded, which `--ext audio` stands for."""
+"""The usual extensions of recordings in the formats that can be decoded: `--ext audio`."""
+VIDEO_EXTENSIONS = ("mp4", "m4v", "mov", "3gp", "webm", "mkv", "wmv", "asf")
+"""Those of files that mostly hold pictures besides the sound: `--ext video`."""
+DEFAULT_EXTENSIONS = ("audio",)
+_GROUPS = {"audio": AUDIO_EXTENSIONS, "video": VIDEO_EXTENSIONS}
 
 _WILDCARD = re.compile(r"[*?[]")
 
@@ -64,7 +70,7 @@ class FileFilter:
 
 
 def suffixes_of(extensions: tuple[str, ...]) -> tuple[bytes, ...]:
-    """Return the ends of file names for some extensions; "audio" and "any" stand for many.
+    """Return the ends of file names for some extensions; "audio", "video", "any" stand for many.
 
     >>> suffixes_of(("wav", ".FLAC"))
     (b'.wav', b'.flac')
@@ -81,12 +87,20 @@ def suffixes_of(extensions: tuple[str, ...]) -> tuple[bytes, ...]:
         raise UsageError("No extension was asked for: name some, or any to take every file.")
     if "any" in bare:
         return (b"",)
-    names = [
-        name
-        for extension in bare
-        for name in (AUDIO_EXTENSIONS if extension == "audio" else (extension,))
-    ]
+    names = [name for extension in bare for name in _GROUPS.get(extension, (extension,))]
     return tuple(dict.fromkeys(os.fsencode("." + name) for name in names))
+
+
+def extension_option(extensions: Iterable[str]) -> str | None:
+    """Return the option that includes files of these extensions; None if none is a recording's.
+
+    >>> extension_option([".txt", ".mp3"]), extension_option([".mp3", ".mp4"])
+    ('--ext audio', '--ext audio,video')
+    """
+    names = {extension.removeprefix(".") for extension in extensions}
+    if not names.isdisjoint(VIDEO_EXTENSIONS):
+        return "--ext audio,video"
+    return None if names.isdisjoint(AUDIO_EXTENSIONS) else "--ext audio"
 
 
 def compile_patterns(patterns: tuple[str, ...]) -> re.Pattern[str] | None:

@@ -9,10 +9,11 @@ import hashlib
 import os
 import stat
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from batchemo.sources.filters import AUDIO_EXTENSIONS
+from batchemo.sources.filters import AUDIO_EXTENSIONS, VIDEO_EXTENSIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,18 @@ class Skipped:
 
     def other_recordings(self) -> dict[str, int]:
         """Return those of the other extensions that recordings have, the most frequent first."""
-        common = self.other_extensions.most_common()
-        return {name: number for name, number in common if name[1:] in AUDIO_EXTENSIONS}
+        common = by_frequency(self.other_extensions)
+        known = {*AUDIO_EXTENSIONS, *VIDEO_EXTENSIONS}
+        return {name: number for name, number in common if name[1:] in known}
+
+
+def by_frequency(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return names and counts, the most frequent first, equal ones by name.
+
+    >>> by_frequency({".txt": 1, ".mp3": 2, ".jpg": 1})
+    [('.mp3', 2), ('.jpg', 1), ('.txt', 1)]
+    """
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
 def split_path(name: str, base: str) -> tuple[str, str]:

@@ -42,8 +42,13 @@ def test_segments_of_another_table_are_not_trusted(
     assert segments.read_bytes() == whole
 
 
-def test_a_fault_of_the_machine_is_tried_again_by_the_next_update(
-    corpus: Path, scan_inline: Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("again", [(), ("--update",)])
+def test_a_fault_of_the_machine_is_tried_again_by_the_next_run(
+    corpus: Path,
+    scan_inline: Scan,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    again: tuple[str, ...],
 ) -> None:
     out, healthy = tmp_path / "r.parquet", tmp_path / "healthy.parquet"
     scan_inline(corpus, "-o", healthy)
@@ -51,9 +56,7 @@ def test_a_fault_of_the_machine_is_tried_again_by_the_next_update(
         patch.setattr(OpenFile, "read_at", _stale_share)
         scan_inline(corpus, "-o", out, code=3)
     assert set(reasons_by_file(out).values()) == {"unreadable"}
-    # The same command again changes no table: it is the update that may.
-    scan_inline(corpus, "-o", out, code=3)
-    assert "12 recordings analysed" in scan_inline(corpus, "-o", out, "--update").stdout
+    assert "12 recordings analysed" in scan_inline(corpus, "-o", out, *again).stdout
     assert out.read_bytes() == healthy.read_bytes()
 
 
@@ -71,9 +74,12 @@ def test_an_empty_folder_ends_in_an_error_that_names_it_and_writes_no_table(
     assert f"{share}: no recordings were found (no files at all: is it mounted?)" in ended.stderr
     assert sorted(tmp_path.glob("r.*")) == []
     (share / "notes.txt").touch()
-    (share / "take.MP3").touch()
+    (share / "take.MP4").touch()
     ended = scan_inline(share, "-o", out, "--update", code=1)
-    assert "no recordings were found, but 1 .mp3, 1 .txt (--ext audio" in ended.stderr
+    assert (
+        "no recordings were found, but 1 .mp4, 1 .txt (--ext audio,video includes them"
+        in ended.stderr
+    )
     assert "0 recordings analysed" in scan_inline(share, "-o", out, "--allow-empty").stdout
     assert pq.read_table(out).num_rows == 0
 
@@ -127,11 +133,25 @@ def test_recordings_of_other_formats_are_counted_with_the_option_that_takes_them
 ) -> None:
     for name in ("a.mp3", "b.MP3", "c.flac", "notes.txt"):
         (corpus / name).touch()
-    ended = scan_inline(corpus, "-o", tmp_path / "r.parquet")
+    only_wav = (corpus, "-o", tmp_path / "r.parquet", "--ext", "wav")
+    ended = scan_inline(*only_wav)
     text = "3 recordings in other formats skipped (2 .mp3, 1 .flac; --ext audio includes them)"
     assert text in ended.stdout
-    dry = scan_inline(corpus, "-o", tmp_path / "r.parquet", "--update", "--dry-run").stdout
+    dry = scan_inline(*only_wav, "--update", "--dry-run").stdout
     assert "2 .mp3 files: --ext audio includes them" in dry
+
+
+def test_a_folder_of_all_sorts_is_taken_but_for_its_videos_which_are_counted(
+    corpus: Path, scan_inline: Scan, tmp_path: Path
+) -> None:
+    for name in ("meeting.mp4", "call.webm", "notes.txt", "cover.jpg"):
+        (corpus / name).touch()
+    for number in range(20):
+        (corpus / f"{number}.mp3").touch()
+    ended = scan_inline(corpus, "-o", tmp_path / "r.parquet", code=3)
+    assert "32 recordings analysed, 20 failed" in ended.stdout
+    for words in ("2 recordings in other formats skipped", "1 .mp4", "--ext audio,video includes"):
+        assert words in ended.stdout
 
 
 def test_new_failures_are_told_from_those_of_the_earlier_table(

@@ -96,7 +96,7 @@ def test_postprocessing_can_be_set_in_a_file_and_overridden(
     [
         ("min-aeg = 3", "min-aeg is not an option of `batchemo scan` nor of another command"),
         ("worker = 3", "worker is not an option"),
-        ("[scan]\nrecipe = 'x'", "recipe is not an option of `batchemo scan`. Its options are: b"),
+        ("[scan]\nrecipe = 'x'", "recipe is not an option of `batchemo scan`. Its options are: a"),
         ("[scam]\nlimit = 3", "[scam] is not a command"),
         ("update = 'yes'", "update is a flag: write true or false"),
         ("update = 1", "update is a flag"),

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from batchemo.errors import UsageError
-from batchemo.sources import AUDIO_EXTENSIONS, SourceOptions, open_sources
+from batchemo.sources import AUDIO_EXTENSIONS, VIDEO_EXTENSIONS, SourceOptions, open_sources
 
 
 def test_recordings_are_ordered_by_the_bytes_of_the_parts_of_their_paths(make, find):
@@ -53,16 +53,26 @@ def test_the_first_recording_is_given_before_the_walk_ends(make):
 
 def test_only_the_extensions_asked_for_are_taken_in_any_case(make, find):
     root = make("a.wav", "b.WAV", "c.flac", "d.txt", "wav", "e.wav.bak", "f.xyz")
-    assert find(root)[0] == ["a.wav", "b.WAV"]
+    assert find(root)[0] == ["a.wav", "b.WAV", "c.flac"]
+    assert find(root, extensions=("wav",))[0] == ["a.wav", "b.WAV"]
     assert find(root, extensions=("FLAC", ".txt"))[0] == ["c.flac", "d.txt"]
     assert find(root, extensions=("audio",))[0] == ["a.wav", "b.WAV", "c.flac"]
     assert len(find(root, extensions=("any",))[0]) == 7
 
 
+def test_recordings_are_taken_by_default_and_videos_if_asked_for(make, find):
+    root = make("a.m4a", "b.wma", "c.amr", "d.aac", "e.ac3", "f.mka", "g.mp4", "h.webm", "i.mov")
+    files, skipped = find(root)
+    assert files == ["a.m4a", "b.wma", "c.amr", "d.aac", "e.ac3", "f.mka"]
+    assert skipped.other_recordings() == {".mp4": 1, ".webm": 1, ".mov": 1}
+    assert len(find(root, extensions=("audio", "video"))[0]) == 9
+    assert find(root, extensions=("video",))[0] == ["g.mp4", "h.webm", "i.mov"]
+
+
 def test_the_extensions_of_audio_are_documented():
     page = Path(__file__).parents[2] / "docs" / "sources.md"
     words = re.findall(r"\w+", page.read_text("utf-8"))
-    assert set(AUDIO_EXTENSIONS) <= set(words)
+    assert {*AUDIO_EXTENSIONS, *VIDEO_EXTENSIONS} <= set(words)
 
 
 @pytest.mark.parametrize("extensions", [(), ("",), (".",), ("a/b",)])

@@ -18,7 +18,7 @@ from batchemo.cli.shared_options import json_option, parse_jobs, split_commas
 from batchemo.common.text import counted
 from batchemo.diagnostics.bench import SECONDS, BenchOptions, BenchResult
 from batchemo.inference.settings import ModelSettings
-from batchemo.sources import SourceOptions
+from batchemo.sources import DEFAULT_EXTENSIONS, SourceOptions
 
 EPILOG = """
 \b
@@ -61,7 +61,7 @@ ERASE_LINE = "\r\x1b[K"
 @click.option(
     "--ext",
     multiple=True,
-    default=("wav",),
+    default=DEFAULT_EXTENSIONS,
     show_default=True,
     metavar="LIST",
     help="File extensions to search folders for, separated by commas: wav,flac,…; audio is every "

@@ -11,6 +11,7 @@ from batchemo.batch.events import Report
 from batchemo.cli.output.format import bar, bar_width, clock
 from batchemo.cli.output.progress import warn
 from batchemo.common.text import counted, for_display
+from batchemo.sources.filters import extension_option
 from batchemo.tables.schema import STATUS_FAILED, STATUS_OK
 from batchemo.tables.summary import Count, Summary
 
@@ -91,11 +92,12 @@ def skipped_in_folders(hidden: int, links: int, other_recordings: Mapping[str, i
     """
     total = sum(other_recordings.values())
     formats = ", ".join(f"{number:,} {extension}" for extension, number in other_recordings.items())
+    option = extension_option(other_recordings)
     return _texts_that_apply(
         {
             f"{counted(hidden, 'hidden file')} skipped (--hidden includes them)": hidden,
             f"{counted(links, 'link')} skipped (--follow-links includes them)": links,
-            f"{counted(total, 'recording')} in other formats skipped ({formats}; --ext audio "
+            f"{counted(total, 'recording')} in other formats skipped ({formats}; {option} "
             "includes them)": total,
         }
     )
@@ -205,7 +207,7 @@ def show_dry_run(found: DryRun, stream: IO[str]) -> None:
         if count:
             click.echo(f"skipped   {counted(count, noun)}: {reason}", stream)
     for extension, number in found.other_recordings.items():
-        reason = "--ext audio includes them"
+        reason = f"{extension_option([extension])} includes them"
         click.echo(f"skipped   {counted(number, f'{extension} file')}: {reason}", stream)
     if found.limited:
         click.echo("stopped at --limit", stream)
