@@ -1,7 +1,7 @@
 """From a recording's path to windows of audio, or to the reason why it cannot be analysed.
 
-In reading order: `failure`, `file` (opening), `formats` (headers), `decode`, `levels` and `vad`
-(measures), `windows` (resampling and cutting), `reader` (all of these together).
+In reading order: `failure`, `file` (opening), `formats` (headers), `decode`, `decode_av`, `levels`
+and `vad` (measures), `windows` (resampling and cutting), `reader` (all of these together).
 """
 
 from batchemo.audio.failure import REASONS, Failure
