@@ -38,7 +38,7 @@ class MissingExtraError(BatchemoError):
     """The command needs an extra, such as `batchemo[train]`, that is not installed."""
 
 
-def describe(error: OSError | MemoryError) -> str:
+def describe(error: OSError | MemoryError | ImportError) -> str:
     """Say what the machine lacks or refuses, and where, if that is known.
 
     >>> describe(FileNotFoundError(2, "No such file or directory", "a.wav"))
@@ -48,5 +48,10 @@ def describe(error: OSError | MemoryError) -> str:
     """
     if isinstance(error, MemoryError):
         return "there is not enough memory (fewer workers, -j, need less)"
+    if isinstance(error, ImportError):
+        return (
+            f"a library cannot be loaded: {error}. Either there is not enough memory (fewer "
+            "workers, -j, need less), or the installation is damaged: see `batchemo doctor`"
+        )
     place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
     return f"{place}{error.strerror or error}"

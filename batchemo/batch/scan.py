@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 from batchemo.batch.chunk_store import ChunkStore
 from batchemo.batch.events import EventHandler, Progress, Report, Started, ignore_event
+from batchemo.batch.known_rows import TRANSIENT_REASONS
 from batchemo.batch.options import ScanOptions
 from batchemo.batch.outputs import output_exists
 from batchemo.batch.plan import OrphanRows, Plan, keep_orphans
@@ -32,6 +33,7 @@ from batchemo.errors import BatchemoError, describe
 from batchemo.inference.postprocess import PostProcessor, RowSource
 from batchemo.inference.predict_task import PredictTask, lost_result, predict_chunk
 from batchemo.tables.rows import to_batch
+from batchemo.tables.schema import STATUS_FAILED
 from batchemo.tables.summary import Summary, check_group_by
 from batchemo.workers.dispatcher import run_chunks
 from batchemo.workers.executor import Chunk, ExecutorFactory, available_cpus
@@ -65,7 +67,11 @@ def run_scan(
         with hold_outputs(prepared) as store:
             decision = decide(prepared)
             result = _Scan(prepared, decision, store, on_event, stream, executor).run()
-    except (OSError, MemoryError) as error:
+            if decision is Decision.REPEAT and _has_transient_failures(result):
+                # These are the tables of this command, from when the machine was at fault.
+                prepared = prepare(options)
+                result = _Scan(prepared, Decision.UPDATE, store, on_event, stream, executor).run()
+    except (OSError, MemoryError, ImportError) as error:
         if prepared.outputs is None:
             raise
         raise BatchemoError(
@@ -77,6 +83,12 @@ def run_scan(
         raise result
     on_event(result.report)
     return result
+
+
+def _has_transient_failures(result: ScanResult | BatchemoError) -> bool:
+    if isinstance(result, BatchemoError):
+        return False
+    return not result.report.summary.by_outcome(STATUS_FAILED).keys().isdisjoint(TRANSIENT_REASONS)
 
 
 class _Scan:
@@ -201,7 +213,7 @@ class _Scan:
         assert outputs is not None
         if not self._decision.may_replace:
             return first_difference(rows, postprocessor, outputs, self._summary)
-        fresh = not (self._options.update or self._options.overwrite)
+        fresh = self._decision is not Decision.UPDATE and not self._options.overwrite
         write_tables(rows, postprocessor, outputs, self._summary, fresh=fresh)
         return None
 

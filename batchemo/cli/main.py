@@ -35,7 +35,7 @@ def run(args: list[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         print_error("interrupted")
         return INTERRUPTED
-    except (OSError, MemoryError) as error:
+    except (OSError, MemoryError, ImportError) as error:
         print_error(for_display(describe(error)))
         return 1
     return code if isinstance(code, int) else 0

@@ -101,7 +101,7 @@ def unexpected_failure(error: Exception) -> Failure:
 def _is_out_of_memory(error: Exception) -> bool:
     # ONNX Runtime and C++ libraries report it in words only.
     words = ("bad_alloc", "bad allocation", "Failed to allocate memory", "can't start new thread")
-    in_words = isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+    in_words = any(word in str(error) for word in words)
     return in_words or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 
 

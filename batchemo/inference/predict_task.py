@@ -6,6 +6,8 @@ worker alone, inside the functions.
 
 from __future__ import annotations
 
+import mmap
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +17,9 @@ from batchemo.inference.settings import ModelSettings
 from batchemo.sources import Recording
 from batchemo.tables.rows import RecordingResult
 from batchemo.workers.executor import ChunkResult
+
+_LIBRARY_BYTES = 256 * 2**20
+"""The address space that NumPy, SciPy and ONNX Runtime take, as measured with a model of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +37,28 @@ def predict_chunk(
 ) -> ChunkResult[RecordingResult]:
     """Analyse a chunk of recordings; in a worker, the models stay loaded for the next chunk."""
     try:
+        _check_memory()
         from batchemo.inference.loaded import cached_models
         from batchemo.inference.predict import predict_with
 
         return predict_with(cached_models(task.settings), task.timeout, recordings)
     except BatchemoError as error:
         return ChunkResult(fatal=str(error))
-    except MemoryError as error:
+    except (MemoryError, ImportError) as error:
         return ChunkResult(fatal=describe(error))
-    except ImportError as error:
-        return ChunkResult(
-            fatal=f"a worker cannot load a library: {error}. Either there is not enough memory "
-            "(fewer workers, -j, need less), or the installation is damaged: see `batchemo doctor`"
-        )
+
+
+def _check_memory() -> None:
+    """Raise `MemoryError` where libraries would not find the memory to be loaded.
+
+    OpenBLAS tries for ever to get its buffers where an address space is limited (`ulimit -v`).
+    """
+    if "onnxruntime" in sys.modules:  # They are loaded: this is not the first chunk.
+        return
+    try:
+        mmap.mmap(-1, _LIBRARY_BYTES).close()
+    except OSError as error:
+        raise MemoryError from error
 
 
 def lost_result(recording: Recording, reason: str, detail: str) -> RecordingResult:

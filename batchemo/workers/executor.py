@@ -203,14 +203,16 @@ class ProcessExecutor:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         thread = self._pool._executor_manager_thread
-        if thread is not None:
+        # One that is there and was never started: the machine had no room for another thread.
+        is_started = thread is None or thread.ident is not None
+        if thread is not None and is_started:
             thread.join(_BROKEN_POOL_SECONDS)
             if thread.is_alive():
                 # A worker was killed while it handed a result over, and the thread waits for the
                 # rest of it. It sees the end of the pipe only when nobody can write to it any
                 # more, and this process can as long as its own end is open.
                 self._pool._result_queue._writer.close()
-        self._pool.shutdown(wait=True, kill_workers=True)
+        self._pool.shutdown(wait=is_started, kill_workers=True)
         self._remove_traces()
 
     def _remove_traces(self) -> None:

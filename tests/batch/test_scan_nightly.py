@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from scan_commands import Scan, reasons_by_file
+from scan_commands import Scan, StartScan, finish, reasons_by_file
 
 from batchemo.audio.file import OpenFile
 
@@ -201,3 +202,19 @@ def test_only_failures_for_the_named_reasons_are_tried_again(
     assert "1 recording analysed" in scan_inline(*update, "empty,timeout", code=3).stdout
     assert "2 recordings analysed" in scan_inline(*update, "empty,not_audio", code=3).stdout
     assert "There are missing," in scan_inline(*update, "broken", code=2).stderr
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("megabytes", [300, 340, 380])
+def test_too_little_memory_for_the_libraries_ends_the_run_in_words(
+    corpus: Path, start_scan: StartScan, tmp_path: Path, megabytes: int
+) -> None:
+    out, limit = tmp_path / "r.parquet", megabytes * 2**20
+    process = start_scan(
+        *(corpus, "-o", out, "-j", "1"),
+        before=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+    )
+    ended = finish(process, code=1)
+    assert "not enough memory" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not out.exists()
