@@ -51,7 +51,8 @@ def test_no_mutant_of_what_pyav_reads_harms_the_process(
     report = fuzz(media_seeds(name), tmp_path, count=COUNT, seed=SEED, decoder=decoder)
     figures.update(report.figures(f"mutants of {name}, by PyAV"))
     assert report.errors == []
-    assert report.megabytes < 64
+    # FFmpeg keeps what it needs for up to 64 channels of AAC.
+    assert report.megabytes < 96
 
 
 def test_a_scan_completes_with_mutants_of_all_formats(
