@@ -76,9 +76,11 @@ def test_signals_to_the_parent(repeated: RepeatedScan, figures: Counter[str]) ->
         time.sleep(rng.uniform(0, 1.1 * repeated.duration))
         children = descendants(process)
         process.send_signal(rng.choice([signal.SIGKILL, *STOP_SIGNALS]))
-        repeated.finish(process)
+        _, printed = process.communicate(timeout=300)
+        assert "resource_tracker" not in printed
         _, alive = psutil.wait_procs(children, timeout=10)
         assert not alive, "a worker outlived its parent"
+        assert not list(Path("/dev/shm").glob(f"sem.loky-{process.pid}-*"))
         figures["signals to the parent at random moments"] += 1
         repeated.recover()
 
