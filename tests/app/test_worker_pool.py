@@ -54,7 +54,7 @@ def test_a_crash_of_the_decoder_costs_only_its_own_recording(
 
 @pytest.mark.process
 def test_a_hanging_recording_does_not_delay_another_visitor(
-    harmful_pool, tiny_bundle, options, monkeypatch
+    harmful_pool, tiny_bundle, options, temporary_folder, monkeypatch
 ):
     pool = harmful_pool("hang", jobs=2)
     patient = replace(options, timeout=30.0)
@@ -67,12 +67,13 @@ def test_a_hanging_recording_does_not_delay_another_visitor(
 
     visitor = threading.Thread(target=visit)
     visitor.start()
-    wait_until(lambda: pool.free == 1, 10)
+    wait_until(lambda: any(temporary_folder.rglob("*.hangs")), 60)
+    assert pool.free == 1
     monkeypatch.setattr(results, "FILE", "recording")
     view = analyse_upload(upload_of(wav_bytes()), [tiny_bundle], pool, options)
     assert view.rows[tiny_bundle.digest].reason is None
     pool.close()
-    visitor.join(10)
+    visitor.join(60)
     assert errors == ["the page is being closed"]
 
 

@@ -67,12 +67,14 @@ def busy(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_an_executor_that_is_shut_down_leaves_no_semaphore() -> None:
+    # Other tests of this process may have pools that are not collected yet.
+    before = semaphores_of(os.getpid())
     for workers in (1, 2, 3):
         executor = ProcessExecutor(None, workers)
         processes = {executor.submit(process_id, None).result() for _ in range(2 * workers)}
         os.kill(processes.pop(), signal.SIGKILL)
         executor.shutdown(kill=True)
-        assert semaphores_of(os.getpid()) == []
+        assert set(semaphores_of(os.getpid())) <= set(before)
 
 
 def test_a_parent_that_is_killed_leaves_no_semaphore_and_no_word(
