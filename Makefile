@@ -12,7 +12,7 @@ test:  ## all tests, on all cores
 	pytest -n auto
 
 fast:  ## the tests that start no processes and need neither TensorFlow nor a browser
-	pytest -n auto -m "not process and not tensorflow and not browser and not slow and not faults"
+	pytest -n auto -m "not process and not tensorflow and not browser"
 
 lint:  ## style and format
 	ruff check .

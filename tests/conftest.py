@@ -40,6 +40,21 @@ __all__ = [
     "voices",
 ]
 
+LONG = ("slow", "faults")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that take minutes, unless -m names their marker.
+
+    Not by a default for -m, which whoever selects other markers would replace.
+    """
+    named = config.getoption("markexpr")
+    unnamed = [marker for marker in LONG if marker not in named]
+    left_out = [item for item in items if any(map(item.get_closest_marker, unnamed))]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
+
+
 # Modules that stand in front of real ones, for the processes of tests alone.
 collect_ignore = ["helpers"]
 

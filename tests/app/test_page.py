@@ -11,6 +11,8 @@ from batchemo.app.config import AppOptions
 from batchemo.audio import REASONS
 from batchemo.inference.settings import PostprocessSettings
 
+pytestmark = pytest.mark.browser
+
 HOSTILE_NAMES = [
     "</script><script>alert(1)</script>.wav",
     "[x](javascript:alert(1)).wav",

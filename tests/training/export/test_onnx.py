@@ -18,9 +18,6 @@ from batchemo.bundles.keras_model import check_keras
 from batchemo.bundles.onnx_check import check_onnx
 from batchemo.corpora import EMOTIONS
 from batchemo.errors import BundleError
-
-pytest.importorskip("tensorflow")
-
 from batchemo.training.export import onnx
 from batchemo.training.export.onnx import LOGITS, keras_bytes, onnx_bytes
 from batchemo.training.fit.scoring import forward_function
