@@ -55,6 +55,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in set(left_out)]
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Import TensorFlow only when a test needs it, and skip the test where it is not installed."""
+    if item.get_closest_marker("tensorflow"):
+        pytest.importorskip("tensorflow")
+
+
 # Modules that stand in front of real ones, for the processes of tests alone.
 collect_ignore = ["helpers"]
 

@@ -15,8 +15,6 @@ from batchemo.bundles import Bundle, find_bundle
 from batchemo.corpora import EMOTIONS
 from batchemo.evaluation import read_evaluation
 
-pytest.importorskip("tensorflow")
-
 pytestmark = pytest.mark.tensorflow
 
 

@@ -25,8 +25,6 @@ from batchemo.evaluation import evaluate as evaluate_predictions
 from batchemo.evaluation import write_evaluation
 from batchemo.training.recipes import RECIPES
 
-pytest.importorskip("tensorflow")
-
 pytestmark = [
     pytest.mark.tensorflow,
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
