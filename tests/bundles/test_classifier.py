@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import pytest
 
-from batchemo.bundles import Backend, Bundle, list_bundles, load_bundle, open_classifier, softmax
+from batchemo.bundles import (
+    Backend,
+    Bundle,
+    Classifier,
+    list_bundles,
+    load_bundle,
+    open_classifier,
+    softmax,
+)
 from batchemo.common.arrays import Float32
 from batchemo.errors import BundleError, MissingExtraError, UsageError
 
 Make = Callable[..., Bundle]
 
 SHIPPED = list_bundles()
+
+
+@lru_cache
+def shipped(name: str, batch_size: int) -> Classifier:
+    """Open a shipped model, once for all tests: that takes longer than they do."""
+    return open_classifier(load_bundle(name), batch_size=batch_size)
 
 
 def inputs_for(bundle: Bundle, count: int, window: float | None = None) -> Float32:
@@ -68,7 +83,7 @@ def test_a_row_is_the_same_bytes_wherever_it_stands_in_a_batch(
     bundle = load_bundle(name)
     seconds = bundle.window_range[0] if window == "shortest" else window
     inputs = inputs_for(bundle, 32, seconds)  # type: ignore[arg-type]
-    classifier = open_classifier(bundle, batch_size=batch_size)
+    classifier = shipped(name, batch_size)
     rows = classifier.run(inputs)
     random = np.random.default_rng(0)
 
@@ -81,10 +96,10 @@ def test_a_row_is_the_same_bytes_wherever_it_stands_in_a_batch(
 def test_another_batch_size_changes_no_probability_by_more_than_1e5th(name: str) -> None:
     bundle = load_bundle(name)
     inputs = inputs_for(bundle, 20)
-    rows = open_classifier(bundle, batch_size=32).run(inputs)
+    rows = shipped(name, 32).run(inputs)
 
     for batch_size in (1, 7, 16):
-        other = open_classifier(bundle, batch_size=batch_size).run(inputs)
+        other = shipped(name, batch_size).run(inputs)
         np.testing.assert_allclose(other, rows, atol=1e-5, rtol=0)
 
 
@@ -106,7 +121,7 @@ def test_onnx_runtime_and_tensorflow_agree(name: str) -> None:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_window_of_the_permitted_range_gives_probabilities(name: str) -> None:
     bundle = load_bundle(name)
-    classifier = open_classifier(bundle, batch_size=2)
+    classifier = shipped(name, 1)
 
     for window in bundle.window_range:
         rows = classifier.run(inputs_for(bundle, 2, window))
@@ -119,7 +134,7 @@ def test_digital_silence_gives_probabilities_too(name: str) -> None:
     bundle = load_bundle(name)
     silence = bundle.input.prepare(np.zeros(bundle.rate, np.float32), bundle.window)
 
-    assert np.isfinite(open_classifier(bundle).run(silence[None])).all()
+    assert np.isfinite(shipped(name, 1).run(silence[None])).all()
 
 
 def test_a_bundle_without_a_keras_model_does_not_run_on_tensorflow(tiny_bundle: Bundle) -> None:
