@@ -223,8 +223,8 @@ postprocess_options = option_group(
         "--speaker",
         metavar="WHAT",
         help="Adapt the probabilities to each speaker, identified by WHAT: a column of the "
-        "manifest, folder, part:N, root or regex:PATTERN (its group). The mean prediction for all "
-        "recordings of a speaker is subtracted, the more recordings the more of it. Helps with "
+        "manifest, folder, part:N, root or regex:PATTERN (its group). Divides by a power of the "
+        "speaker's mean probabilities, which grows with the number of recordings. Helps with "
         "many recordings of mixed emotions for each speaker; harms where a speaker has only one "
         "emotion.",
     ),
