@@ -90,6 +90,9 @@ def warn_about_corpus(corpus: Corpus) -> None:
         names = _first_few([_short(path) for path in unrecognised])
         number = counted(len(unrecognised), "recording")
         warn(f"{number} left out because no emotion is in the file name: {names}")
+    for label, count in corpus.without_class:
+        number = counted(count, "recording")
+        warn(f"{number} left out because {label} is none of the classes (--labels names them)")
 
 
 def warn_about_failures(failures: Sequence[tuple[Path, str]]) -> None:

@@ -5,8 +5,24 @@ In reading order: `example` (what is known of a recording), `labels` (one spelli
 `duplicates`, and `read` (all of these together).
 """
 
-from batchemo.corpora.example import EMOTIONS, KNOWN_LABELS, Corpus, Duplicate, Example
+from batchemo.corpora.example import (
+    EMOTIONS,
+    KNOWN_LABELS,
+    NO_EMOTION,
+    Corpus,
+    Duplicate,
+    Example,
+)
 from batchemo.corpora.layouts import LAYOUTS
 from batchemo.corpora.read import read_corpus
 
-__all__ = ["EMOTIONS", "KNOWN_LABELS", "LAYOUTS", "Corpus", "Duplicate", "Example", "read_corpus"]
+__all__ = [
+    "EMOTIONS",
+    "KNOWN_LABELS",
+    "LAYOUTS",
+    "NO_EMOTION",
+    "Corpus",
+    "Duplicate",
+    "Example",
+    "read_corpus",
+]

@@ -8,8 +8,14 @@ from pathlib import Path
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 """The classes of RAVDESS, in the order of its file names."""
 
-KNOWN_LABELS = (*EMOTIONS, "boredom")
-"""The labels that are accepted as they are: those of all corpora that are read by file names."""
+WITHOUT_EQUAL = ("boredom",)
+"""Labels of known corpora that none of `EMOTIONS` equals: left out unless they are asked for."""
+
+KNOWN_LABELS = (*EMOTIONS, *WITHOUT_EQUAL)
+"""The labels that are understood: those of all corpora that are read by file names."""
+
+NO_EMOTION = ("neutral", "calm")
+"""The classes that claim no emotion of a speaker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +56,5 @@ class Corpus:
     """Recordings that cannot be decoded and folders that cannot be listed, with the reasons."""
     unrecognised: tuple[Path, ...] = ()
     """Recordings left out because their file names do not fit the layout of their folder."""
+    without_class: tuple[tuple[str, int], ...] = ()
+    """Labels that equal none of the classes, and how many recordings were left out for each."""

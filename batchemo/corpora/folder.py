@@ -16,6 +16,10 @@ from batchemo.sources.walk import walk
 _FILTER = FileFilter(suffixes=suffixes_of(("audio",)), follow_links=True)
 
 
+class UnknownNamesError(UsageError):
+    """The names of the files in a folder are those of no known corpus."""
+
+
 @dataclass(frozen=True, slots=True)
 class FoundExamples:
     """The labelled recordings of one path, and what was left out."""
@@ -28,7 +32,10 @@ class FoundExamples:
 
 
 def read_folder(folder: Path, layout: Layout | None = None) -> FoundExamples:
-    """Read the file names of all recordings below a folder; by default in the layout that fits."""
+    """Read the file names of all recordings below a folder; by default in the layout that fits.
+
+    Raises `UnknownNamesError` where none does.
+    """
     skipped = Skipped()
     files = [recording.file for recording in walk(str(folder), _FILTER, skipped)]
     if not files:
@@ -68,7 +75,7 @@ def _detect_layout(folder: Path, files: list[str]) -> Layout:
             f"itself, or choose the one to read with --layout {next(iter(fitting))}."
         )
     known = ", ".join(f"{name} ({layout.shown})" for name, layout in LAYOUTS.items())
-    raise UsageError(
+    raise UnknownNamesError(
         f"The names in {title} are of no known corpus; the first is {for_display(files[0])}. "
         f"Known are {known}. For any other corpus write a manifest.csv with the columns file and "
         "label (and speaker, if you know it)."

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from batchemo.common.text import for_display
-from batchemo.corpora.example import KNOWN_LABELS, Example
+from batchemo.corpora.example import EMOTIONS, WITHOUT_EQUAL, Example
 from batchemo.errors import UsageError
 
 _SYNONYMS_BY_LABEL = {
@@ -35,11 +36,14 @@ class LabelVocabulary:
     """
 
     def __init__(self, labels: Sequence[str] = (), rename: Mapping[str, str] | None = None) -> None:
-        self.labels = tuple(labels) or KNOWN_LABELS
+        self.labels = tuple(labels) or EMOTIONS
+        self.left_out = () if labels else WITHOUT_EQUAL
+        """Labels whose recordings are left out; with classes of one's own, they are unknown."""
         _check_class_names(self.labels)
-        synonyms = {word: label for word, label in SYNONYMS.items() if label in self.labels}
+        understood = (*self.labels, *self.left_out)
+        synonyms = {word: label for word, label in SYNONYMS.items() if label in understood}
         # A class of the corpus's own wins over a synonym: "fear" may be a label itself.
-        self._spelling = synonyms | {_key(label): label for label in self.labels}
+        self._spelling = synonyms | {_key(label): label for label in understood}
         self._rename = {_key(old): new.strip() for old, new in (rename or {}).items()}
 
     def label(self, name: str) -> str:
@@ -58,22 +62,28 @@ class LabelVocabulary:
         return self._spelling.get(_key(name), name)
 
 
-def relabel(examples: Sequence[Example], vocabulary: LabelVocabulary) -> tuple[Example, ...]:
+def relabel(
+    examples: Sequence[Example], vocabulary: LabelVocabulary
+) -> tuple[tuple[Example, ...], tuple[tuple[str, int], ...]]:
     """Spell all labels as the vocabulary does; leave out examples whose label became "".
 
+    Also returns the labels that the vocabulary leaves out, each with its number of examples.
     Raises `UsageError` with all labels that are not in the vocabulary.
     """
     kept: list[Example] = []
+    left_out: Counter[str] = Counter()
     unknown: dict[str, _UnknownLabel] = {}
     for example in examples:
         label = vocabulary.label(example.emotion)
         if label in vocabulary.labels:
             kept.append(replace(example, emotion=label))
+        elif label in vocabulary.left_out:
+            left_out[label] += 1
         elif label:
             unknown.setdefault(label, _UnknownLabel(example)).count += 1
     if unknown:
         raise UsageError(_unknown_labels_message(unknown, vocabulary))
-    return tuple(kept)
+    return tuple(kept), tuple(sorted(left_out.items()))
 
 
 @dataclass(slots=True)

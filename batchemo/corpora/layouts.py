@@ -32,6 +32,8 @@ class Layout:
     genders: Mapping[str, str] = field(default_factory=dict)
     intensities: Mapping[str, str] = field(default_factory=dict)
     channels: Mapping[str, str] = field(default_factory=dict)
+    song_corpus: str = ""
+    """The corpus of the songs, where these are one by themselves; their speakers are the same."""
     demographics: str = ""
     """The name of a table, in the folder of the recordings or above it, that has the genders."""
 
@@ -45,16 +47,18 @@ class Layout:
         if match is None:
             return None
         parts = match.groupdict(default="")
+        channel = self.channels.get(parts.get("channel", ""), "speech")
+        is_song = channel == "song" and self.song_corpus
         return Example(
             path=folder / file,
-            corpus=self.corpus,
+            corpus=self.song_corpus if is_song else self.corpus,
             speaker=f"{self.corpus}-{parts['speaker']}",
             gender=self.genders.get(parts["speaker"], ""),
             emotion=self.emotions[parts["emotion"]],
             intensity=self.intensities.get(parts.get("intensity", ""), ""),
             statement=parts["statement"],
             language=self.language,
-            channel=self.channels.get(parts.get("channel", ""), "speech"),
+            channel=channel,
         )
 
 
@@ -79,6 +83,7 @@ RAVDESS = Layout(
     genders={f"{actor:02d}": "male" if actor % 2 else "female" for actor in range(1, 25)},
     intensities={"01": "normal", "02": "strong"},
     channels={"01": "speech", "02": "song"},
+    song_corpus="ravdess_song",
 )
 
 CREMA_D = Layout(

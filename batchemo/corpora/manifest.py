@@ -6,6 +6,7 @@
                 what else is known; the corpus is by default the name of the folder
 
 Names of columns may be in upper case and have blanks around them. Other columns are ignored.
+The manifest lies in the folder of the recordings, or in the one above for several folders.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchemo.common.text import for_display, from_text
+from batchemo.common.text import counted, for_display, from_text
 from batchemo.corpora.example import Example
 from batchemo.errors import UsageError
 from batchemo.sources.manifest import read_table
@@ -36,7 +37,7 @@ class ManifestRow:
 
 
 def read_manifest(path: Path) -> tuple[ManifestRow, ...]:
-    """Read a CSV or TSV table. That its files exist is not checked: see `check_files`."""
+    """Read a CSV or TSV table. Labels and files may be missing: see `check_rows`."""
     title = for_display(str(path))
     table = read_table(str(path))
     columns = [name.strip().lower() for name in table.column_names]
@@ -54,20 +55,36 @@ def read_manifest(path: Path) -> tuple[ManifestRow, ...]:
         }
         if not cells:
             continue
-        for column in ("file", label_column):
-            if column not in cells:
-                raise UsageError(
-                    f"The manifest {title} has no {column} in row {number}: fill it in, or remove"
-                    " the row."
-                )
-        rows.append(ManifestRow(number, _example(path.parent, cells, cells[label_column], corpus)))
+        if "file" not in cells:
+            raise UsageError(_missing_message(path, "file", number))
+        label = cells.get(label_column, "")
+        rows.append(ManifestRow(number, _example(path.parent, cells, label, corpus)))
     if not rows:
         raise UsageError(f"The manifest {title} has no rows.")
     return tuple(rows)
 
 
-def check_files(path: Path, rows: tuple[ManifestRow, ...]) -> None:
-    """Raise a UsageError if the manifest names files that do not exist."""
+def rows_above(folder: Path) -> tuple[Path, tuple[ManifestRow, ...]]:
+    """Return the manifest above a folder, and its rows of recordings in that folder, if any."""
+    # Made absolute: the folder above "." has no name otherwise. Links are kept as they are named.
+    inside = Path(os.path.abspath(folder))
+    manifest = inside.parent / MANIFEST_FILE
+    if not os.path.isfile(manifest):
+        return manifest, ()
+    rows = read_manifest(manifest)
+    return manifest, tuple(row for row in rows if inside in row.example.path.parents)
+
+
+def check_rows(path: Path, rows: tuple[ManifestRow, ...]) -> None:
+    """Raise a UsageError for rows without a label, or whose files do not exist."""
+    unlabelled = [row for row in rows if not row.example.emotion]
+    if unlabelled and len(unlabelled) == len(rows):
+        raise UsageError(
+            f"None of the {counted(len(rows), 'recording')} has a label in"
+            f" {for_display(str(path))}: they cannot be used to train or test a model."
+        )
+    if unlabelled:
+        raise UsageError(_missing_message(path, "label", unlabelled[0].number))
     missing = [row for row in rows if not os.path.isfile(row.example.path)]
     if missing:
         first = missing[0]
@@ -77,6 +94,13 @@ def check_files(path: Path, rows: tuple[ManifestRow, ...]) -> None:
             f"{for_display(str(first.example.path))}, which is not there{more}. Files are relative "
             "to the manifest's folder."
         )
+
+
+def _missing_message(path: Path, column: str, number: int) -> str:
+    return (
+        f"The manifest {for_display(str(path))} has no {column} in row {number}: fill it in, remove"
+        " the row, or name the corpora to use with --only."
+    )
 
 
 def _example(folder: Path, cells: Mapping[str, str], label: str, corpus: str) -> Example:

@@ -9,10 +9,16 @@ from pathlib import Path
 from batchemo.common.text import for_display
 from batchemo.corpora.duplicates import deduplicate
 from batchemo.corpora.example import Corpus, Example
-from batchemo.corpora.folder import FoundExamples, read_folder
+from batchemo.corpora.folder import FoundExamples, UnknownNamesError, read_folder
 from batchemo.corpora.labels import LabelVocabulary, relabel
 from batchemo.corpora.layouts import LAYOUTS, Layout
-from batchemo.corpora.manifest import MANIFEST_FILE, check_files, read_manifest
+from batchemo.corpora.manifest import (
+    MANIFEST_FILE,
+    ManifestRow,
+    check_rows,
+    read_manifest,
+    rows_above,
+)
 from batchemo.errors import UsageError
 
 
@@ -26,20 +32,21 @@ def read_corpus(
 ) -> Corpus:
     """Read and decode labelled recordings.
 
-    Each path is a manifest, a folder with a `manifest.csv`, or a folder of recordings whose file
-    names carry the labels, in the layout named or in the one that fits. `only` selects among the
-    corpora. `rename` maps labels to others, or to "" to leave their recordings out. `labels` are
-    the classes that may occur, in place of `KNOWN_LABELS`.
+    Each path is a manifest, a folder with a `manifest.csv`, a folder of recordings whose file names
+    carry the labels, in the layout named or in the one that fits, or one that the `manifest.csv`
+    above it describes. `only` selects among the corpora. `rename` maps labels to others, or to ""
+    to leave their recordings out. `labels` are the classes that may occur, in place of `EMOTIONS`.
     """
     vocabulary = LabelVocabulary(labels, rename)
     chosen_layout = _find_layout(layout)
     parts = [_read_path(path, chosen_layout, only) for path in paths]
     examples = sorted((example for part in parts for example in part.examples), key=_sort_key)
     _check_corpora(examples, only)
-    distinct = deduplicate(relabel(examples, vocabulary))
+    labelled, without_class = relabel(examples, vocabulary)
+    distinct = deduplicate(labelled)
     failures = (*(failure for part in parts for failure in part.failures), *distinct.failures)
     if not distinct.examples:
-        raise UsageError(_nothing_left_message(failures))
+        raise UsageError(_nothing_left_message(failures, without_class))
     present = {example.emotion for example in distinct.examples}
     return Corpus(
         examples=distinct.examples,
@@ -47,6 +54,7 @@ def read_corpus(
         duplicates=distinct.duplicates,
         failures=failures,
         unrecognised=tuple(path for part in parts for path in part.unrecognised),
+        without_class=without_class,
     )
 
 
@@ -63,15 +71,29 @@ def _read_path(path: Path, layout: Layout | None, only: Sequence[str]) -> FoundE
     is_folder = os.path.isdir(path)
     manifest = path / MANIFEST_FILE if is_folder else path
     if is_folder and (layout or not os.path.isfile(manifest)):
-        found = read_folder(path, layout)
-        selected = (example for example in found.examples if not only or example.corpus in only)
-        return FoundExamples(tuple(selected), found.unrecognised, found.failures)
+        return _read_names(path, layout, only)
     if not os.path.exists(manifest):
         raise UsageError(f"There is no {for_display(str(manifest))}: check the name.")
-    rows = read_manifest(manifest)
-    # Selected before files are checked: only the corpora that are wanted have to be there.
+    return _from_rows(manifest, read_manifest(manifest), only)
+
+
+def _read_names(folder: Path, layout: Layout | None, only: Sequence[str]) -> FoundExamples:
+    """Read the names of the files, or where these are of no corpus, the manifest above."""
+    try:
+        found = read_folder(folder, layout)
+    except UnknownNamesError:
+        manifest, rows = rows_above(folder)
+        if not rows:
+            raise
+        return _from_rows(manifest, rows, only)
+    selected = (example for example in found.examples if not only or example.corpus in only)
+    return FoundExamples(tuple(selected), found.unrecognised, found.failures)
+
+
+def _from_rows(manifest: Path, rows: tuple[ManifestRow, ...], only: Sequence[str]) -> FoundExamples:
+    # Selected before they are checked: only the corpora that are wanted have to be there.
     rows = tuple(row for row in rows if not only or row.example.corpus in only)
-    check_files(manifest, rows)
+    check_rows(manifest, rows)
     return FoundExamples(tuple(row.example for row in rows))
 
 
@@ -86,7 +108,15 @@ def _check_corpora(examples: Sequence[Example], wanted: Sequence[str]) -> None:
         raise UsageError(f"There are no recordings of {', '.join(missing)}.")
 
 
-def _nothing_left_message(failures: Sequence[tuple[Path, str]]) -> str:
+def _nothing_left_message(
+    failures: Sequence[tuple[Path, str]], without_class: Sequence[tuple[str, int]]
+) -> str:
+    if without_class and not failures:
+        labels = ", ".join(label for label, _ in without_class)
+        return (
+            f"No recordings are left: {labels} equals none of the classes. Name the classes that"
+            " you want with --labels, or what it stands for with --label old=new."
+        )
     if not failures:
         return "No recordings are left: every label was renamed to nothing."
     path, why = failures[0]

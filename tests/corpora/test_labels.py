@@ -19,12 +19,10 @@ def emotions(manifest: Path, **options) -> list[str]:
 
 
 def test_synonyms_of_known_labels_are_accepted(make_manifest: Make) -> None:
-    words = ("fear", "Anger", " JOY", "ps", "Pleasant Surprise", "bored")
+    words = ("fear", "Anger", " JOY", "ps", "Pleasant Surprise")
     manifest = make_manifest("file,label", *(f"{n}.wav,{w}" for n, w in enumerate(words)))
 
-    assert emotions(manifest) == [
-        *("fearful", "angry", "happy", "surprised", "surprised", "boredom"),
-    ]
+    assert emotions(manifest) == ["fearful", "angry", "happy", "surprised", "surprised"]
 
 
 def test_every_synonym_means_a_known_label_and_is_none_itself() -> None:
@@ -34,9 +32,25 @@ def test_every_synonym_means_a_known_label_and_is_none_itself() -> None:
 
 
 def test_labels_come_in_the_order_of_ravdess(make_manifest: Make) -> None:
-    lines = [f"{label}.wav,{label}" for label in reversed(KNOWN_LABELS)]
+    lines = [f"{label}.wav,{label}" for label in reversed(EMOTIONS)]
 
-    assert read_corpus([make_manifest("file,label", *lines)]).labels == (*EMOTIONS, "boredom")
+    assert read_corpus([make_manifest("file,label", *lines)]).labels == EMOTIONS
+
+
+def test_boredom_equals_no_class_and_is_left_out_and_counted(make_manifest: Make) -> None:
+    manifest = make_manifest("file,label", "1.wav,boredom", "2.wav,sad", "3.wav,Bored")
+
+    corpus = read_corpus([manifest])
+
+    assert corpus.labels == ("sad",)
+    assert corpus.without_class == (("boredom", 2),)
+    asked_for = read_corpus([manifest], labels=("sad", "boredom"))
+    assert (asked_for.labels, asked_for.without_class) == (("sad", "boredom"), ())
+    assert emotions(manifest, rename={"boredom": "neutral"}) == ["neutral", "sad", "neutral"]
+    with pytest.raises(UsageError, match="'boredom': 1"):
+        read_corpus([manifest], labels=("sad",))
+    with pytest.raises(UsageError, match="are left: boredom equals none of the classes"):
+        read_corpus([manifest], rename={"sad": ""})
 
 
 def test_all_unknown_labels_are_listed_at_once_with_advice(make_manifest: Make) -> None:

@@ -35,7 +35,7 @@ def properties(example: Example) -> tuple[str, ...]:
         ),
         (
             "Actor_01/03-02-02-01-02-01-01.wav",
-            ("ravdess", "ravdess-01", "male", "calm", "normal", "02", "en", "song"),
+            ("ravdess_song", "ravdess-01", "male", "calm", "normal", "02", "en", "song"),
         ),
         (
             "01-01-08-01-02-01-24.wav",
@@ -66,7 +66,7 @@ def properties(example: Example) -> tuple[str, ...]:
         ),
         ("JK/sa02.wav", ("savee", "savee-JK", "male", "sad", "", "02", "en", "speech")),
         ("wav/03a01Fa.wav", ("emodb", "emodb-03", "male", "happy", "", "a01", "de", "speech")),
-        ("16b10Lb.wav", ("emodb", "emodb-16", "female", "boredom", "", "b10", "de", "speech")),
+        ("16b10Tb.wav", ("emodb", "emodb-16", "female", "sad", "", "b10", "de", "speech")),
         ("09a07W.wav", ("emodb", "emodb-09", "female", "angry", "", "a07", "de", "speech")),
         ("dis-f1-b1.wav", ("emovo", "emovo-f1", "female", "disgust", "", "b1", "it", "speech")),
         ("m3/sor-m3-n5.wav", ("emovo", "emovo-m3", "male", "surprised", "", "n5", "it", "speech")),
@@ -82,6 +82,16 @@ def test_a_file_name_is_parsed_as_its_corpus_documents(
 
     assert properties(example) == expected
     assert example.path == folder / file
+
+
+def test_an_actors_songs_are_a_corpus_of_the_same_speaker(make_folder: Make) -> None:
+    folder = make_folder("Actor_01/03-01-02-01-02-01-01.wav", "Actor_01/03-02-02-01-02-01-01.wav")
+
+    speech, song = read_corpus([folder]).examples
+
+    assert (speech.corpus, song.corpus) == ("ravdess", "ravdess_song")
+    assert speech.speaker == song.speaker
+    assert read_corpus([folder], only=("ravdess_song",)).examples == (song,)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchemo.corpora import Example, read_corpus
-from batchemo.corpora.manifest import check_files, read_manifest
+from batchemo.corpora.manifest import check_rows, read_manifest
 from batchemo.errors import UsageError
 
 Make = Callable[..., Path]
@@ -95,6 +95,46 @@ def test_only_the_selected_corpora_must_be_there(make_manifest: Make) -> None:
         read_corpus([manifest], only=("here", "elsewhere"))
 
 
+def test_rows_without_a_label_do_no_harm_to_the_corpora_that_are_selected(
+    make_manifest: Make,
+) -> None:
+    manifest = make_manifest("file,label,corpus", "1.wav,sad,voices", "2.wav,,noises")
+
+    assert read_corpus([manifest], only=("voices",)).labels == ("sad",)
+    with pytest.raises(UsageError, match=r"None of the 1 recording has a label in .*manifest\.csv"):
+        read_corpus([manifest], only=("noises",))
+
+
+def test_the_manifest_above_describes_a_folder_of_names_that_say_nothing(
+    make_manifest: Make,
+) -> None:
+    lines = ("plain/0001/07.wav,neutral,plain", "plainer/1.wav,sad,other", "noise/1.wav,,noise")
+    corpora = make_manifest("file,label,corpus", *lines).parent
+
+    [example] = read_corpus([corpora / "plain"]).examples
+
+    assert (example.path, example.corpus) == (corpora / "plain/0001/07.wav", "plain")
+    with pytest.raises(UsageError, match="None of the 1 recording has a label"):
+        read_corpus([corpora / "noise"])
+    with pytest.raises(UsageError, match=r"names in .*0001 are of no known corpus"):
+        read_corpus([corpora / "plain/0001"])
+
+
+def test_names_of_a_known_corpus_win_over_the_manifest_above(make_manifest: Make) -> None:
+    corpora = make_manifest("file,label", "r/03-01-01-01-01-01-01.wav,angry").parent
+
+    assert read_corpus([corpora / "r"]).labels == ("neutral",)
+
+
+def test_the_manifest_above_is_found_from_inside_the_folder(
+    make_manifest: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpora = make_manifest("file,label", "plain/1.wav,sad").parent
+    monkeypatch.chdir(corpora / "plain")
+
+    assert read_corpus([Path()]).labels == ("sad",)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -102,7 +142,8 @@ def test_only_the_selected_corpora_must_be_there(make_manifest: Make) -> None:
         (b"file,corpus\na.wav,x\n", "Its columns are: file, corpus"),
         (b"file,label\n", "has no rows"),
         (b"file,label\n,sad\n", "has no file in row 1"),
-        (b"file,label\na.wav,\n", "has no label in row 1"),
+        (b"file,label\na.wav,sad\nb.wav,\n", "has no label in row 2.* --only"),
+        (b"file,label\na.wav,\n", "None of the 1 recording has a label"),
         (b"file,label\na.wav\n", "no proper table.*Expected 2 columns, got 1"),
         (b"file,label\n\xff.wav,sad\n", "not in UTF-8"),
         (b"file,label\na\0.wav,sad\n", "which is not there|no proper table"),
@@ -136,6 +177,6 @@ def test_whatever_a_manifest_holds_it_is_read_or_refused(
 
     with suppress(UsageError):
         rows = read_manifest(manifest)
-        assert all(row.example.emotion and row.number > 0 for row in rows)
-        check_files(manifest, rows)
+        assert all(row.number > 0 for row in rows)
+        check_rows(manifest, rows)
         pytest.fail("there are no such files")

@@ -194,11 +194,13 @@ def predict_with_bundle(
     columns = [bundle.labels.index(name) for name in classes]
     predictions = []
     for item in items:
-        windows = np.maximum(classifier.run(item.windows).astype(np.float64), _MIN_PROBABILITY)
+        result = classifier.run(item.windows)
+        windows = np.maximum(result.probabilities.astype(np.float64), _MIN_PROBABILITY)
         calibrated = _normalised_mean(windows, columns)
         # Softmax at a temperature, to the power of the temperature, is softmax without it but for
         # a factor: so probabilities before calibration need no second run.
-        uncalibrated = _normalised_mean(windows**bundle.temperature, columns)
+        temperatures = bundle.calibration.temperatures(result.familiarity)
+        uncalibrated = _normalised_mean(windows**temperatures, columns)
         predictions.append(
             Prediction(item.example, item.variant, BUNDLE_FOLD, 0, calibrated, uncalibrated)
         )
@@ -226,6 +228,10 @@ def corpus_notes(corpus: Corpus) -> tuple[str, ...]:
         notes.append(
             f"Left out, for their names do not contain an emotion: {len(corpus.unrecognised)}."
         )
+    notes += [
+        f"Left out, for {label} is none of the classes: {count}."
+        for label, count in corpus.without_class
+    ]
     return tuple(notes)
 
 

@@ -15,12 +15,15 @@ class CorpusTerms(NamedTuple):
     citation: str
 
 
+_RAVDESS = CorpusTerms(
+    "CC BY-NC-SA 4.0",
+    "Livingstone & Russo (2018), The Ryerson Audio-Visual Database of Emotional Speech and"
+    " Song (RAVDESS), PLoS ONE 13(5): e0196391, CC BY-NC-SA 4.0",
+)
+
 CORPUS_TERMS: Mapping[str, CorpusTerms] = {
-    "ravdess": CorpusTerms(
-        "CC BY-NC-SA 4.0",
-        "Livingstone & Russo (2018), The Ryerson Audio-Visual Database of Emotional Speech and"
-        " Song (RAVDESS), PLoS ONE 13(5): e0196391, CC BY-NC-SA 4.0",
-    ),
+    "ravdess": _RAVDESS,
+    "ravdess_song": _RAVDESS,
     "nemo": CorpusTerms(
         "CC BY-NC-SA 4.0",
         "Christop (2024), nEMO: Dataset of Emotional Speech in Polish, LREC-COLING,"
@@ -45,8 +48,14 @@ CORPUS_TERMS: Mapping[str, CorpusTerms] = {
         "Haq & Jackson (2010), Multimodal Emotion Recognition, in: Machine Audition (SAVEE)",
     ),
     "emodb": CorpusTerms(
-        "for research only",
-        "Burkhardt et al. (2005), A Database of German Emotional Speech, Interspeech (EmoDB)",
+        "CC BY 4.0",
+        "Burkhardt et al. (2005), A Database of German Emotional Speech, Interspeech (EmoDB),"
+        " CC BY 4.0",
+    ),
+    "speechocean": CorpusTerms(
+        "free, also commercially",
+        "Zhang et al. (2021), speechocean762: An Open-Source Non-native English Speech Corpus For"
+        " Pronunciation Assessment, Interspeech",
     ),
 }
 
@@ -77,4 +86,5 @@ def training_data_licences(corpora: Sequence[str]) -> dict[str, str]:
 
 def citations_for(corpora: Sequence[str]) -> list[str]:
     """Return what to cite for these corpora, as far as it is known."""
-    return [CORPUS_TERMS[name].citation for name in corpora if name in CORPUS_TERMS]
+    known = (CORPUS_TERMS[name].citation for name in corpora if name in CORPUS_TERMS)
+    return list(dict.fromkeys(known))
