@@ -15,7 +15,7 @@ from command_line import (
     shared_folder,
     voices,
 )
-from fault_steps import trial
+from fault_steps import any_trial, retry_trial, trial, update_trial
 from hypothesis import settings
 from scan_commands import corpus, scan, scan_inline, start_scan
 from tiny_bundle import tiny_files, tiny_info
@@ -27,16 +27,19 @@ settings.register_profile("batchemo", deadline=None)
 settings.load_profile("batchemo")
 
 __all__ = [
+    "any_trial",
     "batchemo",
     "batchemo_process",
     "corpus",
     "inline_workers",
+    "retry_trial",
     "scan",
     "scan_inline",
     "scanned_voices",
     "shared_folder",
     "start_scan",
     "trial",
+    "update_trial",
     "voices",
 ]
 

@@ -4,15 +4,16 @@
         lock                     held by the run that writes the output (common/locks.py)
         000000000.chunk.arrow    the rows of one finished chunk, by the chunk's number
         previous.arrow           the rows of the table that --update began with
-        naming.json              the tables that a fresh run is giving their names (outputs.py)
+        naming.json              the tables that are about to get their names (outputs.py)
         .NAME.unfinished         any of these while it is written
 
 Every file is there whole or not at all, and what is there has been synced: whatever kills a run,
 the next one goes on from these files. An Arrow file ends with a checksum (4 bytes, CRC-32 of all
 before it), since a bit that a disk flips would otherwise become a value of the table.
 
-The files are removed when the tables have their names, the chunks first, since a chunk that comes
-back after a power cut would pass for one of an interrupted run.
+The files are removed when the tables have their names. The record of these goes last, since a chunk
+that comes back after a power cut would pass for one of an interrupted run; the copy of the previous
+table goes first: where it is, all chunks are, and with them all rows that the tables should have.
 Chunks may be finished in any order; a number is never used for two chunks of one output.
 """
 
@@ -96,12 +97,20 @@ class ChunkStore:
         """Copy the rows of the previous table, so that any of them can be read at once."""
         _write(self.folder / _PREVIOUS_NAME, batches, schema)
 
+    def find_previous(self) -> pa.Table | None:
+        """Read the rows of the previous table; None if there is no copy, or a damaged one."""
+        return _read(self.folder / _PREVIOUS_NAME)
+
     def read_previous(self) -> pa.Table:
-        """Read the rows of the previous table."""
-        table = _read(self.folder / _PREVIOUS_NAME)
+        """Read the rows of the previous table, which have been copied."""
+        table = self.find_previous()
         if table is None:
             raise OSError(f"the copy of the previous table in {self.folder} is damaged")
         return table
+
+    def discard_previous(self) -> None:
+        """Remove the copy of the previous table, if there is one."""
+        (self.folder / _PREVIOUS_NAME).unlink(missing_ok=True)
 
     def reader(self, schema: pa.Schema) -> Reader:
         """Return a reader of chunks and of the previous table that caches the last few."""
@@ -122,8 +131,8 @@ class ChunkStore:
 
     def discard(self) -> None:
         """Remove all chunks, finished or not; the folder itself is removed with its lock."""
-        # Chunks first: see the top of this file.
-        for pattern in (_CHUNK_PATTERN, _PREVIOUS_NAME, ".*.arrow.unfinished"):
+        # In this order: see the top of this file.
+        for pattern in (_PREVIOUS_NAME, _CHUNK_PATTERN, ".*.arrow.unfinished"):
             for path in self.folder.glob(pattern):
                 path.unlink()
         sync_folder(self.folder)

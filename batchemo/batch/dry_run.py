@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from batchemo.batch.options import ScanOptions
 from batchemo.batch.outputs import output_exists
 from batchemo.batch.plan import is_gone
-from batchemo.batch.setup import decide, empty_messages, load_known_rows, prepare, problems_of
+from batchemo.batch.setup import (
+    Decision,
+    Prepared,
+    decide,
+    empty_messages,
+    load_known_rows,
+    prepare,
+    problems_of,
+)
 
 EXAMPLES = 10
 
@@ -65,6 +73,17 @@ def dry_run(options: ScanOptions) -> DryRun:
     """Compare the sources with what earlier runs did, by the same decision as a scan."""
     prepared = prepare(options)
     decision = decide(prepared)
+    found = _compare(prepared, decision)
+    if decision.may_replace:
+        return found
+    if any(state.files for name, state in found.states() if name != "unchanged"):
+        assert prepared.output is not None
+        raise output_exists(prepared.output)
+    return _compare(prepare(options), Decision.RETRY)
+
+
+def _compare(prepared: Prepared, decision: Decision) -> DryRun:
+    options = prepared.options
     known_rows, _ = load_known_rows(prepared, decision, None)
     new, changed, unchanged, gone, elsewhere = (State() for _ in range(5))
     limited = False
@@ -78,10 +97,6 @@ def dry_run(options: ScanOptions) -> DryRun:
         state.add(recording.file, recording.size)
     for _, root, file in known_rows.orphans():
         (gone if is_gone(root, file) else elsewhere).add(file, None)
-    differs = any(state.files for state in (new, changed, gone, elsewhere))
-    if differs and not decision.may_replace:
-        assert prepared.output is not None
-        raise output_exists(prepared.output)
     skipped = prepared.sources.skipped
     return DryRun(
         new,

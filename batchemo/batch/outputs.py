@@ -1,8 +1,8 @@
 """The files of a run's tables: checked before any work, and never replaced without being asked.
 
-A fresh run replaces nothing. It records the names that its tables are about to get (naming.json in
-the chunk store), so that the same command after a kill can tell the tables that this very run has
-named from those of somebody else.
+A run records in the chunk store (naming.json) that its tables are about to get their names. So the
+same command after a kill can tell the tables that this very run has named from those of somebody
+else, which a fresh run never replaces, and from those that an --update began with.
 """
 
 from __future__ import annotations
@@ -143,24 +143,41 @@ def refuse_foreign(outputs: OutputPaths) -> None:
             raise output_exists(path)
 
 
-def recorded_names(outputs: OutputPaths) -> list[Path]:
-    """Return the names that an interrupted fresh run recorded; an empty list if there was none."""
+@dataclass(frozen=True, slots=True)
+class NamingRecord:
+    """What an interrupted run has recorded about its tables."""
+
+    tables: tuple[Path, ...] = ()
+    """Those that were about to get their names. Before that there are none: but a record says that
+    the chunks are those of a command without --update, which tries transient failures again."""
+    update: bool = False
+    """Whether it was a run with --update."""
+
+
+def read_record(outputs: OutputPaths) -> NamingRecord | None:
+    """Return the record of an interrupted run; None if there is none that can be read."""
     try:
-        names = json.loads((store_folder(outputs.recordings) / _NAMING).read_text())
-    except (FileNotFoundError, ValueError):
-        return []
-    return [Path(name) for name in names]
+        content = json.loads((store_folder(outputs.recordings) / _NAMING).read_text())
+        return NamingRecord(tuple(map(Path, content["tables"])), content["update"])
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return None
 
 
-def record_names(outputs: OutputPaths) -> None:
-    """Record the names that the tables of a fresh run are about to get."""
-    names = json.dumps([str(path) for path in outputs.all()])
+def write_record(outputs: OutputPaths, record: NamingRecord) -> None:
+    """Write the record, in the place of an earlier one."""
+    content = {"tables": [str(path) for path in record.tables], "update": record.update}
     with atomic_write(store_folder(outputs.recordings) / _NAMING) as stream:
-        stream.write(names.encode())
+        stream.write(json.dumps(content).encode())
 
 
-def discard_names(outputs: OutputPaths) -> None:
-    """Remove the record: all tables have their names, and no chunk is left."""
+def recorded_names(outputs: OutputPaths) -> tuple[Path, ...]:
+    """Return the tables that an interrupted run without --update was giving their names."""
+    record = read_record(outputs)
+    return () if record is None or record.update else record.tables
+
+
+def discard_record(outputs: OutputPaths) -> None:
+    """Remove the record, as when all tables have their names and no chunk is left."""
     path = store_folder(outputs.recordings) / _NAMING
     for leftover in (path, unfinished_path(path)):
         leftover.unlink(missing_ok=True)

@@ -74,6 +74,22 @@ def open_previous(output: Path, segments: Path | None, schema: OutputSchema) -> 
     return PreviousTable(whole, extras, _rows(table, origins, windows, whole))
 
 
+def copied_table(copy: pa.Table, schema: OutputSchema) -> PreviousTable | None:
+    """Return the copy that an interrupted run made of its previous table; None if of other columns.
+
+    The copy has the columns of chunks, and then the others.
+    """
+    import pyarrow as pa
+
+    columns = chunk_schema(schema.labels, segments=schema.segments, models=schema.models)
+    fields = list(copy.schema)
+    extras = pa.schema(fields[len(columns) :])
+    is_ours = pa.schema(fields[: len(columns)]).equals(columns)
+    if not is_ours or not schema.reserved.isdisjoint(extras.names):
+        return None
+    return PreviousTable(copy.schema, extras, iter(copy.to_batches()))
+
+
 def _unadapted_origins(table: TableFile, columns: pa.Schema) -> dict[str, str]:
     """Map probability columns to those that hold their values from before the adaptation."""
     kept = [name for name, _ in unadapted_columns(table.labels, table.models)]

@@ -14,7 +14,13 @@ from batchemo.batch.chunk_store import ChunkStore
 from batchemo.batch.events import EventHandler, Progress, Report, Started, ignore_event
 from batchemo.batch.known_rows import TRANSIENT_REASONS
 from batchemo.batch.options import ScanOptions
-from batchemo.batch.outputs import output_exists
+from batchemo.batch.outputs import (
+    NamingRecord,
+    discard_record,
+    output_exists,
+    read_record,
+    write_record,
+)
 from batchemo.batch.plan import OrphanRows, Plan, keep_orphans
 from batchemo.batch.previous import with_previous_columns
 from batchemo.batch.setup import (
@@ -66,11 +72,16 @@ def run_scan(
     try:
         with hold_outputs(prepared) as store:
             decision = decide(prepared)
+            _discard_record_of_others(prepared, decision)
             result = _Scan(prepared, decision, store, on_event, stream, executor).run()
             if decision is Decision.REPEAT and _has_transient_failures(result):
                 # These are the tables of this command, from when the machine was at fault.
                 prepared = prepare(options)
-                result = _Scan(prepared, Decision.UPDATE, store, on_event, stream, executor).run()
+                if prepared.outputs is not None:
+                    write_record(prepared.outputs, NamingRecord())
+                result = _Scan(prepared, Decision.RETRY, store, on_event, stream, executor).run()
+            if isinstance(result, BatchemoError) and store.numbers():
+                raise result  # Inside of the block: chunks of an interrupted run are kept.
     except (OSError, MemoryError, ImportError) as error:
         if prepared.outputs is None:
             raise
@@ -79,7 +90,7 @@ def run_scan(
             "from there"
         ) from error
     if isinstance(result, BatchemoError):
-        # Not before: raised inside of the block, it would keep the chunk store.
+        # Not before: raised inside of the block, it would keep a chunk store without chunks.
         raise result
     on_event(result.report)
     return result
@@ -89,6 +100,16 @@ def _has_transient_failures(result: ScanResult | BatchemoError) -> bool:
     if isinstance(result, BatchemoError):
         return False
     return not result.report.summary.by_outcome(STATUS_FAILED).keys().isdisjoint(TRANSIENT_REASONS)
+
+
+def _discard_record_of_others(prepared: Prepared, decision: Decision) -> None:
+    """Remove the record of an interrupted run of another kind, whose chunks are now ours."""
+    outputs = prepared.outputs
+    record = None if outputs is None else read_record(outputs)
+    if outputs is None or record is None:
+        return
+    if prepared.options.overwrite or (decision is Decision.UPDATE and not record.update):
+        discard_record(outputs)
 
 
 class _Scan:
@@ -174,10 +195,7 @@ class _Scan:
         if found or self._options.allow_empty:
             return None
         messages = "; ".join(empty_messages(skipped) + problems_of(skipped))
-        error = BatchemoError(f"{messages}. No table was written; --allow-empty writes one")
-        if self._store.numbers():
-            raise error  # Chunks of an interrupted run are kept until its recordings are back.
-        return error
+        return BatchemoError(f"{messages}. No table was written; --allow-empty writes one")
 
     def _analyse(
         self, plan: Plan, chunks: Iterator[Chunk], workers: int
@@ -213,8 +231,11 @@ class _Scan:
         assert outputs is not None
         if not self._decision.may_replace:
             return first_difference(rows, postprocessor, outputs, self._summary)
-        fresh = self._decision is not Decision.UPDATE and not self._options.overwrite
-        write_tables(rows, postprocessor, outputs, self._summary, fresh=fresh)
+        record, decision = None, self._decision
+        if not self._options.overwrite:  # Where any table may be replaced, nothing need be told.
+            record = NamingRecord(tuple(outputs.all()), update=decision is Decision.UPDATE)
+        fresh = record is not None and decision in (Decision.FRESH, Decision.RESUME)
+        write_tables(rows, postprocessor, outputs, self._summary, fresh=fresh, record=record)
         return None
 
     def _collect(self, rows: RowSource, postprocessor: PostProcessor) -> pa.Table:

@@ -20,13 +20,15 @@ from batchemo.batch.chunk_store import PREVIOUS, ChunkStore, store_folder
 from batchemo.batch.known_rows import KnownRows
 from batchemo.batch.options import ScanOptions
 from batchemo.batch.outputs import (
+    NamingRecord,
     OutputPaths,
     check_outputs,
-    discard_names,
+    discard_record,
     output_exists,
+    read_record,
     recorded_names,
 )
-from batchemo.batch.previous import PreviousTable, open_previous
+from batchemo.batch.previous import PreviousTable, copied_table, open_previous
 from batchemo.common import locks
 from batchemo.common.locks import scratch_folder
 from batchemo.common.text import for_display
@@ -143,7 +145,7 @@ def hold_outputs(prepared: Prepared) -> Iterator[ChunkStore]:
         # In this order: if a power cut brings chunks back, the record of names must be there too,
         # or the tables would pass for somebody else's.
         store.discard()
-        discard_names(outputs)
+        discard_record(outputs)
 
 
 @contextmanager
@@ -171,7 +173,7 @@ class Decision(Enum):
     FRESH = "fresh"
     """There are no tables, or they are to be replaced; chunks of an interrupted run are used."""
     RESUME = "resume"
-    """An interrupted fresh run has named some tables already: it is completed."""
+    """An interrupted run of this command has named some tables already: it is completed."""
     UPDATE = "update"
     """There is a table, and --update adds new and changed recordings to it."""
     REPEAT = "repeat"
@@ -179,6 +181,9 @@ class Decision(Enum):
 
     So the same command again is no error; it is an error where it would change a table.
     """
+    RETRY = "retry"
+    """A repeated run has found its tables as they should be, but for recordings that failed for
+    transient reasons: these are tried again, and the tables replaced."""
 
     @property
     def uses_previous(self) -> bool:
@@ -188,7 +193,7 @@ class Decision(Enum):
     @property
     def keeps_orphans(self) -> bool:
         """Whether rows stay whose recordings are not among the sources."""
-        return self is Decision.UPDATE
+        return self in (Decision.UPDATE, Decision.RETRY)
 
     @property
     def may_replace(self) -> bool:
@@ -215,8 +220,9 @@ def decide(prepared: Prepared) -> Decision:
         return Decision.RESUME if outputs.recordings in existing else Decision.FRESH
     # A repetition needs a finished run and sources that can be read again. Standard input cannot.
     # Chunks come from a run that was interrupted, such as an --update: that command goes on with
-    # them, this one must not use them up.
-    interrupted = bool(ChunkStore(store_folder(outputs.recordings)).numbers())
+    # them, this one must not use them up. Unless it was the retry of this command itself.
+    chunks = ChunkStore(store_folder(outputs.recordings)).numbers()
+    interrupted = bool(chunks) and read_record(outputs) != NamingRecord()
     if len(existing) < len(outputs.all()) or interrupted or options.sources.files_from == STDIN:
         raise output_exists(foreign[0])
     return Decision.REPEAT
@@ -240,20 +246,23 @@ def load_known_rows(
     )
     if outputs is None:
         return known_rows, None
-    previous = _open_previous(prepared, outputs, decision)
+    chunks = store or ChunkStore(store_folder(outputs.recordings))
+    previous = _find_copy(prepared, outputs, decision, chunks)
+    if previous is None:
+        previous = _open_previous(prepared, outputs, decision)
+        if previous is not None and store is not None:
+            store.write_previous(previous.batches, previous.schema)
+            previous = replace(previous, batches=iter(store.read_previous().to_batches()))
+    if previous is None and store is not None:
+        store.discard_previous()  # Of a run that another decision was made for.
     if previous is not None:
-        batches, first = previous.batches, 0
-        if store is not None:
-            store.write_previous(batches, previous.schema)
-            batches = iter(store.read_previous().to_batches())
-        for batch in batches:
-            # Only an update may change rows; a repeated run must end in the same ones.
-            retry = decision is Decision.UPDATE
-            known_rows.add(PREVIOUS, first, batch, retry_transient=retry)
+        first = 0
+        for batch in previous.batches:
+            known_rows.add(PREVIOUS, first, batch, retry_transient=decision.may_replace)
             first += batch.num_rows
-    store = store or ChunkStore(store_folder(outputs.recordings))
-    for number in store.numbers():
-        table = store.read(number, schema.chunk_schema())
+    # A repeated run must end in the same rows: chunks, if there are any, are those of its retry.
+    for number in chunks.numbers() if decision.may_replace else ():
+        table = chunks.read(number, schema.chunk_schema())
         if table is not None:
             for batch in table.combine_chunks().to_batches():
                 known_rows.add(number, 0, batch, retry_transient=True)
@@ -261,6 +270,22 @@ def load_known_rows(
     if previous is None or decision is Decision.RESUME:
         return known_rows, None
     return known_rows, previous.extras
+
+
+def _find_copy(
+    prepared: Prepared, outputs: OutputPaths, decision: Decision, store: ChunkStore
+) -> PreviousTable | None:
+    """Return the copy of the table that an interrupted run began with, if it was naming others.
+
+    Then some tables may be new and some not, which do not belong together.
+    """
+    record = read_record(outputs)
+    if record is None or not record.tables:
+        return None
+    if decision is not (Decision.UPDATE if record.update else Decision.RESUME):
+        return None
+    copy = store.find_previous()
+    return None if copy is None else copied_table(copy, prepared.schema)
 
 
 def _open_previous(

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING
 
 from batchemo.batch.chunk_store import ChunkStore, Reader
-from batchemo.batch.outputs import OutputPaths, record_names, refuse_foreign
+from batchemo.batch.outputs import NamingRecord, OutputPaths, refuse_foreign, write_record
 from batchemo.batch.plan import OWN_COLUMNS, Plan, RowRange
 from batchemo.batch.previous import cast_or_null
 from batchemo.common.files import naming_errors, open_new, rename, sync, unfinished_path
@@ -71,16 +71,19 @@ def write_tables(
     summary: Summary,
     *,
     fresh: bool,
+    record: NamingRecord | None = None,
 ) -> None:
     """Write every table under a temporary name; when all are whole and synced, name them.
 
-    A `fresh` run replaces nothing but what an interrupted run like it has named.
+    A `fresh` run replaces nothing but what an interrupted run like it has named. `record` is
+    written before the first table gets its name.
     """
     with _temporary_tables(rows, postprocessor, outputs, summary):
         if fresh:
             # Decided long ago, at the start of the run: somebody may have written one meanwhile.
             refuse_foreign(outputs)
-            record_names(outputs)
+        if record is not None:
+            write_record(outputs, record)
         for path in outputs.all():
             rename(unfinished_path(path), path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from scan_commands import Scan
 from voices import write_voice
 
+from batchemo.audio.file import OpenFile
 from batchemo.batch.dry_run import EXAMPLES, dry_run
 from batchemo.batch.options import ScanOptions
 from batchemo.batch.scan import run_scan
@@ -65,6 +67,21 @@ def test_an_update_has_new_changed_unchanged_and_missing_recordings(
     assert counts(update) == {"new": 1, "changed": 1, "unchanged": 10, "gone": 1}
     only_anna = replace(update, sources=SourceOptions((str(corpus / "anna"),)))
     assert counts(only_anna) == {"new": 5, "gone": 1, "elsewhere": 11}
+
+
+def test_the_same_command_again_would_retry_what_a_fault_of_the_machine_failed(
+    options: ScanOptions, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(file: OpenFile, offset: int, count: int) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(OpenFile, "read_at", fail)
+        run_scan(options, executor=InlineExecutor)
+    assert counts(options) == {"changed": 12}
+    write_voice(corpus / "new.wav", seed=70)
+    with pytest.raises(UsageError, match="exists"):
+        dry_run(options)
 
 
 def test_the_same_command_again_has_nothing_to_do(scanned: ScanOptions) -> None:

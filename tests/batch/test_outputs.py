@@ -14,13 +14,14 @@ from voices import write_voice
 from batchemo.batch.chunk_store import store_folder
 from batchemo.batch.options import ScanOptions
 from batchemo.batch.outputs import (
+    NamingRecord,
     OutputPaths,
     check_output,
     check_outputs,
-    discard_names,
-    record_names,
-    recorded_names,
+    discard_record,
+    read_record,
     refuse_foreign,
+    write_record,
 )
 from batchemo.errors import UsageError
 from batchemo.sources import Recording, SourceOptions
@@ -117,19 +118,21 @@ def test_the_files_of_a_run_are_not_among_its_recordings(outputs: OutputPaths) -
     assert kept == ["a.wav", "z.wav"]
 
 
-def test_names_are_recorded_until_they_are_discarded(outputs: OutputPaths) -> None:
-    assert recorded_names(outputs) == []
-    record_names(outputs)
-    assert recorded_names(outputs) == outputs.all()
-    discard_names(outputs)
-    assert recorded_names(outputs) == []
+@pytest.mark.parametrize("update", [False, True])
+def test_names_are_recorded_until_they_are_discarded(outputs: OutputPaths, update: bool) -> None:
+    assert read_record(outputs) is None
+    record = NamingRecord(tuple(outputs.all()), update)
+    write_record(outputs, record)
+    assert read_record(outputs) == record
+    discard_record(outputs)
+    assert read_record(outputs) is None
     assert os.listdir(store_folder(outputs.recordings)) == []
 
 
-def test_a_damaged_record_of_names_counts_as_none(outputs: OutputPaths) -> None:
-    record_names(outputs)
-    (store_folder(outputs.recordings) / "naming.json").write_bytes(b"[\xff")
-    assert recorded_names(outputs) == []
+@pytest.mark.parametrize("damage", [b"[\xff", b"[]", b"{}"])
+def test_a_damaged_record_of_names_counts_as_none(outputs: OutputPaths, damage: bytes) -> None:
+    (store_folder(outputs.recordings) / "naming.json").write_bytes(damage)
+    assert read_record(outputs) is None
 
 
 def test_only_tables_whose_names_were_recorded_may_be_replaced(outputs: OutputPaths) -> None:
@@ -138,7 +141,11 @@ def test_only_tables_whose_names_were_recorded_may_be_replaced(outputs: OutputPa
     outputs.segments.touch()
     with pytest.raises(UsageError, match=r"s\.csv exists. --update analyses only"):
         refuse_foreign(outputs)
-    record_names(outputs)
+    names = tuple(outputs.all())
+    write_record(outputs, NamingRecord(names, update=True))
+    with pytest.raises(UsageError, match=r"s\.csv exists"):
+        refuse_foreign(outputs)
+    write_record(outputs, NamingRecord(names))
     refuse_foreign(outputs)
 
 

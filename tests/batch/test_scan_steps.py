@@ -29,6 +29,29 @@ def test_after_a_kill_what_was_finished_is_kept_and_nothing_else_is_left(
     trial.check()
 
 
+@pytest.mark.parametrize(
+    "step",
+    [WRITING_A_CHUNK, NAMING_THE_FIRST, DISCARDING_CHUNKS],
+    ids=["chunk", "naming", "discard"],
+)
+def test_after_a_kill_of_a_retry_the_same_command_goes_on_with_it(
+    retry_trial: FaultTrial, step: str
+) -> None:
+    assert retry_trial.run_with_fault(f"kill@{step}") == -signal.SIGKILL
+    reported = retry_trial.reported_done()
+    assert retry_trial.resume()["analysed"] <= retry_trial.to_do - reported
+    retry_trial.check()
+
+
+def test_an_update_that_was_killed_while_it_named_its_tables_analyses_nothing_again(
+    update_trial: FaultTrial,
+) -> None:
+    # The segments table is new, the recordings table is not: their rows do not belong together.
+    assert update_trial.run_with_fault(f"kill@{NAMING_THE_FIRST}") == -signal.SIGKILL
+    assert update_trial.resume()["analysed"] == 0
+    update_trial.check()
+
+
 def test_lack_of_memory_is_reported_and_loses_nothing_that_was_done(trial: FaultTrial) -> None:
     assert trial.run_with_fault(f"memory@{WRITING_THE_TABLE}") == 1
     assert trial.stderr().startswith("batchemo: there is not enough memory")

@@ -155,7 +155,8 @@ def test_a_run_that_was_interrupted_after_its_tables_had_names_is_finished_by_th
     before = out.read_bytes()
     store = out.with_name("r.parquet.chunks")
     store.mkdir()
-    (store / "naming.json").write_text(json.dumps([str(out)]))
+    content = {"tables": [str(out)], "update": False}
+    (store / "naming.json").write_text(json.dumps(content))
     scan_inline(corpus, "-o", out)
     assert out.read_bytes() == before
     assert not store.exists()

@@ -73,7 +73,8 @@ def record_naming(options: ScanOptions) -> None:
     folder = store_folder(str(options.output))
     folder.mkdir()
     names = [options.segments, options.summary, options.output]
-    (folder / "naming.json").write_text(json.dumps([name for name in names if name]))
+    content = {"tables": [name for name in names if name], "update": False}
+    (folder / "naming.json").write_text(json.dumps(content))
 
 
 def write_chunk(options: ScanOptions, number: int = 0, reason: str | None = None) -> Prepared:

@@ -17,7 +17,7 @@ import pytest
 from batchemo.batch import writer
 from batchemo.batch.chunk_store import ChunkStore, store_folder
 from batchemo.batch.known_rows import KnownRows
-from batchemo.batch.outputs import OutputPaths, recorded_names
+from batchemo.batch.outputs import NamingRecord, OutputPaths, read_record
 from batchemo.batch.plan import OWN_COLUMNS, Plan, RowRange
 from batchemo.batch.writer import (
     OrderedCsv,
@@ -62,8 +62,12 @@ def outputs(tmp_path: Path) -> OutputPaths:
 
 
 def write(outputs: OutputPaths, *names: str, fresh: bool = True, happy: float = 0.75) -> None:
-    source = [rows(*names, happy=happy)]
-    write_tables(lambda: source, PostProcessor(schema()), outputs, Summary(None), fresh=fresh)
+    source, record = [rows(*names, happy=happy)], NamingRecord(tuple(outputs.all()))
+    write_tables(
+        *(lambda: source, PostProcessor(schema()), outputs, Summary(None)),
+        fresh=fresh,
+        record=record if fresh else None,
+    )
 
 
 def tables_in(folder: Path) -> list[str]:
@@ -76,7 +80,8 @@ def test_all_tables_are_written_and_get_their_names_the_recordings_table_last(
     named: list[str] = []
 
     def recorded_rename(unfinished: Path, path: Path) -> None:
-        assert recorded_names(outputs) == outputs.all(), "recorded before the first has its name"
+        record = NamingRecord(tuple(outputs.all()))
+        assert read_record(outputs) == record, "recorded before the first has its name"
         named.append(path.name)
         rename(unfinished, path)
 
@@ -113,7 +118,7 @@ def test_an_update_replaces_tables_and_keeps_their_permissions(outputs: OutputPa
     outputs.recordings.chmod(0o640)
     write(outputs, "a.wav", fresh=False)
     assert outputs.recordings.stat().st_mode & 0o777 == 0o640
-    assert recorded_names(outputs) == []
+    assert read_record(outputs) is None
 
 
 def failing_rows() -> Iterator[pa.RecordBatch]:
@@ -144,7 +149,7 @@ def test_a_signal_while_tables_get_their_names_leaves_no_temporary_one(
     with pytest.raises(KeyboardInterrupt):
         write(outputs, "a.wav")
     assert tables_in(tmp_path) == ["s.csv"]
-    assert recorded_names(outputs) == outputs.all(), "the same command may go on"
+    assert read_record(outputs) == NamingRecord(tuple(outputs.all())), "the same command goes on"
 
 
 def test_an_error_of_the_disk_names_the_table_and_not_its_temporary_file(

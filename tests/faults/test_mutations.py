@@ -69,9 +69,15 @@ MUTATIONS = {
     ),
     "the names of tables are not recorded": Mutation(
         "batchemo/batch/writer.py",
-        "            record_names(outputs)\n",
+        "            write_record(outputs, record)\n",
         "            pass\n",
         (CUT_WHILE_NAMING,),
+    ),
+    "a retry does not say that its chunks are its own": Mutation(
+        "batchemo/batch/scan.py",
+        "                    write_record(prepared.outputs, NamingRecord())\n",
+        "                    pass\n",
+        (f"{STEPS}::test_after_a_kill_of_a_retry_the_same_command_goes_on_with_it[chunk]",),
     ),
     "a lock is never held": Mutation(
         "batchemo/common/locks.py",

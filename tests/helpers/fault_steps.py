@@ -1,12 +1,17 @@
-"""Runs a scan in which one step on disk fails, and checks what is left and that it can resume."""
+"""Runs a scan in which one step on disk fails, and checks what is left and that it can resume.
+
+There is a trial of a fresh scan, of one with --update, and of a retry: of the same command again,
+after a share did not answer, which analyses the failed recordings once more.
+"""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +19,7 @@ import pytest
 from command_line import COMMAND
 from scan_commands import SECONDS, Scan
 
+from batchemo.audio.file import OpenFile
 from batchemo.bundles import Bundle
 
 STEPS = str(Path(__file__).parent / "steps")
@@ -26,10 +32,43 @@ NAMES = ("r.parquet", "windows.parquet", "summary.csv")
 @pytest.fixture
 def trial(corpus: Path, tiny_bundle: Bundle, scan_inline: Scan, tmp_path: Path) -> FaultTrial:
     """Scan the corpus without a fault, and be ready to scan it with one."""
-    folders = (tmp_path / name for name in ("expected", "actual", "store"))
-    trial = FaultTrial(corpus, tiny_bundle.path, scan_inline, *folders)
+    expected, earlier, actual, store = (
+        tmp_path / name for name in ("expected", "earlier", "actual", "store")
+    )
+    trial = FaultTrial(corpus, tiny_bundle.path, scan_inline, expected, earlier, actual, store)
     trial.expected.mkdir()
+    trial.earlier.mkdir()
     scan_inline(*trial.arguments(trial.expected))
+    return trial
+
+
+@pytest.fixture
+def update_trial(trial: FaultTrial) -> FaultTrial:
+    """A trial of a scan with --update, which finds the tables of half of the corpus."""
+    trial.scan_inline(*trial.arguments(trial.earlier), "--include", "anna/*")
+    return replace(trial, options=("--update",), to_do=6)
+
+
+@pytest.fixture
+def retry_trial(trial: FaultTrial, monkeypatch: pytest.MonkeyPatch) -> FaultTrial:
+    """A trial of a scan that finds its own tables, in which half of the corpus was unreadable."""
+    read_at = OpenFile.read_at
+
+    def read_from_stale_share(file: OpenFile, offset: int, count: int) -> bytes:
+        if "/ben/" in os.readlink(f"/proc/self/fd/{file.descriptor}"):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return read_at(file, offset, count)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(OpenFile, "read_at", read_from_stale_share)
+        trial.scan_inline(*trial.arguments(trial.earlier), code=3)
+    return replace(trial, to_do=6)
+
+
+@pytest.fixture(params=["trial", "update_trial", "retry_trial"])
+def any_trial(request: pytest.FixtureRequest) -> FaultTrial:
+    """Each of the trials in turn."""
+    trial: FaultTrial = request.getfixturevalue(request.param)
     return trial
 
 
@@ -45,23 +84,29 @@ class FaultTrial:
     model: Path
     scan_inline: Scan
     expected: Path
+    earlier: Path
+    """What the folder `actual` holds before a scan."""
     actual: Path
     store: Path
     """Where the process with the fault keeps what a power cut would leave."""
+    options: tuple[str, ...] = ()
+    to_do: int = 12
+    """How many recordings a scan without a fault analyses."""
 
     def arguments(self, folder: Path) -> list[str]:
         """Return the arguments of a scan into the folder."""
         recordings, segments, summary = (str(folder / name) for name in NAMES)
         return [
             *(str(self.corpus), "-o", recordings, "--segments", segments, "--summary", summary),
-            *("-j", "1", "-q", "--log-json", str(self._log)),
+            *("-j", "1", "-q", "--log-json", str(self._log), *self.options),
         ]
 
     def run_with_fault(self, fault: str) -> int:
-        """Run with a fault such as "kill@7" (see steps), or "", in an empty folder."""
+        """Run with a fault such as "kill@7" (see steps), or "", from what there was earlier."""
         for folder in (self.actual, self.store):
             shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
+        shutil.copytree(self.earlier, self.actual)
+        self.store.mkdir()
         self._log.unlink(missing_ok=True)
         ended = subprocess.run(
             [*COMMAND, "scan", "-m", str(self.model), *self.arguments(self.actual)],

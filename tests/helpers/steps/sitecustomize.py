@@ -70,6 +70,17 @@ class Steps:
         else:
             os.kill(os.getpid(), getattr(signal, f"SIG{self.fault.upper()}"))
 
+    def keep_existing(self, folder):
+        names = self.synced_names[self.identity(os.stat(folder).st_ino)] = {}
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                identity = names[entry.name] = self.identity(entry.inode())
+                if entry.is_dir():
+                    self.keep_existing(entry.path)
+                else:
+                    shutil.copyfile(entry.path, os.path.join(self.store, identity))
+        self.write_json("names.json", self.synced_names)
+
     def keep_synced(self, descriptor):
         status = os.fstat(descriptor)
         path = os.readlink(f"/proc/self/fd/{descriptor}")
@@ -112,6 +123,7 @@ def start():
     if fault is not None:
         folder, store = (os.environ.pop(f"BATCHEMO_FAULT_{name}") for name in ("FOLDER", "STORE"))
         steps = Steps(fault, os.path.realpath(folder), store)
+        steps.keep_existing(steps.folder)
         for name in CALLS:
             steps.wrap(name)
 
