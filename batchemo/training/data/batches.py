@@ -17,7 +17,7 @@ from batchemo.training.data.dataset import Dataset, oversample
 from batchemo.training.hyperparameters import Hyperparameters
 
 MASKED = -1e9
-"""Added to the logits of classes that a corpus does not have: they get no probability."""
+"""Added to the logits of classes that do not compete: they get no probability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Batch:
     windows: Float32
     targets: Float32
     logit_mask: Float32
-    """0 for the classes of the item's corpus, `MASKED` for the others."""
+    """0 for the classes that compete for the item's corpus, `MASKED` for the others."""
 
 
 def draw_epoch(dataset: Dataset, number: int, hyperparameters: Hyperparameters) -> Iterator[Batch]:
@@ -141,13 +141,9 @@ def _make_batch(
 
 def _allowed_classes(dataset: Dataset, items: Index, hyperparameters: Hyperparameters) -> Float32:
     """Return 1 for each class that an item may be taken for: all, or those of its corpus."""
-    allowed = np.ones((len(items), dataset.classes), np.float32)
-    if hyperparameters.other_corpora_share:
-        for corpus in np.unique(dataset.corpora[items]):
-            present = np.unique(dataset.labels[dataset.corpora == corpus])
-            row = np.isin(np.arange(dataset.classes), present).astype(np.float32)
-            allowed[dataset.corpora[items] == corpus] = row
-    return allowed
+    if not hyperparameters.other_corpora_share:
+        return np.ones((len(items), dataset.classes), np.float32)
+    return dataset.competing_classes()[dataset.corpora[items]].astype(np.float32)
 
 
 def _concatenate(parts: Sequence[Batch]) -> Batch:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from batchemo.common.arrays import Float32, Index
+from batchemo.common.arrays import Bool, Float32, Index
 from batchemo.training.data.augment_spectrogram import is_signal
 from batchemo.training.data.feature_store import FeatureItem
 
@@ -43,6 +43,20 @@ class Dataset:
         std = np.sqrt(squares / count)
         std[std < 1e-12] = 1.0
         return mean.astype(np.float32), std.astype(np.float32)
+
+    def competing_classes(self) -> Bool:
+        """Return which classes compete for the items of each corpus, (corpora, classes).
+
+        They are those that the corpus has: that its speakers were asked for no other says nothing
+        about their voices. A corpus of a single class (plain speech, neutral throughout) would
+        then teach nothing, as there is nothing to tell it from; that nothing else is expressed is
+        just what it says, so all classes of the dataset compete for it.
+        """
+        competing = np.zeros((self.corpora.max() + 1, self.classes), np.bool_)
+        competing[self.corpora, self.labels] = True
+        single = competing.sum(axis=1) == 1
+        competing[single] = competing.any(axis=0)
+        return competing
 
     def _rows(self, index: int) -> Float32:
         """Return the frames or vectors of an item, without padding where that is recognised."""

@@ -39,7 +39,7 @@ class Rows:
     weights: Float64
     """How much each row counts in the loss."""
     allowed: Bool
-    """Which classes the corpus of each row has, (rows, classes): only they compete."""
+    """Which classes compete for each row, (rows, classes): see `Dataset.competing_classes`."""
     items: Index
     """The item of the dataset that each row is a window of."""
 
@@ -94,7 +94,7 @@ def make_rows(dataset: Dataset, *, other_corpora_share: float = 0.1) -> Rows:
         np.concatenate(dataset.windows),
         dataset.labels[items],
         row_weights[items],
-        (item_counts > 0)[dataset.corpora[items]],
+        dataset.competing_classes()[dataset.corpora[items]],
         items,
     )
 

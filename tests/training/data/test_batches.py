@@ -191,6 +191,15 @@ def test_classes_that_a_corpus_lacks_are_masked_for_its_recordings() -> None:
         assert np.count_nonzero(mask) == len(lacking)
 
 
+def test_plain_speech_is_told_from_all_classes() -> None:
+    dataset = of_corpora(main="nchs" * 4, plain="nn")
+
+    batch, *_ = epoch(dataset, other_corpora_share=0.5, batch_size=8)
+
+    assert 1 in dataset.corpora[items_of(batch)]
+    assert not batch.logit_mask.any()
+
+
 @pytest.mark.parametrize(
     ("others", "share", "expected"),
     [

@@ -55,6 +55,30 @@ def test_a_constant_feature_gets_a_std_of_1(value: float, counts: list[int]) -> 
     assert std.tolist() == [1, 1, 1]
 
 
+@pytest.mark.parametrize(
+    ("corpora", "competing"),
+    [
+        ({"main": "nhs", "other": "nh"}, ["nhs", "nh"]),
+        ({"main": "nhs", "plain": "n"}, ["nhs", "nhs"]),
+        ({"main": "nh", "plain": "n"}, ["nh", "nh"]),
+        ({"plain": "n"}, ["n"]),
+    ],
+)
+def test_the_classes_of_a_corpus_compete_and_all_where_it_has_one_only(
+    corpora: dict[str, str], competing: list[str]
+) -> None:
+    label_of = {label[0]: label for label in LABELS}
+    examples = [
+        made_example("a", label_of[initial], corpus=corpus)
+        for corpus, initials in corpora.items()
+        for initial in initials
+    ]
+
+    found = dataset_of(*examples).competing_classes()
+
+    assert ["".join(np.array(list("nhs"))[row]) for row in found] == competing
+
+
 def test_items_outside_the_dataset_do_not_touch_its_scaling() -> None:
     items = made_items([made_example("a", "sad", n) for n in range(8)])
     train = items[:5]

@@ -124,6 +124,15 @@ def test_a_corpus_has_no_influence_on_classes_that_it_lacks() -> None:
     assert masked > unmasked + 0.2
 
 
+def test_in_plain_speech_that_is_neutral_throughout_all_classes_compete() -> None:
+    dataset = made_dataset("main", "plain")
+    plain = replace(dataset, labels=np.where(dataset.corpora == 1, 0, dataset.labels))
+
+    rows = make_rows(plain)
+
+    assert rows.allowed[plain.corpora[rows.items] == 1].all()
+
+
 def test_a_start_does_not_change_the_result() -> None:
     rows = make_rows(made_dataset("made"))
 
