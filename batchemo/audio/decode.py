@@ -8,31 +8,31 @@ So headers are read here too, and compared with the file.
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import TypeAlias
 
 import numpy as np
 import soundfile
 
 from batchemo.audio.decode_av import AvDecoder
 from batchemo.audio.failure import Failure
-from batchemo.audio.file import OpenFile
-from batchemo.audio.formats.containers import (
-    detect_format,
-    end_of_tags,
-    find_audio_chunk,
-    find_next_flac,
-)
+from batchemo.audio.file import FileView, OpenFile
+from batchemo.audio.formats.chunks import find_audio_chunk
+from batchemo.audio.formats.containers import detect_format, end_of_tags
+from batchemo.audio.formats.flac import find_flac_streams
 from batchemo.audio.formats.media import MEDIA_FORMATS
 from batchemo.audio.formats.mp3 import find_frame, make_missing_header
-from batchemo.audio.formats.ogg import find_ogg_damage
+from batchemo.audio.formats.names import name_other_encoding, name_other_format
+from batchemo.audio.formats.ogg import find_ogg_damage, find_ogg_streams
 from batchemo.common.arrays import Float32
 
 # 2 MB of float32: eleven seconds of 48 kHz mono, so that most recordings are one block.
 BLOCK_VALUES = 1 << 19
 SAMPLE_RATES = range(1_000, 768_001)
 MAX_CHANNELS = 64
+_MAX_STREAMS = 1000
+"""Streams that follow each other in one file; each is opened twice."""
 
 # libsndfile's codes for an error at opening; all others mean that the header is broken.
 _SYSTEM_ERROR, _UNSUPPORTED_ENCODING = 2, 4
@@ -60,11 +60,29 @@ def open_decoder(file: OpenFile) -> AnyDecoder:
     # libsndfile recognises formats by as little as two bytes, so arbitrary files would pass for
     # audio, and some of its decoders are unmaintained: only known formats may reach it.
     audio_format = detect_format(file.read_at)
+    # Other files can hold frames of MP3 too.
+    if audio_format in (None, "MP3") and (name := name_other_format(file.read_at)):
+        raise Failure("unsupported", f"{name}, a format that is not read: convert it")
     if audio_format is None:
         raise Failure("not_audio", f"{file.size:,} bytes, which begin like no known recording")
     if audio_format in MEDIA_FORMATS:
         return AvDecoder(file, audio_format, BLOCK_VALUES)
+    starts = _find_streams(file, audio_format)
+    if len(starts) > _MAX_STREAMS:
+        raise Failure("unsupported", f"more than {_MAX_STREAMS:,} streams follow each other")
+    if len(starts) > 1:
+        return JoinedDecoder(file, audio_format, starts)
     return Decoder(file, audio_format)
+
+
+def _find_streams(file: OpenFile, audio_format: str) -> list[int]:
+    """Return where the streams of a file begin, of which libsndfile would decode the first alone.
+
+    Empty for the formats of which it decodes all.
+    """
+    if audio_format == "FLAC":
+        return find_flac_streams(file.read_at, end_of_tags(file.read_at) or 0, file.size)
+    return find_ogg_streams(file.read_at, file.size) if audio_format == "OGG" else []
 
 
 class Decoder:
@@ -91,7 +109,10 @@ class Decoder:
             message = error.error_string.rstrip(".")
             if error.code == _SYSTEM_ERROR:
                 raise Failure("unreadable", message) from None
-            if error.code == _UNSUPPORTED_ENCODING:
+            name = name_other_encoding(self._format, self._file.read_at)
+            if name is not None:
+                message = f"{self._format} that holds {name}, an encoding that is not read"
+            if name is not None or error.code == _UNSUPPORTED_ENCODING:
                 raise Failure("unsupported", message) from None
             self._check_declared_bytes()
             if self._format == "MP3":
@@ -99,23 +120,27 @@ class Decoder:
                 message = "it begins like an MP3, but too few frames follow that can be decoded"
             raise Failure("not_audio", f"{self._file.size:,} bytes: {message}") from None
 
-    def _input(self) -> _FileView | int | str:
+    def _input(self) -> FileView | int | str:
         """Return what libsndfile reads from: the file, or a view of it that it reads correctly."""
-        if self._chunk and self._chunk.patch:
-            offset, replacement = self._chunk.patch
-            return _FileView(self._file, offset=offset, replacement=replacement)
-        if self._format != "MP3":
-            return self._file.descriptor
-        tags_end = end_of_tags(self._file.read_at) or 0
-        first_frame = find_frame(self._file.read_at, tags_end) or 0
-        header = make_missing_header(self._file.read_at, first_frame, self._file.size)
+        file = self._file
+        if self._chunk and self._chunk.pieces:
+            return FileView(file, *self._chunk.pieces)
+        if self._format == "MP3":
+            return self._mp3_input()
+        return FileView(file, range(file.size)) if file.is_part else file.descriptor
+
+    def _mp3_input(self) -> FileView | str:
+        file = self._file
+        tags_end = end_of_tags(file.read_at) or 0
+        first_frame = find_frame(file.read_at, tags_end) or 0
+        header = make_missing_header(file.read_at, first_frame, file.size)
         if header is not None:
-            return _FileView(self._file, header.audio_start, prefix=header.frame)
+            return FileView(file, header.frame, range(header.audio_start, file.size))
         if first_frame != tags_end:
-            return _FileView(self._file, first_frame)
+            return FileView(file, range(first_frame, file.size))
         # Before libsndfile recognises an MP3, it looks for a resource fork beside the file. With a
         # mere descriptor it looks in the current folder, and decodes what it finds there as audio.
-        return f"/dev/fd/{self._file.descriptor}"
+        return f"/dev/fd/{file.descriptor}"
 
     def close(self) -> None:
         """Close libsndfile's handle; the descriptor belongs to the caller."""
@@ -148,11 +173,6 @@ class Decoder:
             damage = find_ogg_damage(self._file.read_at, self._file.size)
             if damage is not None:
                 raise damage
-        if self._format == "FLAC":
-            offset = find_next_flac(self._file.read_at, self._file.size)
-            if offset is not None:
-                detail = f"another FLAC stream follows the first at byte {offset:,}"
-                raise Failure("unsupported", f"{detail}: cut the file there")
 
     def _check_declared_bytes(self) -> None:
         """Raise `Failure` for a file that ends before the audio that its header declares."""
@@ -210,7 +230,62 @@ class Decoder:
         return Failure("truncated", f"{self.position:,}{total} frames could be read: {cause}")
 
 
-AnyDecoder: TypeAlias = Decoder | AvDecoder
+class JoinedDecoder:
+    """Decodes FLAC or Ogg streams that follow each other in one file; the interface is `Decoder`'s.
+
+    A detail of a failure that names a place counts from the start of the stream that it names.
+    """
+
+    declared_frames = None
+    """Not known before the end: each stream declares its own number."""
+    at_end = False
+    """Not known before the end."""
+
+    def __init__(self, file: OpenFile, audio_format: str, starts: Sequence[int]) -> None:
+        ends = (*starts[1:], file.size)
+        self._format = audio_format
+        self._parts = [file.part(*ends_of) for ends_of in zip(starts, ends, strict=True)]
+        with self._opened(self._parts[0]) as first:
+            self.sample_rate = first.sample_rate
+            self.channels = first.channels
+            self.full_scale = first.full_scale
+        self.position = 0
+        """The number of frames decoded so far."""
+
+    def close(self) -> None:
+        """Do nothing: a stream is open only while it is decoded."""
+
+    def check(self) -> None:
+        """Raise `Failure` for a stream that is damaged, or has another rate or other channels."""
+        for part in self._parts:
+            with self._opened(part) as decoder:
+                decoder.check()
+                kind = (decoder.sample_rate, decoder.channels)
+                if kind != (self.sample_rate, self.channels):
+                    detail = f"{kind[0]:,} Hz and {kind[1]} channels instead of "
+                    detail += f"{self.sample_rate:,} Hz and {self.channels}: cut the file there"
+                    raise Failure("unsupported", detail)
+
+    def blocks(self) -> Iterator[Float32]:
+        """Yield the audio of all streams as arrays (frames, channels)."""
+        for part in self._parts:
+            with self._opened(part) as decoder:
+                for block in decoder.blocks():
+                    self.position += len(block)
+                    yield block
+
+    @contextmanager
+    def _opened(self, part: OpenFile) -> Iterator[Decoder]:
+        """Open one stream; a failure within the block names it by its first byte."""
+        try:
+            with closing(Decoder(part, self._format)) as decoder:
+                yield decoder
+        except Failure as failure:
+            detail = f"the stream at byte {part.start:,}: {failure.detail}"
+            raise Failure(failure.reason, detail) from None
+
+
+AnyDecoder: TypeAlias = Decoder | AvDecoder | JoinedDecoder
 
 
 def mix(frames: Float32) -> Float32:
@@ -238,45 +313,3 @@ class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]
 
     def seekable(self) -> bool:
         return False
-
-
-class _FileView(io.RawIOBase):
-    """An open file from `start` on, with bytes before it or in the place of some of its own.
-
-    This repairs a header without a copy of the file.
-    """
-
-    def __init__(
-        self,
-        file: OpenFile,
-        start: int = 0,
-        prefix: bytes = b"",
-        offset: int = 0,
-        replacement: bytes = b"",
-    ) -> None:
-        self._file = file
-        self._start = start
-        self._prefix = prefix
-        self._offset = offset
-        self._replacement = replacement
-        self._position = 0
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        size = len(self._prefix) + self._file.size - self._start
-        self._position = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: size}[whence]
-        self._position += offset
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        data = bytearray(self._prefix[self._position : self._position + len(buffer)])
-        file_offset = self._start + max(0, self._position - len(self._prefix))
-        data += self._file.read_at(file_offset, len(buffer) - len(data))
-        for index, byte in enumerate(self._replacement, self._offset - self._position):
-            if 0 <= index < len(data):
-                data[index] = byte
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)

@@ -11,7 +11,7 @@ REASONS = MappingProxyType(
         "unreadable": "The file could not be opened or read.",
         "empty": "The file has no bytes at all.",
         "not_audio": "The file is no recording of a known format, or its header is broken.",
-        "unsupported": "The encoding, rate, number of channels or of streams is not supported.",
+        "unsupported": "The format, encoding, rate, or number of channels is not supported.",
         "needs_av": "The format is read by PyAV, which is missing: pip install 'batchemo[av]'.",
         "no_such_channel": "The channel that was asked for is not in the file.",
         "too_large": "The recording is longer than the limit, or needs too much memory.",

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 from batchemo.audio.failure import Failure
 
 ReadAt: TypeAlias = Callable[[int, int], bytes]
 """Takes an offset and a count; returns up to `count` bytes that stand at the offset."""
+Piece: TypeAlias = bytes | range
+"""Bytes, or the offsets of bytes of a file."""
 
 # O_NONBLOCK: if a pipe took the file's place since `stat`, opening it must not block the worker.
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
@@ -20,16 +23,63 @@ _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 @dataclass(frozen=True, slots=True)
 class OpenFile:
-    """A regular file that is open for reading, with its size and modification time."""
+    """A regular file that is open for reading, or a part of one, and its modification time."""
 
     descriptor: int
     size: int
     mtime_ns: int
+    start: int = 0
+    """Where the part begins in the whole file."""
+    is_part: bool = False
 
     def read_at(self, offset: int, count: int) -> bytes:
         """Read up to `count` bytes at `offset`; the descriptor's position stays where it is."""
         # A damaged header can name an offset beyond 2**63, which pread refuses.
-        return os.pread(self.descriptor, count, offset) if offset < self.size else b""
+        if offset >= self.size:
+            return b""
+        return os.pread(self.descriptor, min(count, self.size - offset), self.start + offset)
+
+    def part(self, start: int, end: int) -> OpenFile:
+        """Return the bytes from `start` to `end` as a file of their own."""
+        return replace(self, start=self.start + start, size=end - start, is_part=True)
+
+
+class FileView(io.RawIOBase):
+    """What decoders read in the place of an open file: pieces of it, and other bytes.
+
+    This repairs a header, or takes one stream out of several, without a copy of the file.
+    """
+
+    def __init__(self, file: OpenFile, *pieces: Piece) -> None:
+        self._file = file
+        self._pieces = pieces
+        self._position = 0
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to an offset."""
+        size = sum(map(len, self._pieces))
+        self._position = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: size}[whence]
+        self._position += offset
+        return self._position
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        """Read into a buffer, and return the number of bytes."""
+        data, start = b"", 0
+        for piece in self._pieces:
+            skipped = self._position + len(data) - start
+            start += len(piece)
+            if 0 <= skipped < len(piece) and len(data) < len(buffer):
+                data += self._read(piece[skipped : skipped + len(buffer) - len(data)])
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def _read(self, piece: Piece) -> bytes:
+        return piece if isinstance(piece, bytes) else self._file.read_at(piece.start, len(piece))
 
 
 @contextmanager

@@ -18,7 +18,7 @@ AUDIO_EXTENSIONS = (
     *("flac", "ogg", "oga", "opus", "mp3"),
     *("aif", "aiff", "aifc", "au", "snd", "caf"),
     *("nist", "sph"),
-    *("m4a", "m4b", "mka", "weba", "wma", "amr", "awb", "aac", "ac3"),
+    *("m4a", "m4b", "mka", "weba", "wma", "amr", "awb", "aac", "ac3", "eac3", "ec3"),
 )
 """The usual extensions of recordings in the formats that can be decoded: `--ext audio`."""
 VIDEO_EXTENSIONS = ("mp4", "m4v", "mov", "3gp", "webm", "mkv", "wmv", "asf")

@@ -21,6 +21,7 @@ from media_recordings import ENCODINGS, encode, media, rate_of, signal_at, video
 
 CONFIG = WindowConfig(rate=16_000, window=3.0, hop=1.5)
 LOSSLESS = ("MOV", "ALAC", "OGG-FLAC")
+FRAMES_ALONE = ("AAC", "AC3", "EAC3")
 STEREO = [name for name in ENCODINGS if name != "AMR"]
 
 
@@ -65,7 +66,7 @@ def test_lossless_audio_is_decoded_to_the_last_bit(name: str, recording_path: Pa
     np.testing.assert_array_equal(decode(recording_path), expected)
 
 
-@pytest.mark.parametrize("name", ["M4A", "WEBM", "WMA", "AAC", "AC3"])
+@pytest.mark.parametrize("name", ["M4A", "WEBM", "WMA", "AAC", "AC3", "EAC3"])
 def test_lossy_audio_is_close_to_what_was_encoded(name: str, recording_path: Path) -> None:
     expected = signal_at(rate_of(name), speech())
     recording_path.write_bytes(media(name))
@@ -164,7 +165,7 @@ def test_a_recording_that_breaks_off_anywhere_is_truncated(name: str, recording_
     assert outcome_of(content[:-1], recording_path)[0].startswith("truncated")
 
 
-@pytest.mark.parametrize("name", [name for name in ENCODINGS if name not in ("AAC", "AC3")])
+@pytest.mark.parametrize("name", [name for name in ENCODINGS if name not in FRAMES_ALONE])
 def test_two_recordings_in_one_file_are_never_half_read(name: str, recording_path: Path) -> None:
     content = media(name)
     reason, _ = outcome_of(content * 2, recording_path)
@@ -172,7 +173,7 @@ def test_two_recordings_in_one_file_are_never_half_read(name: str, recording_pat
     assert reason.endswith(f"follows the first at byte {len(content):,}: cut the file there")
 
 
-@pytest.mark.parametrize("name", ["AAC", "AC3"])
+@pytest.mark.parametrize("name", FRAMES_ALONE)
 def test_frames_without_a_container_may_be_joined(name: str, recording_path: Path) -> None:
     single = outcome_of(media(name), recording_path)[1].duration or 0
     reason, info = outcome_of(media(name) * 2, recording_path)

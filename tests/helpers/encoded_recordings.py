@@ -48,13 +48,15 @@ def recording(
 
 @cache
 def seeds_of(container: str) -> tuple[bytes, ...]:
-    """Return a voice in each encoding of a container and in stereo, a tone, and silence."""
+    """Return a voice in each encoding of a container, in stereo and in a row; a tone; silence."""
     container_format, _ = _LIBSNDFILE_FORMATS.get(container, (container, None))
     recordings = [
         recording(container, channels=2),
         recording(container, signal=tone()),
         recording(container, signal=0 * speech()),
     ]
+    if container in ("FLAC", "OGG"):  # Streams in a row, which are one recording.
+        recordings.append(2 * recording(container))
     for subtype in soundfile.available_subtypes(container_format):
         with suppress(soundfile.LibsndfileError):  # Some are listed, but cannot be written.
             recordings.append(recording(container, subtype))

@@ -22,11 +22,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
 from mutants import mutant
 from reference_decoders import READ_FURTHER, find_error
 
 from batchemo import audio
 from batchemo.audio import Failure, WindowConfig, read_windows
+from batchemo.audio.vad import is_speech
 
 CONFIG = WindowConfig(rate=16_000, window=3.0, hop=1.5, max_duration=600)
 MEMORY_LIMIT_MB = 256
@@ -93,8 +95,10 @@ def _decode_requests(requests: Connection) -> None:
     """Run in the process: decode each path that is sent, and send its outcome, until None."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)  # Decoders in C print warnings.
+    # What libraries map when they are first used belongs to no file.
     with suppress(ImportError):
-        import av  # noqa: F401 - its libraries map much, and belong to no file
+        import av  # noqa: F401
+    is_speech(np.ones(CONFIG.rate, np.float32), CONFIG.rate)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + MEMORY_LIMIT_MB * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -23,11 +23,12 @@ ENCODINGS = {
     "WMA": ("asf", "wmav2", "fltp"),
     "AAC": ("adts", "aac", "fltp"),
     "AC3": ("ac3", "ac3", "fltp"),
+    "EAC3": ("eac3", "eac3", "fltp"),
     "OGG-FLAC": ("ogg", "flac", "s16"),
     "AMR": ("amr", "libopencore_amrnb", "s16"),
 }
 """The container, the codec and its sample format."""
-RATES = {"AMR": 8_000, "AC3": 32_000, "WEBM": 48_000}
+RATES = {"AMR": 8_000, "AC3": 32_000, "EAC3": 32_000, "WEBM": 48_000}
 """Where a codec does not know `RATE`."""
 BLOCK = 1024
 _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}

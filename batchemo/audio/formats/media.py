@@ -16,7 +16,7 @@ from batchemo.audio.failure import Failure
 from batchemo.audio.file import ReadAt
 from batchemo.audio.formats.ogg import find_ogg_damage
 
-MediaFormat: TypeAlias = Literal["MP4", "MATROSKA", "ASF", "AMR", "ADTS", "AC3", "OGG-FLAC"]
+MediaFormat: TypeAlias = Literal["MP4", "MATROSKA", "ASF", "AMR", "ADTS", "AC3", "EAC3", "OGG-FLAC"]
 
 
 class MediaTraits(NamedTuple):
@@ -40,6 +40,7 @@ MEDIA_FORMATS: Mapping[str, MediaTraits] = MappingProxyType(
         "AMR": MediaTraits("AMR", "amr", _AMR_DECODERS),
         "ADTS": MediaTraits("AAC (ADTS)", "aac", ()),
         "AC3": MediaTraits("AC3", "ac3", ()),
+        "EAC3": MediaTraits("E-AC3", "eac3", ()),
         "OGG-FLAC": MediaTraits("Ogg FLAC", "ogg", ()),
     }
 )
@@ -67,6 +68,8 @@ _AMR_FRAME_BYTES = {
 # This many frames, each beginning where the last one ends, are no coincidence.
 _SEQUENCE_FRAMES = 3
 _AC3_SYNC, _AC3_HEADER_BYTES = b"\x0b\x77", 6
+# Of the versions of a frame's syntax, those up to the first are AC3, up to the second E-AC3.
+_LAST_AC3, _LAST_EAC3 = 10, 16
 _AC3_KILOBITS = (
     *(32, 40, 48, 56, 64, 80, 96, 112, 128, 160),
     *(192, 224, 256, 320, 384, 448, 512, 576, 640),
@@ -96,7 +99,9 @@ def detect_media(read_at: ReadAt, start: int) -> MediaFormat | None:
         return "OGG-FLAC"
     if _starts_frame_sequence(read_at, start, _adts_frame_length):
         return "ADTS"
-    return "AC3" if _starts_frame_sequence(read_at, 0, _ac3_frame_length) else None
+    if _starts_frame_sequence(read_at, 0, _ac3_frame_length):
+        return "AC3" if head[5] >> 3 <= _LAST_AC3 else "EAC3"
+    return None
 
 
 def find_media_damage(media_format: str, read_at: ReadAt, size: int) -> Failure | None:
@@ -106,6 +111,7 @@ def find_media_damage(media_format: str, read_at: ReadAt, size: int) -> Failure 
         "MATROSKA": _find_matroska_damage,
         "ASF": _find_asf_damage,
         "AC3": _find_ac3_damage,
+        "EAC3": _find_ac3_damage,
         "AMR": _find_amr_damage,
         "OGG-FLAC": find_ogg_damage,
     }
@@ -139,9 +145,11 @@ def _adts_frame_length(header: bytes) -> int:
 
 
 def _ac3_frame_length(header: bytes) -> int:
-    """Return the bytes of an AC3 frame; 0 for no frame."""
-    if len(header) < _AC3_HEADER_BYTES or header[:2] != _AC3_SYNC or header[5] >> 3 > 10:
+    """Return the bytes of an AC3 or E-AC3 frame; 0 for no frame."""
+    if len(header) < _AC3_HEADER_BYTES or header[:2] != _AC3_SYNC or header[5] >> 3 > _LAST_EAC3:
         return 0
+    if header[5] >> 3 > _LAST_AC3:
+        return 2 * ((header[2] & 7) << 8 | header[3]) + 2
     rate, size = header[4] >> 6, header[4] & 0x3F
     if rate == 3 or size >= 2 * len(_AC3_KILOBITS):
         return 0

@@ -1,4 +1,4 @@
-"""Checks that an Ogg file is complete, and holds no second stream after the first.
+"""Checks that an Ogg stream is complete, and finds the streams that follow each other in a file.
 
 Where a page is missing, libsndfile fills the gap with what lies in its memory, which can be audio
 of another recording. Of several streams that follow each other it decodes only the first.
@@ -30,6 +30,26 @@ class _Stream:
     page_number: int
     position: int
     ended: bool
+
+
+def find_ogg_streams(read_at: ReadAt, size: int) -> list[int]:
+    """Return where the streams of an Ogg file begin that follow each other.
+
+    Streams that lie within each other count as one, which begins where the first of them does.
+    """
+    starts: list[int] = []
+    unfinished: set[int] = set()
+    offset = 0
+    while offset < size and (head := _read_page_head(read_at, offset)):
+        _, _, flags, _, serial, *_ = _PAGE_HEADER.unpack_from(head)
+        if flags & _FIRST_PAGE:
+            if not unfinished:
+                starts.append(offset)
+            unfinished.add(serial)
+        if flags & _LAST_PAGE:
+            unfinished.discard(serial)
+        offset += _page_length(head)
+    return starts
 
 
 def find_ogg_damage(read_at: ReadAt, size: int) -> Failure | None:
@@ -68,13 +88,22 @@ def _all_ended(streams: Mapping[int, _Stream]) -> bool:
 
 def _read_page(read_at: ReadAt, offset: int) -> bytes | None:
     """Read the page that begins at the offset; None if none does, or it is incomplete."""
-    head = read_at(offset, 27 + 255)
-    if len(head) < 27 or not head.startswith(b"OggS\0"):
-        return None
-    segment_lengths = head[27 : 27 + head[26]]
-    length = 27 + head[26] + sum(segment_lengths)
+    head = _read_page_head(read_at, offset)
+    length = _page_length(head) if head else 0
     page = read_at(offset, length)
-    return page if len(page) == length else None
+    return page if head and len(page) == length else None
+
+
+def _read_page_head(read_at: ReadAt, offset: int) -> bytes | None:
+    """Read the header of the page that begins at the offset; None if none does."""
+    head = read_at(offset, 27 + 255)
+    return head if len(head) >= 27 and head.startswith(b"OggS\0") else None
+
+
+def _page_length(head: bytes) -> int:
+    """Return the bytes of the page with this header, all of whose segments it lists."""
+    segment_lengths = head[27 : 27 + head[26]]
+    return 27 + head[26] + sum(segment_lengths)
 
 
 def _checksum(page: bytes) -> int:
