@@ -37,7 +37,7 @@ from batchemo.inference.model_set import load_model_set
 from batchemo.inference.output_schema import OutputSchema
 from batchemo.sources import Recording, Skipped, Sources, open_sources
 from batchemo.sources.filters import extension_option
-from batchemo.sources.recording import by_frequency
+from batchemo.sources.recording import MAX_NAMED, by_frequency
 from batchemo.tables.columns import reserved_columns
 
 if TYPE_CHECKING:
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 _SHOWN_EXTENSIONS = 5
-_MAX_MESSAGES = 20
-"""So many sources that could not be read are named one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +88,21 @@ def prepare(options: ScanOptions) -> Prepared:
 def problems_of(skipped: Skipped) -> tuple[str, ...]:
     """Return a message for each source that could not be read; one for many of a kind."""
     return (
-        *_merge_messages("{} folders could not be read", skipped.unreadable),
-        *_merge_messages("{} entries of lists and manifests name no recording", skipped.rejected),
+        *_merge_messages("folders could not be read", len(skipped.unreadable), skipped.unreadable),
+        *_merge_messages(
+            "entries of lists and manifests name no recording",
+            skipped.rejected,
+            skipped.first_rejected,
+        ),
     )
 
 
-def _merge_messages(title: str, problems: list[tuple[str, str]]) -> list[str]:
-    messages = [f"{name}: {reason}" for name, reason in problems[:_MAX_MESSAGES]]
-    if len(problems) <= _MAX_MESSAGES:
+def _merge_messages(title: str, count: int, first: list[tuple[str, str]]) -> list[str]:
+    """Return a message for each problem; one for all if there are too many."""
+    messages = [f"{name}: {reason}" for name, reason in first[:MAX_NAMED]]
+    if count <= MAX_NAMED:
         return messages
-    return [f"{title.format(f'{len(problems):,}')}: {'; '.join(messages[:3])}; …"]
+    return [f"{count:,} {title}: {'; '.join(messages[:3])}; …"]
 
 
 def empty_messages(skipped: Skipped) -> tuple[str, ...]:

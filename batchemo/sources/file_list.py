@@ -28,7 +28,7 @@ def read_list(
 ) -> Iterator[Recording]:
     """Yield the recordings that the entries name; a folder is walked, a missing file is yielded.
 
-    Entries that name no recording are added to `skipped.rejected`, with `title` for the list.
+    Entries that name no recording are counted by `skipped`, with `title` for the list.
     """
     for number, raw in enumerate(_split(stream, b"\0" if null_separated else b"\n"), 1):
         entry = raw if null_separated else _strip_line(raw, number)
@@ -47,7 +47,7 @@ def read_list(
             else:
                 problem = f"{for_display(path)} is no regular file"
         if problem:
-            skipped.rejected.append((f"entry {number} of {title}", problem))
+            skipped.reject(f"entry {number} of {title}", problem)
 
 
 def _split(stream: BinaryIO, separator: bytes) -> Iterator[bytes]:

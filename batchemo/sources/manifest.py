@@ -43,7 +43,7 @@ class Manifest:
     def recordings(
         self, base: str, file_filter: FileFilter, skipped: Skipped
     ) -> Iterator[Recording]:
-        """Yield a recording for each row; rows that name none are added to `skipped.rejected`."""
+        """Yield a recording for each row; rows that name none are counted by `skipped`."""
         row = -1
         for batch in self.paths.to_batches(max_chunksize=_BATCH_ROWS):
             for cells in batch.to_pylist():
@@ -62,7 +62,7 @@ class Manifest:
                     elif file_filter.accepts(file):
                         yield recording
                 if problem:
-                    skipped.rejected.append((f"row {row + 1} of {self.title}", problem))
+                    skipped.reject(f"row {row + 1} of {self.title}", problem)
 
 
 def read_manifest(path: str, reserved: frozenset[str] = frozenset()) -> Manifest:

@@ -15,6 +15,9 @@ from functools import lru_cache
 
 from batchemo.sources.filters import AUDIO_EXTENSIONS, VIDEO_EXTENSIONS
 
+MAX_NAMED = 20
+"""Problems of one kind that are named one by one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recording:
@@ -59,8 +62,16 @@ class Skipped:
     """Sources without any recording, as printable text, and the other extensions there."""
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     """Folders that could not be listed, as printable text, and why."""
-    rejected: list[tuple[str, str]] = field(default_factory=list)
-    """Entries of lists and manifests that name no recording: which one, and why."""
+    rejected: int = 0
+    """Entries of lists and manifests that name no recording."""
+    first_rejected: list[tuple[str, str]] = field(default_factory=list)
+    """The first of them: which one, and why."""
+
+    def reject(self, title: str, reason: str) -> None:
+        """Count an entry that names no recording."""
+        self.rejected += 1
+        if len(self.first_rejected) < MAX_NAMED:
+            self.first_rejected.append((title, reason))
 
     def other_recordings(self) -> dict[str, int]:
         """Return those of the other extensions that recordings have, the most frequent first."""

@@ -376,13 +376,17 @@ def test_what_was_named_and_is_missing_keeps_its_row_unless_rows_are_pruned(
 
 
 def test_many_sources_that_cannot_be_read_make_one_message_of_a_kind() -> None:
-    rejected = [(f"row {number} of m.csv", "its file is empty") for number in range(1, 300_001)]
-    few = Skipped(unreadable=[("/a", "Permission denied")], rejected=rejected[:2])
+    few, many = Skipped(unreadable=[("/a", "Permission denied")]), Skipped()
+    for number in range(1, 300_001):
+        many.reject(f"row {number} of m.csv", "its file is empty")
+        if number <= 2:
+            few.reject(f"row {number} of m.csv", "its file is empty")
     assert problems_of(few) == (
         "/a: Permission denied",
         "row 1 of m.csv: its file is empty",
         "row 2 of m.csv: its file is empty",
     )
-    (message,) = problems_of(Skipped(rejected=rejected))
+    (message,) = problems_of(many)
     assert message.startswith("300,000 entries of lists and manifests name no recording: row 1 of")
     assert len(message) < 300
+    assert len(many.first_rejected) == 20

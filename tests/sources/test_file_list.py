@@ -87,8 +87,10 @@ def test_entries_that_name_no_recording_are_reported_and_the_others_are_read(mak
     found, skipped = read_list(root, entries)
     assert found == [(root, "b.wav")]
     title = f"{root}/entries.list"
-    assert [entry for entry, _ in skipped.rejected] == [f"entry {n} of {title}" for n in (1, 2, 3)]
-    reasons = zip(("NUL", "regular", "longer"), skipped.rejected, strict=True)
+    assert [entry for entry, _ in skipped.first_rejected] == [
+        f"entry {n} of {title}" for n in (1, 2, 3)
+    ]
+    reasons = zip(("NUL", "regular", "longer"), skipped.first_rejected, strict=True)
     assert all(word in reason for word, (_, reason) in reasons)
 
 

@@ -134,7 +134,7 @@ def test_rows_that_name_no_recording_are_reported_and_the_others_are_read(manife
     table = pa.table({"file": ["", None, "x\0y", "pipe.wav", "s", "a.wav"]})
     sources = manifest(table, name="m.parquet")
     assert [(r.file, r.row) for r in sources] == [("a.wav", 5)]
-    rejected = [(row.split(" of ")[0], message) for row, message in sources.skipped.rejected]
+    rejected = [(row.split(" of ")[0], message) for row, message in sources.skipped.first_rejected]
     assert [row for row, _ in rejected] == ["row 1", "row 2", "row 3", "row 4", "row 5"]
     assert "empty" in rejected[0][1]
     assert "NUL" in rejected[2][1]
