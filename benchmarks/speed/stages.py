@@ -114,7 +114,7 @@ def measure_stages(model: LoadedModel, inputs: Inputs) -> list[Stage]:
     result = runs[-1][1]
     seconds = {name: median(run.stages[name] for _, run in runs) for name in result.stages}
     # What no stage accounts for: opening files, heartbeats, rows.
-    between = median(taken - sum(run.stages.values()) for taken, run in runs)
+    rest = median(taken - sum(run.stages.values()) for taken, run in runs)
     chunk = result.rows[:FILES_PER_CHUNK]
     chunks = len(inputs.recordings) / len(chunk)
     transfer = median_seconds(lambda: pickle.loads(pickle.dumps(ChunkResult(chunk))))
@@ -129,7 +129,7 @@ def measure_stages(model: LoadedModel, inputs: Inputs) -> list[Stage]:
             _forward(inputs, model),
             "ONNX Runtime, full batches of the best size",
         ),
-        Stage("between", between, _stat(inputs), "one `stat`"),
+        Stage("rest", rest, _stat(inputs), "one `stat`"),
         Stage(
             "transfer to the parent",
             chunks * transfer,
