@@ -287,7 +287,10 @@ def _progress_bar(progress: bool | None) -> Iterator[EventHandler]:
             if isinstance(event, Progressed):
                 # While the sources are still being listed, a total would be too low.
                 bar.total = event.found if event.all_found else None
-                bar.set_postfix(hours=f"{event.seconds / 3600:.2f}", failed=event.failed)
+                hours = f"{event.seconds_read / 3600:.2f}"
+                bar.set_postfix(hours=hours, failed=event.failed, refresh=False)
+                # A position in the midst of a long recording.
+                bar.set_description_str(str(event.most_left[0]) if event.positions else "")
                 bar.update(event.done - bar.n)
 
         yield on_event

@@ -9,7 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import batchemo as package
+from batchemo.api import _progress_bar as progress_bar
+from batchemo.batch.events import Progressed
 from batchemo.errors import UsageError
+from batchemo.workers.heartbeat import RecordingPosition
 
 pytestmark = pytest.mark.usefixtures("inline_workers")
 
@@ -124,6 +127,15 @@ def test_errors_are_those_of_batchemo(voices, options):
 def test_progress_bar_is_shown_on_request(voices, options, capsys):
     package.scan(voices, **{**options, "progress": True})
     assert "5/5" in capsys.readouterr().err
+
+
+def test_progress_bar_has_the_position_in_a_long_recording(capsys):
+    position = RecordingPosition("/data", "interview.wav", 1000, 2480.0, 7200.0)
+    with progress_bar(True) as on_event:
+        on_event(Progressed(0, 0, 1, 0, True, 0.0, 0, 1000, (position,)))
+        assert "0:41:20 of 2:00:00  interview.wav" in capsys.readouterr().err
+        on_event(Progressed(1, 0, 1, 0, True, 7200.0, 1000, 1000))
+    assert "interview.wav" not in capsys.readouterr().err.rpartition("\r")[2]
 
 
 def test_progress_bar_is_hidden_without_a_terminal(voices, options, capsys):

@@ -122,6 +122,8 @@ class WindowReader:
         """For all that is equal in the configs."""
         self._stack = ExitStack()
         self._info = AudioInfo()
+        self.declared_duration: float | None = None
+        """Seconds, as the header of the open recording declares them; None if it declares none."""
         self.seconds: dict[str, float] = {"decode": 0.0, "resample": 0.0, "vad": 0.0}
         """How long each stage has taken so far; `vad` includes the measures."""
 
@@ -180,7 +182,10 @@ class WindowReader:
             raise Failure(
                 "no_such_channel", f"channel {channel} of {decoder.channels}, counted from 0"
             )
-        self._check_max_duration(decoder, decoder.declared_frames or 0)
+        frames = decoder.declared_frames
+        if frames is not None:
+            self.declared_duration = frames / decoder.sample_rate
+        self._check_max_duration(decoder, frames or 0)
         return decoder
 
     def _rate_streams(self, sample_rate: int) -> list[RateStream]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias, TypeVar
 
@@ -11,6 +11,7 @@ from batchemo.batch.plan import Plan
 from batchemo.common.timing import StageSeconds, add_seconds
 from batchemo.tables.summary import Summary
 from batchemo.workers.dispatcher import FinishedChunk
+from batchemo.workers.heartbeat import RecordingPosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    """A chunk of recordings is done and safe on disk."""
+    """A chunk of recordings is done and safe on disk, or `positions` have changed."""
 
     done: int
     failed: int
@@ -39,6 +40,25 @@ class Progressed:
     """Seconds of sound analysed so far."""
     bytes_done: int
     bytes_found: int
+    positions: tuple[RecordingPosition, ...] = ()
+    """How far into long recordings the workers are. None of these is in the numbers above."""
+
+    @property
+    def most_left(self) -> list[RecordingPosition]:
+        """The positions, those first that have the most left to analyse."""
+        return sorted(self.positions, key=lambda position: position.left, reverse=True)
+
+    @property
+    def seconds_read(self) -> float:
+        """Seconds of sound, with those that were read of recordings that are not done."""
+        return self.seconds + sum(position.position for position in self.positions)
+
+    @property
+    def bytes_read(self) -> float:
+        """Bytes, with those that were read of recordings that are not done."""
+        return self.bytes_done + sum(
+            position.share * (position.size or 0) for position in self.positions
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +180,7 @@ class Progress:
     sound: float = 0.0
     bytes: int = 0
     stages: StageSeconds = field(default_factory=dict)
+    positions: tuple[RecordingPosition, ...] = ()
     _started: float = field(default_factory=time.monotonic)
 
     @property
@@ -182,6 +203,19 @@ class Progress:
         self.bytes += finished.chunk.bytes
         for stage, seconds in finished.stages.items():
             add_seconds(self.stages, stage, seconds)
+        # What is done is not counted twice, until the workers' positions are looked at again.
+        done = {(result.root, result.file) for result in finished.rows}
+        self.update_positions(
+            [known for known in self.positions if (known.root, known.file) not in done],
+            plan,
+            on_event,
+        )
+
+    def update_positions(
+        self, positions: Sequence[RecordingPosition], plan: Plan, on_event: EventHandler
+    ) -> None:
+        """Replace the positions in recordings that are not done; report how far the whole is."""
+        self.positions = tuple(positions)
         on_event(
             Progressed(
                 done=self.done,
@@ -192,5 +226,6 @@ class Progress:
                 seconds=self.sound,
                 bytes_done=self.bytes,
                 bytes_found=plan.counts.bytes,
+                positions=self.positions,
             )
         )

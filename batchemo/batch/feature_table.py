@@ -124,6 +124,7 @@ def write_feature_table(
             workers=options.jobs or available_cpus(),
             timeout=options.timeout,
             executor=executor,
+            on_positions=partial(progress.update_positions, plan=plan, on_event=on_event),
         )
 
         def chunks() -> Iterator[tuple[int, tuple[RecordingFeatures, ...]]]:

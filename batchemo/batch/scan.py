@@ -209,6 +209,9 @@ class _Scan:
             workers=workers,
             timeout=self._options.timeout,
             executor=self._executor,
+            on_positions=partial(
+                self._progress.update_positions, plan=plan, on_event=self._on_event
+            ),
         )
         # Closed here and not some time later, when the last traceback of an error is gone: the
         # workers must have ended before the lock is released.

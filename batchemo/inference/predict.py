@@ -30,14 +30,20 @@ from batchemo.workers.heartbeat import Touch
 
 
 def predict_with(
-    models: Sequence[LoadedModel], timeout: float, recordings: Sequence[Recording]
+    models: Sequence[LoadedModel],
+    timeout: float,
+    recordings: Sequence[Recording],
+    touch: Touch | None = None,
 ) -> ChunkResult[RecordingResult]:
-    """Analyse a chunk of recordings with models that are loaded already."""
+    """Analyse a chunk of recordings with models that are loaded already.
+
+    Outside of a worker process, which leaves heartbeats, `touch` gets the positions.
+    """
     batcher = _Batcher(models)
     pending = []
     for recording in recordings:
-        with heartbeat.monitored(recording, timeout) as touch:
-            pending.append(batcher.process(recording, touch))
+        with heartbeat.monitored(recording, timeout) as leave_heartbeat:
+            pending.append(batcher.process(recording, touch or leave_heartbeat))
     # The last, partly filled batches run under the last recording's time limit: a worker that
     # hangs can be ended only while it has named a recording.
     with heartbeat.monitored(recordings[-1], timeout):
@@ -69,7 +75,7 @@ def read_recording(
     try:
         with reader as windows:
             for window in windows:
-                touch(window.start)
+                touch(window.start, reader.declared_duration)
                 process(window)
     except Failure as error:
         failure = error

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from batchemo.common.arrays import Float32
-from batchemo.common.text import for_display
+from batchemo.common.text import for_display, to_text
 from batchemo.errors import UsageError
 from batchemo.inference.loaded import LoadedModel, load_model
 from batchemo.inference.model_set import ModelSet, load_model_set
@@ -19,9 +19,12 @@ from batchemo.sources import Recording, SourceOptions
 from batchemo.sources.recording import stat_recording
 from batchemo.tables.derived import mean_probabilities
 from batchemo.tables.rows import RecordingResult, to_batch
+from batchemo.workers.heartbeat import RecordingPosition, Touch
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+OnPosition = Callable[[RecordingPosition], None]
 
 
 def open_predictor(
@@ -64,15 +67,16 @@ class Predictor:
         """The value of the column `model`."""
         return self.model_set.model
 
-    def rows(self) -> Iterator[RecordingResult]:
-        """Analyse one recording after another.
+    def rows(self, on_position: OnPosition | None = None) -> Iterator[RecordingResult]:
+        """Analyse one recording after another; `on_position` gets how far, at every window.
 
         Adapted to speakers, the first row comes when all recordings are analysed: every one of
         them counts for its speaker.
         """
+        rows = self._unadapted_rows(on_position)
         if self.postprocess.speaker is None:
-            return self._unadapted_rows()
-        return self._adapted_rows(list(self._unadapted_rows()), self.postprocess.speaker)
+            return rows
+        return self._adapted_rows(list(rows), self.postprocess.speaker)
 
     def table(self, *, segments: bool = False) -> pa.Table:
         """Analyse all recordings and return the recordings table, or the segments table."""
@@ -89,13 +93,14 @@ class Predictor:
             tables = [postprocessor.segments(table).cast(wanted) for table in tables]
         return pa.concat_tables([wanted.empty_table(), *tables])
 
-    def _unadapted_rows(self) -> Iterator[RecordingResult]:
+    def _unadapted_rows(self, on_position: OnPosition | None = None) -> Iterator[RecordingResult]:
         from threadpoolctl import threadpool_limits
 
         for recording in self.recordings:
             # As in a worker process: a sum over several threads differs in the last bits.
             with threadpool_limits(1, user_api="blas"):
-                result = predict_with(self.loaded, 0.0, [recording])
+                touch = None if on_position is None else _touch(recording, on_position)
+                result = predict_with(self.loaded, 0.0, [recording], touch)
             yield from result.rows
 
     def _adapted_rows(self, rows: list[RecordingResult], speaker: str) -> Iterator[RecordingResult]:
@@ -111,6 +116,15 @@ class Predictor:
         return to_batch(
             rows, labels=self.labels, model=self.model, segments=segments, models=self.models
         )
+
+
+def _touch(recording: Recording, on_position: OnPosition) -> Touch:
+    root, file, size = to_text(recording.root), to_text(recording.file), recording.size
+
+    def touch(position: float, duration: float | None) -> None:
+        on_position(RecordingPosition(root, file, size, position, duration))
+
+    return touch
 
 
 def _with_probabilities(row: RecordingResult, adapted: Float32) -> RecordingResult:

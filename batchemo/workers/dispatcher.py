@@ -37,6 +37,7 @@ from batchemo.workers.executor import (
     Work,
     signals_blocked,
 )
+from batchemo.workers.heartbeat import OnPositions, RecordingPosition, ignore_positions
 
 CHUNKS_PER_WORKER = 2
 """One that the worker is busy with and one that waits, so that it never waits for the parent."""
@@ -66,11 +67,13 @@ def run_chunks(
     workers: int,
     timeout: float,
     executor: ExecutorFactory | None = None,
+    on_positions: OnPositions = ignore_positions,
 ) -> Generator[FinishedChunk[R], None, None]:
     """Yield every chunk when its work is done, in any order; close it to end the workers.
 
     `lost` makes the row of a recording whose worker died or hung, given a reason and a detail.
     `executor` opens an executor for a number of workers; by default, processes of this machine.
+    `on_positions` gets how far these are into long recordings; from other executors it gets none.
 
     >>> from batchemo.workers.executor import InlineExecutor
     >>> chunks = iter([Chunk(0, (Recording("/data", "a.wav", 44, 0),))])
@@ -91,7 +94,13 @@ def run_chunks(
     with scratch_folder() as folder:
         start = partial(ProcessExecutor, str(folder))
         yield from Dispatcher(
-            start, work, lost, workers=workers, timeout=timeout, heartbeats=str(folder)
+            start,
+            work,
+            lost,
+            workers=workers,
+            timeout=timeout,
+            heartbeats=str(folder),
+            on_positions=on_positions,
         ).run(chunks)
 
 
@@ -123,6 +132,7 @@ class Dispatcher(Generic[R]):
         workers: int,
         timeout: float,
         heartbeats: str | None,
+        on_positions: OnPositions = ignore_positions,
     ) -> None:
         self._start, self._work, self._lost_row = start, work, lost
         self._workers = workers
@@ -130,6 +140,8 @@ class Dispatcher(Generic[R]):
         self._monitor = (
             None if heartbeats is None else heartbeat.HeartbeatMonitor(Path(heartbeats), timeout)
         )
+        self._on_positions = on_positions
+        self._positions: tuple[RecordingPosition, ...] = ()
         self._executor: Executor | None = None
         self._executor_workers = 0
         self._in_flight: dict[Future[ChunkResult[R]], _Part] = {}
@@ -207,7 +219,7 @@ class Dispatcher(Generic[R]):
         future = self._next_completed()
         if future is not None:
             yield from self._take_result(future, lost)
-        all_stuck = self._monitor is not None and self._monitor.check()
+        all_stuck = self._check_heartbeats()
         pool_died = future is None and self._executor is not None and not self._executor.alive
         if all_stuck or pool_died:
             # No future will ever be done.
@@ -220,6 +232,16 @@ class Dispatcher(Generic[R]):
         if lost:
             self._close_executor(kill=True)
             yield from self._sort_lost(lost)
+
+    def _check_heartbeats(self) -> bool:
+        """Report positions that have changed; return whether all workers are stuck."""
+        if self._monitor is None:
+            return False
+        all_stuck = self._monitor.check()
+        if self._monitor.positions != self._positions:
+            self._positions = self._monitor.positions
+            self._on_positions(self._positions)
+        return all_stuck
 
     def _next_completed(self) -> Future[ChunkResult[R]] | None:
         timeout = None if self._monitor is None else heartbeat.CHECK_INTERVAL

@@ -1,8 +1,12 @@
-"""Heartbeats: how the parent knows which recording a worker died of, or hangs at.
+"""Heartbeats: how the parent knows at which recording a worker is, died or hangs, and how far.
 
 Each worker process has one small file, which it overwrites before and after every recording:
 
     <folder>/<process id>.json    [root, file, time limit in seconds, monotonic time]
+                                  [size in bytes, position and duration in seconds]
+
+The first line is the heartbeat. The second is there if the recording takes longer than a second,
+and is then written about once a second; it changes nothing about the time limit.
 
 A time limit of 0 means that the worker has no recording in hand. The parent looks at the files a
 few times a second. A file that does not change for longer than its time limit belongs to a worker
@@ -15,25 +19,31 @@ from __future__ import annotations
 
 import ctypes
 import json
+import math
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
+from batchemo.common.text import for_display, to_text
 from batchemo.sources import Recording
 
-Touch = Callable[[float], None]
-"""Called now and then with the position in the recording, in seconds."""
+Touch = Callable[[float, float | None], None]
+"""Called now and then with the position in the recording, and with its duration if it is known."""
 
 RecordingKey = tuple[str, str]
 """Root and file of a recording."""
 
 CHECK_INTERVAL = 0.5
 """Seconds between two looks at the heartbeats."""
+
+POSITION_INTERVAL = 1.0
+"""Seconds after which a worker first writes its position in a recording, and then again."""
 
 STARTUP_SECONDS = 60.0
 """How long workers may take to start and to load models, beyond the time limit of a recording."""
@@ -46,6 +56,46 @@ _FOLDER_VARIABLE = "BATCHEMO_HEARTBEATS"
 
 _PR_SET_PDEATHSIG = 1
 """From <linux/prctl.h>: the signal that a process gets when its parent dies."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingPosition:
+    """How far into a long recording a worker is.
+
+    >>> print(RecordingPosition("/data", "interview.wav", 44, 2480.0, 7200.0))
+    0:41:20 of 2:00:00  interview.wav
+    """
+
+    root: str
+    file: str
+    size: int | None
+    position: float
+    """Seconds."""
+    duration: float | None
+    """Seconds, as the recording declares them; None if it declares none."""
+
+    @property
+    def share(self) -> float:
+        """The share that is done; 0 if the duration is not known."""
+        return min(1.0, self.position / self.duration) if self.duration else 0.0
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left; infinite if the duration is not known."""
+        return math.inf if self.duration is None else self.duration - self.position
+
+    def __str__(self) -> str:
+        # The name comes last: where there is no room for all of it, the numbers are still there.
+        total = "" if self.duration is None else f" of {_clock(self.duration)}"
+        return f"{_clock(self.position)}{total}  {for_display(self.file)}"
+
+
+OnPositions = Callable[[Sequence[RecordingPosition]], None]
+"""Called with the positions in all long recordings that are worked on, when one has changed."""
+
+
+def ignore_positions(positions: Sequence[RecordingPosition]) -> None:
+    """Do nothing with positions."""
 
 
 def start_worker(
@@ -96,34 +146,45 @@ def monitored(recording: Recording, timeout: float) -> Iterator[Touch]:
     """Leave heartbeats for the work on a recording; outside of a worker process, do nothing.
 
     >>> with monitored(Recording("/data", "a.wav", 44, 0), timeout=300.0) as touch:
-    ...     touch(1.5)
+    ...     touch(1.5, 4.0)
     """
     folder = os.environ.get(_FOLDER_VARIABLE)
     if folder is None:
-        yield lambda position: None
+        yield lambda position, duration: None
         return
     path = Path(folder, f"{os.getpid()}.json")
     hours = 0.0
+    written_at = time.monotonic()
+    line = _heartbeat_line(recording, timeout)
 
-    def touch(position: float) -> None:
-        # The time limit counts anew for each hour of the recording: a day of audio may take
-        # longer than a minute of it.
-        nonlocal hours
+    def touch(position: float, duration: float | None) -> None:
+        nonlocal hours, line, written_at
+        now = time.monotonic()
         if position >= (hours + 1) * SECONDS_AN_HOUR:
+            # The time limit counts anew for each hour of the recording: a day of audio may take
+            # longer than a minute of it.
             hours = position // SECONDS_AN_HOUR
-            _write_heartbeat(path, recording, timeout)
+            line = _heartbeat_line(recording, timeout)
+        elif now - written_at < POSITION_INTERVAL:
+            return
+        written_at = now
+        # Whole seconds: a line that never becomes shorter is never read with a rest of the last.
+        _write(path, f"{line}\n{json.dumps([recording.size, int(position), duration])}")
 
-    _write_heartbeat(path, recording, timeout)
+    _write(path, line)
     try:
         yield touch
     finally:
-        _write_heartbeat(path, recording, NO_LIMIT)
+        _write(path, _heartbeat_line(recording, NO_LIMIT))
 
 
-def _write_heartbeat(path: Path, recording: Recording, limit: float) -> None:
+def _heartbeat_line(recording: Recording, limit: float) -> str:
     # The time makes every heartbeat another one, also when a worker takes up the same recording
     # again: the parent compares only the text.
-    text = json.dumps([recording.root, recording.file, limit, time.monotonic()])
+    return json.dumps([recording.root, recording.file, limit, time.monotonic()])
+
+
+def _write(path: Path, text: str) -> None:
     # On a full disk the parent may not learn which recording a worker died of; that is no reason
     # for this recording to fail.
     with suppress(OSError):
@@ -149,6 +210,8 @@ class HeartbeatMonitor:
     """Seconds for a recording, or for each started hour of it; 0 for no limit."""
     timed_out: set[RecordingKey] = field(default_factory=set)
     """The recordings at which a worker hung and was killed."""
+    positions: tuple[RecordingPosition, ...] = ()
+    """Where in long recordings the workers were, at the last look."""
     _last: dict[Path, tuple[str, float]] = field(default_factory=dict)
     """Each worker's last heartbeat, and for how many seconds it has not changed."""
     _unchanged: float = 0.0
@@ -165,15 +228,21 @@ class HeartbeatMonitor:
         # as well: after an hour of that, none of them hangs.
         counted = min(passed, 2 * CHECK_INTERVAL)
         self._unchanged += counted
+        positions = []
         for path in self.folder.glob("*.json"):
-            self._check_worker(path, counted)
+            line, _, rest = _read_heartbeat(path).partition("\n")
+            self._check_worker(path, line, counted)
+            position = _parse_position(line, rest)
+            if position is not None:
+                positions.append(position)
+        self.positions = tuple(positions)
         return 0 < self.timeout <= self._unchanged - STARTUP_SECONDS
 
     def take_started(self) -> set[RecordingKey]:
         """Return the recordings that the workers had started last; forget all heartbeats."""
         keys = set()
         for path in self.folder.glob("*.json"):
-            heartbeat = _parse_heartbeat(_read_heartbeat(path))
+            heartbeat = _parse_heartbeat(_read_heartbeat(path).partition("\n")[0])
             path.unlink(missing_ok=True)
             if heartbeat is not None:
                 keys.add(heartbeat[0])
@@ -181,15 +250,14 @@ class HeartbeatMonitor:
         self._unchanged = 0.0
         return keys
 
-    def _check_worker(self, path: Path, passed: float) -> None:
-        text = _read_heartbeat(path)
+    def _check_worker(self, path: Path, line: str, passed: float) -> None:
         last, unchanged = self._last.get(path, ("", 0.0))
-        if text != last:
-            self._last[path] = text, 0.0
+        if line != last:
+            self._last[path] = line, 0.0
             self._unchanged = 0.0
             return
-        self._last[path] = text, unchanged + passed
-        heartbeat = _parse_heartbeat(text)
+        self._last[path] = line, unchanged + passed
+        heartbeat = _parse_heartbeat(line)
         if heartbeat is None:
             return
         key, limit = heartbeat
@@ -206,10 +274,27 @@ def _read_heartbeat(path: Path) -> str:
         return ""  # Whatever cleans temporary files may have removed it.
 
 
-def _parse_heartbeat(text: str) -> tuple[RecordingKey, float] | None:
+def _parse_heartbeat(line: str) -> tuple[RecordingKey, float] | None:
     """Return the recording and its time limit; None for a heartbeat that is not whole."""
     try:
-        root, file, limit, _ = json.loads(text)
+        root, file, limit, _ = json.loads(line)
     except ValueError:
         return None
     return (root, file), limit
+
+
+def _parse_position(line: str, rest: str) -> RecordingPosition | None:
+    """Return the position that follows a heartbeat; None if there is none, or it is not whole."""
+    heartbeat = _parse_heartbeat(line)
+    if heartbeat is None or not rest:
+        return None
+    (root, file), _ = heartbeat
+    try:
+        size, position, duration = json.loads(rest)
+    except ValueError:
+        return None
+    return RecordingPosition(to_text(root), to_text(file), size, position, duration)
+
+
+def _clock(seconds: float) -> str:
+    return str(timedelta(seconds=int(seconds)))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -31,6 +32,7 @@ from batchemo.workers.executor import (
     ProcessExecutor,
     Work,
 )
+from batchemo.workers.heartbeat import RecordingPosition
 
 
 def chunks_of(names: Sequence[str], size: int = 3) -> Iterator[Chunk]:
@@ -242,6 +244,33 @@ def test_a_worker_that_fails_without_a_recording_in_hand_costs_nothing(
     dispatcher = process_dispatcher(heartbeats, work_that_fails_once(tmp_path, failure), 1.0)
     assert rows_of(dispatcher.run(chunks())) == names
     assert worker_processes() <= others
+
+
+def reading_work() -> Work[str]:
+    """Work that takes longer than a second and tells how far it is; sent by value."""
+
+    def work(chunk: Sequence[Recording]) -> ChunkResult[str]:
+        for recording in chunk:
+            with heartbeat.monitored(recording, 0) as touch:
+                for position in (60.0, 120.0):
+                    time.sleep(heartbeat.POSITION_INTERVAL)
+                    touch(position, 180.0)
+        return file_names(chunk)
+
+    return work
+
+
+@pytest.mark.process
+def test_positions_in_long_recordings_are_reported_while_they_change() -> None:
+    reported: list[Sequence[RecordingPosition]] = []
+    chunks = chunks_of(["a", "b", "c", "d"], size=2)
+    finished = run_chunks(
+        chunks, reading_work(), lost_row, workers=2, timeout=0, on_positions=reported.append
+    )
+    assert rows_of(finished) == ["a", "b", "c", "d"]
+    positions = [str(position) for at_once in reported for position in at_once]
+    assert {f"0:01:00 of 0:03:00  {name}" for name in "abcd"} <= set(positions)
+    assert all(before != after for before, after in pairwise(reported))
 
 
 @pytest.mark.process

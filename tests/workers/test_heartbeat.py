@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from batchemo.sources import Recording
 from batchemo.workers import heartbeat
-from batchemo.workers.heartbeat import HeartbeatMonitor, monitored
+from batchemo.workers.heartbeat import HeartbeatMonitor, RecordingPosition, monitored
 
 RECORDING = Recording("/data", "a.wav", 44, 0)
 
@@ -46,8 +47,12 @@ def killed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return processes
 
 
+def lines(folder: Path) -> list[str]:
+    return (folder / f"{os.getpid()}.json").read_text().splitlines()
+
+
 def last_heartbeat(folder: Path) -> list[object]:
-    content: list[object] = json.loads((folder / f"{os.getpid()}.json").read_text())
+    content: list[object] = json.loads(lines(folder)[0])
     return content
 
 
@@ -68,7 +73,7 @@ def test_a_worker_names_its_recording_and_the_time_limit(folder: Path) -> None:
 
 def test_no_heartbeat_is_left_outside_of_a_worker(tmp_path: Path) -> None:
     with monitored(RECORDING, 300.0) as touch:
-        touch(4000.0)
+        touch(4000.0, None)
     assert not list(tmp_path.iterdir())
 
 
@@ -77,7 +82,7 @@ def test_every_hour_of_a_recording_gets_the_whole_time_limit(folder: Path, clock
         times = []
         for position in (10.0, 3599.0, 3600.0, 7000.0, 7200.5):
             clock.now += 1
-            touch(position)
+            touch(position, 8000.0)
             times.append(last_heartbeat(folder)[3])
     assert times == [100.0, 100.0, 103.0, 103.0, 105.0]
 
@@ -131,3 +136,53 @@ def test_a_heartbeat_that_is_not_whole_names_nothing(folder: Path) -> None:
     (folder / "1.json").write_text('["/data", "a.w')
     assert HeartbeatMonitor(folder, 10.0).take_started() == set()
     assert not list(folder.iterdir())
+
+
+def test_the_position_is_written_once_a_second_and_never_for_a_short_recording(
+    folder: Path, clock: Clock
+) -> None:
+    written = []
+    with monitored(RECORDING, 300.0) as touch:
+        for position in (10.0, 20.5, 30.0, 40.0, 50.0):
+            clock.now += 0.5
+            touch(position, 60.0)
+            written.append([json.loads(line) for line in lines(folder)[1:]])
+    assert written == [[], [[44, 20, 60.0]], [[44, 20, 60.0]], [[44, 40, 60.0]], [[44, 40, 60.0]]]
+    assert len(lines(folder)) == 1, "the recording is done"
+
+
+def test_the_parent_reads_the_positions(folder: Path, clock: Clock) -> None:
+    monitor = HeartbeatMonitor(folder, 10.0, _checked_at=clock.now)
+    recording = Recording("/data", "bad\udcff.wav", 44, 0)
+    with monitored(recording, 10.0) as touch:
+        check_for(monitor, clock, 1.0)
+        assert monitor.positions == ()
+        touch(2480.5, None)
+        check_for(monitor, clock, 0.5)
+        expected = RecordingPosition("/data", "bad\\xff.wav", 44, 2480, None)
+        assert monitor.positions == (expected,)
+        with (folder / f"{os.getpid()}.json").open("a") as stream:
+            stream.write(",")
+        check_for(monitor, clock, 0.5)
+        assert monitor.positions == (), "it is not whole"
+    check_for(monitor, clock, 0.5)
+    assert monitor.positions == ()
+
+
+def test_positions_extend_no_time_limit(folder: Path, clock: Clock, killed: list[int]) -> None:
+    monitor = HeartbeatMonitor(folder, 10.0, _checked_at=clock.now)
+    with monitored(RECORDING, 10.0) as touch:
+        for position in range(0, 3300, 300):
+            assert killed == []
+            touch(position, 3600.0)
+            check_for(monitor, clock, 1.0)
+            assert bool(monitor.positions) == (position > 0)
+        assert killed[:1] == [os.getpid()]
+
+
+def test_a_position_says_how_much_is_done_and_left_where_that_is_known() -> None:
+    known = RecordingPosition("/data", "a.wav", 44, 30.0, 120.0)
+    assert (known.share, known.left) == (0.25, 90.0)
+    unknown = RecordingPosition("/data", "a\n.webm", 44, 3601.9, None)
+    assert (unknown.share, unknown.left) == (0.0, math.inf)
+    assert str(unknown) == "1:00:01  a\\x0a.webm"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import click
 
-from batchemo.cli.output.progress import warn
+from batchemo.cli.output.progress import PositionDisplay, warn
 from batchemo.cli.output.recording_report import show_recording
 from batchemo.cli.shared_options import (
     ENVIRONMENT,
@@ -68,12 +69,14 @@ def command(files: tuple[str, ...], as_json: bool, **values: Any) -> int:
     labels, models = predictor.labels, predictor.models
     failed = False
     objects = []
-    for path, result in zip(files, predictor.rows(), strict=True):
-        failed |= result.reason is not None
-        if as_json:
-            objects.append(as_object(result, labels, predictor.model, models, postprocess))
-        else:
-            show_recording(path, result, labels, models, postprocess)
+    with PositionDisplay(sys.stderr) as display:
+        for path, result in zip(files, predictor.rows(display), strict=True):
+            display.clear()
+            failed |= result.reason is not None
+            if as_json:
+                objects.append(as_object(result, labels, predictor.model, models, postprocess))
+            else:
+                show_recording(path, result, labels, models, postprocess)
     if as_json:
         click.echo(json.dumps(objects, indent=2, allow_nan=False))
     for message in predictor.warnings:

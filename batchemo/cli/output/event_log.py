@@ -4,7 +4,8 @@ Every line has `event`, `time` (UTC, with milliseconds), `run` (an identifier of
 `pid` and `version`, and then the fields of the event:
 
     started            model, workers, output, known
-    progress           done, failed, found, kept, all_found, seconds, bytes_done, bytes_found
+    progress           done, failed, found, kept, all_found, seconds, bytes_done, bytes_found,
+                       positions: root, file, size, position, duration of long recordings
     recording_failed   root, file, reason, detail, new
     finished           the fields of the report, exit_code, emotions and reasons with their counts
     stopped            signal
@@ -21,6 +22,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -44,6 +46,9 @@ EVENT_NAMES: dict[type, str] = {
     Report: "finished",
 }
 
+POSITIONS_INTERVAL = 30.0
+"""Seconds after which a line is written although no chunk of recordings was finished."""
+
 
 class JsonLog:
     """Appends every event to a file or standard output.
@@ -59,9 +64,16 @@ class JsonLog:
             **{"pid": os.getpid(), "version": __version__},
         }
         self._stream: IO[str] | None = None
+        self._done = 0
+        self._progress_at = time.monotonic()
 
     def __call__(self, event: Event) -> None:
-        """Append an event."""
+        """Append an event; of positions in long recordings only now and then."""
+        if isinstance(event, Progressed):
+            now = time.monotonic()
+            if event.done == self._done and now - self._progress_at < POSITIONS_INTERVAL:
+                return
+            self._done, self._progress_at = event.done, now
         self.write(EVENT_NAMES[type(event)], _event_fields(event))
 
     def write(self, name: str, fields: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Handlers for the events of a scan: a live display on a terminal, plain warnings elsewhere."""
+"""What shows how far a command is: a live display on a terminal, plain warnings elsewhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -15,15 +15,22 @@ from batchemo.batch.events import (
     EventHandler,
     Progressed,
     RecordingFailed,
+    Started,
     ignore_event,
 )
 from batchemo.cli.output.format import NARROW, clock
 from batchemo.common.text import counted, for_display
+from batchemo.workers.heartbeat import POSITION_INTERVAL, RecordingPosition
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 MAX_FAILURES_SHOWN = 20
 """Failures that are printed one by one; the table has them all."""
 _MISSING_SHOWN = 3
 """Names of missing recordings that are printed, in one line for all."""
+_POSITIONS_SHOWN = 3
+"""Long recordings of which the position is shown, each in a line of its own."""
 
 
 @contextmanager
@@ -98,8 +105,12 @@ def warn(text: str) -> None:
 
 @contextmanager
 def live_display(stream: IO[str]) -> Iterator[EventHandler]:
-    """Show a progress bar with recordings, hours of audio, speed, time left and failures."""
-    from rich.console import Console
+    """Show a progress bar with recordings, hours of audio, speed, time left and failures.
+
+    Below it are the positions in the longest of the recordings that are worked on.
+    """
+    from rich.console import Console, Group
+    from rich.live import Live
     from rich.progress import (
         BarColumn,
         Progress,
@@ -117,36 +128,100 @@ def live_display(stream: IO[str]) -> Iterator[EventHandler]:
     if console.width >= NARROW:
         columns = [SpinnerColumn(), counts, BarColumn(), speed, TimeElapsedColumn(), left]
     started = time.monotonic()
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(
-            "", total=None, counts="searching for recordings", speed="", left=""
-        )
+    progress = Progress(*columns, console=console)
+    task = progress.add_task("", total=None, counts="searching for recordings", speed="", left="")
+    lines: list[Text] = []
+    with Live(
+        get_renderable=lambda: Group(progress, *lines),
+        console=console,
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),  # A log that goes elsewhere must get there.
+    ):
 
         def show(message: str) -> None:
             console.print(message, style="yellow", markup=False, highlight=False)
 
         def on_event(event: Event) -> None:
             print_failure(event)
+            if isinstance(event, Started):
+                progress.update(task, counts="analysing")
             if isinstance(event, Progressed):
                 # By bytes, not by recordings: their lengths may differ a thousandfold.
                 total = event.bytes_found if event.all_found else None
-                fields = _progress_fields(event, time.monotonic() - started)
-                progress.update(task, completed=event.bytes_done, total=total, **fields)
+                # A recording that is read counts as soon as it has a position, and then not until
+                # the rest of its chunk is done: the bar never goes back.
+                done = max(progress.tasks[task].completed, event.bytes_read)
+                fields = _progress_fields(event, done, time.monotonic() - started)
+                progress.update(task, completed=done, total=total, **fields)
+                lines[:] = map(_position_line, event.most_left[:_POSITIONS_SHOWN])
 
         with FailurePrinter(show) as print_failure:
             yield on_event
 
 
-def _progress_fields(event: Progressed, elapsed: float) -> dict[str, Any]:
+class PositionDisplay:
+    """Shows the position in a recording that takes longer than a second, if on a terminal.
+
+    Call `clear` before anything is printed.
+    """
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._is_terminal = stream.isatty()
+        self._width = 0
+        """Of the line that is shown."""
+        self._shown_at = time.monotonic()
+
+    def __enter__(self) -> PositionDisplay:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clear()
+
+    def __call__(self, position: RecordingPosition) -> None:
+        """Show the position, if it is time."""
+        now = time.monotonic()
+        if not self._is_terminal or now - self._shown_at < POSITION_INTERVAL:
+            return
+        self._shown_at = now
+        from rich.cells import set_cell_size
+        from rich.console import Console
+
+        self._width = Console(file=self._stream).width - 1
+        self._write(set_cell_size(str(position), self._width))
+
+    def clear(self) -> None:
+        """Remove the line; the next recording starts now."""
+        if self._width:
+            self._write(" " * self._width)
+            self._write("")
+            self._width = 0
+        self._shown_at = time.monotonic()
+
+    def _write(self, line: str) -> None:
+        # Not rich's live display, which hides the cursor: a decoder that kills this process would
+        # leave it hidden.
+        self._stream.write(f"\r{line}")
+        self._stream.flush()
+
+
+def _position_line(position: RecordingPosition) -> Text:
+    from rich.text import Text
+
+    return Text(f"  {position}", style="dim", no_wrap=True, overflow="ellipsis")
+
+
+def _progress_fields(event: Progressed, bytes_read: float, elapsed: float) -> dict[str, Any]:
     """Return the texts of the live display."""
+    seconds = event.seconds_read
     found = f"{event.found:,}" if event.all_found else f"{event.found:,}+"
     failed = f", {event.failed:,} failed" if event.failed else ""
     left = ""
-    if event.all_found and event.bytes_done:
-        remaining = elapsed * (event.bytes_found - event.bytes_done) / event.bytes_done
+    if event.all_found and bytes_read:
+        remaining = elapsed * (event.bytes_found - bytes_read) / bytes_read
         left = f"{clock(remaining)} left"
     return {
         "counts": f"{event.done:,}/{found} recordings{failed}",
-        "speed": f"{event.seconds / 3600:.2f} h, {event.seconds / elapsed:,.0f}× real time",
+        "speed": f"{seconds / 3600:.2f} h, {seconds / elapsed:,.0f}× real time",
         "left": left,
     }

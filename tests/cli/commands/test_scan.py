@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import soundfile
 from command_line import Completed, RunCommand
 from terminal import run_on_terminal, without_escapes
-from voices import write_voice
+from voices import voice, write_voice
 
 from batchemo.bundles import Bundle
 
@@ -113,6 +116,22 @@ def test_terminal_shows_recordings_speed_and_failures(
     assert "× real time" in plain
     assert "slowest stage" in plain
     assert "bad\\x1b[31m.wav: empty" in plain
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("command", ["scan", "predict", "features"])
+def test_terminal_shows_the_position_in_a_long_recording(
+    tiny_bundle: Bundle, tmp_path: Path, command: str
+) -> None:
+    path = tmp_path / "interview.wav"
+    # 800 windows take more than two seconds, and the first position is shown after one.
+    soundfile.write(path, np.tile(voice(), 400), 16000)
+    what = ["--feature-set", "mfcc40"] if command == "features" else ["-m", tiny_bundle.path]
+    output = [] if command == "predict" else ["-o", tmp_path / "r.parquet"]
+    plain = without_escapes(run_on_terminal([command, path, "--hop", 0.75, *what, *output]))
+    positions = re.findall(r"(\d:\d\d:\d\d) of 0:10:00  interview\.wav", plain)
+    assert positions
+    assert positions == sorted(positions)
 
 
 @pytest.mark.process

@@ -19,8 +19,11 @@ from voices import write_voice
 
 from batchemo import __version__
 from batchemo.batch.chunk_store import store_folder
+from batchemo.batch.events import Progressed
 from batchemo.bundles import Bundle
+from batchemo.cli.output.event_log import JsonLog
 from batchemo.common import locks
+from batchemo.workers.heartbeat import RecordingPosition
 
 Scan = Callable[..., Completed]
 
@@ -55,6 +58,26 @@ def test_events_are_named_and_dated(scan: Scan, tmp_path: Path) -> None:
     assert (finished["analysed"], finished["failed"], finished["exit_code"]) == (5, 1, 3)
     assert sum(finished["emotions"].values()) == 4
     assert finished["reasons"] == {"not_audio": 1}
+
+
+def test_positions_in_long_recordings_are_logged_every_30_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    path = tmp_path / "log.jsonl"
+    with JsonLog(str(path)) as log:
+        for second in range(75):
+            now = 1000.0 + second
+            position = RecordingPosition("/data", "a.wav", 44, 60.0 * second, 7200.0)
+            # After 40 seconds a chunk of other recordings is done, which is logged at once.
+            done = int(second >= 40)
+            log(Progressed(done, 0, 2, 0, True, 0.0, 44 * done, 88, (position,)))
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["positions"][0]["position"] for line in lines] == [1800.0, 2400.0, 4200.0]
+    assert lines[0]["event"] == "progress"
+    expected = {"root": "/data", "file": "a.wav", "size": 44, "position": 1800.0}
+    assert lines[0]["positions"] == [{**expected, "duration": 7200.0}]
 
 
 def test_runs_are_appended_and_a_refused_run_writes_nothing(scan: Scan, tmp_path: Path) -> None:
