@@ -28,7 +28,7 @@ from batchemo.inference.model_set import ModelSet
 from batchemo.inference.postprocess import PostProcessor
 from batchemo.inference.settings import NO_POSTPROCESSING, PostprocessSettings
 from batchemo.sources import Recording, SourceOptions
-from batchemo.tables.derived import label_or_uncertain, mean_probabilities
+from batchemo.tables.derived import label_or_uncertain, mean_familiarity, mean_probabilities
 from batchemo.tables.rows import RecordingResult, WindowResults, to_batch
 from batchemo.tables.write import open_writer
 
@@ -208,7 +208,14 @@ def combine_models(rows: Sequence[RecordingResult], bundles: Sequence[Bundle]) -
     for row, bundle in zip(rows, bundles, strict=True):
         if row.probabilities is None or row.windows is None:
             reason, detail = row.reason, row.detail
-            return replace(rows[0], reason=reason, detail=detail, probabilities=None, windows=None)
+            return replace(
+                rows[0],
+                reason=reason,
+                detail=detail,
+                probabilities=None,
+                windows=None,
+                familiarity=None,
+            )
         order = [bundle.labels.index(label) for label in bundles[0].labels]
         probabilities.append(row.probabilities[order])
         windows.append(replace(row.windows, probabilities=row.windows.probabilities[:, order]))
@@ -218,6 +225,7 @@ def combine_models(rows: Sequence[RecordingResult], bundles: Sequence[Bundle]) -
         probabilities=mean_probabilities(stacked),
         model_probabilities=stacked,
         windows=_concatenate(windows),
+        familiarity=mean_familiarity(row.familiarity for row in rows),
     )
 
 
@@ -227,6 +235,7 @@ def _concatenate(windows: Sequence[WindowResults]) -> WindowResults:
         np.concatenate([w.ends for w in windows]),
         np.concatenate([w.probabilities for w in windows]),
         np.repeat(np.arange(len(windows), dtype=np.int32), [len(w.starts) for w in windows]),
+        np.concatenate([w.known_familiarity() for w in windows]),
     )
 
 

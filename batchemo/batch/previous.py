@@ -17,7 +17,7 @@ import numpy as np
 from batchemo.batch.plan import OWN_COLUMNS, RowRange
 from batchemo.errors import UsageError
 from batchemo.inference.output_schema import OutputSchema, is_flat
-from batchemo.tables.columns import probability_columns, unadapted_columns
+from batchemo.tables.columns import FAMILIARITY, probability_columns, unadapted_columns
 from batchemo.tables.derived import column_matrix
 from batchemo.tables.read import TableFile, UnreadableTableError, open_table
 from batchemo.tables.rows import segment_lists
@@ -54,6 +54,7 @@ def open_previous(output: Path, segments: Path | None, schema: OutputSchema) -> 
             "another output"
         )
     missing = set(chunk_schema(labels, segments=False).names) - set(table.schema.names)
+    missing -= {FAMILIARITY}  # Tables of earlier versions have none, and their models had none.
     if table.run.get("options", {}).get("speaker") and "unadapted" not in table.optional:
         missing |= {name for name, _ in unadapted_columns(labels, table.models)}
     if missing:
@@ -67,7 +68,8 @@ def open_previous(output: Path, segments: Path | None, schema: OutputSchema) -> 
         [_plain_field(table.schema.field(old)).with_name(new) for new, old in extra_names.items()]
     )
     whole = pa.schema([*columns, *extras])
-    origins = extra_names | {name: name for name in columns.names if name in table.scan_columns}
+    found = table.scan_columns & set(table.schema.names)
+    origins = extra_names | {name: name for name in columns.names if name in found}
     if "unadapted" in table.optional:
         origins |= _unadapted_origins(table, columns)
     windows = None if segments is None else _matching_segments(table, segments, models)
@@ -211,14 +213,20 @@ class _SegmentsByRecording:
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
         if not total:
             empty = np.zeros((0, len(self._labels)), np.float32)
-            return segment_lists(offsets, [], [], empty, [] if self._models else None)
+            indices: list[int] | None = [] if self._models else None
+            return segment_lists(offsets, [], [], empty, indices, familiarity=empty[:, 0])
         table = pa.Table.from_batches(self._waiting).combine_chunks()
         rest = table.slice(total)
         self._waiting, self._count = rest.to_batches(), rest.num_rows
         batch = table.slice(0, total).combine_chunks().to_batches()[0]
         probabilities = column_matrix(batch, probability_columns(self._labels))
+        familiarity = np.full(total, np.nan, np.float32)
+        if FAMILIARITY in batch.schema.names:
+            familiarity = column_matrix(batch, [FAMILIARITY])[:, 0]
         models = self._model_indices(batch)
-        return segment_lists(offsets, batch["start"], batch["end"], probabilities, models)
+        return segment_lists(
+            offsets, batch["start"], batch["end"], probabilities, models, familiarity=familiarity
+        )
 
     def _model_indices(self, batch: pa.RecordBatch) -> pa.Array | None:
         """Return the index of each window's model among this run's; null for another run's."""

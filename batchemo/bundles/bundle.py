@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from batchemo.bundles.calibration import Calibration
 from batchemo.bundles.model_input import ModelInput
 from batchemo.bundles.schema import CARD, KERAS, check_info
 from batchemo.common.arrays import Float32
@@ -30,8 +31,13 @@ MAX_INFO_BYTES = 2**20
 
 _FRONT_MATTER = "---\n"
 
-ForwardFn: TypeAlias = Callable[[Float32], Float32]
-"""A batch of inputs (batch_size, *shape) → its logits (batch_size, labels)."""
+OUTPUTS = ("classes", "familiarity", "embedding")
+"""The outputs of a graph that are read, by the names of their kinds; all but the first one are
+optional."""
+
+ForwardFn: TypeAlias = Callable[[Float32], Mapping[str, Float32]]
+"""A batch of inputs (batch_size, *shape) → (batch_size, size) of each of `Bundle.outputs`: the
+logits of the `classes`, and what else the bundle has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +96,15 @@ class Bundle:
         return float(shortest), float(longest)
 
     @property
-    def temperature(self) -> float:
-        """The divisor of the logits that makes the probabilities calibrated."""
-        return float(self.info["calibration"]["temperature"])
+    def outputs(self) -> dict[str, Mapping[str, Any]]:
+        """What bundle.json says of each output that is read, by its kind."""
+        declared = self.info["outputs"]
+        return {kind: declared[kind] for kind in OUTPUTS if kind in declared}
+
+    @property
+    def calibration(self) -> Calibration:
+        """How logits become calibrated probabilities."""
+        return Calibration.from_dict(self.info["calibration"])
 
     @property
     def licence(self) -> str:

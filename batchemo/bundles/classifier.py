@@ -1,14 +1,19 @@
-"""Runs a bundle's graph: batches of a fixed size in, calibrated probabilities out."""
+"""Runs a bundle's graph: batches of a fixed size in, calibrated probabilities out.
+
+And, of a model that has them: how familiar each window is, and its embedding.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from batchemo.bundles.bundle import Bundle, ForwardFn
+from batchemo.bundles.calibration import Calibration, softmax
+from batchemo.bundles.schema import output_size
 from batchemo.common.arrays import Float32, Float64
 from batchemo.errors import BundleError, UsageError
 
@@ -19,11 +24,24 @@ BATCH_SIZE = 16
 be fast, few enough that filling up the last batch costs little."""
 
 
+@dataclass(frozen=True, slots=True)
+class ClassifierResult:
+    """What a model gives for n windows."""
+
+    probabilities: Float32
+    """Calibrated, (n, labels)."""
+    familiarity: Float32 | None = None
+    """How much each window is like the training recordings, (n,), from 0 to 1; None where the model
+    does not say."""
+    embedding: Float32 | None = None
+    """(n, size); None where the model has none."""
+
+
 class Classifier(Protocol):
     """What a scan needs of a model."""
 
-    def run(self, inputs: Float32) -> Float32:
-        """Return the calibrated probabilities (n, labels) of n inputs of one shape."""
+    def run(self, inputs: Float32) -> ClassifierResult:
+        """Return what the model gives for n inputs of one shape."""
         ...  # pragma: no cover
 
 
@@ -37,38 +55,47 @@ class BatchedClassifier:
     """
 
     graph: ForwardFn
-    labels: int
-    temperature: float
+    sizes: Mapping[str, int]
+    """The numbers of a window in each output of the graph."""
+    calibration: Calibration
     batch_size: int
 
-    def run(self, inputs: Float32) -> Float32:
-        """Return the calibrated probabilities (n, labels) of n inputs of one shape."""
-        probabilities = np.empty((len(inputs), self.labels), np.float32)
+    def run(self, inputs: Float32) -> ClassifierResult:
+        """Return what the model gives for n inputs of one shape."""
+        results = {
+            kind: np.empty((len(inputs), size), np.float32) for kind, size in self.sizes.items()
+        }
         for start in range(0, len(inputs), self.batch_size):
             rows = inputs[start : start + self.batch_size]
             batch = np.zeros((self.batch_size, *inputs.shape[1:]), np.float32)
             batch[: len(rows)] = rows
-            logits = self.graph(batch)
+            for kind, output in self._run_batch(batch, len(rows)).items():
+                results[kind][start : start + len(rows)] = output[: len(rows)]
+        familiarity = results.get("familiarity")
+        return ClassifierResult(
+            results["classes"],
+            None if familiarity is None else familiarity[:, 0],
+            results.get("embedding"),
+        )
+
+    def _run_batch(self, batch: Float32, count: int) -> dict[str, Float32 | Float64]:
+        """Return the outputs of a batch, probabilities for logits; its first rows are windows.
+
+        All is computed of the whole batch, so that it is only ever computed in one shape.
+        """
+        outputs = self.graph(batch)
+        for kind, output in outputs.items():
             # Only of the rows that were asked for: rows of zeros may give anything.
-            if not np.isfinite(logits[: len(rows)]).all():
-                raise BundleError("the model gives logits that are no numbers: it is broken")
-            # Of the whole batch, so that this too is only ever computed in one shape.
-            calibrated = softmax(logits, self.temperature)
-            probabilities[start : start + len(rows)] = calibrated[: len(rows)]
-        return probabilities
-
-
-def softmax(logits: npt.ArrayLike, temperature: float = 1.0) -> Float64:
-    """Return the probabilities of each row of logits.
-
-    >>> softmax([[0.0, 0.0], [1000.0, 0.0]]).round(3).tolist()
-    [[0.5, 0.5], [1.0, 0.0]]
-    """
-    scaled = np.asarray(logits, np.float64) / temperature
-    # Less the greatest: exp of a large logit would overflow, and the quotient is the same.
-    weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    normalised: Float64 = weights / weights.sum(axis=1, keepdims=True)
-    return normalised
+            if not np.isfinite(output[:count]).all():
+                what = "logits" if kind == "classes" else kind
+                raise BundleError(f"the model gives {what} that are no numbers: it is broken")
+        familiarity: Float32 | None = None
+        results: dict[str, Float32 | Float64] = dict(outputs)
+        if "familiarity" in outputs:
+            familiarity = np.clip(outputs["familiarity"], 0.0, 1.0)
+            results["familiarity"] = familiarity
+        temperatures = self.calibration.temperatures(familiarity)
+        return {**results, "classes": softmax(outputs["classes"], temperatures)}
 
 
 def open_classifier(
@@ -79,7 +106,7 @@ def open_classifier(
     >>> from batchemo.bundles import load_bundle
     >>> bundle = load_bundle("default")
     >>> silence = bundle.input.prepare(np.zeros(bundle.rate, np.float32), bundle.window)
-    >>> open_classifier(bundle).run(silence[None]).shape
+    >>> open_classifier(bundle).run(silence[None]).probabilities.shape
     (1, 8)
     """
     if batch_size < 1:
@@ -96,4 +123,5 @@ def open_classifier(
         graph = open_graph(bundle)
     else:
         raise UsageError(f"{backend!r} is no backend; there are 'onnx' and 'tensorflow'")
-    return BatchedClassifier(graph, len(bundle.labels), bundle.temperature, batch_size)
+    sizes = {kind: output_size(output) for kind, output in bundle.outputs.items()}
+    return BatchedClassifier(graph, sizes, bundle.calibration, batch_size)

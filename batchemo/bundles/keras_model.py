@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 
 from batchemo.bundles.bundle import Bundle, ForwardFn
-from batchemo.bundles.schema import KERAS, MAX_FILE_BYTES
+from batchemo.bundles.schema import KERAS, MAX_FILE_BYTES, output_size
 from batchemo.common.arrays import Float32
+from batchemo.common.text import counted
 from batchemo.errors import BundleError, MissingExtraError
 
 _MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
@@ -145,7 +146,7 @@ def _array_bytes(array: Any) -> int:
 
 
 def open_graph(bundle: Bundle) -> ForwardFn:
-    """Check the bundle's Keras model and make it ready to compute the logits of batches."""
+    """Check the bundle's Keras model and make it ready to compute the outputs of batches."""
     if not bundle.has_keras:
         raise BundleError(f"{bundle.path}: has no {KERAS}; run it with --backend onnx")
     content = bundle.read(KERAS)
@@ -167,28 +168,53 @@ def open_graph(bundle: Bundle) -> ForwardFn:
             model = keras.saving.load_model(copy, compile=False, safe_mode=True)
         except (OSError, TypeError, ValueError) as error:
             raise BundleError(f"{bundle.path / KERAS}: Keras refuses it: {error}") from error
-    output = _output_index(model, bundle)
-    # Traced once for each shape of batch, of which a scan has one.
-    forward = tf.function(lambda batch: tf.nest.flatten(model(batch, training=False))[output])
+    names = _output_names(model, bundle)
 
-    def run(batch: Float32) -> Float32:
-        logits: Float32 = np.asarray(forward(tf.constant(batch)), np.float32)
-        return logits
+    def named(batch: Any) -> dict[str, Any]:
+        outputs = outputs_by_name(model, model(batch, training=False))
+        return {kind: outputs[name] for kind, name in names.items()}
+
+    # Traced once for each shape of batch, of which a scan has one.
+    forward = tf.function(named)
+
+    def run(batch: Float32) -> Mapping[str, Float32]:
+        results = forward(tf.constant(batch))
+        return {kind: np.asarray(result, np.float32) for kind, result in results.items()}
 
     return run
 
 
-def _output_index(model: Any, bundle: Bundle) -> int:
-    """Return which of the model's outputs are the logits: the only one, or the one of that name."""
-    name, names = bundle.info["outputs"]["classes"]["name"], list(model.output_names)
-    if len(names) == 1:
-        return 0
-    if name not in names:
-        raise BundleError(
-            f"{bundle.path / KERAS}: has no output {name!r} for the classes; it has: "
-            f"{', '.join(names)}"
-        )
-    return names.index(name)
+def outputs_by_name(model: Any, outputs: Any) -> dict[str, Any]:
+    """Return what a Keras model gives by the names of its outputs.
+
+    They are the keys where it gives a dictionary, otherwise the names of its last layers.
+    """
+    if isinstance(outputs, Mapping):
+        return dict(outputs)
+    several = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+    # A Sequential has one output, and no names.
+    names = getattr(model, "output_names", ["output"])
+    return dict(zip(names, several, strict=True))
+
+
+def _output_names(model: Any, bundle: Bundle) -> dict[str, str]:
+    """Return the names of the outputs that the bundle has; a model's only one may have any name."""
+    found, where = outputs_by_name(model, model.output), bundle.path / KERAS
+    if len(found) == 1 and len(bundle.outputs) == 1:
+        return {"classes": next(iter(found))}
+    for kind, output in bundle.outputs.items():
+        name, size = output["name"], output_size(output)
+        if name not in found:
+            raise BundleError(
+                f"{where}: has no output {name!r} for the {kind}; it has: {', '.join(found)}"
+            )
+        shape = tuple(found[name].shape)
+        if len(shape) != 2 or shape[1] != size:
+            raise BundleError(
+                f"{where}: its output {name!r} for the {kind} should give "
+                f"{counted(size, 'number')} a window, but is {' × '.join(map(str, shape))}"
+            )
+    return {kind: output["name"] for kind, output in bundle.outputs.items()}
 
 
 def _use_one_thread(tf: Any) -> None:

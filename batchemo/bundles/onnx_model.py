@@ -15,8 +15,9 @@ import numpy as np
 from batchemo.bundles.bundle import Bundle, ForwardFn
 from batchemo.bundles.model_input import ModelInput
 from batchemo.bundles.onnx_check import check_onnx
-from batchemo.bundles.schema import GRAPH
+from batchemo.bundles.schema import GRAPH, output_size
 from batchemo.common.arrays import Float32
+from batchemo.common.text import counted
 from batchemo.errors import BundleError
 
 MAX_MEMORY = 2 * 2**30
@@ -27,7 +28,7 @@ TRIAL_SECONDS = 60.0
 
 
 def open_graph(bundle: Bundle) -> ForwardFn:
-    """Check the bundle's ONNX graph and make it ready to compute the logits of batches."""
+    """Check the bundle's ONNX graph and make it ready to compute the outputs of batches."""
     # On Linux too it would write a device identifier to disk and send usage data.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     content = bundle.read(GRAPH)
@@ -42,7 +43,7 @@ def open_graph(bundle: Bundle) -> ForwardFn:
     _try_run(plain, where, bundle)
     with _refusals_as_errors(where):
         session = _session(content, optimised=True)
-    return _runner(session, where, bundle.info["outputs"]["classes"]["name"], len(bundle.labels))
+    return _runner(session, where, bundle.outputs)
 
 
 def _session(content: bytes, *, optimised: bool) -> Any:
@@ -86,7 +87,7 @@ def _check_outputs(session: Any, where: Path, outputs: Mapping[str, Mapping[str,
     """Refuse a graph whose outputs are not those that the bundle names."""
     found = {each.name: each for each in session.get_outputs()}
     for kind, output in outputs.items():
-        name, size = output["name"], _size_of(output)
+        name, size = output["name"], output_size(output)
         if name not in found:
             raise BundleError(
                 f"{where}: has no output {name!r} for the {kind}; it has: {', '.join(found)}"
@@ -95,16 +96,10 @@ def _check_outputs(session: Any, where: Path, outputs: Mapping[str, Mapping[str,
         fits = len(shape) == 2 and (shape[1] == size or not isinstance(shape[1], int))
         if found[name].type != "tensor(float)" or not fits:
             raise BundleError(
-                f"{where}: its output {name!r} for the {kind} should give {size} numbers of single"
-                f" precision a window, but is {found[name].type} of {_shown(shape)}"
+                f"{where}: its output {name!r} for the {kind} should give "
+                f"{counted(size, 'number')} of single precision a window, but is "
+                f"{found[name].type} of {_shown(shape)}"
             )
-
-
-def _size_of(output: Mapping[str, Any]) -> int:
-    """Return how many numbers an output gives for each window."""
-    if "size" in output:
-        return int(output["size"])
-    return len(output["labels"] if "labels" in output else output["dimensions"])
 
 
 def _shown(shape: Sequence[object]) -> str:
@@ -113,15 +108,14 @@ def _shown(shape: Sequence[object]) -> str:
 
 def _try_run(session: Any, where: Path, bundle: Bundle) -> None:
     """Run all outputs on a window of zeros, before the graph is given anything of a user's."""
-    model_input, outputs = bundle.input, bundle.info["outputs"]
+    model_input = bundle.input
     windows = [model_input.window]
     if model_input.padding == "forbidden":
         windows.append(model_input.window_range[0])
     with _time_limit(where) as options:
+        run = _runner(session, where, bundle.info["outputs"], options)
         for window in windows:
-            batch = np.zeros((1, *model_input.shape(window)), np.float32)
-            for output in outputs.values():
-                _runner(session, where, output["name"], _size_of(output), options)(batch)
+            run(np.zeros((1, *model_input.shape(window)), np.float32))
 
 
 @contextmanager
@@ -150,20 +144,26 @@ def _time_limit(where: Path) -> Iterator[Any]:
 
 
 def _runner(
-    session: Any, where: Path, output: str, size: int, options: Any | None = None
+    session: Any,
+    where: Path,
+    outputs: Mapping[str, Mapping[str, Any]],
+    options: Any | None = None,
 ) -> ForwardFn:
-    """Return the function from a batch to one output of the graph; no other is computed."""
-    name = session.get_inputs()[0].name
+    """Return the function from a batch to these outputs of the graph; no other is computed."""
+    input_name = session.get_inputs()[0].name
+    names = [output["name"] for output in outputs.values()]
+    sizes = [output_size(output) for output in outputs.values()]
 
-    def run(batch: Float32) -> Float32:
+    def run(batch: Float32) -> Mapping[str, Float32]:
         with _refusals_as_errors(where):
-            result: Float32 = session.run([output], {name: batch}, options)[0]
-        if result.shape != (len(batch), size):
-            raise BundleError(
-                f"{where}: its output {output!r} is {_shown(result.shape)} for {len(batch)} windows"
-                f", not {len(batch)} × {size}"
-            )
-        return result
+            results: list[Float32] = session.run(names, {input_name: batch}, options)
+        for name, size, result in zip(names, sizes, results, strict=True):
+            if result.shape != (len(batch), size):
+                raise BundleError(
+                    f"{where}: its output {name!r} is {_shown(result.shape)} for {len(batch)} "
+                    f"windows, not {len(batch)} × {size}"
+                )
+        return dict(zip(outputs, results, strict=True))
 
     return run
 

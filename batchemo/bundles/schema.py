@@ -37,6 +37,10 @@ INPUT_TYPES = ("features", "waveform")
 NORMALISATIONS = ("graph", "none", "zero_mean_unit_variance")
 PADDINGS = ("masked", "forbidden", "trained")
 
+TEMPERATURE = "temperature"
+FAMILIARITY_TEMPERATURE = "familiarity_temperature"
+"""Methods of calibration: one temperature for all windows, or one by each window's familiarity."""
+
 _TEMPERATURES = (0.001, 1000.0)
 
 Check = Callable[[str, Any], None]
@@ -63,9 +67,26 @@ def check_info(info: Any) -> None:
     if labels / hop > MAX_PROBABILITIES_A_SECOND:
         expected = f"at least {labels / MAX_PROBABILITIES_A_SECOND:g} s for {labels} labels"
         raise _wrong("input: hop", expected, hop)
+    method = info["calibration"]["method"]
+    if method == FAMILIARITY_TEMPERATURE and "familiarity" not in info["outputs"]:
+        raise BundleError(
+            f"bundle.json: outputs: familiarity: is missing; the calibration {method} needs it"
+        )
     for name in (GRAPH, CARD):
         if name not in info["files"]:
             raise BundleError(f"bundle.json: files: {name} is missing, and every bundle needs it")
+
+
+def output_size(output: Mapping[str, Any]) -> int:
+    """Return how many numbers an output, as bundle.json has it, gives for each window.
+
+    >>> output_size({"name": "hidden", "size": 7}), output_size({"name": "familiarity"})
+    (7, 1)
+    """
+    if "size" in output:
+        return int(output["size"])
+    names = output.get("labels") or output.get("dimensions")
+    return 1 if names is None else len(names)
 
 
 def _wrong(where: str, expected: str, value: Any) -> BundleError:
@@ -108,6 +129,26 @@ def _temperature(where: str, value: Any) -> None:
     _positive(where, value)
     if not _TEMPERATURES[0] <= value <= _TEMPERATURES[1]:
         raise _wrong(where, f"from {_TEMPERATURES[0]} to {_TEMPERATURES[1]}", value)
+
+
+def _calibration(where: str, value: Any) -> None:
+    _object(where, value)
+    _one_of(TEMPERATURE, FAMILIARITY_TEMPERATURE)(f"{where}: method", value.get("method"))
+    fields = {"method": _text, "temperature": _temperature}
+    if value["method"] == TEMPERATURE:
+        _fields(fields)(where, value)
+        return
+    _fields({**fields, "slope": _number})(where, value)
+    # By logarithms: exp of a large slope is no float.
+    lowest, highest = (
+        math.log(temperature / value["temperature"]) for temperature in _TEMPERATURES
+    )
+    if not lowest <= value["slope"] <= highest:
+        expected = (
+            f"from {lowest:.6g} to {highest:.6g}, so that the temperature of unfamiliar windows is "
+            f"from {_TEMPERATURES[0]} to {_TEMPERATURES[1]}"
+        )
+        raise _wrong(f"{where}: slope", expected, value["slope"])
 
 
 def _integer(where: str, value: Any) -> None:
@@ -272,6 +313,7 @@ def _outputs(where: str, value: Any) -> None:
         {
             "dimensions": _dimensions,
             "embedding": _fields({"name": _text, "size": _at_most(MAX_EMBEDDING_SIZE)}),
+            "familiarity": _fields({"name": _text}),
         },
         {"classes": "a scan needs the labels of a classifier"},
     )(where, value)
@@ -296,7 +338,7 @@ _FIELDS: Mapping[str, Check] = {
     "description": _text,
     "input": _input,
     "outputs": _outputs,
-    "calibration": _fields({"method": _one_of("temperature"), "temperature": _temperature}),
+    "calibration": _calibration,
     "training": _object,
     "figures": _object,
     "licences": _fields({"weights": _text, "training_data": _texts_by_name}),

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable
 import numpy as np
 import numpy.typing as npt
 
-from batchemo.bundles.classifier import softmax
+from batchemo.bundles.calibration import softmax
 from batchemo.common.arrays import Float64, Index, Int64
 
 SHRINKAGE = 8

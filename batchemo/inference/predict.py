@@ -22,7 +22,7 @@ from batchemo.common.text import to_text
 from batchemo.common.timing import StageSeconds, add_seconds
 from batchemo.inference.loaded import LoadedModel, shared_windows
 from batchemo.sources import Recording
-from batchemo.tables.derived import mean_probabilities
+from batchemo.tables.derived import mean_familiarity, mean_probabilities
 from batchemo.tables.rows import RecordingResult, WindowResults
 from batchemo.workers import heartbeat
 from batchemo.workers.executor import ChunkResult
@@ -119,12 +119,15 @@ class ModelOutput:
     ends: list[float] = field(default_factory=list)
     probabilities: list[Float32 | None] = field(default_factory=list)
     """None for a window that is without speech, or whose batch has not run yet."""
+    familiarity: list[float | None] = field(default_factory=list)
+    """None for such windows, and for all where the model cannot say."""
 
     def add_window(self, start: float, end: float) -> None:
         """Append a window without probabilities."""
         self.starts.append(start)
         self.ends.append(end)
         self.probabilities.append(None)
+        self.familiarity.append(None)
 
     @property
     def with_speech(self) -> list[Float32]:
@@ -152,8 +155,9 @@ class PendingResult:
         failure = self.failure
         if failure is None and not all(output.with_speech for output in self.outputs):
             failure = Failure("no_speech", "no window of it holds anything like speech")
-        probabilities = model_probabilities = windows = None
+        probabilities = model_probabilities = windows = familiarity = None
         if failure is None:
+            familiarity = mean_familiarity(mean_familiarity(o.familiarity) for o in self.outputs)
             model_probabilities = np.stack([output.mean() for output in self.outputs])
             probabilities = mean_probabilities(model_probabilities)
             windows = _window_results(self.outputs)
@@ -169,6 +173,7 @@ class PendingResult:
             probabilities=probabilities,
             model_probabilities=model_probabilities,
             windows=windows,
+            familiarity=familiarity,
             duration=info.duration,
             sample_rate=info.sample_rate,
             channels=info.channels,
@@ -188,11 +193,14 @@ def _window_results(outputs: Sequence[ModelOutput]) -> WindowResults:
     missing = np.full_like(outputs[0].with_speech[0], np.nan)
     counts = [len(output.starts) for output in outputs]
     probabilities = [missing if p is None else p for out in outputs for p in out.probabilities]
+    familiarity = [f for output in outputs for f in output.familiarity]
     return WindowResults(
         np.concatenate([output.starts for output in outputs]),
         np.concatenate([output.ends for output in outputs]),
         np.stack(probabilities),
         np.repeat(np.arange(len(outputs), dtype=np.int32), counts) if len(outputs) > 1 else None,
+        # None becomes NaN.
+        np.array(familiarity, np.float32) if any(f is not None for f in familiarity) else None,
     )
 
 
@@ -278,11 +286,16 @@ class _ModelBatch:
     def _run(self, pending: _PendingWindows) -> None:
         began = perf_counter()
         try:
-            results = self._model.classifier.run(np.stack(pending.inputs))[:, self._label_indices]
+            result = self._model.classifier.run(np.stack(pending.inputs))
         except Exception as error:
             # Not only MemoryError: each runtime raises errors of its own when memory runs out.
             self.failure = unexpected_failure(error)
         else:
-            for (output, index), result in zip(pending.targets, results, strict=True):
-                output.probabilities[index] = result
+            probabilities = result.probabilities[:, self._label_indices]
+            for (output, index), row in zip(pending.targets, probabilities, strict=True):
+                output.probabilities[index] = row
+            if result.familiarity is not None:
+                values = result.familiarity.tolist()
+                for (output, index), value in zip(pending.targets, values, strict=True):
+                    output.familiarity[index] = value
         add_seconds(self._stages, "model", perf_counter() - began)

@@ -18,6 +18,7 @@ RECORDINGS = {
     "confidence": "the calibrated probability of the likeliest label",
     "margin": "how far the second label's probability lies below it",
     "p_<label>": "the calibrated probability of each label, in the order of the model's labels",
+    "familiarity": "how like the training recordings it is, 0 to 1; null if the model cannot say",
     "windows": "how many windows the recording was cut into, those without speech included",
     "duration": "seconds of sound",
     "sample_rate": "samples a second in the file",
@@ -47,6 +48,7 @@ SEVERAL_MODELS = {
     "confidence": "the mean of the models' probabilities of the likeliest label",
     "margin": "how far the second label's mean lies below it",
     "p_<label>": "the mean of the models' probabilities of each label",
+    "familiarity": "the mean of the models that can say how like their training recordings it is",
     "model": "the models in their order, each with the start of its digest and its settings",
     **MODEL_COLUMNS,
 }
@@ -66,7 +68,10 @@ DIMENSIONS = {
 """Optional columns of recordings and segments tables."""
 
 OPTIONAL = {**UNADAPTED, **DIMENSIONS}
-"""The optional columns, which stand before `windows` in a recordings table."""
+"""The optional columns, which stand before `familiarity`."""
+
+FAMILIARITY = "familiarity"
+"""The column that says how like the training recordings a recording, or a window, is."""
 
 UNCERTAIN = "uncertain"
 """Replaces the label where its confidence is below `--min-confidence`."""
@@ -87,6 +92,7 @@ SEGMENTS = {
     "emotion": "the label of the highest probability, or uncertain; null without speech",
     "confidence": "the calibrated probability of the likeliest label",
     "p_<label>": "the calibrated probability of each label; null for a window without speech",
+    "familiarity": "how like the training recordings it is; null without speech",
 }
 """The segments table: one row for each window of every recording whose status is ok."""
 
@@ -103,6 +109,7 @@ SUMMARY = {
     "share": "share of the group's recordings of that status",
     "minutes": "how many minutes of sound they hold, as far as it is known",
     "mean_confidence": "mean of their confidence; null for failures",
+    "mean_familiarity": "mean of their familiarity; null where no model can say",
 }
 """The summary: one row for each emotion or reason of failure in each group."""
 
@@ -206,12 +213,11 @@ def segments_columns(
     for name in SEGMENTS:
         if name == "p_<label>":
             columns += [(column, name) for column in probability_columns(labels)]
+            columns += [(each, each) for each in DIMENSIONS if dimensions]
         else:
             columns.append((name, name))
         if name == "file" and several_models:
             columns += [(model, model) for model in SEGMENT_MODEL]
-    if dimensions:
-        columns += [(dimension, dimension) for dimension in DIMENSIONS]
     return columns
 
 

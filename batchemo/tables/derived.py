@@ -100,6 +100,7 @@ def segments_table(
         "confidence": confidence,
     }
     columns |= matrix_columns(probabilities, probability_columns(labels))
+    columns["familiarity"] = windows.field("familiarity")
     if dimensions:
         columns |= dimension_columns(probabilities, labels)
     if models:
@@ -179,6 +180,17 @@ def mean_probabilities(model_probabilities: Float32) -> Float32:
     """
     mean: Float32 = model_probabilities.astype(np.float64).mean(axis=-2).astype(np.float32)
     return mean
+
+
+def mean_familiarity(values: Iterable[float | None]) -> float | None:
+    """Return the mean over windows, or models, whose familiarity is known; None if none is.
+
+    >>> mean_familiarity([0.25, None, 0.75]), mean_familiarity([None])
+    (0.5, None)
+    """
+    known = [value for value in values if value is not None]
+    # In double precision, and rounded as the column holds it.
+    return float(np.float32(np.mean(known, dtype=np.float64))) if known else None
 
 
 def expected_dimensions(probabilities: NDArray[Any], labels: Sequence[str]) -> Float32:

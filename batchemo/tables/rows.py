@@ -26,13 +26,25 @@ class WindowResults:
     probabilities: Float32
     models: NDArray[np.int32] | None = None
     """In a scan with several models: the index of the model whose window it is."""
+    familiarity: Float32 | None = None
+    """NaN for a window whose model cannot say; None where no model can."""
 
-    def iter_windows(self) -> Iterator[tuple[int, float, float, Float32 | None]]:
-        """Yield model, start, end and probabilities of each window; None for one without speech."""
+    def known_familiarity(self) -> Float32:
+        """Return the familiarity of each window, NaN where it is not known."""
+        if self.familiarity is None:
+            return np.full(len(self.starts), np.nan, np.float32)
+        return self.familiarity
+
+    def iter_windows(self) -> Iterator[tuple[int, float, float, Float32 | None, float | None]]:
+        """Yield model, start, end, probabilities and familiarity of each window.
+
+        The last two are None for a window without speech.
+        """
         models = np.zeros(len(self.starts), np.int32) if self.models is None else self.models
-        windows = zip(models, self.starts, self.ends, self.probabilities, strict=True)
-        for model, start, end, p in windows:
-            yield int(model), float(start), float(end), None if np.isnan(p).any() else p
+        familiarity = [None if np.isnan(f) else float(f) for f in self.known_familiarity()]
+        windows = zip(models, self.starts, self.ends, self.probabilities, familiarity, strict=True)
+        for model, start, end, p, f in windows:
+            yield int(model), float(start), float(end), None if np.isnan(p).any() else p, f
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +63,8 @@ class RecordingResult:
     model_probabilities: Float32 | None = None
     """In a scan with several models: (models, labels), of which `probabilities` is the mean."""
     windows: WindowResults | None = None
+    familiarity: float | None = None
+    """The mean over its windows with speech, and over the models that give one."""
     duration: float | None = None
     sample_rate: int | None = None
     channels: int | None = None
@@ -70,6 +84,7 @@ _SAME_NAME = (
     "file",
     "reason",
     "detail",
+    "familiarity",
     "duration",
     "sample_rate",
     "channels",
@@ -166,13 +181,22 @@ def _segments_column(results: Sequence[RecordingResult], kind: pa.ListType) -> p
     if kind.value_type.get_field_index("model") >= 0:
         indices = [w.models for w in known if w.models is not None]
         models = np.concatenate([np.zeros(0, np.int32), *indices])
-    return segment_lists(offsets, starts, ends, np.concatenate(probabilities), models)
+    familiarity = np.concatenate([np.zeros(0, np.float32)] + [w.known_familiarity() for w in known])
+    return segment_lists(
+        offsets, starts, ends, np.concatenate(probabilities), models, familiarity=familiarity
+    )
 
 
 def segment_lists(
-    offsets: NDArray[np.int32], starts: Any, ends: Any, probabilities: Float32, models: Any = None
+    offsets: NDArray[np.int32],
+    starts: Any,
+    ends: Any,
+    probabilities: Float32,
+    models: Any = None,
+    *,
+    familiarity: Float32,
 ) -> pa.ListArray:
-    """Return the windows as a column of lists; a row of NaN, without speech, becomes null."""
+    """Return the windows as a column of lists; NaN becomes null, as of those without speech."""
     import pyarrow as pa
 
     # Built from whole arrays: a list of dictionaries for each window would be far slower.
@@ -185,6 +209,7 @@ def segment_lists(
         "start": pa.array(starts, pa.float64()),
         "end": pa.array(ends, pa.float64()),
         "p": lists,
+        "familiarity": pa.array(familiarity, mask=np.isnan(familiarity)),
     }
     if models is not None:
         columns["model"] = pa.array(models, pa.int32())

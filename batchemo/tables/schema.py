@@ -49,6 +49,7 @@ def _types() -> dict[str, Any]:
         "margin_<model>": pa.float32(),
         "p_<label>_<model>": pa.float32(),
         **dict.fromkeys(OPTIONAL, pa.float32()),
+        "familiarity": pa.float32(),
         "windows": pa.int32(),
         "duration": pa.float64(),
         "start": pa.float64(),
@@ -65,6 +66,7 @@ def _types() -> dict[str, Any]:
         "share": pa.float64(),
         "minutes": pa.float64(),
         "mean_confidence": pa.float64(),
+        "mean_familiarity": pa.float64(),
         "speech": pa.bool_(),
         FRAME: pa.int32(),
     }
@@ -146,6 +148,7 @@ def chunk_schema(labels: Sequence[str], *, segments: bool, models: Sequence[str]
             ("start", pa.float64()),
             ("end", pa.float64()),
             ("p", pa.list_(pa.float32(), len(labels))),
+            ("familiarity", pa.float32()),
         ]
         if models:
             window.append(("model", pa.int32()))

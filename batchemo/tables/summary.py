@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from batchemo.errors import UsageError
+from batchemo.tables.columns import FAMILIARITY
 from batchemo.tables.schema import STATUS_FAILED, STATUS_OK, summary_schema
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ ALL = "all"
 NO_GROUP = "(none)"
 """The group of rows whose path has no such part, or whose column is null."""
 
+UNFAMILIAR = 0.3
+"""Below this familiarity, recordings are so unlike the training recordings that their labels are
+not to be trusted."""
+
 
 @dataclass
 class Count:
@@ -33,6 +38,22 @@ class Count:
     seconds: float = 0.0
     confidence: float = 0.0
     """The sum over the recordings."""
+    familiarity: float = 0.0
+    """The sum over the recordings for which it is known."""
+    known: int = 0
+    """The recordings whose familiarity is known."""
+    unfamiliar: int = 0
+    """Those of them below `UNFAMILIAR`."""
+
+    @property
+    def mean_familiarity(self) -> float | None:
+        """The mean over the recordings for which it is known; None if there are none."""
+        return self.familiarity / self.known if self.known else None
+
+    def add(self, other: Count) -> None:
+        """Add the totals of another."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
 
 @dataclass
@@ -48,6 +69,12 @@ class Summary:
         import pyarrow as pa
         import pyarrow.compute as pc
 
+        nulls = pa.nulls(table.num_rows, pa.float32())
+        # Tables of earlier versions have no such column.
+        has_column = FAMILIARITY in table.column_names
+        familiarity = table["familiarity"] if has_column else nulls
+        # Compared in float32, as the table holds it.
+        unfamiliar = pc.less(familiarity, pa.scalar(UNFAMILIAR, pa.float32()))
         outcomes = pc.coalesce(as_text(table["emotion"]), as_text(table["reason"]))
         totals = (
             pa.table(
@@ -57,18 +84,31 @@ class Summary:
                     "outcome": outcomes,
                     "seconds": pc.fill_null(table["duration"], 0.0),
                     "confidence": pc.fill_null(pc.cast(table["confidence"], pa.float64()), 0.0),
+                    "familiarity": pc.cast(familiarity, pa.float64()),
+                    "unfamiliar": pc.cast(pc.fill_null(unfamiliar, False), pa.int64()),
                 }
             )
             # With threads, sums of floats would depend on the order in which they finish.
             .group_by(["group", "status", "outcome"], use_threads=False)
-            .aggregate([("seconds", "sum"), ("confidence", "sum"), ("outcome", "count")])
+            .aggregate(
+                [
+                    *((name, "sum") for name in ("seconds", "confidence", "familiarity")),
+                    *((name, "count") for name in ("outcome", "familiarity")),
+                    ("unfamiliar", "sum"),
+                ]
+            )
         )
         for row in totals.to_pylist():
             key = row["group"], row["status"], row["outcome"]
-            count = self.counts.setdefault(key, Count())
-            count.recordings += row["outcome_count"]
-            count.seconds += row["seconds_sum"]
-            count.confidence += row["confidence_sum"]
+            count = Count(
+                recordings=row["outcome_count"],
+                seconds=row["seconds_sum"],
+                confidence=row["confidence_sum"],
+                familiarity=row["familiarity_sum"] or 0.0,
+                known=row["familiarity_count"],
+                unfamiliar=row["unfamiliar_sum"],
+            )
+            self.counts.setdefault(key, Count()).add(count)
 
     def count_recordings(self, status: str | None = None, group: str | None = None) -> int:
         """Return the number of recordings, of one status or in one group if given."""
@@ -83,15 +123,20 @@ class Summary:
         """The duration of all recordings for which it is known."""
         return sum(count.seconds for count in self.counts.values())
 
+    def total(self, group: str | None = None) -> Count:
+        """Return the totals of all recordings, or of those in one group."""
+        total = Count()
+        for (in_group, _, _), count in self.counts.items():
+            if group in (None, in_group):
+                total.add(count)
+        return total
+
     def by_outcome(self, status: str) -> dict[str, Count]:
         """Return the totals of all groups by emotion or reason of failure, most frequent first."""
         totals: dict[str, Count] = {}
         for (_, in_status, outcome), count in self.counts.items():
             if in_status == status:
-                total = totals.setdefault(outcome, Count())
-                total.recordings += count.recordings
-                total.seconds += count.seconds
-                total.confidence += count.confidence
+                totals.setdefault(outcome, Count()).add(count)
         return dict(sorted(totals.items(), key=lambda item: (-item[1].recordings, item[0])))
 
     def table(self) -> pa.Table:
@@ -115,6 +160,7 @@ class Summary:
                 "share": count.recordings / self.count_recordings(status, group),
                 "minutes": count.seconds / 60,
                 "mean_confidence": count.confidence / count.recordings if ok else None,
+                "mean_familiarity": count.mean_familiarity,
             }
 
 

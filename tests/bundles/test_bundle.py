@@ -34,7 +34,7 @@ def test_a_written_bundle_is_loaded_unchanged(tiny_bundle: Bundle) -> None:
     assert (bundle.rate, bundle.window, bundle.hop) == (16000, 3.0, 1.5)
     assert bundle.window_range == (0.5, 30.0)
     assert bundle.features == get_feature_set("logmel64").to_dict()
-    assert (bundle.temperature, bundle.licence) == (1.0, "MIT")
+    assert (bundle.calibration.temperature, bundle.licence) == (1.0, "MIT")
     assert bundle.description.startswith("A model of random weights")
     assert bundle.card.startswith("# tiny")
 

@@ -194,7 +194,7 @@ def test_of_several_outputs_the_one_named_for_the_classes_is_used(tmp_path: Path
     bundle = write_bundle(tmp_path / "bundle", info, files)
     windows = np.random.default_rng(0).normal(size=(2, 16000)).astype(np.float32)
 
-    rows = open_classifier(bundle, backend="tensorflow", batch_size=4).run(windows)
+    rows = open_classifier(bundle, backend="tensorflow", batch_size=4).run(windows).probabilities
 
     logits = np.asarray(model(windows)[1], np.float64)
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -203,3 +203,38 @@ def test_of_several_outputs_the_one_named_for_the_classes_is_used(tmp_path: Path
     renamed = write_bundle(tmp_path / "renamed", other, files)
     with pytest.raises(BundleError, match="has no output 'scores' for the classes; it has"):
         open_classifier(renamed, backend="tensorflow")
+
+
+@pytest.mark.tensorflow
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.parametrize("named_by", ["keys", "layers"])
+def test_familiarity_and_embedding_come_from_the_outputs_of_their_names(
+    tmp_path: Path, named_by: str
+) -> None:
+    keras = pytest.importorskip("keras")
+    samples = keras.Input((16000,))
+    hidden = keras.layers.Dense(3, name="embedding")(samples)
+    familiarity = keras.layers.Dense(1, activation="sigmoid", name="familiarity")(hidden)
+    outputs = {
+        "logits": keras.layers.Dense(4, name="logits")(hidden),
+        "familiarity": keras.ops.sqrt(familiarity) if named_by == "keys" else familiarity,
+        "embedding": hidden,
+    }
+    model = keras.Model(samples, outputs if named_by == "keys" else list(outputs.values()))
+    model.save(tmp_path / "model.keras")
+    more = {"familiarity": {"name": "familiarity"}, "embedding": {"name": "embedding", "size": 3}}
+    info = tiny_info(waveform=True, window=1.0, hop=1.0, window_range=[1.0, 1.0], outputs=more)
+    files = {**tiny_files(info), "model.keras": (tmp_path / "model.keras").read_bytes()}
+    bundle = write_bundle(tmp_path / "bundle", info, files)
+    windows = np.random.default_rng(0).normal(size=(2, 16000)).astype(np.float32)
+
+    result = open_classifier(bundle, backend="tensorflow", batch_size=4).run(windows)
+
+    given = model(windows)
+    expected = given if named_by == "keys" else dict(zip(outputs, given, strict=True))
+    np.testing.assert_allclose(result.familiarity, expected["familiarity"][:, 0], atol=1e-5)
+    np.testing.assert_allclose(result.embedding, expected["embedding"], atol=1e-4)
+    info["outputs"]["embedding"]["size"] = 5
+    other = write_bundle(tmp_path / "other", info, {**tiny_files(info), **files})
+    with pytest.raises(BundleError, match="'embedding' for the embedding should give 5 numbers"):
+        open_classifier(other, backend="tensorflow")

@@ -21,7 +21,8 @@ DIMENSIONS = {
     "ranges": {"arousal": [0, 1], "valence": [-1, 1]},
 }
 EMBEDDING = {"name": "hidden", "size": 7}
-OUTPUTS = {"dimensions": DIMENSIONS, "embedding": EMBEDDING}
+FAMILIARITY = {"name": "familiarity"}
+OUTPUTS = {"dimensions": DIMENSIONS, "embedding": EMBEDDING, "familiarity": FAMILIARITY}
 
 
 def test_of_several_outputs_the_one_named_for_the_classes_is_used(tmp_path: Path) -> None:
@@ -30,8 +31,10 @@ def test_of_several_outputs_the_one_named_for_the_classes_is_used(tmp_path: Path
     files = tiny_files(info)
     windows = np.random.default_rng(0).normal(size=(3, 48000)).astype(np.float32)
 
-    several = open_classifier(write_bundle(tmp_path / "several", info, files)).run(windows)
-    one = open_classifier(write_bundle(tmp_path / "one", alone, files)).run(windows)
+    several = (
+        open_classifier(write_bundle(tmp_path / "several", info, files)).run(windows).probabilities
+    )
+    one = open_classifier(write_bundle(tmp_path / "one", alone, files)).run(windows).probabilities
 
     assert several.shape == (3, 4)
     assert several.tobytes() == one.tobytes()
@@ -63,11 +66,12 @@ def test_an_output_that_the_graph_has_not_is_refused(
     [
         ("dimensions", "'coordinates' for the dimensions should give 2 numbers .* of n × 3"),
         ("embedding", "'hidden' for the embedding should give 7 numbers .* of n × 8"),
+        ("familiarity", "'familiarity' for the familiarity should give 1 number .* of n × 2"),
     ],
 )
 def test_outputs_of_another_size_are_refused(tmp_path: Path, kind: str, message: str) -> None:
     info = tiny_info(waveform=True, outputs=OUTPUTS)
-    more = {"coordinates": 2, "hidden": 7}
+    more = {"coordinates": 2, "hidden": 7, "familiarity": 1}
     more[OUTPUTS[kind]["name"]] += 1
     files = {**tiny_files(info), "model.onnx": waveform_graph(4, more=more)}
 

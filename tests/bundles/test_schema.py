@@ -98,6 +98,19 @@ def test_everything_that_the_format_allows_is_accepted(changes: dict[str, Any]) 
         ),
         ("calibration", {"method": "temperature"}, "calibration: temperature: is missing"),
         ("calibration temperature", 0, "calibration: temperature: should be a number above 0"),
+        ("calibration", {"method": "none"}, "method: should be 'temperature' or 'familiarity_temp"),
+        ("calibration slope", 1, "calibration: should be without the unknown slope"),
+        (
+            "calibration",
+            {"method": "familiarity_temperature", "temperature": 1.0},
+            "calibration: slope: is missing",
+        ),
+        (
+            "calibration",
+            {"method": "familiarity_temperature", "temperature": 1.0, "slope": 1},
+            "outputs: familiarity: is missing; the calibration familiarity_temperature needs it",
+        ),
+        ("outputs familiarity", {"name": "f", "size": 1}, "without the unknown size"),
         ("licences", {"weights": "MIT"}, "licences: training_data: is missing"),
         ("licences training_data", {"ravdess": 4}, "training_data: ravdess: should be a text"),
         ("files", {}, "files: model.onnx is missing"),
@@ -114,6 +127,19 @@ def test_a_mistake_is_refused_with_its_place(path: str, value: Any, message: str
 
     with pytest.raises(BundleError, match=message):
         check_info(info)
+
+
+@pytest.mark.parametrize(
+    ("temperature", "slope"), [(1.0, 7.0), (1.0, -7.0), (500.0, 0.7), (1.0, 1e200), (0.001, -0.1)]
+)
+def test_no_window_may_get_a_temperature_out_of_bounds(temperature: float, slope: float) -> None:
+    info = made_info(outputs={"familiarity": {"name": "f"}})
+    method = {"method": "familiarity_temperature", "temperature": temperature}
+    info["calibration"] = {**method, "slope": slope}
+
+    with pytest.raises(BundleError, match=r"calibration: slope: should be from .* to .*, so that"):
+        check_info(info)
+    check_info({**info, "calibration": {**method, "slope": 0.1}})
 
 
 def test_a_window_of_too_many_samples_is_refused() -> None:
@@ -235,7 +261,7 @@ def test_a_changed_bundle_json_is_refused_or_is_still_consistent(info: Any) -> N
     shortest, longest = bundle.window_range
     assert 0 < shortest <= bundle.window <= longest <= 600
     assert 0 < bundle.hop <= bundle.window
-    assert 0.001 <= bundle.temperature <= 1000
+    assert 0.001 <= bundle.calibration.temperature <= 1000
     assert 0 < bundle.rate <= MAX_RATE
     assert len(set(bundle.labels)) == len(bundle.labels) >= 2
     assert bundle.licence

@@ -39,7 +39,7 @@ def waveform_graph(labels: int, *, seed: int = 0, more: Mapping[str, int] | None
     """Return an ONNX graph, (batch, samples) → logits: functions of the mean square of the samples.
 
     Padding with zeros changes them. `more` are further outputs, which come before the logits, with
-    the number of values that each gives.
+    the number of values that each gives; one called `familiarity` lies between 0 and 1.
     """
     from onnx import TensorProto, helper, numpy_helper
 
@@ -49,7 +49,16 @@ def waveform_graph(labels: int, *, seed: int = 0, more: Mapping[str, int] | None
         helper.make_node("Mul", ["samples", "samples"], ["squares"]),
         helper.make_node("ReduceMean", ["squares"], ["power"], axes=[1], keepdims=1),
         helper.make_node("Sqrt", ["power"], ["level"]),
-        *(helper.make_node("Mul", ["level", f"{name}-weights"], [name]) for name in outputs),
+        *(
+            helper.make_node("Mul", ["level", f"{name}-weights"], [f"{name}-raw"])
+            for name in outputs
+        ),
+        *(
+            helper.make_node(
+                "Sigmoid" if name == "familiarity" else "Identity", [f"{name}-raw"], [name]
+            )
+            for name in outputs
+        ),
     ]
     graph = helper.make_graph(
         nodes,
@@ -124,6 +133,8 @@ def tiny_files(info: Mapping[str, Any], *, seed: int = 0) -> dict[str, bytes]:
             more[outputs["dimensions"]["name"]] = len(outputs["dimensions"]["dimensions"])
         if "embedding" in outputs:
             more[outputs["embedding"]["name"]] = outputs["embedding"]["size"]
+        if "familiarity" in outputs:
+            more[outputs["familiarity"]["name"]] = 1
         graph = waveform_graph(labels, seed=seed, more=more)
     else:
         feature_set = FeatureSet.from_dict(info["input"]["features"])

@@ -141,8 +141,8 @@ def test_the_columns_are_in_the_documented_order(corpus: Path, models: Models, o
         *(f"{name}_stats162" for name in p),
         *("emotion_speech", "confidence_speech", "margin_speech"),
         *(f"{name}_speech" for name in p),
-        *("windows", "duration", "sample_rate", "channels", "rms_db", "clipped", "silence"),
-        *("size", "mtime", "model"),
+        *("familiarity", "windows", "duration", "sample_rate", "channels", "rms_db"),
+        *("clipped", "silence", "size", "mtime", "model"),
     ]
     first, second = (models.bundles[name].digest[:12] for name in ("stats162", "speech"))
     assert row["model"] == f"stats162@{first} + speech@{second}"

@@ -9,13 +9,18 @@ import pytest
 from batchemo.errors import UsageError
 from batchemo.tables.derived import with_derived_columns
 from batchemo.tables.rows import RecordingResult, to_batch
-from batchemo.tables.summary import Summary, check_group_by, summarise
+from batchemo.tables.summary import UNFAMILIAR, Summary, check_group_by, summarise
 
 LABELS = ("happy", "sad")
 
 
 def predicted(
-    file: str, happy: float, *, seconds: float = 60.0, mtime_ns: int = 0
+    file: str,
+    happy: float,
+    *,
+    seconds: float = 60.0,
+    mtime_ns: int = 0,
+    familiarity: float | None = None,
 ) -> RecordingResult:
     probabilities = np.array([happy, 1 - happy], np.float32)
     return RecordingResult(
@@ -24,6 +29,7 @@ def predicted(
         probabilities=probabilities,
         duration=seconds,
         mtime_ns=mtime_ns,
+        familiarity=familiarity,
     )
 
 
@@ -64,6 +70,26 @@ def test_without_grouping_there_is_one_group() -> None:
     assert rows[0]["mean_confidence"] == pytest.approx((0.75 + 0.875) / 2)
     assert rows[2]["mean_confidence"] is None
     assert rows[2]["share"] == 1.0
+
+
+def test_familiarity_is_averaged_over_the_recordings_for_which_it_is_known() -> None:
+    files = {"a/1.wav": 0.25, "a/2.wav": UNFAMILIAR, "b/1.wav": None, "b/2.wav": 1.0}
+    rows = [predicted(file, 0.75, familiarity=value) for file, value in files.items()]
+
+    summary = summarise([table(*rows, failed("b/3.wav", "silent"))], "folder")
+
+    means = [row["mean_familiarity"] for row in summary.table().to_pylist()]
+    assert means == [pytest.approx((0.25 + 0.3) / 2), 1.0, None]
+    total = summary.total()
+    assert (total.recordings, total.known) == (5, 3)
+    assert total.unfamiliar == 1, "the limit itself is not below it"
+
+
+def test_a_table_of_an_earlier_version_has_no_familiarity() -> None:
+    summary = summarise([TABLE.drop_columns("familiarity")])
+
+    assert summary.total().mean_familiarity is None
+    assert summary.total().recordings == 5
 
 
 def test_groups_by_a_part_of_the_path() -> None:

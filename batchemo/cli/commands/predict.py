@@ -40,7 +40,8 @@ Examples:
 --json prints an array with an object for each FILE, in their order:
   root, file, status, reason, detail, model
   emotion, confidence, margin, probabilities {label: probability}
-  windows [{start, end, and the same four}], with null for windows without speech
+  windows [{start, end, the same four, and familiarity}], with null for windows without speech
+  familiarity: how like the training recordings it is, 0 to 1; null if the model cannot say
   duration, sample_rate, channels, rms_db, clipped, silence, size, mtime_ns
   for several models also agreement and models {name: {the same four}}, and model in each window
   with --dimensions, valence_est, arousal_est and dominance_est wherever those four are
@@ -160,6 +161,7 @@ def _windows(
             "start": float(start),
             "end": float(end),
             **describe(probabilities),
+            "familiarity": familiarity,
         }
-        for model, start, end, probabilities in windows.iter_windows()
+        for model, start, end, probabilities, familiarity in windows.iter_windows()
     ]

@@ -41,11 +41,11 @@ def command(
     """Count the emotions and failures in RESULTS, the recordings table of a scan.
 
     The columns are those of scan's --summary: group, status, emotion, reason, files, share,
-    minutes, mean_confidence.
+    minutes, mean_confidence, mean_familiarity.
     """
     from batchemo.batch.outputs import check_output
     from batchemo.batch.writer import write_table
-    from batchemo.cli.output.scan_report import show_summary
+    from batchemo.cli.output.scan_report import show_summary, unfamiliar_warning
     from batchemo.tables.schema import summary_schema
 
     path = None if output is None else check_output(output, overwrite=overwrite)
@@ -59,6 +59,8 @@ def command(
         click.echo(json.dumps(summary.table().to_pylist(), indent=2, ensure_ascii=False))
     elif path is None:
         show_summary(summary, sys.stdout)
+        for message in unfamiliar_warning(summary):
+            click.echo(message)
 
 
 _NEEDED = ("file", "status", "reason", "emotion", "confidence", "duration", "mtime")
@@ -68,6 +70,7 @@ def count_recordings(results: str, group_by: str | None) -> Summary:
     """Count the rows of a recordings table, batch by batch so that it need not fit in memory."""
     import pyarrow as pa
 
+    from batchemo.tables.columns import FAMILIARITY
     from batchemo.tables.read import open_table
     from batchemo.tables.summary import check_group_by, summarise
 
@@ -80,8 +83,7 @@ def count_recordings(results: str, group_by: str | None) -> Summary:
             "Give the table that scan's -o wrote"
         )
     check_group_by(group_by, names)
-    columns = list(_NEEDED)
-    if group_by is not None and group_by in names and group_by not in _NEEDED:
-        columns.append(group_by)
+    # A table of an earlier version has no familiarity; and a group need not be a column.
+    columns = [name for name in names if name in (*_NEEDED, FAMILIARITY, group_by)]
     batches = (pa.Table.from_batches([batch]) for batch in table.batches(columns))
     return summarise(batches, group_by)

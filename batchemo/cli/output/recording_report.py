@@ -16,6 +16,7 @@ from batchemo.inference.settings import NO_POSTPROCESSING, PostprocessSettings
 from batchemo.tables.columns import DIMENSIONS, UNCERTAIN
 from batchemo.tables.derived import expected_dimensions, label_or_uncertain
 from batchemo.tables.rows import RecordingResult, WindowResults
+from batchemo.tables.summary import UNFAMILIAR
 
 SHORT_BAR = 12
 
@@ -43,6 +44,8 @@ def show_recording(
         else f", {_agreement(result.probabilities, result.model_probabilities)}"
     )
     click.echo(f"  {click.style(label, bold=True)}, confidence {confidence:.2f}{agreement}\n")
+    if result.familiarity is not None:
+        click.echo(f"  {_familiarity(result.familiarity)}\n")
     if postprocess.dimensions:
         click.echo(f"  estimated: {formatter.dimensions(result.probabilities)}\n")
     width = max(map(len, labels))
@@ -103,6 +106,16 @@ def _agreement(probabilities: Float32, model_probabilities: Float32) -> str:
     return f"the label of {agreeing} of {len(model_probabilities)} models"
 
 
+def _familiarity(familiarity: float) -> str:
+    """Return the familiarity, and what a low one means for the label."""
+    if familiarity >= UNFAMILIAR:
+        return f"familiarity {familiarity:.2f}"
+    return (
+        f"familiarity {familiarity:.2f}: unlike the training recordings, so the label is not to be "
+        "trusted"
+    )
+
+
 def _show_models(
     model_probabilities: Float32, formatter: _PredictionFormatter, models: Sequence[str]
 ) -> None:
@@ -117,12 +130,13 @@ def _show_windows(
     width = len(position(max(windows.ends)))
     for model, rows in groupby(windows.iter_windows(), key=lambda window: window[0]):
         click.echo(f"\n  {models[model]}" if models else "")
-        for _, start, end, probabilities in rows:
+        for _, start, end, probabilities, familiarity in rows:
             time = f"  {position(start):>{width}} – {position(end):>{width}}"
             if probabilities is None:
                 click.echo(f"{time}  {click.style('no speech', dim=True)}")
             else:
-                click.echo(f"{time}  {formatter.line(probabilities)}")
+                known = "" if familiarity is None else f"  familiarity {familiarity:.2f}"
+                click.echo(f"{time}  {formatter.line(probabilities)}{known}")
 
 
 def _padded_bar(share: float, width: int) -> str:

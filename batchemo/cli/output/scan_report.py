@@ -13,7 +13,7 @@ from batchemo.cli.output.progress import warn
 from batchemo.common.text import counted, for_display
 from batchemo.sources.filters import extension_option
 from batchemo.tables.schema import STATUS_FAILED, STATUS_OK
-from batchemo.tables.summary import Count, Summary
+from batchemo.tables.summary import UNFAMILIAR, Count, Summary
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -114,8 +114,30 @@ def warnings(report: Report) -> list[str]:
         number = counted(report.unreachable, "recording")
         messages.append(f"{number} could not be reached; their earlier rows are kept")
     messages += report.empty
+    messages += unfamiliar_warning(report.summary)
     messages += map(for_display, report.warnings)
     return messages
+
+
+def unfamiliar_warning(summary: Summary) -> list[str]:
+    """Say that labels are not to be trusted, where most recordings are unlike the training's.
+
+    >>> few, most = Count(3, known=3, unfamiliar=1), Count(3, known=3, unfamiliar=2)
+    >>> unfamiliar_warning(Summary(counts={("all", "ok", "sad"): few}))
+    []
+    >>> print(*unfamiliar_warning(Summary(counts={("all", "ok", "sad"): most})))
+    2 of 3 recordings are unlike those that the model was trained on (familiarity below 0.3): their
+    labels are not to be trusted. Listen to some before you use them; see docs/models.md
+    """
+    total = summary.total()
+    # Then the median recording's familiarity is below the limit.
+    if 2 * total.unfamiliar <= total.known:
+        return []
+    return [
+        f"{total.unfamiliar:,} of {counted(total.known, 'recording')} are unlike those that the "
+        f"model was trained on (familiarity below {UNFAMILIAR:g}): their labels are not to be "
+        "trusted. Listen to some before you use them; see docs/models.md"
+    ]
 
 
 def _texts_that_apply(texts: Mapping[str, object]) -> list[str]:
@@ -123,7 +145,10 @@ def _texts_that_apply(texts: Mapping[str, object]) -> list[str]:
 
 
 def show_summary(summary: Summary, stream: IO[str]) -> None:
-    """Print emotions with shares and bars, and failures by reason; a table for each group."""
+    """Print emotions with shares and bars, and failures by reason; a table for each group.
+
+    And the mean familiarity, of each group and of all recordings, where there is one.
+    """
     from rich.console import Console
 
     console = Console(file=stream, highlight=False)
@@ -135,12 +160,21 @@ def show_summary(summary: Summary, stream: IO[str]) -> None:
             if of_group == group
         }
         if summary.group_by is not None:
-            total = summary.count_recordings(group=group)
-            console.print(f"\n{for_display(group)}: {counted(total, 'recording')}", markup=False)
+            total = summary.total(group)
+            facts = [counted(total.recordings, "recording")]
+            if total.known:
+                facts.append(f"mean familiarity {total.mean_familiarity:.2f}")
+            console.print(f"\n{for_display(group)}: {', '.join(facts)}", markup=False)
         for status in (STATUS_OK, STATUS_FAILED):
             if summary.count_recordings(status, group):
                 console.print(_summary_table(counts, status, bar_width(console.width)))
                 console.print()
+    total = summary.total()
+    if total.known:
+        console.print(
+            f"mean familiarity {total.mean_familiarity:.2f} "
+            "(1: like the training recordings; 0: nothing like them)"
+        )
 
 
 def _summary_table(counts: dict[tuple[str, str], Count], status: str, width: int) -> Table:

@@ -7,22 +7,23 @@ import json
 import logging
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from batchemo.bundles.schema import output_size
 from batchemo.common.arrays import Float32
 from batchemo.errors import BundleError
-from batchemo.training.fit.scoring import forward_function
-from batchemo.training.nets.layers import Model
+from batchemo.training.nets.layers import LOGITS, Model, Tensor, outputs_of
 
-LOGITS = "logits"
-"""The name of the graph's output."""
+EMBEDDING, FAMILIARITY = "embedding", "familiarity"
+"""Outputs that a model may have besides the logits: see docs/models.md."""
 OPSET = 17
 TOLERANCE = 1e-4
-"""How far the graph's logits may be from the model's."""
+"""How far the graph's logits and familiarity may be from the model's; and its embedding, as a share
+of the largest number that is in it."""
 
 _IR_VERSION = 8
 """Old enough for every ONNX Runtime that batchemo allows."""
@@ -36,6 +37,30 @@ _NEW_SETTINGS: Mapping[str, Any] = {
     "renorm_momentum": 0.99,
 }
 """Settings that Keras 3.13 and later write, with their defaults, and that earlier ones refuse."""
+
+
+def output_info(model: Model, labels: Sequence[str]) -> dict[str, Any]:
+    """Return the `outputs` of bundle.json; BundleError if the model's are not what bundles have."""
+    outputs = outputs_of(model, model.inputs[0])
+    shapes = {name: tuple(output.shape) for name, output in outputs.items()}
+    if LOGITS not in shapes or shapes.keys() - {LOGITS, EMBEDDING, FAMILIARITY}:
+        raise BundleError(
+            f"the model's outputs are {', '.join(shapes)}: name them {LOGITS} and, if it has them, "
+            f"{EMBEDDING} and {FAMILIARITY}"
+        )
+    info: dict[str, Any] = {"classes": {"name": LOGITS, "labels": list(labels)}}
+    if EMBEDDING in shapes:
+        info[EMBEDDING] = {"name": EMBEDDING, "size": shapes[EMBEDDING][-1]}
+    if FAMILIARITY in shapes:
+        info[FAMILIARITY] = {"name": FAMILIARITY}
+    for output in info.values():
+        name, expected = output["name"], (None, output_size(output))
+        if shapes[name] != expected:
+            raise BundleError(
+                f"the model's output {name} should have the shape {expected}, "
+                f"and has {shapes[name]}"
+            )
+    return info
 
 
 def keras_bytes(model: Model) -> bytes:
@@ -68,7 +93,7 @@ def _without_new_settings(config: Any) -> Any:
 
 
 def onnx_bytes(model: Model, inputs: Sequence[Float32] = ()) -> bytes:
-    """Return the model as an ONNX graph with batch and time free; BundleError if logits differ.
+    """Return the model as an ONNX graph with batch and time free; BundleError if outputs differ.
 
     They are compared on these batches of features. Where there are none, or the model takes any
     length, also on noise of unit variance, like features that are normalised.
@@ -79,13 +104,13 @@ def onnx_bytes(model: Model, inputs: Sequence[Float32] = ()) -> bytes:
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     shape: tuple[int | None, ...] = tuple(model.inputs[0].shape)
     features = tf.TensorSpec(shape, tf.float32, name="features")
-    # A dictionary, so that the output gets this name instead of one that the converter counts.
-    forward = tf.function(lambda features: {LOGITS: model(features, training=False)})
+    # A dictionary, so that the outputs get these names instead of some that the converter counts.
+    forward = tf.function(lambda features: outputs_of(model, features), input_signature=[features])
     graph, _ = tf2onnx.convert.from_function(forward, input_signature=[features], opset=OPSET)
     graph.ir_version = _IR_VERSION
     content: bytes = graph.SerializeToString()
     noise = () if inputs and None not in shape[1:] else _noise(model)
-    _check_parity(model, content, [*inputs, *noise])
+    check_parity(forward, content, [*inputs, *noise])
     return content
 
 
@@ -96,19 +121,24 @@ def _noise(model: Model) -> Iterator[Float32]:
         yield random.normal(size=shape).astype(np.float32)
 
 
-def _check_parity(model: Model, content: bytes, inputs: Sequence[Float32]) -> None:
+def check_parity(
+    forward: Callable[[Float32], Mapping[str, Tensor]], content: bytes, inputs: Sequence[Float32]
+) -> None:
+    """Raise BundleError where an output of the graph differs from what `forward` gives."""
     import onnxruntime
 
     options: Any = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    forward = forward_function(model)
     for batch in inputs:
-        expected = forward(batch)
-        actual = session.run([LOGITS], {session.get_inputs()[0].name: batch})[0]
-        difference = float(np.abs(actual - expected).max())
-        # Written so that a difference that is no number is refused as well.
-        if not difference <= TOLERANCE:
-            raise BundleError(
-                f"the logits of the ONNX graph differ by {difference:.1e} from the Keras model's"
-            )
+        expected = {name: np.asarray(output) for name, output in forward(batch).items()}
+        found = session.run(list(expected), {session.get_inputs()[0].name: batch})
+        for (name, values), actual in zip(expected.items(), found, strict=True):
+            difference = float(np.abs(actual - values).max())
+            # An embedding has a scale of its own.
+            scale = max(1.0, float(np.abs(values).max())) if name == EMBEDDING else 1.0
+            # Written so that a difference that is no number is refused as well.
+            if not difference <= TOLERANCE * scale:
+                raise BundleError(
+                    f"{name} of the ONNX graph: differs by {difference:.1e} from the Keras model's"
+                )

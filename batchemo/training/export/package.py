@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from batchemo.bundles import Bundle, write_bundle
+from batchemo.bundles import Bundle, Calibration, write_bundle
 from batchemo.bundles.schema import CARD, GRAPH, KERAS
 from batchemo.common.text import for_display
 from batchemo.corpora import Example
@@ -48,6 +48,8 @@ class PackageOptions:
     out: Path
     command: str
     """The command that trains the model again."""
+    calibration: Calibration | None = None
+    """None for the temperature of the validation recordings, or of an evaluation by speaker."""
     licence: str | None = None
     """Of the weights; None for the one that the corpora's licences ask for."""
     evaluations: Sequence[Evaluation] = ()
@@ -150,7 +152,7 @@ def _bundle_info(
     examples: Sequence[Example],
 ) -> dict[str, Any]:
     """Return the bundle.json, apart from `format` and `files`."""
-    from batchemo.training.export.onnx import LOGITS
+    from batchemo.training.export.onnx import output_info
 
     recipe = context.recipe
     corpora = sorted({example.corpus for example in examples})
@@ -158,8 +160,10 @@ def _bundle_info(
         "name": options.out.name,
         "description": recipe.description,
         "input": _input(recipe),
-        "outputs": {"classes": {"name": LOGITS, "labels": list(context.labels)}},
-        "calibration": {"method": "temperature", "temperature": _temperature(trained, options)},
+        "outputs": output_info(trained.model, context.labels),
+        "calibration": (
+            options.calibration or Calibration(_temperature(trained, options))
+        ).to_dict(),
         "training": {
             "recipe": recipe.name,
             "corpora": {name: _corpus_facts(examples, name) for name in corpora},

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
 from batchemo.bundles import softmax
-from batchemo.bundles.bundle import ForwardFn
 from batchemo.common.arrays import Float32, Float64, Index
-from batchemo.training.nets.layers import Model
+from batchemo.training.nets.layers import LOGITS, Model, outputs_of
+
+ForwardFn: TypeAlias = Callable[[Float32], Float32]
+"""A batch of features (n, *shape) → their logits (n, labels)."""
 
 _BATCH_SIZE = 256
 _TEMPERATURES = np.geomspace(0.25, 8.0, 121)
@@ -17,11 +20,11 @@ _TEMPERATURES = np.geomspace(0.25, 8.0, 121)
 
 
 def forward_function(model: Model) -> ForwardFn:
-    """Return a compiled function from a batch of features to the model's outputs."""
+    """Return a compiled function from a batch of features to the model's logits."""
     import tensorflow as tf
 
     forward = tf.function(
-        lambda batch: model(batch, training=False),
+        lambda batch: outputs_of(model, batch)[LOGITS],
         # Batches of any size, so that the last, smaller one does not compile a second graph.
         input_signature=[tf.TensorSpec(tuple(model.inputs[0].shape), tf.float32)],
     )

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from batchemo.bundles.keras_model import outputs_by_name
 from batchemo.common.arrays import Float32
 
 # Keras is not imported here and has no types of its own.
 Tensor: TypeAlias = Any
 Model: TypeAlias = Any
+
+LOGITS = "logits"
+"""The output that every net has. One may have an `embedding` and the `familiarity` as well."""
 
 BATCH_NORM_MOMENTUM = 0.95
 """Keras's 0.99 is too slow: its statistics lag behind in trainings of a thousand steps."""
@@ -29,6 +33,12 @@ class NetSpec:
     """The weight of the squared weights in the loss; 0 for none."""
     floor: float | None = None
     """The value that spectrograms are padded with, where a net masks padding; else None."""
+
+
+def outputs_of(model: Model, batch: Tensor) -> dict[str, Tensor]:
+    """Return what a net gives for a batch, by name; a net's only output is the logits."""
+    outputs = outputs_by_name(model, model(batch, training=False))
+    return outputs if len(outputs) > 1 else {LOGITS: next(iter(outputs.values()))}
 
 
 def normalised_input(spec: NetSpec) -> tuple[Tensor, Tensor]:

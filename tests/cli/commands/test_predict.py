@@ -78,6 +78,7 @@ def test_windows_without_speech_are_null_in_json(batchemo, tiny_bundle, call):
         "confidence": None,
         "margin": None,
         "probabilities": None,
+        "familiarity": None,
     }
     assert windows[0]["emotion"] in tiny_bundle.labels
 
@@ -88,7 +89,7 @@ def test_json_has_the_documented_keys_in_order(batchemo, tiny_bundle, voices):
     assert list(found[0]) == [
         *("root", "file", "status", "reason", "detail"),
         *("emotion", "confidence", "margin", "probabilities", "windows"),
-        *("duration", "sample_rate", "channels", "rms_db", "clipped", "silence"),
+        *("familiarity", "duration", "sample_rate", "channels", "rms_db", "clipped", "silence"),
         *("size", "mtime_ns", "model"),
     ]
 

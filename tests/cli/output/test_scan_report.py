@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+
+import pytest
+
 from batchemo.batch.events import Report
-from batchemo.cli.output.scan_report import final_line, remarks, warnings
+from batchemo.cli.output.scan_report import final_line, remarks, show_summary, warnings
 from batchemo.tables.summary import Count, Summary
 
 
@@ -47,3 +51,29 @@ def test_missing_recordings_count_neither_as_analysed_nor_as_failed() -> None:
     assert line.startswith("batchemo: 4 recordings analysed, 2 missing, 1 failed in")
     line = final_line(report(analysed=4, missing=2, new_failures=1, summary=Summary(counts=counts)))
     assert "2 missing, 1 failed (1 new) in" in line
+
+
+@pytest.mark.parametrize(("unfamiliar", "warned"), [(2, False), (3, True)])
+def test_labels_are_not_to_be_trusted_where_the_median_recording_is_unfamiliar(
+    unfamiliar: int, warned: bool
+) -> None:
+    counts = {
+        ("all", "ok", "sad"): Count(5, familiarity=1.0, known=4, unfamiliar=unfamiliar),
+        ("all", "failed", "silent"): Count(9),
+    }
+    messages = warnings(report(summary=Summary(counts=counts)))
+    assert [message[:19] for message in messages] == ["3 of 4 recordings a"] * warned
+
+
+def test_the_mean_familiarity_is_printed_where_it_is_known() -> None:
+    known = {("a", "ok", "sad"): Count(2, familiarity=0.5, known=2)}
+    unknown = {("b", "ok", "sad"): Count(2)}
+    printed = []
+    for counts in (known, unknown, known | unknown):
+        stream = io.StringIO()
+        show_summary(Summary("folder", counts), stream)
+        printed.append(stream.getvalue())
+    assert "a: 2 recordings, mean familiarity 0.25" in printed[0]
+    assert "mean familiarity 0.25 (1: like the training" in printed[0]
+    assert "familiarity" not in printed[1]
+    assert "b: 2 recordings\n" in printed[2]

@@ -137,7 +137,7 @@ class TestWritePackage:
         evaluations: Sequence[Evaluation],
         expected: float,
     ) -> None:
-        assert package(trained, tmp_path / "made", evaluations).temperature == expected
+        assert package(trained, tmp_path / "made", evaluations).calibration.temperature == expected
 
     def test_the_temperature_of_the_validation_comes_first(
         self, trained: Trained, tmp_path: Path
@@ -147,7 +147,7 @@ class TestWritePackage:
 
         bundle = package(validated, tmp_path / "made", (with_temperature(1.7),))
 
-        assert bundle.temperature == 0.8
+        assert bundle.calibration.temperature == 0.8
 
 
 def log_rows(*histories: Sequence[Epoch]) -> list[dict[str, str]]:
