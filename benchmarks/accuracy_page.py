@@ -7,7 +7,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from batchemo.evaluation.markdown import escape, markdown_table
-from batchemo.evaluation.report_tables import MISSING, format_figure
+from batchemo.evaluation.report_table import (
+    MISSING,
+    format_figure,
+)
 from batchemo.evaluation.results import FIGURES, TESTED_ON, Evaluation, Figure
 
 ByProtocol = Mapping[str, Evaluation]
@@ -28,7 +31,8 @@ are in the training and the test data, which is how figures like those claimed c
 Figures are the mean over seeds ± the standard deviation over seeds, and in brackets the 95 %
 interval over actors (bootstrap: had other actors like these been recorded). A seed's figure is the
 mean of its folds'. UAR is the mean of the classes' recalls; ECE, the expected calibration error
-(10 bins), is how far confidence is from the share that is correct.
+(10 bins), is how far confidence is from the share that is correct. Where songs are trained on and
+tested too, "By corpus" has the figures of speech, of song and of both.
 """
 
 
@@ -45,6 +49,7 @@ def accuracy_page(
         _INTRODUCTION,
         f"Made by `{command}`.\n",
         _overview(recipes) + "\n",
+        *_by_corpus(recipes),
         "## Compared with the claims\n",
         f"`leaky`: {TESTED_ON['leaky'].removeprefix('LEAKY: ')}.\n",
         _compared_with_claims(recipes, claims) + "\n",
@@ -79,6 +84,44 @@ def _overview(recipes: Mapping[str, ByProtocol]) -> str:
         for recipe, found in recipes.items()
     ]
     return markdown_table(header, rows)
+
+
+def _by_corpus(recipes: Mapping[str, ByProtocol]) -> Iterator[str]:
+    """Yield the figures of each corpus, such as speech and song, and of all together."""
+    protocols = [name for name in TESTED_ON if any(name in found for found in recipes.values())]
+    rows = [
+        [f"`{recipe}`, {name}", *cells]
+        for recipe, found in recipes.items()
+        for name, cells in _corpus_rows(found, protocols)
+    ]
+    if rows:
+        columns = (f"`{name}` {FIGURES[of]}" for name in protocols for of in _MAIN_FIGURES)
+        yield "## By corpus\n"
+        yield markdown_table(["recipe", *columns], rows) + "\n"
+
+
+def _corpus_rows(found: ByProtocol, protocols: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the name and cells of each corpus; nothing where there is only one."""
+    corpora = {
+        protocol: {of.corpus: of for of in evaluation.by_corpus}
+        for protocol, evaluation in found.items()
+    }
+    names = dict.fromkeys(name for by_name in corpora.values() for name in by_name)
+    if len(names) < 2:
+        return
+    for name in names:
+        figures = [corpora.get(protocol, {}).get(name) for protocol in protocols]
+        pairs = ((of and of.uar, of and of.accuracy) for of in figures)
+        cells = [cell for uar, share in pairs for cell in (_without_interval(uar), _share(share))]
+        yield escape(name), cells
+    yield (
+        "all",
+        [
+            _without_interval(found[protocol].figures[name]) if protocol in found else MISSING
+            for protocol in protocols
+            for name in _MAIN_FIGURES
+        ],
+    )
 
 
 def _compared_with_claims(recipes: Mapping[str, ByProtocol], claims: Mapping[str, str]) -> str:

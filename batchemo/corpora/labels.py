@@ -37,13 +37,13 @@ class LabelVocabulary:
 
     def __init__(self, labels: Sequence[str] = (), rename: Mapping[str, str] | None = None) -> None:
         self.labels = tuple(labels) or EMOTIONS
-        self.left_out = () if labels else WITHOUT_EQUAL
+        self.left_out: tuple[str, ...] = () if labels else WITHOUT_EQUAL
         """Labels whose recordings are left out; with classes of one's own, they are unknown."""
         _check_class_names(self.labels)
         understood = (*self.labels, *self.left_out)
         synonyms = {word: label for word, label in SYNONYMS.items() if label in understood}
         # A class of the corpus's own wins over a synonym: "fear" may be a label itself.
-        self._spelling = synonyms | {_key(label): label for label in understood}
+        self._spelling: dict[str, str] = synonyms | {_key(label): label for label in understood}
         self._rename = {_key(old): new.strip() for old, new in (rename or {}).items()}
 
     def label(self, name: str) -> str:

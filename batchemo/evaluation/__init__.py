@@ -1,8 +1,9 @@
 """From predictions of labelled recordings to figures, files, plots, and the figures of cards.
 
 In reading order: `conditions` (changed recordings to test on), `predictions`, `metrics`, `results`
-(the dataclasses of an evaluation), `aggregate` and `compute` (from predictions to results),
-`report_tables`, and what renders these: `io` (CSV), `markdown`, and the terminal in `cli.output`.
+(the dataclasses of an evaluation), `aggregate`, `by_corpus` and `compute` (from predictions to it),
+`report_table` and `report_tables`, and what renders these: `io` (CSV), `markdown`, and the terminal
+in `cli.output`.
 """
 
 from batchemo.evaluation.compute import evaluate

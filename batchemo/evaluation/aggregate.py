@@ -75,9 +75,11 @@ def known_figures(predictions: PredictionSet) -> tuple[str, ...]:
     )
 
 
-def compute_figures(predictions: PredictionSet, names: Sequence[str]) -> dict[str, Figure]:
+def compute_figures(
+    predictions: PredictionSet, names: Sequence[str], *, intervals: bool = True
+) -> dict[str, Figure]:
     """Return these figures, each with its spreads and its interval where they are known."""
-    counts = _counts_by_speaker(predictions)
+    counts = _counts_by_speaker(predictions) if intervals else None
     return {name: _figure(predictions, name, _interval(counts, name)) for name in names}
 
 

@@ -21,6 +21,7 @@ from batchemo.evaluation.aggregate import (
     speaker_adapted,
     split_by_condition,
 )
+from batchemo.evaluation.by_corpus import corpus_figures, without_plain_speech
 from batchemo.evaluation.metrics import Bin
 from batchemo.evaluation.predictions import Prediction, PredictionSet
 from batchemo.evaluation.results import (
@@ -43,9 +44,10 @@ def evaluate(
     """Compute all figures of predictions; the emotion of each recording is one of the labels.
 
     Predictions under a recording condition (see `batchemo.evaluation.conditions`) have figures of
-    their own, and no part in any other.
+    their own, and no part in any other; so have those of plain speech beside other corpora.
     """
-    unchanged, changed = split_by_condition(predictions)
+    by_corpus = tuple(corpus_figures(predictions, labels))
+    unchanged, changed = split_by_condition(without_plain_speech(predictions))
     every = PredictionSet.from_predictions(unchanged, labels)
     examples = {prediction.example for prediction in unchanged}
     names = known_figures(every)
@@ -58,7 +60,8 @@ def evaluate(
         recordings=len(examples),
         predictions=len(unchanged),
         speakers=len({example.speaker for example in examples if example.speaker}),
-        figures=compute_figures(every, names),
+        # The interval is of all speakers together, whereas these figures are means over corpora.
+        figures=compute_figures(every, names, intervals=info.protocol != "corpus"),
         seeds=tuple(
             SeedFigures(seed, {name: figure_of_seed(of_seed, name) for name in names})
             for seed, of_seed in every.group_by(lambda prediction: prediction.seed)
@@ -73,6 +76,7 @@ def evaluate(
         coverage=coverage_points(every),
         speaker_adapted=adapted,
         conditions=tuple(condition_figures(every, changed)),
+        by_corpus=by_corpus,
         groups={grouping: tuple(_group_figures(every, grouping)) for grouping in GROUPINGS},
     )
 

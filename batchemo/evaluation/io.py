@@ -6,7 +6,8 @@
       classes.csv         the classification report
       confusion.csv       the confusion matrix, a row for each cell
       coverage.csv        the accuracy of the most confident predictions
-      groups.csv          figures by corpus, language, channel, gender, intensity and speaker
+      corpora.csv         figures by corpus, and how much emotion is claimed of plain speech
+      groups.csv          figures by language, channel, gender, intensity and speaker
       conditions.csv      figures under other recording conditions
       confusion.png, reliability.png, coverage.png
 
@@ -25,7 +26,14 @@ from batchemo.common.files import atomic_write
 from batchemo.common.text import to_text
 from batchemo.errors import UsageError
 from batchemo.evaluation.plots import PLOTS
-from batchemo.evaluation.report_tables import Column, ReportTable, Value, report_tables
+from batchemo.evaluation.report_table import (
+    Column,
+    ReportTable,
+    Value,
+)
+from batchemo.evaluation.report_tables import (
+    report_tables,
+)
 from batchemo.evaluation.results import Evaluation, EvaluationInfo, Figure
 
 EVALUATION_FILE = "evaluation.json"

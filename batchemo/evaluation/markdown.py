@@ -9,18 +9,22 @@ from typing import Any
 
 from batchemo.common.text import counted, for_display
 from batchemo.evaluation.plots import PLOTS
-from batchemo.evaluation.report_tables import (
+from batchemo.evaluation.report_table import (
     Column,
     ReportTable,
+    format_figure,
+    format_value,
+)
+from batchemo.evaluation.report_tables import (
     adaptation_table,
     classes_table,
     conditions_table,
     confusion_grid,
+    corpora_table,
     coverage_table,
     folds_table,
-    format_figure,
-    format_value,
     groups_table,
+    has_corpora_to_show,
 )
 from batchemo.evaluation.results import FIGURES, TESTED_ON, UNKNOWN, Evaluation
 
@@ -75,6 +79,8 @@ def _conditions_for_readers(evaluation: Evaluation) -> ReportTable:
 class CardFigures:
     """The figures of one subject as a model card and a bundle.json hold them."""
 
+    first_lines: str
+    """Markdown: the figures that stand above all others, on new speakers and on new corpora."""
     table: str
     """Markdown: a row for each evaluation, and for those of other subjects to compare with."""
     figures: dict[str, Any]
@@ -83,7 +89,7 @@ class CardFigures:
     """Markdown: everything about the headline and about each test of the finished model."""
 
 
-_HEADLINE = "speaker"
+_HEADLINE, _CORPORA = "speaker", "corpus"
 _OVERVIEW_FIGURES = ("uar", "accuracy", "macro_f1", "ece", "brier")
 _CARD_PLOTS = {
     "coverage": "How much is wrong among the most confident predictions",
@@ -119,14 +125,39 @@ def figures_for_card(
     ]
     header = ["protocol", *(FIGURES[name] for name in _OVERVIEW_FIGURES)]
     return CardFigures(
+        first_lines="".join(f"- {line}\n" for line in _first_lines(by_key)),
         table=markdown_table(header, rows) + "\n",
         figures={key: _bundle_figures(evaluation) for key, evaluation in by_key.items()},
         chapters="\n".join(
             _chapter(key, evaluation)
             for key, evaluation in by_key.items()
-            if key == _HEADLINE or evaluation.info.kind == "bundle"
+            if key in (_HEADLINE, _CORPORA) or evaluation.info.kind == "bundle"
         ),
     )
+
+
+def _first_lines(by_key: Mapping[str, Evaluation]) -> Iterator[str]:
+    """Yield a line for new speakers, and one for new corpora and languages."""
+    for key in (_HEADLINE, _CORPORA):
+        if evaluation := by_key.get(key):
+            uar, ece = (evaluation.figures[name] for name in ("uar", "ece"))
+            where = _tested_on(evaluation)
+            yield (
+                f"{where[0].upper()}{where[1:]}: UAR **{format_figure(uar)}**"
+                f"{_over_corpora(evaluation) if key == _CORPORA else ''}, ECE {ece.mean:.3f}"
+            )
+
+
+def _over_corpora(evaluation: Evaluation) -> str:
+    """Say how many corpora a mean is of, what chance gives, and what plain speech gets."""
+    scored = [of for of in evaluation.by_corpus if of.chance]
+    chance = sum(of.chance or 0 for of in scored) / max(1, len(scored))
+    several = "one corpus" if len(scored) == 1 else f"mean of {len(scored)} corpora"
+    text = f" ({several}; chance {chance:.3f})"
+    claims = [of.claimed.mean for of in evaluation.by_corpus if of.claimed]
+    if claims:
+        text += f"; an emotion is claimed for {sum(claims) / len(claims):.0%} of plain speech"
+    return text
 
 
 def plots_for_card(evaluations: Sequence[Evaluation]) -> dict[str, bytes]:
@@ -184,6 +215,7 @@ def _bundle_figures(evaluation: Evaluation) -> dict[str, Any]:
         "speakers": evaluation.speakers,
         **contents["figures"],
         "recall": {of_class.label: of_class.recall for of_class in evaluation.classes},
+        "by_corpus": contents["by_corpus"],
         "groups": contents["groups"],
         "coverage": contents["coverage"],
         "speaker_adapted": contents["speaker_adapted"],
@@ -193,7 +225,7 @@ def _bundle_figures(evaluation: Evaluation) -> dict[str, Any]:
 
 def _chapter(key: str, evaluation: Evaluation) -> str:
     title = _tested_on(evaluation)
-    if key != _HEADLINE:
+    if evaluation.info.kind == "bundle":
         title = f"{_finished_model(evaluation)}, {title}"
     parts = [f"## {title[0].upper()}{title[1:]}\n", _headline(evaluation)]
     parts += [text for section in _SECTIONS for text in section(evaluation)]
@@ -210,9 +242,11 @@ def _headline(evaluation: Evaluation) -> str:
     if evaluation.speakers:
         tested += f" of {counted(evaluation.speakers, 'speaker')}"
     spread = f"The mean of {seeds} seeds ± their standard deviation" if seeds > 1 else "One seed"
+    over_corpora = _over_corpora(evaluation) if evaluation.info.protocol == _CORPORA else ""
     return (
         f"{tested}, {len(evaluation.labels)} classes: UAR (the mean recall of the classes)"
-        f" **{format_figure(figures['uar'])}**, accuracy {format_figure(figures['accuracy'])}."
+        f" **{format_figure(figures['uar'])}**{over_corpora}, accuracy"
+        f" {format_figure(figures['accuracy'])}."
         f" {spread}; in brackets the 95 % interval over speakers, where it is known.\n"
     )
 
@@ -232,8 +266,13 @@ def _classes(evaluation: Evaluation) -> Iterator[str]:
     yield render_table(grid) + "\n"
 
 
+def _corpora(evaluation: Evaluation) -> Iterator[str]:
+    if has_corpora_to_show(evaluation):
+        yield from _section(corpora_table(evaluation, mean=True), _CORPORA_TEXT)
+
+
 def _folds(evaluation: Evaluation) -> Iterator[str]:
-    if len(evaluation.folds) > 1:
+    if len(evaluation.folds) > 1 and evaluation.info.protocol != _CORPORA:
         table = folds_table(evaluation)
         yield from _section(table.select("fold", "recordings", "uar", "accuracy"))
 
@@ -309,7 +348,14 @@ or less than of the same recordings unchanged. In those without speech none is d
 scan refuses them, and no figure counts them.
 """
 
+_CORPORA_TEXT = """\
+UAR is over the classes that a corpus has, whereas the model chooses among all of its labels; chance
+is a guess among the classes of the corpus. Of plain speech, which is neutral throughout, counts for
+how many recordings an emotion (not neutral, nor calm) is claimed; other means leave it out.
+"""
+
 _SECTIONS = (
+    _corpora,
     _classes,
     _folds,
     _groups,

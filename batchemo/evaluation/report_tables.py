@@ -1,122 +1,19 @@
-"""The tables of an evaluation, as data: CSV, Markdown and the terminal only render them.
+"""The tables of an evaluation: CSV, Markdown and the terminal only render them.
 
 `report_tables` returns the tables that are written as CSV, with all their columns. For readers,
 Markdown and the terminal choose among the columns and rows of these (`ReportTable.select`,
 `ReportTable.where`), or lay the same figures out across (`confusion_grid`, `adaptation_table`).
-A column's kind says how its values are written for readers: see `format_value`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from batchemo.evaluation.results import FIGURES, Evaluation, Figure
-
-MISSING = "—"
-"""What readers see in place of a value that is not known."""
-
-Kind = Literal["text", "count", "share", "percent", "points", "interval", "figure"]
-Value = str | float | tuple[float, float] | Figure | None
+from batchemo.evaluation.report_table import Column, ReportTable, Value
+from batchemo.evaluation.results import FIGURES, CorpusFigures, Evaluation, Figure
 
 NO_ADAPTATION, BY_SPEAKER = "none", "by speaker"
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of a report table."""
-
-    name: str
-    """The name in CSV; an interval becomes two columns there, `<name>_low` and `<name>_high`."""
-    title: str
-    """The heading for readers."""
-    kind: Kind = "share"
-    wording: Mapping[str, str] = field(default_factory=dict)
-    """What readers see in place of a text, where that is a key."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReportTable:
-    """A table of a report, with values as they were computed."""
-
-    name: str
-    """The name of its CSV file."""
-    title: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Value, ...], ...]
-
-    def select(self, *names: str) -> ReportTable:
-        """Return the table with only these columns, in this order.
-
-        >>> table = ReportTable("t", "", (Column("a", "A"), Column("b", "B")), ((1.0, 2.0),))
-        >>> table.select("b").rows
-        ((2.0,),)
-        """
-        indices = [self._index(name) for name in names]
-        return replace(
-            self,
-            columns=tuple(self.columns[index] for index in indices),
-            rows=tuple(tuple(row[index] for index in indices) for row in self.rows),
-        )
-
-    def where(self, name: str, *values: Value) -> ReportTable:
-        """Return the table with only the rows that have one of these values in a column.
-
-        >>> table = ReportTable("t", "", (Column("a", "A"),), ((1.0,), (2.0,)))
-        >>> table.where("a", 2.0).rows
-        ((2.0,),)
-        """
-        index = self._index(name)
-        return replace(self, rows=tuple(row for row in self.rows if row[index] in values))
-
-    def values(self, name: str) -> list[Value]:
-        """Return the values of a column."""
-        index = self._index(name)
-        return [row[index] for row in self.rows]
-
-    def _index(self, name: str) -> int:
-        return [column.name for column in self.columns].index(name)
-
-
-def format_value(value: Value, column: Column, *, spreads: bool = True) -> str:
-    """Write a value for readers; with `spreads`, a figure's spread and interval too.
-
-    >>> format_value(1200, Column("recordings", "recordings", "count"))
-    '1,200'
-    >>> format_value(Figure(0.5, 0.01, None, (0.4, 0.6)), Column("uar", "UAR", "figure"))
-    '0.500 ± 0.010 (0.40 to 0.60)'
-    >>> format_value(-0.0512, Column("uar_change", "points", "points"))
-    '-5.1'
-    """
-    if value is None:
-        return MISSING
-    if isinstance(value, str):
-        return column.wording.get(value, value)
-    if isinstance(value, Figure):
-        return format_figure(value) if spreads else f"{value.mean:.3f}"
-    if isinstance(value, tuple):
-        return f"{value[0]:.3f}–{value[1]:.3f}"
-    return _NUMBER_FORMATS[column.kind].format(100 * value if column.kind == "points" else value)
-
-
-_NUMBER_FORMATS: Mapping[Kind, str] = {
-    "count": "{:,.0f}",
-    "share": "{:.3f}",
-    "percent": "{:.0%}",
-    "points": "{:+.1f}",
-}
-
-
-def format_figure(figure: Figure) -> str:
-    """Write a mean, its spread over seeds, and its interval over speakers where it is known."""
-    text = f"{figure.mean:.3f}"
-    if figure.spread_over_seeds is not None:
-        text += f" ± {figure.spread_over_seeds:.3f}"
-    if figure.interval_over_speakers is not None:
-        low, high = figure.interval_over_speakers
-        text += f" ({low:.2f} to {high:.2f})"
-    return text
 
 
 def report_tables(evaluation: Evaluation) -> tuple[ReportTable, ...]:
@@ -126,6 +23,7 @@ def report_tables(evaluation: Evaluation) -> tuple[ReportTable, ...]:
         classes_table,
         confusion_table,
         coverage_table,
+        corpora_table,
         groups_table,
         conditions_table,
     )
@@ -269,6 +167,66 @@ def folds_table(evaluation: Evaluation) -> ReportTable:
             for row in evaluation.folds
         ),
     )
+
+
+def corpora_table(evaluation: Evaluation, *, mean: bool = False) -> ReportTable:
+    """Return the figures of each corpus; with `mean`, and of several, their means last."""
+    rows = [_corpus_row(figures) for figures in evaluation.by_corpus]
+    if mean and len(rows) > 1:
+        # Plain speech has no part in the means, but for its own figure.
+        scored = [row for row in rows if row[5] is not None]
+        means = [_mean_value(row[index] for row in scored) for index in range(5, 11)]
+        rows.append(("mean", *[None] * 4, *means, _mean_value(row[11] for row in rows)))
+    return ReportTable(
+        "corpora",
+        "By corpus",
+        (
+            Column("corpus", "corpus", "text"),
+            Column("languages", "language", "text"),
+            Column("recordings", "recordings", "count"),
+            Column("speakers", "speakers", "count"),
+            Column("classes", "classes", "count"),
+            Column("uar", "UAR", "figure"),
+            Column("chance", "chance"),
+            Column("uar_among_classes", "UAR among its classes"),
+            Column("accuracy", "accuracy"),
+            Column("confidence", "mean confidence"),
+            Column("ece", "ECE"),
+            Column("claimed", "emotion claimed", "figure"),
+        ),
+        tuple(rows),
+    )
+
+
+def has_corpora_to_show(evaluation: Evaluation) -> bool:
+    """Return whether figures by corpus say more than those of all recordings."""
+    return len(evaluation.by_corpus) > 1 or any(of.claimed for of in evaluation.by_corpus)
+
+
+def _corpus_row(figures: CorpusFigures) -> tuple[Value, ...]:
+    return (
+        figures.corpus,
+        ", ".join(figures.languages) or None,
+        figures.recordings,
+        figures.speakers or None,
+        figures.classes,
+        figures.uar,
+        figures.chance,
+        figures.uar_among_classes,
+        figures.accuracy,
+        figures.confidence,
+        figures.ece,
+        figures.claimed,
+    )
+
+
+def _mean_value(values: Iterable[Value]) -> Figure | float | None:
+    """Return the mean of the numbers, or of the figures, among these values."""
+    known = [value for value in values if isinstance(value, (float, Figure))]
+    if not known:
+        return None
+    mean = sum(of.mean if isinstance(of, Figure) else of for of in known) / len(known)
+    return Figure(mean, None, None, None) if isinstance(known[0], Figure) else mean
 
 
 def groups_table(evaluation: Evaluation) -> ReportTable:

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from batchemo.errors import UsageError
 from batchemo.evaluation.metrics import Bin, CoveragePoint
 
-FORMAT = 3
+FORMAT = 4
 
 FIGURES: Mapping[str, str] = {
     "uar": "UAR",
@@ -33,6 +33,7 @@ unknown; ECE by chance is what perfect calibration would show on so few recordin
 
 TESTED_ON: Mapping[str, str] = {
     "speaker": "on speakers that are not in its training data",
+    "corpus": "on corpora and languages that are not in its training data",
     "random": "on other recordings of speakers in its training data",
     "leaky": (
         "LEAKY: copies of the same recordings are in the training data and in the test data; "
@@ -41,7 +42,7 @@ TESTED_ON: Mapping[str, str] = {
 }
 """What a protocol's figures were measured on, in words that are shown wherever the figures are."""
 
-GROUPINGS = ("corpus", "language", "channel", "gender", "intensity", "speaker")
+GROUPINGS = ("language", "channel", "gender", "intensity", "speaker")
 UNKNOWN = "(unknown)"
 """The group of recordings of which a property is not known."""
 
@@ -141,6 +142,36 @@ class GroupFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class CorpusFigures:
+    """The figures of one corpus: all folds together, mean over seeds.
+
+    Plain speech, a corpus that is neutral throughout, has no UAR: there, what counts is for how
+    many recordings an emotion is claimed.
+    """
+
+    corpus: str
+    languages: tuple[str, ...]
+    recordings: int
+    speakers: int
+    classes: int
+    """How many classes its recordings have; the model chooses among all of its labels."""
+    uar: Figure | None
+    uar_among_classes: float | None
+    """The UAR if the model chose among the classes of the corpus only."""
+    accuracy: float
+    confidence: float
+    """The mean confidence: to be compared with the accuracy."""
+    ece: float
+    claimed: Figure | None
+    """The share of plain speech for which a class other than neutral and calm is predicted."""
+
+    @property
+    def chance(self) -> float | None:
+        """The UAR of guessing among the classes of the corpus; None for plain speech."""
+        return 1 / self.classes if self.uar else None
+
+
+@dataclass(frozen=True, slots=True)
 class Confusion:
     """True classes (rows) by predicted classes (columns), in the order of the labels."""
 
@@ -191,7 +222,10 @@ class ConditionFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """Everything that is reported of a recipe or bundle under one protocol."""
+    """Everything that is reported of a recipe or bundle under one protocol.
+
+    Plain speech has a part in `by_corpus` only, unless there is nothing else.
+    """
 
     info: EvaluationInfo
     labels: tuple[str, ...]
@@ -211,6 +245,7 @@ class Evaluation:
     """None where speakers are not known, or have too few recordings."""
     conditions: tuple[ConditionFigures, ...]
     """The figures under other recording conditions, where these were asked for."""
+    by_corpus: tuple[CorpusFigures, ...]
     groups: Mapping[str, tuple[GroupFigures, ...]]
 
     def to_dict(self) -> dict[str, Any]:

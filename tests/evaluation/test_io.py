@@ -17,6 +17,7 @@ FILES = {
     "figures.csv",
     "classes.csv",
     "confusion.csv",
+    "corpora.csv",
     "coverage.csv",
     "groups.csv",
     "conditions.csv",

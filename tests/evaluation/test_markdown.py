@@ -108,6 +108,65 @@ def test_other_subjects_are_compared_in_the_table_and_nowhere_else() -> None:
     assert card.chapters.count("\n### By class") == 1
 
 
+def left_out_corpora() -> Evaluation:
+    """Two corpora that were left out, and plain speech of which a quarter is claimed."""
+    labels = (*LABELS, "neutral")
+    corpora = {"acted": LABELS, "other": LABELS[:2], "plain": ["neutral"] * 4}
+    predictions = [
+        replace(one, example=replace(one.example, corpus=corpus, language=language))
+        for (corpus, emotions), language in zip(corpora.items(), ("pl", "de", "ko"), strict=True)
+        for number, emotion in enumerate(emotions)
+        for one in [
+            make_prediction(
+                emotion,
+                "sad" if number == 0 else emotion,
+                labels=labels,
+                fold=corpus,
+                name=f"{corpus}{number}",
+            )
+        ]
+    ]
+    return evaluate(predictions, labels, info=make_info("corpus"))
+
+
+def test_new_speakers_and_new_corpora_stand_on_the_first_lines() -> None:
+    speaker, corpus = figures_for_card([left_out_corpora(), make_evaluation()]).first_lines.split(
+        "\n", 1
+    )
+
+    uar = make_evaluation().figures["uar"]
+    assert speaker.startswith(
+        f"- On speakers that are not in its training data: UAR **{uar.mean:.3f} ±"
+    )
+    assert corpus == (
+        "- On corpora and languages that are not in its training data: UAR **1.000** (mean of 2"
+        " corpora; chance 0.417); an emotion is claimed for 25% of plain speech, ECE 0.000\n"
+    )
+    assert figures_for_card([make_evaluation("random")]).first_lines == ""
+
+
+def test_left_out_corpora_have_a_row_after_new_speakers_and_a_chapter_with_a_table() -> None:
+    card = figures_for_card([left_out_corpora(), make_evaluation("random"), make_evaluation()])
+
+    assert list(card.figures) == ["speaker", "corpus", "random"]
+    chapter = card.chapters.partition("## On corpora and languages")[2]
+    rows = [line for line in section(chapter, "### By corpus").splitlines() if line[:1] == "|"]
+    assert rows[2:] == [
+        "| acted | pl | 3 | 1 | 3 | 1.000 | 0.333 | 1.000 | 1.000 | 1.000 | 0.000 | — |",
+        "| other | de | 2 | 1 | 2 | 1.000 | 0.500 | 1.000 | 1.000 | 1.000 | 0.000 | — |",
+        "| plain | ko | 4 | 1 | 1 | — | — | — | 0.750 | 1.000 | 0.250 | 0.250 |",
+        "| mean | — | — | — | — | 1.000 | 0.417 | 1.000 | 1.000 | 1.000 | 0.000 | 0.250 |",
+    ]
+    assert "### By fold" not in chapter
+    assert [of["corpus"] for of in card.figures["corpus"]["by_corpus"]] == [
+        *("acted", "other", "plain"),
+    ]
+
+
+def test_a_single_corpus_has_no_table_of_corpora() -> None:
+    assert "### By corpus" not in figures_for_card([make_evaluation()]).chapters
+
+
 def test_a_chapter_shows_everything_that_was_measured() -> None:
     found = everything()
 

@@ -8,16 +8,18 @@ import pytest
 from made_predictions import LABELS, make_evaluation, make_info, make_prediction, random_predictions
 
 from batchemo.evaluation import Evaluation, evaluate
-from batchemo.evaluation.report_tables import (
+from batchemo.evaluation.report_table import (
     Column,
     Kind,
     Value,
+    format_value,
+)
+from batchemo.evaluation.report_tables import (
     adaptation_table,
     conditions_table,
     confusion_grid,
     confusion_table,
     figures_table,
-    format_value,
     frequent_confusions,
     groups_table,
     report_tables,

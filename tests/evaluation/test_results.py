@@ -72,7 +72,7 @@ def test_the_title_of_a_leaky_evaluation_says_so() -> None:
         ({"labels": "sad"}, r"evaluation\.labels must be a list"),
         ({"groups": []}, r"evaluation\.groups must be an object"),
         ({"info": None}, r"evaluation\.info must be an object"),
-        ({"format": 1}, "format is 1, not 3: another version of batchemo wrote it"),
+        ({"format": 1}, "format is 1, not 4: another version of batchemo wrote it"),
         ({"title": "better"}, "title does not fit"),
     ],
 )

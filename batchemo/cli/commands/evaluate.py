@@ -56,6 +56,8 @@ RECIPE|MODEL:
 \b
 Protocols:
   speaker   tested on speakers that are not in the training data: what to expect for new speakers
+  corpus    tested on each corpus in turn, without training on its speakers and its language: what
+            to expect for recordings from elsewhere
   random    tested on other recordings of the speakers in the training data
   leaky     with copies of the same recordings in training and test data, as in figures that are
             too good to be true; of a trained model also on its training data. Not an accuracy
@@ -63,6 +65,7 @@ Protocols:
 \b
 Examples:
   batchemo evaluate mfcc40 ./ravdess --seeds 3 -o figures/
+  batchemo evaluate default ./ravdess ./nemo ./emodb --leave-out corpus
   batchemo evaluate stats162 ./ravdess --protocol leaky
   batchemo evaluate ./mine ./emovo --classes neutral,happy,sad,angry --json
 
@@ -87,10 +90,18 @@ def parse_folds(value: str) -> int | str:
 @click.argument("corpora", nargs=-1, required=True, metavar="CORPUS...", type=click.Path())
 @click.option(
     "--protocol",
-    type=click.Choice(["speaker", "random", "leaky"]),
+    "--leave-out",
+    "protocol",
+    type=click.Choice(["speaker", "corpus", "random", "leaky"]),
     default="speaker",
     show_default=True,
     help="How recordings are split into training and test data: see below.",
+)
+@click.option(
+    "--test-only",
+    multiple=True,
+    metavar="CORPUS",
+    help="With --leave-out corpus: never train on this corpus, only test on it. Repeatable.",
 )
 @click.option(
     "--folds",
@@ -181,6 +192,7 @@ def _evaluate_recipe(
     name: str, corpora: tuple[str, ...], run: _Run, values: dict[str, Any]
 ) -> tuple[Evaluation, bool]:
     """Train and test a recipe; return its evaluation, and whether some recordings failed."""
+    from batchemo.training.data.left_out import corpus_folds
     from batchemo.training.data.protocols import folds_by_speaker
     from batchemo.training.experiment.evaluate import evaluate_recipe
 
@@ -196,9 +208,11 @@ def _evaluate_recipe(
     else:
         run.message(f"{name} is the recipe, trained anew here; a model of that name is ./{name}")
     corpus = _read_corpus(corpora, run, values)
+    # Fails now, and not after hours of work, where there can be no folds.
     if run.protocol == "speaker":
-        # Fails now, and not after hours of work, where the speakers cannot be split into folds.
         folds_by_speaker(corpus.examples, values["folds"])
+    if run.protocol == "corpus":
+        corpus_folds(corpus.examples, values["test_only"])
     experiment = build_experiment(
         recipe,
         hyperparameters,
@@ -207,6 +221,7 @@ def _evaluate_recipe(
         protocol=run.protocol,
         seeds=tuple(range(values["seeds"] or 1)),
         folds=values["folds"],
+        test_only=values["test_only"],
         conditions=_conditions(values),
     )
     with training_progress(run.quiet, hyperparameters.epochs) as display:
@@ -253,7 +268,8 @@ def _evaluate_model(
 
 
 _UNUSED_IN_PROTOCOLS = {
-    "--folds": ("random", "leaky"),
+    "--folds": ("corpus", "random", "leaky"),
+    "--test-only": ("speaker", "random", "leaky"),
     "--validation-share": ("leaky",),
     "--conditions": ("leaky",),
 }
@@ -263,7 +279,7 @@ _UNUSED_IN_PROTOCOLS = {
 def _check_use(option: str, protocol: Protocol, values: dict[str, Any]) -> None:
     """Refuse an option that has no effect in this protocol."""
     value = values[option[2:].replace("-", "_")]
-    if value is not None and protocol in _UNUSED_IN_PROTOCOLS[option]:
+    if value not in (None, ()) and protocol in _UNUSED_IN_PROTOCOLS[option]:
         raise UsageError(f"{option} has no effect with --protocol {protocol}")
 
 
@@ -297,6 +313,7 @@ def _shipped_model(name: str) -> Path | None:
 def _refuse_training_options(bundle: Bundle, values: dict[str, Any]) -> None:
     options = given_options(values)
     options += [f"--{name}" for name in ("folds", "seeds") if values[name] is not None]
+    options += ["--test-only"] if values["test_only"] else []
     if options:
         raise UsageError(
             f"{', '.join(options)}: only for recipes; {bundle.name} is a trained model, which is "

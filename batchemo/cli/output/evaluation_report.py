@@ -8,18 +8,22 @@ from typing import IO, TYPE_CHECKING
 
 from batchemo.cli.output.format import NARROW, bar, bar_width
 from batchemo.common.text import counted, for_display
+from batchemo.evaluation.report_table import (
+    ReportTable,
+    format_value,
+)
 from batchemo.evaluation.report_tables import (
     BY_SPEAKER,
     NO_ADAPTATION,
-    ReportTable,
     classes_table,
     conditions_table,
     confusion_grid,
+    corpora_table,
     figures_table,
     folds_table,
-    format_value,
     frequent_confusions,
     groups_table,
+    has_corpora_to_show,
 )
 from batchemo.evaluation.results import Evaluation
 
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
 
 _CELL_WIDTH = 6
 """Columns of the terminal that one class takes in the confusion matrix."""
+_ALL_OF_A_CORPUS = 112
+"""Columns of the terminal that all figures of a corpus take."""
 _MOST_CONFUSIONS = 8
 _MOST_GROUPS = 12
 """Groups of one kind that are shown; the files and --json have all of them."""
@@ -68,7 +74,9 @@ def _tables(evaluation: Evaluation, width: int) -> Iterator[tuple[str, Table]]:
     """Yield titles and tables; a narrow terminal has no room for spreads and side figures."""
     narrow = width < NARROW
     yield "", _figures(evaluation, NO_ADAPTATION, narrow)
-    if len(evaluation.folds) > 1:
+    if has_corpora_to_show(evaluation):
+        yield "", _corpora(evaluation, width)
+    if len(evaluation.folds) > 1 and evaluation.info.protocol != "corpus":
         yield "", _render(folds_table(evaluation), most_columns=4 if narrow else None)
     yield "", _classes(evaluation, bar_width(width))
     yield from _confusions(evaluation, width)
@@ -81,6 +89,20 @@ def _tables(evaluation: Evaluation, width: int) -> Iterator[tuple[str, Table]]:
         )
         title = "the same recordings under other recording conditions"
         yield title, _render(table, most_columns=4 if narrow else None)
+
+
+def _corpora(evaluation: Evaluation, width: int) -> Table:
+    """Render the figures by corpus, with what plain speech is claimed to be where there is any."""
+    table = corpora_table(evaluation, mean=True)
+    columns = ["corpus", "recordings", "uar", "chance", "ece"]
+    if width < NARROW:
+        columns.remove("recordings")
+    if width >= _ALL_OF_A_CORPUS:
+        columns = ["corpus", "languages", "recordings", "classes", *columns[2:]]
+        columns += ["confidence", "accuracy"]
+    if any(table.values("claimed")):
+        columns.append("claimed")
+    return _render(table.select(*columns), text_columns=2 if "languages" in columns else 1)
 
 
 def _figures(evaluation: Evaluation, adaptation: str, narrow: bool) -> Table:

@@ -1,12 +1,12 @@
 """The protocols of evaluation: what is trained on, validated and tested in each run.
 
-Splits come first: by speaker or by recording, before augmentation, scaling or class weights.
+Splits come first: by speaker, corpus or recording, before augmentation, scaling or class weights.
 Only `leaky` splits the augmented copies, to show what that does to figures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -15,6 +15,7 @@ import numpy as np
 from batchemo.corpora import Example
 from batchemo.errors import UsageError
 from batchemo.training.data.augment_audio import ORIGINAL
+from batchemo.training.data.left_out import corpus_folds
 from batchemo.training.data.splits import (
     LUNA_JIMENEZ_FOLDS,
     Examples,
@@ -27,7 +28,7 @@ from batchemo.training.data.splits import (
 )
 from batchemo.training.hyperparameters import Hyperparameters
 
-Protocol = Literal["speaker", "random", "leaky"]
+Protocol = Literal["speaker", "corpus", "random", "leaky"]
 Folds: TypeAlias = "str | int | None"
 """A number of folds, the name of published ones, or None for what suits the corpus."""
 
@@ -41,6 +42,11 @@ _MIN_SPEAKERS = 3
 PROTOCOLS: Mapping[Protocol, str] = {
     "speaker": (
         "Speaker-independent: every fold is tested on speakers that are not in its training data."
+    ),
+    "corpus": (
+        "Each corpus is left out in turn: the models that are tested on it are trained on none of"
+        " its recordings, none of its speakers, and no corpus of its language. Figures are means"
+        " over corpora; of each, the classes that were trained on are tested, against all labels."
     ),
     "random": (
         "A random split of the recordings, balanced by class: the speakers of the test are known"
@@ -61,6 +67,11 @@ _WITHOUT_VALIDATION = (
     " folds."
 )
 
+_OF_OTHER_CORPORA = (
+    " Nothing is selected by what is left out; its temperature is fitted on the other corpora that"
+    " were left out, each with the same weight."
+)
+
 _TOO_FEW = "These are too few recordings to split at random: at least one class must have three."
 
 
@@ -70,6 +81,8 @@ def protocol_description(protocol: Protocol, hyperparameters: Hyperparameters) -
     if protocol == "speaker":
         validated = hyperparameters.validation_share
         description += _WITH_VALIDATION if validated else _WITHOUT_VALIDATION
+    if protocol == "corpus":
+        description += _OF_OTHER_CORPORA
     return description
 
 
@@ -97,6 +110,8 @@ class Split:
     train: Samples
     validation: Samples
     test: Samples
+    untrained: tuple[str, ...] = ()
+    """Labels that only corpora have which are left out: they are neither trained nor predicted."""
 
 
 def make_splits(
@@ -106,17 +121,26 @@ def make_splits(
     seeds: Iterable[int],
     *,
     folds: Folds = None,
+    test_only: Collection[str] = (),
 ) -> tuple[Split, ...]:
     """Return all splits of an evaluation, one for each seed and fold.
 
     `samples` are all variants of all recordings. `folds` is a number, or luna-jimenez where the
-    actors allow it.
+    actors allow it. `test_only` are the corpora that `corpus` never trains on.
     """
     if protocol == "leaky":
         return tuple(_leaky_split(samples, seed) for seed in seeds)
     examples = _recordings(samples)
     if protocol == "random":
         return tuple(_random_split(examples, hyperparameters, seed) for seed in seeds)
+    if protocol == "corpus":
+        left_out = corpus_folds(examples, test_only)
+        labels = {example.emotion for example in examples}
+        return tuple(
+            _corpus_split(fold, labels, hyperparameters, seed)
+            for seed in seeds
+            for fold in left_out
+        )
     parts = folds_by_speaker(examples, folds)
     return tuple(_fold_split(fold, hyperparameters, seed) for seed in seeds for fold in parts)
 
@@ -126,14 +150,19 @@ def final_split(samples: Sequence[Sample], hyperparameters: Hyperparameters) -> 
 
     Validation recordings are those of some speakers, or, where speakers are not known, some of all.
     """
-    train, validation = _recordings(samples), Examples()
-    share, seed = hyperparameters.validation_share, hyperparameters.seed
-    if share:
-        speakers = {example.speaker for example in train}
-        by_speaker = "" not in speakers and len(speakers) > 1
-        split = hold_out_speakers if by_speaker else _nonempty_stratified_split
-        train, validation = split(train, share, seed)
+    seed = hyperparameters.seed
+    train, validation = _hold_out(_recordings(samples), hyperparameters.validation_share, seed)
     return Split("all", seed, _all_variants(train), _originals(validation), ())
+
+
+def _hold_out(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
+    """Split off validation recordings: by speaker where speakers are known, else at random."""
+    if not share:
+        return examples, ()
+    speakers = {example.speaker for example in examples}
+    by_speaker = "" not in speakers and len(speakers) > 1
+    split = hold_out_speakers if by_speaker else _nonempty_stratified_split
+    return split(examples, share, seed)
 
 
 def folds_by_speaker(examples: Sequence[Example], folds: Folds) -> tuple[Fold, ...]:
@@ -154,12 +183,11 @@ def folds_by_speaker(examples: Sequence[Example], folds: Folds) -> tuple[Fold, .
 
 
 def _has_published_folds(examples: Sequence[Example]) -> bool:
-    """Whether all is RAVDESS, and all actors of at least one of its folds are here."""
+    """Whether all is speech or song of RAVDESS, with all actors of at least one of its folds."""
     speakers = {example.speaker for example in examples}
     folds = ({f"ravdess-{actor:02d}" for actor in actors} for actors in LUNA_JIMENEZ_FOLDS)
-    return all(example.corpus == "ravdess" for example in examples) and any(
-        fold <= speakers for fold in folds
-    )
+    corpora = {example.corpus for example in examples}
+    return corpora <= {"ravdess", "ravdess_song"} and any(fold <= speakers for fold in folds)
 
 
 def _recordings(samples: Iterable[Sample]) -> Examples:
@@ -186,6 +214,21 @@ def _fold_split(fold: Fold, hyperparameters: Hyperparameters, seed: int) -> Spli
         _all_variants(train),
         _originals(validation),
         _originals(fold.test),
+    )
+
+
+def _corpus_split(
+    fold: Fold, labels: set[str], hyperparameters: Hyperparameters, seed: int
+) -> Split:
+    train, validation = _hold_out(fold.train, hyperparameters.validation_share, seed)
+    untrained = labels - {example.emotion for example in fold.train}
+    return Split(
+        fold.name,
+        seed,
+        _all_variants(train),
+        _originals(validation),
+        _originals(fold.test),
+        tuple(sorted(untrained)),
     )
 
 

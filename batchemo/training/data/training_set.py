@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from batchemo.bundles import Bundle
 from batchemo.corpora import Example
 from batchemo.errors import UsageError
+from batchemo.training.data.left_out import base_languages
 from batchemo.training.data.protocols import Protocol
 
 TRAINING_SET = "training_set.csv"
@@ -26,6 +27,7 @@ class TrainingSet:
 
     digests: frozenset[str]
     speakers: frozenset[str]
+    corpora: frozenset[str]
 
 
 def training_set_bytes(examples: Iterable[Example]) -> bytes:
@@ -49,6 +51,7 @@ def read_training_set(bundle: Bundle) -> TrainingSet | None:
     return TrainingSet(
         frozenset(row["digest"] for row in rows),
         frozenset(row["speaker"] for row in rows if row["speaker"]),
+        frozenset(row["corpus"] for row in rows if row["corpus"]),
     )
 
 
@@ -57,21 +60,26 @@ def select_unseen(
 ) -> tuple[tuple[Example, ...], dict[str, int]]:
     """Return the recordings that a bundle may be tested on, and how many are left out, by reason.
 
-    `speaker` leaves out all recordings of the speakers that it was trained on, `random` the
-    training recordings themselves, `leaky` none.
+    `speaker` leaves out all recordings of the speakers that it was trained on, `corpus` also those
+    of its corpora and languages, `random` the training recordings themselves, `leaky` none.
     """
     training_set = read_training_set(bundle)
     if protocol == "leaky" or training_set is None:
         return tuple(examples), {}
     left_out: dict[str, int] = {}
     unseen = []
+    languages = _training_languages(bundle)
     for example in examples:
         if example.digest[:_DIGITS] in training_set.digests:
             reason = "the model was trained on this recording"
-        elif protocol == "speaker" and example.speaker in training_set.speakers:
+        elif protocol != "random" and example.speaker in training_set.speakers:
             reason = "the model was trained on other recordings of this speaker"
         elif protocol == "speaker" and not example.speaker:
             reason = "the speaker is not known"
+        elif protocol == "corpus" and example.corpus in training_set.corpora:
+            reason = "the model was trained on this corpus"
+        elif protocol == "corpus" and base_languages([example.language]) & languages:
+            reason = "the model was trained on this language"
         else:
             unseen.append(example)
             continue
@@ -84,3 +92,8 @@ def select_unseen(
             " does on what it was trained on with --protocol leaky"
         )
     return tuple(unseen), left_out
+
+
+def _training_languages(bundle: Bundle) -> frozenset[str]:
+    corpora = bundle.info["training"].get("corpora", {})
+    return base_languages(code for of in corpora.values() for code in of.get("languages", ()))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
+from batchemo.common.arrays import Float64
+from batchemo.training.data.protocols import Samples
 from batchemo.training.experiment.context import RunContext
 from batchemo.training.experiment.runs import RunResult
 from batchemo.training.fit.scoring import fit_temperature
@@ -17,7 +21,29 @@ UNCALIBRATED = 1.0
 """The temperature that changes nothing."""
 
 
-def temperatures(context: RunContext, results: Sequence[RunResult]) -> list[float]:
+Weigh: TypeAlias = Callable[[Samples], Float64]
+"""Returns how much each sample of all tests together counts in the calibration."""
+
+
+def equal_weights(samples: Samples) -> Float64:
+    """Return 1 for each sample."""
+    return np.ones(len(samples))
+
+
+def corpus_weights(samples: Samples, test_only: Collection[str] = ()) -> Float64:
+    """Return weights by which each corpus counts the same, and those only tested nothing."""
+    counts = Counter(sample.example.corpus for sample in samples)
+    return np.array(
+        [
+            0.0 if sample.example.corpus in test_only else 1 / counts[sample.example.corpus]
+            for sample in samples
+        ]
+    )
+
+
+def temperatures(
+    context: RunContext, results: Sequence[RunResult], weigh: Weigh = equal_weights
+) -> list[float]:
     """Return the temperature of each run: its own, or one fitted on the tests of other folds.
 
     So nothing of a run's own test, nor of its speakers, takes part in its calibration.
@@ -27,14 +53,16 @@ def temperatures(context: RunContext, results: Sequence[RunResult]) -> list[floa
         fold = result.split.fold
         if result.temperature is None and fold not in of_folds:
             others = [other for other in results if other.split.fold != fold]
-            of_folds[fold] = _fit(context, others)
+            of_folds[fold] = _fit(context, others, weigh)
     return [
         of_folds[result.split.fold] if result.temperature is None else result.temperature
         for result in results
     ]
 
 
-def final_temperature(context: RunContext, results: Sequence[RunResult]) -> float | None:
+def final_temperature(
+    context: RunContext, results: Sequence[RunResult], weigh: Weigh = equal_weights
+) -> float | None:
     """Return the temperature for a model that is trained on all folds, fitted on all tests.
 
     None where runs have their own, and where there is a single fold.
@@ -42,12 +70,13 @@ def final_temperature(context: RunContext, results: Sequence[RunResult]) -> floa
     have_own = any(result.temperature is not None for result in results)
     if have_own or len({result.split.fold for result in results}) < 2:
         return None
-    return _fit(context, results)
+    return _fit(context, results, weigh)
 
 
-def _fit(context: RunContext, results: Sequence[RunResult]) -> float:
-    if not results:
+def _fit(context: RunContext, results: Sequence[RunResult], weigh: Weigh) -> float:
+    samples = tuple(sample for result in results for sample in result.split.test)
+    weights = weigh(samples)
+    if not weights.any():
         return UNCALIBRATED
     logits = [of_item for result in results for of_item in result.test]
-    labels = [context.label_indices(result.split.test) for result in results]
-    return fit_temperature(logits, np.concatenate(labels))
+    return fit_temperature(logits, context.label_indices(samples), weights)

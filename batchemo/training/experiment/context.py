@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -31,6 +32,10 @@ from batchemo.training.recipes import LOGISTIC, Member, Recipe
 
 CHECKPOINT = "checkpoint.npz"
 FEATURES = "features"
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._+-]")
+"""What the name of a corpus, and with it that of a fold, may have and the name of a folder not."""
+_FOLD_LENGTH = 80
 
 
 @dataclass(frozen=True)
@@ -53,12 +58,13 @@ class MemberContext:
 
     def dataset(self, samples: Sequence[Sample]) -> Dataset:
         """Return the member's items of these samples, to train on or to validate with."""
-        return make_dataset(
-            self.select(samples),
-            self.labels,
-            main_corpus=self._main_corpus,
-            floor=self.member.floor,
-        )
+        items = self.select(samples)
+        examples = [item.example for item in items]
+        main_corpus = self._main_corpus
+        if examples and all(example.corpus != main_corpus for example in examples):
+            # The main corpus is left out: another one takes its place.
+            main_corpus = find_main_corpus(examples)
+        return make_dataset(items, self.labels, main_corpus=main_corpus, floor=self.member.floor)
 
     def net_splits(self, split: Split) -> tuple[Split, ...]:
         """Return the split for each single net of the member, each with a seed of its own."""
@@ -79,7 +85,8 @@ class MemberContext:
             "hyperparameters": asdict(self.hyperparameters(split)),
             "items": [self._item_keys(part) for part in (split.train, split.validation)],
         }
-        return self.work / f"{self.member.net}-{split.fold}-s{split.seed}-{_hash(key)}"
+        fold = _UNSAFE.sub("-", split.fold)[:_FOLD_LENGTH]
+        return self.work / f"{self.member.net}-{fold}-s{split.seed}-{_hash(key)}"
 
     def logits_path(self, split: Split) -> Path:
         """Return the file of a single net's logits: another for whatever it is tested on."""

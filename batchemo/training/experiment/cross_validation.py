@@ -26,6 +26,9 @@ from batchemo.training.data.feature_store import (
 from batchemo.training.data.protocols import Folds, Protocol, Sample, Split, make_splits
 from batchemo.training.experiment.calibration import (
     UNCALIBRATED,
+    Weigh,
+    corpus_weights,
+    equal_weights,
     final_temperature,
     temperatures,
 )
@@ -56,6 +59,8 @@ class Experiment:
     protocol: Protocol = "speaker"
     seeds: tuple[int, ...] = (0,)
     folds: Folds = None
+    test_only: tuple[str, ...] = ()
+    """The corpora that the protocol `corpus` tests, but never trains on."""
     conditions: tuple[str, ...] = ()
     """The conditions under which test recordings are predicted once more."""
 
@@ -90,13 +95,14 @@ class Experiment:
         self, *, jobs: int = 1, on_progress: OnProgress = ignore_progress
     ) -> tuple[FeatureItems, ...]:
         """Return the items of each member, for all recordings; what is not stored is computed."""
+        trained = [one for one in self.examples if one.corpus not in self.test_only]
         return tuple(
             gather_items(
                 self.examples,
                 member.features,
                 member.windows,
                 member.hyperparameters.augmentations,
-                main_corpus=find_main_corpus(self.examples)
+                main_corpus=find_main_corpus(trained)
                 if member.hyperparameters.other_corpora_share
                 else None,
                 folder=self.work / FEATURES,
@@ -122,6 +128,7 @@ class Experiment:
             self.hyperparameters,
             self.seeds,
             folds=self.folds,
+            test_only=self.test_only,
         )
 
 
@@ -136,6 +143,8 @@ def experiment_options(experiment: Experiment) -> dict[str, object]:
     options = asdict(experiment.hyperparameters)
     del options["seed"]  # `seeds` takes its place.
     folds = {} if experiment.folds is None else {"folds": experiment.folds}
+    if experiment.test_only:
+        options["test_only"] = experiment.test_only
     return {**options, **folds, "features": experiment.recipe.features.to_dict()}
 
 
@@ -164,7 +173,12 @@ def run_experiment(
             # Preliminary: other folds, which may calibrate this one, are not finished yet.
             predictions = result.predictions(result.temperature or UNCALIBRATED)
             on_run(done, len(splits), result.split, predictions)
-    calibration = temperatures(context, results)
+    weigh: Weigh = equal_weights
+    if experiment.protocol == "corpus":
+        # What validation says is true of the corpora that were trained on, and of no other.
+        results = [replace(result, temperature=None) for result in results]
+        weigh = partial(corpus_weights, test_only=experiment.test_only)
+    calibration = temperatures(context, results, weigh)
     predicted = [
         prediction
         for result, temperature in zip(results, calibration, strict=True)
@@ -175,7 +189,7 @@ def run_experiment(
         with closing(_run_splits(experiment, jobs, under_conditions=True)) as running:
             for result, temperature in zip(running, calibration, strict=True):
                 predicted += result.predictions(temperature)
-    return ExperimentResult(tuple(predicted), final_temperature(context, results))
+    return ExperimentResult(tuple(predicted), final_temperature(context, results, weigh))
 
 
 def with_conditions(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from batchemo.training.data.feature_store import (
     gather_items,
     ignore_progress,
 )
+from batchemo.training.data.left_out import reasons_not_tested
 from batchemo.training.data.protocols import Protocol, protocol_description
 from batchemo.training.data.training_set import read_training_set, select_unseen
 from batchemo.training.experiment.calibration import TEMPERATURE
@@ -42,6 +44,10 @@ BUNDLE_PROTOCOLS: Mapping[Protocol, str] = {
     "speaker": (
         "The finished model, on recordings of speakers that are not in its training data; all"
         " others are left out."
+    ),
+    "corpus": (
+        "The finished model, on corpora and languages that are not in its training data; all others"
+        " are left out."
     ),
     "random": (
         "The finished model, on recordings that it was not trained on; it may know their speakers"
@@ -72,17 +78,26 @@ def evaluate_recipe(
     notes = corpus_notes(corpus)
     if experiment.has_twins:
         notes += ("Every recording was there twice, as in copies of RAVDESS that are shared.",)
+    predictions, failures = result.predictions, failures_of(gathered)
+    left_out = _count_by_reason(failures)
+    if experiment.protocol == "corpus":
+        # What is reported of a fold is here reported of a corpus; several may share their models.
+        predictions = tuple(replace(one, fold=one.example.corpus) for one in predictions)
+        failed = {example for example, _ in failures}
+        usable = (example for example in experiment.examples if example not in failed)
+        left_out += reasons_not_tested(usable, {one.example for one in predictions})
+        notes += _language_notes(experiment.examples)
     info = EvaluationInfo(
         subject=experiment.recipe.name,
         kind="recipe",
         protocol=experiment.protocol,
         protocol_description=protocol_description(experiment.protocol, experiment.hyperparameters),
-        corpora=_count_by_corpus(prediction.example for prediction in result.predictions),
-        left_out=_count_by_reason(failures_of(gathered)),
+        corpora=_count_by_corpus(prediction.example for prediction in predictions),
+        left_out=left_out,
         notes=notes,
         options={**experiment_options(experiment), TEMPERATURE: result.temperature},
     )
-    return evaluate(result.predictions, experiment.labels, info=info)
+    return evaluate(predictions, experiment.labels, info=info)
 
 
 def evaluate_bundle(
@@ -233,6 +248,14 @@ def corpus_notes(corpus: Corpus) -> tuple[str, ...]:
         for label, count in corpus.without_class
     ]
     return tuple(notes)
+
+
+def _language_notes(examples: Iterable[Example]) -> tuple[str, ...]:
+    unknown = sorted({example.corpus for example in examples if not example.language})
+    if not unknown:
+        return ()
+    names = ", ".join(unknown)
+    return (f"The language is not known: corpora of the same may be trained on. {names}.",)
 
 
 def _count_by_reason(failures: Failures) -> Counter[str]:

@@ -13,6 +13,7 @@ from batchemo.common.arrays import Float32
 from batchemo.common.files import atomic_write
 from batchemo.errors import BatchemoError
 from batchemo.evaluation.predictions import Prediction
+from batchemo.training.data.batches import MASKED
 from batchemo.training.data.dataset import Dataset
 from batchemo.training.data.feature_store import FeatureItem
 from batchemo.training.data.protocols import Split
@@ -93,7 +94,7 @@ def run_split(context: RunContext, split: Split, on_epoch: OnEpoch = ignore_epoc
         )
         for member in context.members
     ]
-    test, validation = _mean_parts(of_members)
+    test, validation = (_masked(context, split, part) for part in _mean_parts(of_members))
     return RunResult(split, test, validation, _temperature(context, split, validation))
 
 
@@ -122,7 +123,7 @@ def _train_net(
     import keras
 
     train = member.dataset(split.train)
-    _check_classes(train, member.labels)
+    _check_classes(member, split, train)
     if member.member.net == LOGISTIC:
         return _train_logistic(member, split, train), None
     hyperparameters = member.hyperparameters(split)
@@ -161,8 +162,12 @@ def _train_logistic(member: MemberContext, split: Split, train: Dataset) -> Mode
     return build_logistic(regression)
 
 
-def _check_classes(train: Dataset, labels: Sequence[str]) -> None:
-    missing = [label for index, label in enumerate(labels) if index not in train.labels]
+def _check_classes(member: MemberContext, split: Split, train: Dataset) -> None:
+    missing = [
+        label
+        for index, label in enumerate(member.labels)
+        if index not in train.labels and label not in split.untrained
+    ]
     if missing:
         raise BatchemoError(
             f"nothing is left to train {', '.join(missing)} on: after the split, too few"
@@ -213,6 +218,17 @@ def _mean(of_nets: Sequence[Logits]) -> Logits:
     if len(of_nets) == 1:
         return of_nets[0]
     return tuple(np.mean(of_item, axis=0) for of_item in zip(*of_nets, strict=True))
+
+
+def _masked(context: RunContext, split: Split, logits: Logits) -> Logits:
+    """Return the logits with those of labels that were not trained on at next to nothing."""
+    if not split.untrained:
+        return logits
+    columns = [context.labels.index(label) for label in split.untrained]
+    masked = tuple(np.array(of_item) for of_item in logits)
+    for of_item in masked:
+        of_item[:, columns] = MASKED
+    return masked
 
 
 def _save(path: Path, arrays: dict[str, Float32]) -> None:

@@ -75,7 +75,9 @@ def write_model_card(info: Mapping[str, Any], figures: CardFigures) -> str:
     return "\n".join(
         [
             _front_matter(info, figures),
-            f"# {info['name']}\n\n{info['description']}\n\n{_inputs_and_outputs(info)}",
+            f"# {info['name']}\n\n{info['description']}\n",
+            *([figures.first_lines] if figures.first_lines else []),
+            _inputs_and_outputs(info),
             f"## Evaluation\n\n{_overview(figures) if figures.figures else _NOT_EVALUATED}",
             _USE,
             *([figures.chapters] if figures.chapters else []),

@@ -61,8 +61,10 @@ def cross_entropy(probabilities: Float64, labels: Index) -> Float64:
     return -np.log(np.maximum(likelihood, 1e-12))
 
 
-def fit_temperature(logits: Sequence[Float32], labels: Index) -> float:
-    """Return the temperature with the lowest mean cross-entropy on these items.
+def fit_temperature(
+    logits: Sequence[Float32], labels: Index, weights: Float64 | None = None
+) -> float:
+    """Return the temperature with the lowest mean cross-entropy on these items, or weighted mean.
 
     >>> confident = [np.array([[9.0, 0.0]], np.float32), np.array([[0.0, 9.0]], np.float32)]
     >>> fit_temperature(confident * 2, np.array([0, 1, 0, 0])) > 4
@@ -70,6 +72,7 @@ def fit_temperature(logits: Sequence[Float32], labels: Index) -> float:
     """
 
     def mean_cross_entropy(temperature: float) -> float:
-        return float(cross_entropy(probabilities(logits, temperature), labels).mean())
+        of_items = cross_entropy(probabilities(logits, temperature), labels)
+        return float(np.average(of_items, weights=weights))
 
     return min((float(temperature) for temperature in _TEMPERATURES), key=mean_cross_entropy)

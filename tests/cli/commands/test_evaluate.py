@@ -151,6 +151,7 @@ def test_failed_recordings_are_counted_and_change_the_exit_code(
         (("--param", "n_mfcc=13", "--window", "2"), "--window, --param: only for recipes"),
         (("--seeds", "2"), "--seeds: only for recipes"),
         (("--folds", "3"), "--folds: only for recipes"),
+        (("--test-only", "emovo"), "--test-only: only for recipes"),
         (("--classes", "happy,smug"), "does not know smug; it knows neutral"),
         (("--label", "sad=", "--classes", "sad"), "none of these is evaluated here"),
     ],
@@ -170,3 +171,48 @@ def test_model_without_a_record_of_its_training_data_is_tested_with_a_note(
     assert ran.code == 0, ran.err
     notes = json.loads(ran.out)["info"]["notes"]
     assert any("which recordings" in note for note in notes)
+
+
+@pytest.fixture
+def two_corpora(ravdess: Path, tmp_path: Path) -> Path:
+    """A manifest by which two actors are a corpus in one language, and two in another."""
+    rows = ["file,label,speaker,corpus,language"]
+    for path in sorted(ravdess.rglob("*.wav")):
+        emotion, actor = int(path.stem[6:8]), path.stem[-2:]
+        corpus = "english,en" if actor < "03" else "polish,pl"
+        rows.append(f"{path},{EMOTIONS[emotion - 1]},{actor},{corpus}")
+    manifest = tmp_path / "two.csv"
+    manifest.write_text("\n".join(rows) + "\n")
+    return manifest
+
+
+def test_each_corpus_is_left_out_in_turn(evaluate: RunCommand, two_corpora: Path) -> None:
+    args = ("mfcc40", two_corpora, "--leave-out", "corpus", "--epochs", 1)
+
+    ran = evaluate(*args, "--json")
+
+    assert ran.code == 0, ran.err
+    evaluation = json.loads(ran.out)
+    assert evaluation["info"]["protocol"] == "corpus"
+    assert [of["corpus"] for of in evaluation["by_corpus"]] == ["english", "polish"]
+    assert [fold["recordings"] for fold in evaluation["folds"]] == [16, 16]
+    output = " ".join(evaluate(*args, "--test-only", "polish").out.split())
+    assert "there is no corpus of another language to train on" in output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--leave-out", "corpus", "--folds", "3"), "--folds has no effect with --protocol corpus"),
+        (("--test-only", "polish"), "--test-only has no effect with --protocol speaker"),
+        (("--leave-out", "corpus", "--test-only", "urdu"), "--test-only urdu: there are no such"),
+        (("--leave-out", "corpus", "--only", "english"), "leaves nothing to train on"),
+    ],
+)
+def test_left_out_corpora_that_cannot_be_tested_are_refused_before_any_work(
+    evaluate: RunCommand, two_corpora: Path, options: tuple[str, ...], message: str
+) -> None:
+    ran = evaluate("mfcc40", two_corpora, *options)
+
+    assert ran.code == 2
+    assert message in ran.err

@@ -133,3 +133,40 @@ def test_names_move_no_cursor_and_are_not_taken_for_markup(monkeypatch: pytest.M
     assert not set(text) & {"\x1b", "\x07"}
     assert "[red]b[/]" in text
     assert "[bold]x\\x07" in text
+
+
+@pytest.mark.parametrize(
+    ("columns", "header"),
+    [
+        (50, ["corpus", "UAR", "chance", "ECE", "emotion", "claimed"]),
+        (80, ["corpus", "recordings", "UAR", "chance", "ECE", "emotion", "claimed"]),
+        (
+            120,
+            [
+                *("corpus", "language", "recordings", "classes", "UAR", "chance", "ECE"),
+                *("mean", "confidence", "accuracy", "emotion", "claimed"),
+            ],
+        ),
+    ],
+)
+def test_corpora_are_shown_with_their_mean_and_what_plain_speech_is_claimed_to_be(
+    monkeypatch: pytest.MonkeyPatch, columns: int, header: list[str]
+) -> None:
+    labels = (*LABELS, "neutral")
+    corpora = {"acted": ("sad", "happy"), "other": ("sad", "angry"), "plain": ("neutral",)}
+    predictions = [
+        replace(one, example=replace(one.example, corpus=corpus))
+        for corpus, emotions in corpora.items()
+        for emotion in emotions
+        for one in [make_prediction(emotion, "sad", labels=labels, fold=corpus, name=corpus)]
+    ]
+
+    text = shown(evaluate(predictions, labels, info=make_info("corpus")), monkeypatch, columns)
+
+    lines = [line.split() for line in text.splitlines()]
+    assert header in lines
+    rows = {line[0]: line for line in lines if line}
+    assert "0.500" in rows["acted"]
+    assert rows["plain"][-1] == "1.000"
+    assert "0.500" in rows["mean"]
+    assert "fold" not in rows

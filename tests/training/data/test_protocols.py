@@ -41,7 +41,7 @@ RAVDESS = [
     made_example(
         f"ravdess-{actor:02d}",
         label,
-        corpus="ravdess",
+        corpus="ravdess" if channel == "speech" else "ravdess_song",
         gender="male" if actor % 2 else "female",
         channel=channel,
     )
@@ -232,7 +232,7 @@ def test_the_description_says_how_the_epoch_and_the_temperature_were_selected() 
     assert protocol_description("leaky", HYPERPARAMETERS) == PROTOCOLS["leaky"]
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", ["speaker", "random", "leaky"])
 def test_a_split_depends_on_its_seed(protocol: Protocol) -> None:
     one, same, other = (
         make_splits(protocol, SAMPLES, HYPERPARAMETERS, (seed,)) for seed in (3, 3, 4)

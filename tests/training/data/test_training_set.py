@@ -30,13 +30,14 @@ SAME_SPEAKER = "the model was trained on other recordings of this speaker"
 
 
 @pytest.fixture
-def bundle_with(make_bundle: Callable[..., Bundle], tmp_path: Path) -> Callable[[bytes], Bundle]:
+def bundle_with(make_bundle: Callable[..., Bundle], tmp_path: Path) -> Callable[..., Bundle]:
     """Return a function that makes a bundle whose training set has that content."""
 
-    def make(content: bytes) -> Bundle:
+    def make(content: bytes, **training: object) -> Bundle:
         plain = make_bundle()
         files = {name: plain.read(name) for name in plain.info["files"]}
-        return write_bundle(tmp_path / "trained", plain.info, {**files, TRAINING_SET: content})
+        info = {**plain.info, "training": {**plain.info["training"], **training}}
+        return write_bundle(tmp_path / "trained", info, {**files, TRAINING_SET: content})
 
     return make
 
@@ -48,7 +49,9 @@ def trained(bundle_with: Callable[[bytes], Bundle]) -> Bundle:
 
 def test_what_was_written_is_read(trained: Bundle) -> None:
     assert read_training_set(trained) == TrainingSet(
-        frozenset(example.digest[:16] for example in TRAINED), frozenset("ab")
+        frozenset(example.digest[:16] for example in TRAINED),
+        frozenset("ab"),
+        frozenset(["made"]),
     )
 
 
@@ -101,6 +104,30 @@ def test_by_speaker_recordings_of_unknown_speakers_are_left_out(trained: Bundle)
     assert selected == (tuple(OF_OTHERS), {"the speaker is not known": 1})
 
 
+def test_by_corpus_nothing_of_its_corpora_speakers_and_languages_is_left(
+    bundle_with: Callable[..., Bundle],
+) -> None:
+    corpora = {"made": {"recordings": 6, "speakers": 2, "languages": ["en", "pl"]}}
+    trained = bundle_with(training_set_bytes(TRAINED), corpora=corpora)
+    foreign = made_example("f", "sad", corpus="far", language="tr")
+    of_its_speaker = made_example("a", "calm", corpus="far", language="tr")
+    in_its_language = made_example("f", "calm", corpus="far", language="en-GB")
+
+    selected = select_unseen(
+        trained, [*TRAINED, *OF_OTHERS, foreign, of_its_speaker, in_its_language], "corpus"
+    )
+
+    assert selected == (
+        (foreign,),
+        {
+            SAME_RECORDING: 6,
+            SAME_SPEAKER: 1,
+            "the model was trained on this corpus": 3,
+            "the model was trained on this language": 1,
+        },
+    )
+
+
 @pytest.mark.parametrize("protocol", ["speaker", "random"])
 def test_where_nothing_is_left_the_error_says_what_to_do(
     trained: Bundle, protocol: Protocol
@@ -113,7 +140,7 @@ def test_where_nothing_is_left_the_error_says_what_to_do(
     assert "--protocol leaky" in str(refused.value)
 
 
-@pytest.mark.parametrize("protocol", ["speaker", "random", "leaky"])
+@pytest.mark.parametrize("protocol", ["speaker", "corpus", "random", "leaky"])
 def test_a_bundle_without_a_training_set_leaves_out_nothing(
     tiny_bundle: Bundle, protocol: Protocol
 ) -> None:

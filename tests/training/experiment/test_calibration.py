@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from made_items import LABELS, made_example, made_items
 from batchemo.training.data.protocols import Sample, Split
 from batchemo.training.experiment.calibration import (
     UNCALIBRATED,
+    corpus_weights,
     final_temperature,
     temperatures,
 )
@@ -125,3 +127,19 @@ def test_runs_are_matched_by_fold_in_whatever_order_they_come() -> None:
     found = temperatures(CONTEXT, [*RESULTS, *second_seed[::-1]])
 
     assert found[:3] == found[:2:-1]
+
+
+def test_corpora_count_the_same_and_those_that_are_only_tested_nothing() -> None:
+    samples = tuple(
+        Sample(made_example("a", "sad", n, corpus=corpus)) for n, corpus in enumerate("aaab")
+    )
+
+    assert corpus_weights(samples).tolist() == [1 / 3, 1 / 3, 1 / 3, 1]
+    assert corpus_weights(samples, ("b",)).tolist() == [1 / 3, 1 / 3, 1 / 3, 0]
+
+
+def test_where_others_are_only_tested_a_fold_stays_uncalibrated() -> None:
+    weigh = partial(corpus_weights, test_only=("made",))
+
+    assert temperatures(CONTEXT, RESULTS, weigh) == [UNCALIBRATED] * 3
+    assert final_temperature(CONTEXT, RESULTS, weigh) == UNCALIBRATED

@@ -90,6 +90,27 @@ def test_the_dataset_of_a_member_has_its_main_corpus_and_floor() -> None:
     assert dataset.corpora.tolist() == [1, 0], "the main corpus is 0, although it comes second"
 
 
+def test_where_the_main_corpus_is_left_out_another_takes_its_place() -> None:
+    small = [replace(example, corpus="a") for example in EXAMPLES if example.emotion != "sad"][:2]
+    large = [replace(example, corpus="b") for example in EXAMPLES[6:12]]
+    member = replace(FIRST, items=made_items([*small, *large, *EXAMPLES[12:]]))
+
+    dataset = member.dataset([Sample(example) for example in (*small, *large)])
+
+    assert dataset.corpora.tolist() == [1] * 2 + [0] * 6
+
+
+def test_the_folder_of_a_fold_is_a_name_whatever_its_corpora_are_called() -> None:
+    split = replace(SPLIT, fold="a/b\n" + "c" * 300)
+
+    folder = FIRST.folder(split)
+
+    assert folder.parent == Path("work")
+    assert folder.name.startswith("mfcc40-a-b-c")
+    assert len(folder.name) < 120
+    assert FIRST.folder(SPLIT).name.startswith("mfcc40-speakers-1-s5-")
+
+
 def test_label_indices_are_those_of_the_samples_emotions() -> None:
     samples = [Sample(made_example("a", label)) for label in ("sad", "neutral")]
 

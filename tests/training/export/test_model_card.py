@@ -101,7 +101,8 @@ def test_names_that_mean_something_in_yaml_are_quoted(name: str) -> None:
 def test_it_says_what_the_model_takes_and_gives_and_what_that_is_not() -> None:
     text = " ".join(made_card().partition("\n# ")[2].split())
 
-    assert text.startswith("mine A net. The input is speech at 22,050 Hz in windows of 3 s")
+    assert text.startswith("mine A net. - On speakers that are not in its training data: UAR **0.")
+    assert "The input is speech at 22,050 Hz in windows of 3 s" in text
     assert "as the feature set `mfcc40`" in text
     assert "each of 2 labels: sad, happy." in text
     assert "how an expression *sounds*" in text
