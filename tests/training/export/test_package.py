@@ -7,13 +7,20 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+import numpy as np
 import pytest
 from made_items import LABELS, made_example, made_items
 from made_predictions import make_evaluation, make_info, random_predictions
 
-from batchemo.bundles import Bundle, find_bundle, load_bundle
+from batchemo.bundles import (
+    Bundle,
+    Calibration,
+    find_bundle,
+    load_bundle,
+    open_classifier,
+)
 from batchemo.evaluation import Evaluation, evaluate, figures_for_card
 from batchemo.training.data.protocols import Split, final_split
 from batchemo.training.experiment.calibration import TEMPERATURE, UNCALIBRATED
@@ -65,7 +72,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 def package(
-    trained: Trained, out: Path, evaluations: Sequence[Evaluation] = (), **options: str
+    trained: Trained, out: Path, evaluations: Sequence[Evaluation] = (), **options: Any
 ) -> Bundle:
     return write_package(
         *trained, PackageOptions(out=out, command="made", evaluations=evaluations, **options)
@@ -148,6 +155,29 @@ class TestWritePackage:
         bundle = package(validated, tmp_path / "made", (with_temperature(1.7),))
 
         assert bundle.calibration.temperature == 0.8
+
+    def test_a_model_with_familiarity_and_embedding_is_packaged_with_its_calibration(
+        self, trained: Trained, tmp_path: Path
+    ) -> None:
+        import keras
+
+        context, split, model = trained
+        features = keras.Input((40,), name="features")
+        outputs = {
+            "logits": keras.layers.Dense(len(LABELS))(features),
+            "embedding": keras.layers.Dense(5)(features),
+            "familiarity": keras.layers.Dense(1, activation="sigmoid")(features),
+        }
+        rich = replace(model, model=keras.Model(features, outputs))
+        calibration = Calibration(1.3, slope=0.5)
+
+        bundle = package((context, split, rich), tmp_path / "made", calibration=calibration)
+
+        assert bundle.calibration == calibration
+        result = open_classifier(bundle).run(np.zeros((2, 40), np.float32))
+        assert result.familiarity is not None
+        assert result.embedding is not None
+        assert result.embedding.shape == (2, 5)
 
 
 def log_rows(*histories: Sequence[Epoch]) -> list[dict[str, str]]:
