@@ -126,8 +126,7 @@ def unfamiliar_warning(summary: Summary) -> list[str]:
     >>> unfamiliar_warning(Summary(counts={("all", "ok", "sad"): few}))
     []
     >>> print(*unfamiliar_warning(Summary(counts={("all", "ok", "sad"): most})))
-    2 of 3 recordings are unlike those that the model was trained on (familiarity below 0.3): their
-    labels are not to be trusted. Listen to some before you use them; see docs/models.md
+    2 of 3 recordings are unlike those that the model was trained on (familiarity below 0.3): ...
     """
     total = summary.total()
     # Then the median recording's familiarity is below the limit.
