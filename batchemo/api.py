@@ -62,6 +62,7 @@ def scan(
     overwrite: bool = False,
     retry_failed: bool = False,
     retry_reasons: Strings = (),
+    max_tries: int | None = None,
     prune: bool = False,
     allow_empty: bool = False,
     limit: int | None = None,
@@ -115,7 +116,7 @@ def scan(
         Worker processes; by default one for each processor that this process may use.
     timeout
         Seconds for a recording, or for each started hour of a longer one; 0 for no limit.
-    update, overwrite, retry_failed, retry_reasons, prune, allow_empty, limit, if_locked
+    update, overwrite, retry_failed, retry_reasons, max_tries, prune, allow_empty, limit, if_locked
         As on the command line; see `batchemo scan --help`.
     progress
         Show a progress bar; by default in notebooks and terminals only.
@@ -164,6 +165,7 @@ def scan(
         overwrite=overwrite,
         retry_failed=retry_failed,
         retry_reasons=_as_tuple(retry_reasons),
+        max_tries=max_tries,
         prune=prune,
         allow_empty=allow_empty,
         limit=limit,

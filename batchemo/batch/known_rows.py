@@ -15,6 +15,8 @@ from batchemo.tables.schema import STATUS_OK
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from batchemo.tables.rows import RecordingResult
+
 _UNKNOWN = -1
 """A size or mtime that is null in the table; no file has it."""
 
@@ -40,8 +42,14 @@ class KnownRows:
     model: str
     retry_failed: bool = False
     retry_reasons: tuple[str, ...] = ()
+    max_tries: int | None = None
+    """How many runs may try a recording that fails; None for any number, which is not counted."""
     keep_unreachable: bool = False
     """Whether a recording that was named and is not there keeps its row of the previous table."""
+    keep_missing: bool = False
+    """Whether a row is valid which says that its recording was missing, if it still is."""
+    transient: int = 0
+    """Rows of the previous table that `retry_transient` makes invalid, or would make."""
     _index: dict[str, int] = field(default_factory=dict)
     _chunks: array[int] = field(default_factory=lambda: array("q"))
     _rows: array[int] = field(default_factory=lambda: array("q"))
@@ -50,8 +58,10 @@ class KnownRows:
     _valid: bytearray = field(default_factory=bytearray)
     _requested: bytearray = field(default_factory=bytearray)
     _failed: bytearray = field(default_factory=bytearray)
-    _failed_before: set[str] = field(default_factory=set)
-    """The failures of the previous table, whose rows a chunk may have replaced since."""
+    _tries: array[int] = field(default_factory=lambda: array("i"))
+    """Where tries are counted: of failures, those of the same model."""
+    _failed_before: dict[str, int] = field(default_factory=dict)
+    """The entries of failures of the previous table, whose rows a chunk may have replaced since."""
 
     def __len__(self) -> int:
         return len(self._index)
@@ -66,8 +76,8 @@ class KnownRows:
     ) -> None:
         """Add the rows of a chunk; a later row of the same recording replaces the earlier one.
 
-        Rows whose windows are asked for and lost are known but not valid. So are, with
-        `retry_transient`, failures for `TRANSIENT_REASONS`.
+        Rows whose windows are asked for and lost are known but not valid. So are failures that are
+        to be retried: with `retry_transient` those for `TRANSIENT_REASONS` too.
         """
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -75,12 +85,20 @@ class KnownRows:
         roots, files = batch["root"].to_pylist(), batch["file"].to_pylist()
         valid = pc.equal(batch["model"], self.model)
         failed = pc.not_equal(batch["status"], STATUS_OK)
+        transient = pc.is_in(batch["reason"], pa.array(TRANSIENT_REASONS))
+        again = pc.is_in(batch["reason"], pa.array(self.retry_reasons, pa.string()))
         if self.retry_failed:
-            valid = pc.and_(valid, pc.invert(failed))
-        retried = self.retry_reasons + (TRANSIENT_REASONS if retry_transient else ())
-        if retried:
-            again = pc.is_in(batch["reason"], pa.array(retried))
-            valid = pc.and_(valid, pc.invert(again))
+            again = failed
+        if retry_transient:
+            again = pc.or_(again, transient)
+        if self.max_tries is not None:
+            tries = _count_tries(batch, same_model=valid)
+            self._tries.extend(tries.to_pylist())
+            may_retry = pc.less(tries, self.max_tries)
+            again, transient = pc.and_(again, may_retry), pc.and_(transient, may_retry)
+        if chunk == PREVIOUS:
+            self.transient += pc.sum(pc.and_(valid, transient)).as_py() or 0
+        valid = pc.and_(valid, pc.invert(again))
         if "segments" in batch.schema.names:
             stored = pc.list_value_length(batch["segments"])
             complete = pc.equal(pc.fill_null(stored, 0), pc.fill_null(batch["windows"], 0))
@@ -98,7 +116,7 @@ class KnownRows:
             key = _key(root, file)
             self._index[key] = entry
             if chunk == PREVIOUS and self._failed[entry]:
-                self._failed_before.add(key)
+                self._failed_before[key] = entry
 
     def find(self, recording: Recording) -> tuple[bool, RowPosition | None]:
         """Return whether the recording is known at all, and the position of a valid row."""
@@ -118,6 +136,25 @@ class KnownRows:
         """Return whether the previous table has a failed row of the recording, named as there."""
         return _key(root, file) in self._failed_before
 
+    def next_tries(self, result: RecordingResult) -> int | None:
+        """Return how many runs have tried the recording, this one included; None if no failure.
+
+        A recording that is missing was not tried, and one that has changed is another.
+        """
+        if result.reason in (None, "missing"):
+            return None
+        entry = self._failed_before.get(_key(result.root, result.file))
+        if entry is None:
+            return 1
+        size = _UNKNOWN if result.size is None else result.size
+        mtime = _UNKNOWN if result.mtime_ns is None else result.mtime_ns
+        is_unchanged = (size, mtime) == (self._sizes[entry], self._mtimes[entry])
+        return 1 + (self._tries[entry] if is_unchanged else 0)
+
+    def was_read(self, recording: Recording) -> bool:
+        """Return whether its row, which must be known, is of a file that was there."""
+        return self._sizes[self._index[_key(*_names(recording))]] != _UNKNOWN
+
     def mark_requested(self, recording: Recording) -> None:
         """Note that the recording is among the sources."""
         entry = self._entry(recording)
@@ -129,8 +166,9 @@ class KnownRows:
 
     def _is_unchanged(self, entry: int, recording: Recording) -> bool:
         if recording.size is None:
-            was_analysed = self._sizes[entry] != _UNKNOWN and self._chunks[entry] == PREVIOUS
-            return self.keep_unreachable and was_analysed
+            was_there = self._sizes[entry] != _UNKNOWN
+            keep = self.keep_unreachable if was_there else self.keep_missing
+            return keep and self._chunks[entry] == PREVIOUS
         same_size = recording.size == self._sizes[entry]
         return same_size and recording.mtime_ns == self._mtimes[entry]
 
@@ -145,6 +183,19 @@ class KnownRows:
 def _names(recording: Recording) -> tuple[str, str]:
     """Return root and file as they stand in a table."""
     return to_text(recording.root), to_text(recording.file)
+
+
+def _count_tries(batch: pa.RecordBatch, *, same_model: pa.BooleanArray) -> pa.Int32Array:
+    """Return how often each row's recording was tried by the same model.
+
+    Once at least, also where the run that made the row did not count.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    counted = "tries" in batch.schema.names
+    tries = batch["tries"] if counted else pa.nulls(batch.num_rows, pa.int32())
+    return pc.if_else(pc.fill_null(same_model, False), pc.fill_null(tries, 1), 0)
 
 
 def _key(root: str, file: str) -> str:

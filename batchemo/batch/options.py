@@ -47,6 +47,8 @@ class ScanOptions:
     """With `update`: analyse again what failed."""
     retry_reasons: tuple[str, ...] = ()
     """With `update`: analyse again what failed for one of these reasons."""
+    max_tries: int | None = None
+    """How many runs may try a recording that fails; None for any number. The table counts them."""
     fail_on: Literal["any", "new", "none"] = "any"
     """Which failures of recordings make the exit code 3: those of all rows of the table, only those
     that an earlier table does not have, or none."""
@@ -70,6 +72,12 @@ class ScanOptions:
             _check_reasons(self.retry_reasons)
         if self.output in (None, STDOUT) and (self.update or self.overwrite):
             raise UsageError("--update and --overwrite need an output file (-o results.parquet)")
+        if self.max_tries is not None and self.output in (None, STDOUT):
+            raise UsageError(
+                "--max-tries counts in the table: it needs a file (-o results.parquet)"
+            )
+        if self.max_tries is not None and self.max_tries < 1:
+            raise UsageError("--max-tries cannot be less than 1")
         if self.timeout < 0 or self.jobs < 0 or (self.limit is not None and self.limit < 0):
             raise UsageError("--timeout, --jobs and --limit cannot be negative")
 

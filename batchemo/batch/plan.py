@@ -89,7 +89,8 @@ class Plan:
             if position is not None:
                 self.known_rows.mark_requested(recording)
                 self.counts.kept += 1
-                self.counts.unreachable += recording.size is None
+                is_gone = recording.size is None
+                self.counts.unreachable += is_gone and self.known_rows.was_read(recording)
                 self.counts.new_failures += self.known_rows.is_new_failure(recording)
                 self._append(position, recording.row)
                 continue

@@ -62,7 +62,7 @@ def open_previous(output: Path, segments: Path | None, schema: OutputSchema) -> 
             f"{output}: the columns {', '.join(sorted(missing))} are missing. Use --overwrite, or "
             "another output"
         )
-    columns = chunk_schema(labels, segments=segments is not None, models=models)
+    columns = chunk_schema(labels, segments=segments is not None, models=models, tries=schema.tries)
     extra_names = _extra_names(table, schema.reserved | set(columns.names))
     extras = pa.schema(
         [_plain_field(table.schema.field(old)).with_name(new) for new, old in extra_names.items()]
@@ -83,7 +83,7 @@ def copied_table(copy: pa.Table, schema: OutputSchema) -> PreviousTable | None:
     """
     import pyarrow as pa
 
-    columns = chunk_schema(schema.labels, segments=schema.segments, models=schema.models)
+    columns = schema.chunk_schema()
     fields = list(copy.schema)
     extras = pa.schema(fields[len(columns) :])
     is_ours = pa.schema(fields[: len(columns)]).equals(columns)

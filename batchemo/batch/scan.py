@@ -12,7 +12,6 @@ from typing import IO, TYPE_CHECKING
 
 from batchemo.batch.chunk_store import ChunkStore
 from batchemo.batch.events import EventHandler, Progress, Report, Started, ignore_event
-from batchemo.batch.known_rows import TRANSIENT_REASONS
 from batchemo.batch.options import ScanOptions
 from batchemo.batch.outputs import (
     NamingRecord,
@@ -39,7 +38,6 @@ from batchemo.errors import BatchemoError, describe
 from batchemo.inference.postprocess import PostProcessor, RowSource
 from batchemo.inference.predict_task import PredictTask, lost_result, predict_chunk
 from batchemo.tables.rows import to_batch
-from batchemo.tables.schema import STATUS_FAILED
 from batchemo.tables.summary import Summary, check_group_by
 from batchemo.workers.dispatcher import run_chunks
 from batchemo.workers.executor import Chunk, ExecutorFactory, available_cpus
@@ -73,13 +71,15 @@ def run_scan(
         with hold_outputs(prepared) as store:
             decision = decide(prepared)
             _discard_record_of_others(prepared, decision)
-            result = _Scan(prepared, decision, store, on_event, stream, executor).run()
-            if decision is Decision.REPEAT and _has_transient_failures(result):
+            scan = _Scan(prepared, decision, store, on_event, stream, executor)
+            result = scan.run()
+            if decision is Decision.REPEAT and scan.finds_transient_failures:
                 # These are the tables of this command, from when the machine was at fault.
                 prepared = prepare(options)
                 if prepared.outputs is not None:
                     write_record(prepared.outputs, NamingRecord())
-                result = _Scan(prepared, Decision.RETRY, store, on_event, stream, executor).run()
+                scan = _Scan(prepared, Decision.RETRY, store, on_event, stream, executor)
+                result = scan.run()
             if isinstance(result, BatchemoError) and store.numbers():
                 raise result  # Inside of the block: chunks of an interrupted run are kept.
     except (OSError, MemoryError, ImportError) as error:
@@ -94,12 +94,6 @@ def run_scan(
         raise result
     on_event(result.report)
     return result
-
-
-def _has_transient_failures(result: ScanResult | BatchemoError) -> bool:
-    if isinstance(result, BatchemoError):
-        return False
-    return not result.report.summary.by_outcome(STATUS_FAILED).keys().isdisjoint(TRANSIENT_REASONS)
 
 
 def _discard_record_of_others(prepared: Prepared, decision: Decision) -> None:
@@ -128,6 +122,8 @@ class _Scan:
         self._on_event, self._stream, self._executor = on_event, stream, executor
         self._options, self._schema = prepared.options, prepared.schema
         self._progress, self._summary = Progress(), Summary(prepared.options.group_by)
+        self.finds_transient_failures = False
+        """Whether the tables are in order, but for failures that are to be tried again."""
 
     def run(self) -> ScanResult | BatchemoError:
         """Analyse and write; return an error where no table may be written after all."""
@@ -170,6 +166,7 @@ class _Scan:
             different = self._write(rows, postprocessor)
             if different is not None:
                 return output_exists(different)
+            self.finds_transient_failures = known_rows.transient > 0
         elif csv is not None:
             csv.close()
         else:
@@ -223,6 +220,9 @@ class _Scan:
                     model=self._prepared.model,
                     segments=self._schema.segments,
                     models=self._schema.models,
+                    tries=list(map(plan.known_rows.next_tries, finished.rows))
+                    if self._schema.tries
+                    else None,
                 )
                 # Stored before it is reported: what was reported as done is never lost.
                 self._store.write(finished.chunk.number, rows)

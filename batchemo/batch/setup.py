@@ -38,7 +38,6 @@ from batchemo.inference.output_schema import OutputSchema
 from batchemo.sources import Recording, Skipped, Sources, open_sources
 from batchemo.sources.filters import extension_option
 from batchemo.sources.recording import MAX_NAMED, by_frequency
-from batchemo.tables.columns import reserved_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,12 +73,14 @@ def prepare(options: ScanOptions) -> Prepared:
     outputs = check_outputs(options)
     model_set = load_model_set(options.settings)
     options = replace(options, settings=model_set.settings)
-    postprocess, segments = options.postprocess, options.segments is not None
-    reserved = reserved_columns(model_set.labels, model_set.names, postprocess.optional)
-    sources = open_sources(options.sources, reserved)
     schema = model_set.output_schema(
-        postprocess, options.sources, sources.extras, segments=segments
+        options.postprocess,
+        options.sources,
+        segments=options.segments is not None,
+        tries=options.max_tries is not None,
     )
+    sources = open_sources(options.sources, schema.reserved)
+    schema = replace(schema, manifest=sources.extras)
     prepared = Prepared(options, outputs, schema, model_set.model, sources)
     schema.check(options.group_by, prepared.output)
     return prepared
@@ -245,7 +246,9 @@ def load_known_rows(
         prepared.model,
         options.retry_failed,
         options.retry_reasons,
+        options.max_tries,
         keep_unreachable=not options.prune,
+        keep_missing=not decision.may_replace,
     )
     if outputs is None:
         return known_rows, None

@@ -22,7 +22,7 @@ from batchemo.sources import SourceOptions
 from batchemo.tables.columns import recordings_columns
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +51,23 @@ class ModelSet:
         self,
         postprocess: PostprocessSettings,
         sources: SourceOptions,
-        manifest: pa.Table | None = None,
         *,
         segments: bool = False,
+        tries: bool = False,
     ) -> OutputSchema:
-        """Return the columns of the tables; refuse settings that do not go with these labels."""
+        """Return the columns of the tables, but for those of a manifest.
+
+        Refuses settings that do not go with these labels.
+        """
         postprocess.check_labels(self.bundles[0].name, self.labels)
         return OutputSchema(
             self.labels,
-            manifest,
+            None,
             segments,
             run_provenance(self.bundles, self.settings, sources, postprocess),
             models=self.names,
             postprocess=postprocess,
+            tries=tries,
         )
 
 

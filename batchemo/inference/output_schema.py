@@ -31,11 +31,18 @@ class OutputSchema:
     models: tuple[str, ...] = ()
     """The names of several models; a single model has no columns of its own."""
     postprocess: PostprocessSettings = NO_POSTPROCESSING
+    tries: bool = False
+    """Whether there is a column that counts the runs that have tried a failed recording."""
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """The optional blocks of columns that the recordings table has."""
+        return (*self.postprocess.optional, *(("tries",) if self.tries else ()))
 
     @property
     def reserved(self) -> frozenset[str]:
         """The names of our own columns; a manifest's column of such a name is renamed."""
-        return reserved_columns(self.labels, self.models, self.postprocess.optional)
+        return reserved_columns(self.labels, self.models, self.optional)
 
     @property
     def extras(self) -> list[pa.Field]:
@@ -45,7 +52,9 @@ class OutputSchema:
 
     def chunk_schema(self) -> pa.Schema:
         """Return the schema of a file of the chunk store."""
-        return chunk_schema(self.labels, segments=self.segments, models=self.models)
+        return chunk_schema(
+            self.labels, segments=self.segments, models=self.models, tries=self.tries
+        )
 
     def rows_with_extras_schema(self) -> pa.Schema:
         """Return the schema of rows from the chunk store followed by the columns of `extras`."""
@@ -57,8 +66,8 @@ class OutputSchema:
         """Return the schema of the recordings table."""
         import pyarrow as pa
 
-        extras, optional = pa.schema(self.extras), self.postprocess.optional
-        schema = recordings_schema(self.labels, extras, models=self.models, optional=optional)
+        extras = pa.schema(self.extras)
+        schema = recordings_schema(self.labels, extras, models=self.models, optional=self.optional)
         return with_provenance(schema, self.provenance)
 
     def recordings_with_segments_schema(self) -> pa.Schema:

@@ -165,6 +165,9 @@ class PendingResult:
             # They are those of the row: a single model has no columns of its own.
             model_probabilities = None
         info = self.info
+        if failure is not None and failure.reason == "unreadable" and info.size is None:
+            # It could not be opened: the file is the one that was found.
+            info = AudioInfo(size=self.recording.size, mtime_ns=self.recording.mtime_ns)
         return RecordingResult(
             root=to_text(self.recording.root),
             file=to_text(self.recording.file),

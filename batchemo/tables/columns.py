@@ -67,7 +67,10 @@ DIMENSIONS = {
 }
 """Optional columns of recordings and segments tables."""
 
-OPTIONAL = {**UNADAPTED, **DIMENSIONS}
+TRIES = {"tries": "how many runs have tried to analyse a recording that failed; else null"}
+"""Optional column of recordings tables, where the number of tries is limited."""
+
+OPTIONAL = {**UNADAPTED, **DIMENSIONS, **TRIES}
 """The optional columns, which stand before `familiarity`."""
 
 FAMILIARITY = "familiarity"
@@ -77,7 +80,8 @@ UNCERTAIN = "uncertain"
 """Replaces the label where its confidence is below `--min-confidence`."""
 
 DERIVED = ({"emotion", "confidence", "margin"} | MODEL_COLUMNS.keys() | OPTIONAL.keys()) - {
-    "p_<label>_<model>"
+    "p_<label>_<model>",
+    *TRIES,
 }
 """Columns computed from others of the same row, or from the other rows of the speaker."""
 
@@ -179,6 +183,7 @@ def _optional_blocks(
     return {
         "unadapted": unadapted_columns(labels, models),
         "dimensions": [(name, name) for name in DIMENSIONS],
+        "tries": [(name, name) for name in TRIES],
     }
 
 
@@ -188,7 +193,7 @@ def recordings_columns(
     """Return the columns of the recordings table in order as (name, template).
 
     `models` are the names of several models; a single one has no columns of its own. `optional`
-    may hold "unadapted" and "dimensions".
+    may hold "unadapted", "dimensions" and "tries".
     """
     columns = []
     for name in RECORDINGS:

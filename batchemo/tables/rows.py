@@ -105,8 +105,11 @@ def to_batch(
     model: str,
     segments: bool,
     models: Sequence[str] = (),
+    tries: Sequence[int | None] | None = None,
 ) -> pa.RecordBatch:
     """Return results as a batch of `chunk_schema`; `models` are the names of several models.
+
+    `tries` is how often each recording has been tried, where that is counted.
 
     >>> batch = to_batch([RecordingResult("/data", "a.wav", reason="empty")], labels=["happy"],
     ...                  model="m@1", segments=False)
@@ -115,8 +118,9 @@ def to_batch(
     """
     import pyarrow as pa
 
-    schema = chunk_schema(labels, segments=segments, models=models)
+    schema = chunk_schema(labels, segments=segments, models=models, tries=tries is not None)
     columns = _plain_columns(results, model)
+    columns["tries"] = tries
     probabilities = [result.probabilities for result in results]
     columns |= _float_columns(probabilities, probability_columns(labels))
     for index, name in enumerate(models):

@@ -15,6 +15,7 @@ from batchemo.tables.columns import (
     FRAME,
     OPTIONAL,
     SUMMARY,
+    TRIES,
     recordings_columns,
     segments_columns,
 )
@@ -49,6 +50,7 @@ def _types() -> dict[str, Any]:
         "margin_<model>": pa.float32(),
         "p_<label>_<model>": pa.float32(),
         **dict.fromkeys(OPTIONAL, pa.float32()),
+        **dict.fromkeys(TRIES, pa.int32()),
         "familiarity": pa.float32(),
         "windows": pa.int32(),
         "duration": pa.float64(),
@@ -125,7 +127,9 @@ def features_schema(
     return pa.schema([*common, *features, *(extras or [])])
 
 
-def chunk_schema(labels: Sequence[str], *, segments: bool, models: Sequence[str] = ()) -> pa.Schema:
+def chunk_schema(
+    labels: Sequence[str], *, segments: bool, models: Sequence[str] = (), tries: bool = False
+) -> pa.Schema:
     """Return the schema of the rows of a finished chunk: what was measured, and the windows.
 
     Derived columns are added when the tables are written, so that `--min-confidence` and the like
@@ -136,7 +140,7 @@ def chunk_schema(labels: Sequence[str], *, segments: bool, models: Sequence[str]
 
     measured = [
         (name, template)
-        for name, template in recordings_columns(labels, models)
+        for name, template in recordings_columns(labels, models, TRIES if tries else ())
         if template not in DERIVED
     ]
     fields = [

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from batchemo.batch.chunk_store import PREVIOUS
 from batchemo.batch.known_rows import TRANSIENT_REASONS, KnownRows
 from batchemo.sources import Recording
 from batchemo.tables.rows import RecordingResult, WindowResults, to_batch
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 EVEN = np.array([0.5, 0.5], np.float32)
 WINDOW = WindowResults(np.zeros(1), np.ones(1), EVEN[None])
@@ -83,6 +81,54 @@ def test_transient_failures_are_not_valid_where_they_are_to_be_retried(reason: s
         assert known_rows.find(recording(3)) == (True, (0, 2))
 
 
+def counted(reason: str, tries: int | None, **changes: Any) -> pa.RecordBatch:
+    result = RecordingResult("/data", "1.wav", reason=reason, size=10, mtime_ns=1000)
+    batch = to_batch([result], labels=("a", "b"), model="m", segments=False, tries=[tries])
+    for name, value in changes.items():
+        index = batch.schema.get_field_index(name)
+        batch = batch.set_column(index, name, pa.array([value], batch.schema.field(name).type))
+    return batch
+
+
+@pytest.mark.parametrize("reason", ["silent", "worker_died"])
+def test_a_failure_is_retried_until_it_was_tried_often_enough(reason: str) -> None:
+    for tries, position in ((None, None), (1, None), (2, None), (3, (PREVIOUS, 0)), (9, (-1, 0))):
+        known_rows = KnownRows("m", retry_failed=True, retry_reasons=("silent",), max_tries=3)
+        known_rows.add(PREVIOUS, 0, counted(reason, tries), retry_transient=True)
+        assert known_rows.find(recording(1)) == (True, position)
+
+
+def test_tries_are_counted_while_recording_and_model_are_the_same() -> None:
+    failed = RecordingResult("/data", "1.wav", reason="silent", size=10, mtime_ns=1000)
+    for batch, tries in (
+        (counted("timeout", 2), 3),
+        (counted("timeout", None), 2),
+        (rows(1, reason="timeout"), 2),
+        (rows(1), 1),
+        (rows(2, reason="timeout"), 1),
+        (counted("timeout", 2, size=11), 1),
+        (counted("timeout", 2, mtime=1001), 1),
+        (counted("timeout", 2, model="other"), 1),
+    ):
+        known_rows = KnownRows("m", max_tries=9)
+        known_rows.add(PREVIOUS, 0, batch)
+        assert known_rows.next_tries(failed) == tries
+        # A chunk's row is of the same run, which was interrupted.
+        known_rows.add(0, 0, counted("timeout", tries))
+        assert known_rows.next_tries(failed) == tries
+    missing = RecordingResult("/data", "1.wav", reason="missing")
+    assert known_rows.next_tries(missing) is None
+
+
+def test_transient_failures_that_may_be_tried_again_are_counted() -> None:
+    for max_tries, transient in ((None, 1), (2, 1), (1, 0)):
+        known_rows = KnownRows("m", max_tries=max_tries)
+        known_rows.add(PREVIOUS, 0, rows(1, reason="worker_died"))
+        known_rows.add(PREVIOUS, 1, rows(2, reason="silent"))
+        known_rows.add(PREVIOUS, 2, rows(3, reason="worker_died", model="other"))
+        assert known_rows.transient == transient
+
+
 def test_rows_whose_windows_are_wanted_and_lost_are_not_valid() -> None:
     complete = rows(1, 2, segments=True)
     index = complete.schema.get_field_index("segments")
@@ -106,6 +152,19 @@ def test_a_recording_that_cannot_be_reached_keeps_its_row_of_the_table_if_that_i
     known_rows = KnownRows("m", keep_unreachable=keep)
     known_rows.add(chunk, 0, rows(1))
     assert known_rows.find(recording(1, size=None)) == (True, position)
+
+
+def test_a_recording_that_is_still_missing_keeps_its_row_where_nothing_may_change() -> None:
+    missing = to_batch(
+        [RecordingResult("/data", "1.wav", reason="missing")],
+        **{"labels": ("a", "b"), "model": "m", "segments": False},
+    )
+    for keep, position in ((False, None), (True, (PREVIOUS, 0))):
+        known_rows = KnownRows("m", keep_missing=keep)
+        known_rows.add(PREVIOUS, 0, missing)
+        assert known_rows.find(recording(1, size=None)) == (True, position)
+        assert known_rows.find(recording(1)) == (True, None)
+        assert not known_rows.was_read(recording(1))
 
 
 def test_a_later_row_replaces_the_earlier_and_keeps_its_place_in_the_order() -> None:

@@ -24,6 +24,9 @@ SOURCES = SourceOptions(("/data",))
         ({"timeout": -1.0}, "cannot be negative"),
         ({"jobs": -1}, "cannot be negative"),
         ({"limit": -1}, "cannot be negative"),
+        ({"output": "r.csv", "max_tries": 0}, "--max-tries cannot be less than 1"),
+        ({"output": "-", "max_tries": 3}, "--max-tries .*needs a file"),
+        ({"max_tries": 3}, "--max-tries .*needs a file"),
     ],
 )
 def test_contradictory_options_are_refused(options: dict[str, Any], message: str) -> None:

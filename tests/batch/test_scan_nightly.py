@@ -6,13 +6,12 @@ import errno
 import json
 import os
 import resource
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from scan_commands import Scan, StartScan, finish, reasons_by_file
-
-from batchemo.audio.file import OpenFile
+from scan_commands import Scan, StartScan, finish
 
 
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
@@ -43,26 +42,20 @@ def test_segments_of_another_table_are_not_trusted(
     assert segments.read_bytes() == whole
 
 
-@pytest.mark.parametrize("again", [(), ("--update",)])
-def test_a_fault_of_the_machine_is_tried_again_by_the_next_run(
-    corpus: Path,
-    scan_inline: Scan,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    again: tuple[str, ...],
+def test_a_scan_of_a_manifest_can_be_repeated_although_a_recording_is_missing(
+    corpus: Path, scan_inline: Scan, tmp_path: Path
 ) -> None:
-    out, healthy = tmp_path / "r.parquet", tmp_path / "healthy.parquet"
-    scan_inline(corpus, "-o", healthy)
-    with monkeypatch.context() as patch:
-        patch.setattr(OpenFile, "read_at", _stale_share)
-        scan_inline(corpus, "-o", out, code=3)
-    assert set(reasons_by_file(out).values()) == {"unreadable"}
-    assert "12 recordings analysed" in scan_inline(corpus, "-o", out, *again).stdout
-    assert out.read_bytes() == healthy.read_bytes()
-
-
-def _stale_share(file: OpenFile, offset: int, count: int) -> bytes:
-    raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+    manifest, out = tmp_path / "m.csv", tmp_path / "r.parquet"
+    manifest.write_text("file\nanna/take 00.wav\nanna/gone.wav\n")
+    scan = ("--manifest", manifest, "--base", corpus, "-o", out)
+    scan_inline(*scan, code=3)
+    before = out.read_bytes()
+    ended = scan_inline(*scan, code=3)
+    assert "0 recordings analysed, 1 missing" in ended.stdout
+    assert "could not be reached" not in ended.stderr
+    assert out.read_bytes() == before
+    shutil.copy(corpus / "anna" / "take 01.wav", corpus / "anna" / "gone.wav")
+    assert "exists" in scan_inline(*scan, code=2).stderr
 
 
 def test_an_empty_folder_ends_in_an_error_that_names_it_and_writes_no_table(
@@ -189,19 +182,6 @@ def test_failures_of_an_interrupted_run_are_new_to_the_table(
         scan_inline(corpus, "-o", out, "--update", code=1)
     ended = scan_inline(corpus, "-o", out, "--update", "--fail-on", "new", code=3)
     assert "0 recordings analysed, 1 failed, 13 unchanged" in ended.stdout
-
-
-def test_only_failures_for_the_named_reasons_are_tried_again(
-    corpus: Path, scan_inline: Scan, tmp_path: Path
-) -> None:
-    out = tmp_path / "r.parquet"
-    (corpus / "a.wav").touch()
-    (corpus / "b.wav").write_bytes(b"no recording")
-    scan_inline(corpus, "-o", out, code=3)
-    update = (corpus, "-o", out, "--update", "--retry-reasons")
-    assert "1 recording analysed" in scan_inline(*update, "empty,timeout", code=3).stdout
-    assert "2 recordings analysed" in scan_inline(*update, "empty,not_audio", code=3).stdout
-    assert "There are missing," in scan_inline(*update, "broken", code=2).stderr
 
 
 @pytest.mark.process

@@ -27,7 +27,7 @@ extras = st.lists(
 @given(
     labels=names,
     models=st.just([]) | names,
-    optional=st.sets(st.sampled_from(["unadapted", "dimensions"])),
+    optional=st.sets(st.sampled_from(["unadapted", "dimensions", "tries"])),
     extras=extras,
 )
 def test_labels_models_and_optional_blocks_are_parsed_from_any_names(

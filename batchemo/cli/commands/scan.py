@@ -96,6 +96,13 @@ Exit codes:
     "timeout.",
 )
 @click.option(
+    "--max-tries",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Try a failed recording in N runs at most, whatever asks for it. The table counts the "
+    "runs, in a column `tries`.",
+)
+@click.option(
     "--fail-on",
     type=click.Choice(["any", "new", "none"]),
     default="any",
