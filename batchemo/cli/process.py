@@ -8,7 +8,7 @@ import select
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -70,6 +70,32 @@ def _reserve_closed_descriptors() -> None:
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)
     os.close(number)
+
+
+@contextmanager
+def libraries_silenced() -> Iterator[None]:
+    """Discard what libraries in C write to standard error by themselves, within the block.
+
+    libmpg123 comments on damaged recordings there, which get a row with a reason anyway. What
+    Python prints still gets through.
+    """
+    if sys.stderr is not sys.__stderr__ or sys.stderr is None:  # A test's stream, or none.
+        yield
+        return
+    python_stderr, descriptor = sys.stderr, os.dup(2)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)
+    encoding, errors = python_stderr.encoding, python_stderr.errors
+    sys.stderr = os.fdopen(descriptor, "w", 1, encoding, errors, closefd=False)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            sys.stderr.flush()
+        sys.stderr = python_stderr
+        os.dup2(descriptor, 2)
+        os.close(descriptor)
 
 
 def stdout_is_closed() -> bool:

@@ -47,6 +47,29 @@ def test_closing_the_terminal_stops_a_command_except_under_nohup(
     assert ran.stdout.split("\n")[:-1] == printed
 
 
+SILENCED = """
+import os, sys
+from batchemo.cli.process import libraries_silenced, prepare_streams
+prepare_streams()
+with libraries_silenced():
+    os.write(2, b"a library\\n")
+    print("Python \\udcff", file=sys.stderr)
+    print(sys.stderr.isatty(), file=sys.stderr, end="")
+os.write(2, b" after\\n")
+print("after", file=sys.stderr)
+"""
+
+
+def test_what_libraries_write_to_stderr_is_discarded_and_what_python_prints_is_not() -> None:
+    ran = subprocess.run([sys.executable, "-c", SILENCED], capture_output=True, text=True)
+    assert ran.stderr == "Python \\udcff\nFalse after\nafter\n"
+    closed = subprocess.run(
+        ["bash", "-c", f"exec {shlex.join([sys.executable, '-c', SILENCED])} 2>&-"],
+        capture_output=True,
+    )
+    assert (closed.returncode, closed.stderr) == (0, b"")
+
+
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
     """Run a line of bash in which `batchemo` is the command."""

@@ -13,6 +13,7 @@ import click
 
 from batchemo.cli.output.progress import PositionDisplay, warn
 from batchemo.cli.output.recording_report import show_recording
+from batchemo.cli.process import libraries_silenced
 from batchemo.cli.shared_options import (
     ENVIRONMENT,
     config_option,
@@ -70,7 +71,7 @@ def command(files: tuple[str, ...], as_json: bool, **values: Any) -> int:
     labels, models = predictor.labels, predictor.models
     failed = False
     objects = []
-    with PositionDisplay(sys.stderr) as display:
+    with libraries_silenced(), PositionDisplay(sys.stderr) as display:
         for path, result in zip(files, predictor.rows(display), strict=True):
             display.clear()
             failed |= result.reason is not None

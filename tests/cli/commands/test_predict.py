@@ -7,6 +7,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import soundfile
+from encoded_recordings import recording
+from voices import voice
 
 
 @pytest.fixture
@@ -45,6 +47,18 @@ def test_numbers_equal_those_of_a_scan_bit_for_bit(batchemo, tiny_bundle, voices
         for object in found
         for window in object["windows"] or []
     ] == [[window["start"], window["end"], window["confidence"]] for window in windows]
+
+
+@pytest.mark.process
+def test_a_damaged_mp3_shows_its_reason_without_the_notes_of_the_decoder(
+    batchemo_process, tiny_bundle, tmp_path
+):
+    content = recording("MP3", signal=voice(3.0, 8_000))
+    path = tmp_path / "damaged.mp3"
+    path.write_bytes(content[:1500] + np.random.default_rng(1).bytes(20_000) + content[1500:])
+    ran = batchemo_process("predict", path, "--model", tiny_bundle.path)
+    assert (ran.code, ran.err) == (3, "")
+    assert "failed: truncated" in ran.out
 
 
 def test_text_has_the_label_and_a_bar_for_every_class(batchemo, tiny_bundle, voices):
