@@ -196,6 +196,8 @@ def test_each_corpus_is_left_out_in_turn(evaluate: RunCommand, two_corpora: Path
     assert evaluation["info"]["protocol"] == "corpus"
     assert [of["corpus"] for of in evaluation["by_corpus"]] == ["english", "polish"]
     assert [fold["recordings"] for fold in evaluation["folds"]] == [16, 16]
+    # Fitted on what was left out, although the recipe holds out recordings for validation.
+    assert evaluation["info"]["options"]["temperature"] > 0
     output = " ".join(evaluate(*args, "--test-only", "polish").out.split())
     assert "there is no corpus of another language to train on" in output
 

@@ -55,7 +55,7 @@ def experiment(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Expe
     recipe = get_recipe("functionals")
     return Experiment(
         recipe=recipe,
-        hyperparameters=replace(recipe.hyperparameters, augmentations=(), l2=0.1),
+        hyperparameters=replace(recipe.hyperparameters, augmentations=(), l2=10.0),
         examples=corpus.examples,
         labels=corpus.labels,
         work=tmp_path_factory.mktemp("work"),
