@@ -194,6 +194,8 @@ def _check_message(kind: str, content: memoryview) -> None:
         elif rule in _ONNX:
             _check_message(rule, value)
         inputs += (kind, number) == ("node", 1)
+    if kind == "node" and not operator:
+        raise BundleError("model.onnx: has a node without an operator, which no bundle may have")
     # Its third input says whether it is in training, when it draws random numbers.
     if operator == "Dropout" and inputs > 2:
         raise BundleError("model.onnx: has a Dropout of training, which no bundle may have")

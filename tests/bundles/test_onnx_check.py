@@ -77,6 +77,10 @@ def _operator(name: str, inputs: int = 1) -> Change:
     return add
 
 
+def _node_without_operator(model: Any) -> None:
+    model.graph.node.add().name = "x"
+
+
 def _huge(*sizes: int) -> Change:
     def add(model: Any) -> None:
         tensor = model.graph.initializer.add()
@@ -119,6 +123,7 @@ def _too_deep(model: Any) -> None:
         (_operator("If"), "operator 'If'"),
         (_operator("RandomNormal"), "operator 'RandomNormal'"),
         (_operator("NoSuchThing"), "operator 'NoSuchThing'"),
+        (_node_without_operator, "a node without an operator"),
         (_huge(2**40), "tensor of 1,099,511,627,776 values"),
         (_huge(2**20, 2**20), "tensor of 1,099,511,627,776 values"),
         (_huge(-1), "tensor of 18,446,744,073,709,551,615 values"),
