@@ -1,4 +1,6 @@
 # One command for each task; .ci/run uses the same ones.
+# Where Python may not write bytecode, pytest would rewrite all tests again in every process.
+export PYTHONDONTWRITEBYTECODE =
 .PHONY: help install test fast lint format types docs lowest
 
 help:  ## list the commands

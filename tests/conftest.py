@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,22 @@ __all__ = [
 ]
 
 LONG = ("slow", "faults")
+_MODULE_MARKERS = re.compile(r"^pytestmark = (.+?)\n\n", re.MULTILINE | re.DOTALL)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out modules of which -m selects no test: importing what they need takes seconds."""
+    if collection_path.suffix != ".py" or any(collection_path.name in arg for arg in config.args):
+        return None
+    markers = _MODULE_MARKERS.search(collection_path.read_text())
+    if markers is None:
+        return None
+    expression = config.getoption("markexpr")
+    names = re.findall(r"pytest\.mark\.(\w+)", markers[1])
+    is_left_out = [
+        f"not {name}" in expression or (name in LONG and name not in expression) for name in names
+    ]
+    return True if any(is_left_out) and " or " not in expression else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -20,7 +20,6 @@ Floats = npt.NDArray[np.float32]
 
 CLASSIC, SPEECH = 22050, 16000
 FRAMES = 130
-feature: Any = librosa.feature
 
 # Like most published scripts: librosa and NumPy warn of short or silent windows.
 warnings.simplefilter("ignore")
@@ -54,7 +53,7 @@ class LibrosaFeatureSet:
 
 
 def mfcc(y: Floats, n_mfcc: int) -> Floats:
-    cepstra: Floats = feature.mfcc(y=y, sr=CLASSIC, n_mfcc=n_mfcc)
+    cepstra: Floats = librosa.feature.mfcc(y=y, sr=CLASSIC, n_mfcc=n_mfcc)
     return cepstra
 
 
@@ -71,18 +70,18 @@ def mfcc40(y: Floats) -> Floats:
 
 
 def logmel128(y: Floats) -> Floats:
-    mel = feature.melspectrogram(y=y, sr=CLASSIC)
+    mel = librosa.feature.melspectrogram(y=y, sr=CLASSIC)
     logmel: Floats = librosa.power_to_db(mel, ref=np.max).T[:FRAMES]
     return logmel
 
 
 def stats162(y: Floats) -> Floats:
     tracks = (
-        feature.zero_crossing_rate(y),
-        feature.chroma_stft(y=y, sr=CLASSIC),
+        librosa.feature.zero_crossing_rate(y),
+        librosa.feature.chroma_stft(y=y, sr=CLASSIC),
         mfcc(y, 20),
-        feature.rms(y=y),
-        feature.melspectrogram(y=y, sr=CLASSIC),
+        librosa.feature.rms(y=y),
+        librosa.feature.melspectrogram(y=y, sr=CLASSIC),
     )
     return np.concatenate([track.mean(axis=1) for track in tracks])
 
@@ -92,14 +91,14 @@ def frames62(y: Floats) -> Floats:
     cepstra = mfcc(y, 13)
     tracks = (
         cepstra,
-        feature.delta(cepstra),
-        feature.delta(cepstra, order=2),
-        feature.chroma_stft(y=y, sr=CLASSIC),
-        feature.spectral_contrast(y=y, sr=CLASSIC),
-        feature.zero_crossing_rate(y),
-        feature.spectral_bandwidth(y=y, sr=CLASSIC),
+        librosa.feature.delta(cepstra),
+        librosa.feature.delta(cepstra, order=2),
+        librosa.feature.chroma_stft(y=y, sr=CLASSIC),
+        librosa.feature.spectral_contrast(y=y, sr=CLASSIC),
+        librosa.feature.zero_crossing_rate(y),
+        librosa.feature.spectral_bandwidth(y=y, sr=CLASSIC),
         mean_pitch(y),
-        feature.rms(y=y),
+        librosa.feature.rms(y=y),
     )
     frames: Floats = np.concatenate(tracks).T[:FRAMES]
     return frames
@@ -107,7 +106,7 @@ def frames62(y: Floats) -> Floats:
 
 def logmel64(y: Floats) -> Floats:
     """Return the spectrogram alone: librosa does not normalise levels, and trimming is cheap."""
-    power = feature.melspectrogram(
+    power = librosa.feature.melspectrogram(
         y=y, sr=SPEECH, n_fft=512, win_length=400, hop_length=160, n_mels=64, fmin=50, fmax=8000
     )
     logmel: Floats = librosa.power_to_db(power, top_db=None).T
@@ -120,10 +119,10 @@ def functionals(y: Floats) -> Floats:
     pitch = librosa.yin(y, fmin=60, fmax=500, sr=SPEECH, frame_length=1024, hop_length=160)
     tracks = (
         pitch[None],
-        feature.mfcc(y=y, sr=SPEECH, n_mfcc=9, n_mels=26, **size),
-        feature.spectral_centroid(y=y, sr=SPEECH, **size),
-        feature.spectral_bandwidth(y=y, sr=SPEECH, **size),
-        feature.spectral_flatness(y=y, **size),
+        librosa.feature.mfcc(y=y, sr=SPEECH, n_mfcc=9, n_mels=26, **size),
+        librosa.feature.spectral_centroid(y=y, sr=SPEECH, **size),
+        librosa.feature.spectral_bandwidth(y=y, sr=SPEECH, **size),
+        librosa.feature.spectral_flatness(y=y, **size),
     )
     table = np.vstack(tracks)
     return np.concatenate([table.mean(axis=1), table.std(axis=1)]).astype(np.float32)

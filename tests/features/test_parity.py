@@ -25,15 +25,13 @@ SIGNALS = {
     **edge_cases(RATE),
 }
 
-librosa_feature = librosa.feature
-
 
 def librosa_mel(y: Floats) -> Floats:
-    return librosa_feature.melspectrogram(y=y, sr=RATE)
+    return librosa.feature.melspectrogram(y=y, sr=RATE)
 
 
 def librosa_delta(y: Floats, order: int) -> Floats:
-    return librosa_feature.delta(librosa_feature.mfcc(y=y, sr=RATE), order=order)
+    return librosa.feature.delta(librosa.feature.mfcc(y=y, sr=RATE), order=order)
 
 
 def librosa_tuning(y: Floats) -> Floats:
@@ -54,16 +52,16 @@ FEATURES: dict[str, tuple[Kernel, Reference]] = {
     "mel_db": (mel_decibels, lambda y: librosa.power_to_db(librosa_mel(y), ref=np.max)),
     "mfcc": (
         lambda spectrum: mfcc(spectrum, n_mfcc=40),
-        lambda y: librosa_feature.mfcc(y=y, sr=RATE, n_mfcc=40),
+        lambda y: librosa.feature.mfcc(y=y, sr=RATE, n_mfcc=40),
     ),
     "mfcc_delta": (lambda spectrum: mfcc_delta(spectrum, 1), lambda y: librosa_delta(y, 1)),
     "mfcc_delta2": (lambda spectrum: mfcc_delta(spectrum, 2), lambda y: librosa_delta(y, 2)),
     "tuning": (lambda spectrum: np.array([[tuning(spectrum)]]), librosa_tuning),
-    "chroma": (chroma, lambda y: librosa_feature.chroma_stft(y=y, sr=RATE)),
-    "contrast": (contrast, lambda y: librosa_feature.spectral_contrast(y=y, sr=RATE)),
-    "bandwidth": (bandwidth, lambda y: librosa_feature.spectral_bandwidth(y=y, sr=RATE)),
-    "zcr": (zero_crossing_rate, librosa_feature.zero_crossing_rate),
-    "rms": (rms, lambda y: librosa_feature.rms(y=y)),
+    "chroma": (chroma, lambda y: librosa.feature.chroma_stft(y=y, sr=RATE)),
+    "contrast": (contrast, lambda y: librosa.feature.spectral_contrast(y=y, sr=RATE)),
+    "bandwidth": (bandwidth, lambda y: librosa.feature.spectral_bandwidth(y=y, sr=RATE)),
+    "zcr": (zero_crossing_rate, lambda y: librosa.feature.zero_crossing_rate(y)),
+    "rms": (rms, lambda y: librosa.feature.rms(y=y)),
     "pitch": (mean_pitch, librosa_mean_pitch),
 }
 PAIRS = [
@@ -111,7 +109,7 @@ def test_voices_differ_in_tuning() -> None:
 def test_parity_holds_at_other_rates(rate: int, feature: str) -> None:
     name = feature.split("_")[0 if feature.startswith("chroma") else 1]
     samples = voice(rate, 1.5)
-    expected = getattr(librosa_feature, feature)(y=samples, sr=rate)
+    expected = getattr(librosa.feature, feature)(y=samples, sr=rate)
     computed = FEATURES[name][0](spectrum_of(samples, rate))
     assert np.abs(computed - expected.T).max() <= TOLERANCES[name].largest * rate / RATE
 

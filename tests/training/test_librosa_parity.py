@@ -40,8 +40,6 @@ TOLERANCE = 1e-3
 REAL_RECORDINGS = 60
 """How many recordings of RAVDESS the shipped bundles are compared on."""
 
-feature = librosa.feature
-
 
 def mean_pitch(y: Floats) -> Floats:
     pitches, _ = librosa.piptrack(y=y, sr=RATE)
@@ -50,39 +48,39 @@ def mean_pitch(y: Floats) -> Floats:
 
 def stats162(y: Floats) -> Floats:
     tracks = (
-        feature.zero_crossing_rate(y),
-        feature.chroma_stft(y=y, sr=RATE),
-        feature.mfcc(y=y, sr=RATE, n_mfcc=20),
-        feature.rms(y=y),
-        feature.melspectrogram(y=y, sr=RATE),
+        librosa.feature.zero_crossing_rate(y),
+        librosa.feature.chroma_stft(y=y, sr=RATE),
+        librosa.feature.mfcc(y=y, sr=RATE, n_mfcc=20),
+        librosa.feature.rms(y=y),
+        librosa.feature.melspectrogram(y=y, sr=RATE),
     )
     return np.concatenate([track.mean(axis=1) for track in tracks])
 
 
 def mfcc40(y: Floats) -> Floats:
-    means: Floats = feature.mfcc(y=y, sr=RATE, n_mfcc=40).mean(axis=1)
+    means: Floats = librosa.feature.mfcc(y=y, sr=RATE, n_mfcc=40).mean(axis=1)
     return means
 
 
 def logmel128(y: Floats) -> Floats:
-    mel = feature.melspectrogram(y=librosa.util.fix_length(y, size=THREE_SECONDS), sr=RATE)
+    mel = librosa.feature.melspectrogram(y=librosa.util.fix_length(y, size=THREE_SECONDS), sr=RATE)
     frames: Floats = librosa.power_to_db(mel, ref=np.max).T[:130]
     return frames
 
 
 def frames62(y: Floats) -> Floats:
     y = librosa.util.fix_length(y[RATE // 2 :], size=THREE_SECONDS)
-    mfcc = feature.mfcc(y=y, sr=RATE, n_mfcc=13)
+    mfcc = librosa.feature.mfcc(y=y, sr=RATE, n_mfcc=13)
     tracks = (
         mfcc,
-        feature.delta(mfcc),
-        feature.delta(mfcc, order=2),
-        feature.chroma_stft(y=y, sr=RATE),
-        feature.spectral_contrast(y=y, sr=RATE),
-        feature.zero_crossing_rate(y),
-        feature.spectral_bandwidth(y=y, sr=RATE),
+        librosa.feature.delta(mfcc),
+        librosa.feature.delta(mfcc, order=2),
+        librosa.feature.chroma_stft(y=y, sr=RATE),
+        librosa.feature.spectral_contrast(y=y, sr=RATE),
+        librosa.feature.zero_crossing_rate(y),
+        librosa.feature.spectral_bandwidth(y=y, sr=RATE),
         mean_pitch(y),
-        feature.rms(y=y),
+        librosa.feature.rms(y=y),
     )
     frames: Floats = np.concatenate(tracks).T[:130]
     return frames
