@@ -19,7 +19,7 @@ from batchemo.errors import BundleError, UsageError
 
 Backend: TypeAlias = Literal["onnx", "tensorflow"]
 
-BATCH_SIZE = 16
+BATCH_SIZE = 8
 """Windows that go through the graph together, unless the user asks for another number: enough to
 be fast, few enough that filling up the last batch costs little."""
 

@@ -49,6 +49,9 @@ class ModelInput:
     windows that the model was trained on. `forbidden`: it is run at its own length."""
     feature_set: FeatureSet | None = None
     """The features that the graph takes; None where it takes the samples."""
+    padding_step: int | None = None
+    """Where padding is masked: features are padded to a multiple of so many frames only, as padding
+    costs time; None for the length of a whole window."""
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ModelInput:
@@ -66,6 +69,7 @@ class ModelInput:
             normalisation=data["normalisation"],
             padding=data["padding"],
             feature_set=feature_set,
+            padding_step=data.get("padding_step"),
         )
 
     def shape(self, window: float) -> tuple[int, ...]:
@@ -77,14 +81,16 @@ class ModelInput:
     def prepare(self, samples: Float32, window: float) -> Float32:
         """Return what the graph takes for one window of at most that many seconds.
 
-        It has the shape of such a window, unless padding is forbidden and there are fewer samples:
-        then it has the shape of these. A batch takes arrays of one shape only.
+        It has the shape of such a window, or one of fewer frames: where padding is forbidden and
+        there are fewer samples, and where padding is cut to a step. What it has depends on the
+        samples alone. A batch takes arrays of one shape only.
         """
         if self.padding == "forbidden":
             # A graph may fail on less than its shortest window; up to there nothing else is left.
             window = max(min(len(samples) / self.rate, window), self.window_range[0])
         if self.feature_set is not None:
-            return extract(self.feature_set, samples, window)
+            features = extract(self.feature_set, samples, window)
+            return features if self.padding_step is None else _cut(features, self.padding_step)
         signal = np.zeros(self.shape(window), np.float32)
         kept = samples[: len(signal)]
         # Before padding: zeros are no part of the signal whose level is measured.
@@ -101,3 +107,17 @@ class ModelInput:
             np.float32
         )
         return normalised
+
+
+def _cut(features: Float32, step: int) -> Float32:
+    """Cut off equal frames at the end, but for one, down to a multiple of `step` frames.
+
+    >>> _cut(np.array([[1], [0], [0], [0], [0]], np.float32), 2).ravel().tolist()
+    [1.0, 0.0]
+    >>> _cut(np.array([[1], [2], [0], [0], [0]], np.float32), 2).ravel().tolist()
+    [1.0, 2.0, 0.0, 0.0]
+    """
+    # One is kept, as the last frame may be signal: there is no constant for padding.
+    differ = np.flatnonzero((features != features[-1]).any(axis=1))
+    used = int(differ[-1]) + 2 if len(differ) else 1
+    return features[: -(-used // step) * step]

@@ -29,6 +29,7 @@ CARD = "README.md"
 
 MAX_FILE_BYTES = 256 * 2**20
 MAX_LABELS = 1000
+MAX_PADDING_STEP = 100_000
 MAX_DIMENSIONS = 100
 MAX_EMBEDDING_SIZE = 65_536
 """Numbers of a window: the embeddings of a batch of 16 take 4 MB."""
@@ -260,7 +261,10 @@ def _input(where: str, value: Any) -> None:
     _object(where, value)
     _one_of(*INPUT_TYPES)(f"{where}: type", value.get("type"))
     is_features = value["type"] == "features"
-    _fields({**_INPUT_FIELDS, **({"features": _feature_set} if is_features else {})})(where, value)
+    of_features = {"features": _feature_set} if is_features else {}
+    is_masked = is_features and value.get("padding") == "masked"
+    optional = {"padding_step": _at_most(MAX_PADDING_STEP, " frames")} if is_masked else {}
+    _fields({**_INPUT_FIELDS, **of_features}, optional)(where, value)
     _check_windows(where, value)
     if is_features:
         # Statistics over a window's features would erase what sets windows apart.

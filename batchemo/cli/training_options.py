@@ -144,7 +144,7 @@ hyperparameter_options = option_group(
     _switch_option(
         "augment_spectrograms",
         "Augment spectrograms in each batch by warping, filtering, masking and cropping (only "
-        "recipes default and accurate).",
+        "the recipe default).",
     ),
     _value_option(
         "mixup",
@@ -192,6 +192,14 @@ hyperparameter_options = option_group(
         "calibrate; 0 is none, which needs --select-epoch last.",
         metavar="SHARE",
     ),
+)
+
+encoder_option: Decorator = click.option(
+    "--encoder",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="File of the pretrained encoder, for the recipe accurate, which says where to "
+    "get it if this is not given.",
 )
 
 seed_option: Decorator = _value_option("seed", _COUNT, "Seed of all random numbers.")
@@ -242,8 +250,7 @@ def _check_combinations(
     """Refuse options that have no effect together with the others."""
     if hyperparameters.augment_spectrograms and not defaults.augment_spectrograms:
         raise UsageError(
-            "--augment-spectrograms is only for recipes whose model recognises padding: default, "
-            "accurate"
+            "--augment-spectrograms is only for recipes whose model recognises padding: default"
         )
     if "focal_gamma" in given and hyperparameters.loss != "focal":
         raise UsageError("--focal-gamma needs --loss focal")
@@ -294,6 +301,7 @@ def build_experiment(
         raise UsageError(
             f"all recordings are labelled {corpus.labels[0]}: training needs at least two classes"
         )
+    check_encoder(recipe, more.get("encoder"))
     return Experiment(
         recipe=recipe,
         hyperparameters=hyperparameters,
@@ -302,6 +310,16 @@ def build_experiment(
         work=work,
         **more,
     )
+
+
+def check_encoder(recipe: Recipe, encoder: Path | None) -> None:
+    """Refuse an encoder that a recipe does not use, and a recipe that lacks its encoder."""
+    from batchemo.training.nets.encoder import HOW_TO_GET
+
+    if recipe.encoded and encoder is None:
+        raise UsageError(f"{recipe.name} needs --encoder FILE: {HOW_TO_GET}")
+    if encoder is not None and not recipe.encoded:
+        raise UsageError(f"--encoder: {recipe.name} has no pretrained encoder")
 
 
 def worker_count(jobs: int) -> int:

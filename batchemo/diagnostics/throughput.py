@@ -126,7 +126,7 @@ def _model_inputs(model: LoadedModel, recordings: Sequence[Recording]) -> Iterat
     """Yield the model's input for windows with speech, of recordings that can be decoded."""
     window_config = model.window_config
     # Padded in any case: all get one shape, and speed does not depend on what fills a window.
-    model_input = replace(model.input, padding="trained")
+    model_input = replace(model.input, padding="trained", padding_step=None)
     for recording in recordings:
         try:
             with read_windows(recording.path, window_config) as windows:

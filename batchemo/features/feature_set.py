@@ -158,6 +158,8 @@ FEATURE_SETS: dict[str, FeatureSet] = {
     feature_set.name: feature_set
     for feature_set in (
         FeatureSet("logmel64", 16000, 3.0, SpeechLogMel()),
+        # As Whisper's encoder takes them, apart from a factor and a constant.
+        FeatureSet("logmel80", 16000, 5.0, SpeechLogMel(n_mels=80, n_fft=400, fmin=0.0)),
         FeatureSet("logmel128", 22050, 3.0, FrameFeatures(descriptors=("mel_db",))),
         FeatureSet("mfcc40", 22050, 3.0, MeanFeatures(descriptors=("mfcc",), n_mfcc=40)),
         FeatureSet("stats162", 22050, 3.0, MeanFeatures(descriptors=_STATS162)),

@@ -26,6 +26,15 @@ def fields_of(message: Any) -> list[Field]:
     """Return the fields of a message, of its submessages too, in the order of their numbers."""
     fields = []
     for descriptor, value in message.ListFields():
+        if descriptor.GetOptions().packed:
+            # Numbers one after another, as the bytes of a single field.
+            numbers = [_field(descriptor, item) for item in value]
+            content = b"".join(
+                varint(number.value) if number.wire_type == _VARINT else number.value
+                for number in numbers
+            )
+            fields.append(Field(descriptor.number, _BYTES, content))
+            continue
         for item in value if descriptor.is_repeated else [value]:
             fields.append(_field(descriptor, item))
     return fields

@@ -10,6 +10,7 @@ import pytest
 from batchemo.errors import UsageError
 from batchemo.features import extract, get_feature_set
 from batchemo.training.data.augment_audio import check_augmentations
+from batchemo.training.nets.encoder import MAX_SECONDS
 from batchemo.training.nets.registry import NETS
 from batchemo.training.recipes import (
     LOGISTIC,
@@ -120,12 +121,17 @@ def test_default_is_a_conformer_and_the_logistic_regression_of_functionals() -> 
     assert OWN_RECIPES["default"].features == get_feature_set("combined")
 
 
-def test_accurate_differs_from_default_in_nothing_but_the_number_of_conformers() -> None:
-    default, accurate = OWN_RECIPES["default"], OWN_RECIPES["accurate"]
-    conformer, regression = default.members
+def test_accurate_is_dense_nets_and_a_regression_on_one_pretrained_encoder() -> None:
+    accurate = OWN_RECIPES["accurate"]
+    dense, regression = accurate.members
 
-    assert accurate.members == (replace(conformer, nets=3), regression)
-    assert (accurate.features, accurate.windows) == (default.features, default.windows)
+    assert (dense.net, dense.nets) == ("dense", 3)
+    assert (regression.net, regression.nets) == (LOGISTIC, 1)
+    assert dense.hyperparameters.augmentations == regression.hyperparameters.augmentations
+    assert accurate.features == dense.features == get_feature_set("logmel80")
+    assert accurate.windows.window <= MAX_SECONDS
+    assert [name for name, recipe in RECIPES.items() if recipe.encoded] == ["accurate"]
+    assert [name for name, recipe in RECIPES.items() if recipe.familiarity_slope] == ["accurate"]
 
 
 def test_a_recipe_of_one_member_has_its_features() -> None:
@@ -148,11 +154,20 @@ def test_members_with_different_windows_are_refused() -> None:
         Recipe("none", "No member.", ())
 
 
+def test_members_of_which_only_some_have_the_encoder_are_refused() -> None:
+    dense, regression = OWN_RECIPES["accurate"].members
+
+    with pytest.raises(ValueError, match="the same windows and encoder"):
+        Recipe("odd", "One encoder.", (dense, replace(regression, encoded=False)))
+
+
 def test_members_whose_features_no_feature_set_combines_cannot_be_scanned_with() -> None:
-    twice = Recipe("twice", "The same twice.", 2 * OWN_RECIPES["functionals"].members)
+    (regression,) = OWN_RECIPES["functionals"].members
+    conformer = OWN_RECIPES["default"].members[0]
+    reversed_members = Recipe("reversed", "The wrong order.", (regression, conformer))
 
     with pytest.raises(ValueError, match="no feature set"):
-        _ = twice.features
+        _ = reversed_members.features
 
 
 @pytest.mark.parametrize("member", [m for r in OWN_RECIPES.values() for m in r.members])
@@ -179,11 +194,13 @@ def test_the_five_have_no_floor_and_are_trained_without_what_needs_one() -> None
         assert not recipe.hyperparameters.augment_spectrograms
 
 
-def test_windows_have_the_length_of_the_features_and_overlap_by_half() -> None:
+def test_windows_have_the_length_of_the_features_and_overlap_by_half_except_on_the_encoder() -> (
+    None
+):
     for member in MEMBERS:
         assert member.windows.rate == member.features.rate
         assert member.windows.window == member.features.window
-        assert member.windows.hop == member.windows.window / 2
+        assert member.windows.hop == member.windows.window / (1 if member.encoded else 2)
     for recipe in RECIPES.values():
         assert recipe.windows.window == recipe.features.window
         assert recipe.windows.rate == recipe.features.rate

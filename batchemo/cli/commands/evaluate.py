@@ -28,6 +28,7 @@ from batchemo.cli.shared_options import (
 from batchemo.cli.training_options import (
     SOME_FAILED,
     build_experiment,
+    encoder_option,
     given_options,
     hyperparameter_options,
     hyperparameters_from,
@@ -104,6 +105,12 @@ def parse_folds(value: str) -> int | str:
     help="With --leave-out corpus: never train on this corpus, only test on it. Repeatable.",
 )
 @click.option(
+    "--test-on",
+    multiple=True,
+    metavar="CORPUS",
+    help="With --protocol speaker: only test on this corpus, and train on all. Repeatable.",
+)
+@click.option(
     "--folds",
     type=parse_folds,
     metavar="N|luna-jimenez",
@@ -130,6 +137,7 @@ def parse_folds(value: str) -> int | str:
 )
 @corpus_options
 @hyperparameter_options
+@encoder_option
 @click.option(
     "-o",
     "--output",
@@ -193,7 +201,7 @@ def _evaluate_recipe(
 ) -> tuple[Evaluation, bool]:
     """Train and test a recipe; return its evaluation, and whether some recordings failed."""
     from batchemo.training.data.left_out import corpus_folds
-    from batchemo.training.data.protocols import folds_by_speaker
+    from batchemo.training.data.protocols import folds_to_test
     from batchemo.training.experiment.evaluate import evaluate_recipe
 
     if values["classes"] is not None:
@@ -210,7 +218,7 @@ def _evaluate_recipe(
     corpus = _read_corpus(corpora, run, values)
     # Fails now, and not after hours of work, where there can be no folds.
     if run.protocol == "speaker":
-        folds_by_speaker(corpus.examples, values["folds"])
+        folds_to_test(corpus.examples, values["folds"], values["test_on"])
     if run.protocol == "corpus":
         corpus_folds(corpus.examples, values["test_only"])
     experiment = build_experiment(
@@ -218,10 +226,12 @@ def _evaluate_recipe(
         hyperparameters,
         corpus,
         values["work"] or Path(f"{name}.work"),
+        encoder=values["encoder"],
         protocol=run.protocol,
         seeds=tuple(range(values["seeds"] or 1)),
         folds=values["folds"],
         test_only=values["test_only"],
+        test_on=values["test_on"],
         conditions=_conditions(values),
     )
     with training_progress(run.quiet, hyperparameters.epochs) as display:
@@ -270,6 +280,7 @@ def _evaluate_model(
 _UNUSED_IN_PROTOCOLS = {
     "--folds": ("corpus", "random", "leaky"),
     "--test-only": ("speaker", "random", "leaky"),
+    "--test-on": ("corpus", "random", "leaky"),
     "--validation-share": ("leaky",),
     "--conditions": ("leaky",),
 }
@@ -313,7 +324,11 @@ def _shipped_model(name: str) -> Path | None:
 def _refuse_training_options(bundle: Bundle, values: dict[str, Any]) -> None:
     options = given_options(values)
     options += [f"--{name}" for name in ("folds", "seeds") if values[name] is not None]
-    options += ["--test-only"] if values["test_only"] else []
+    options += [
+        f"--{name}"
+        for name in ("test-only", "test-on", "encoder")
+        if values[name.replace("-", "_")]
+    ]
     if options:
         raise UsageError(
             f"{', '.join(options)}: only for recipes; {bundle.name} is a trained model, which is "

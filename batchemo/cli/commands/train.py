@@ -29,6 +29,7 @@ from batchemo.cli.shared_options import (
 from batchemo.cli.training_options import (
     SOME_FAILED,
     build_experiment,
+    encoder_option,
     hyperparameter_arguments,
     hyperparameter_options,
     hyperparameters_from,
@@ -50,7 +51,7 @@ EPILOG = """
 \b
 Recipes:
   default      a small conformer on log-mel spectrograms, averaged with functionals
-  accurate     three such conformers, averaged with functionals
+  accurate     small nets on a pretrained speech encoder, which needs --encoder
   functionals  a logistic regression on statistics of a window: the baseline
   cnn1d        Conv1D with BatchNorm on 162 mean features
   melattn      Conv1D, BiLSTM and self-attention on log-mel spectrograms
@@ -62,6 +63,7 @@ Recipes:
 Examples:
   batchemo train ./ravdess ./nemo --recipe default -o models/mine
   batchemo train ./ravdess --recipe mfcc40 -o ./small
+  batchemo train ./ravdess --recipe accurate --encoder smart-turn-v3.2-cpu.onnx -o ./mine
   batchemo train ./ravdess ./emovo --recipe melattn --label calm=neutral -o ./mine
   batchemo train clips.csv --labels low,high --recipe stats162 --param n_mfcc=40 -o ./mine
   batchemo scan ./recordings --model ./mine -o results.parquet
@@ -92,6 +94,7 @@ BUNDLE_NAME = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]+")
 )
 @corpus_options
 @hyperparameter_options
+@encoder_option
 @seed_option
 @click.option(
     "--licence",
@@ -150,7 +153,9 @@ def command(corpora: tuple[str, ...], output: Path, quiet: bool, **values: Any) 
         if not quiet:
             warn_about_corpus(corpus)
         work = values["work"] or Path(f"{output.name}.work")
-        experiment = build_experiment(recipe, hyperparameters, corpus, work)
+        experiment = build_experiment(
+            recipe, hyperparameters, corpus, work, encoder=values["encoder"]
+        )
         result = _train(experiment, package, values["jobs"], quiet)
     if not quiet:
         _show(result, output)
@@ -176,6 +181,7 @@ def _first_arguments(corpora: Sequence[str], output: Path, values: dict[str, Any
     names = [Path(path).resolve().name for path in corpora]
     arguments = ["batchemo", "train", *names, "--recipe", values["recipe"], "-o", output.name]
     arguments += [argument for param in values["params"] for argument in ("--param", param)]
+    arguments += ["--encoder", values["encoder"].name] if values["encoder"] else []
     return arguments + (["--window", f"{values['window']:g}"] if values["window"] else [])
 
 

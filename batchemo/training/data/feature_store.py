@@ -38,6 +38,7 @@ from batchemo.training.data.augment_audio import (
     augment_recording,
     check_augmentations,
 )
+from batchemo.training.data.encoding import Encoder
 from batchemo.workers.parallel import map_in_processes
 
 _VERSION = 1
@@ -81,6 +82,7 @@ def gather_items(
     variants: Sequence[str] = (),
     *,
     main_corpus: str | None = None,
+    encoder: Encoder | None = None,
     folder: Path,
     jobs: int = 1,
     on_progress: OnProgress = ignore_progress,
@@ -89,13 +91,14 @@ def gather_items(
 
     With a main corpus, recordings of other corpora get one of the variants each. A recording that
     a scan would refuse is left out with all variants, and so is a variant without any speech.
+    With an encoder, the items hold its vectors instead of the features.
     Stopped at any time, the next call goes on from there.
     """
     check_augmentations(variants, [*AUGMENTATIONS, *CONDITIONS])
     if without_digest := [example.path for example in examples if not example.digest]:
         raise ValueError(f"{without_digest[0]}: has no digest; read_corpus computes it")
-    store = open_store(folder, features, windows)
-    maker = FeatureMaker(features, windows, tuple(variants), main_corpus, store)
+    store = open_store(folder, features, windows, encoder)
+    maker = FeatureMaker(features, windows, tuple(variants), main_corpus, store, encoder)
     missing = [example for example in examples if not maker.is_stored(example)]
     on_progress(len(examples) - len(missing), len(examples))
     reasons = {}
@@ -160,14 +163,18 @@ class FeatureStore:
         return self.folder / f"{digest}.{variant}.npy"
 
 
-def open_store(folder: Path, features: FeatureSet, windows: WindowConfig) -> FeatureStore:
+def open_store(
+    folder: Path, features: FeatureSet, windows: WindowConfig, encoder: Encoder | None = None
+) -> FeatureStore:
     """Return the part of a folder for a feature set and its windows; nothing is created yet."""
-    key = {
+    key: dict[str, object] = {
         "features": features.to_dict(),
         # As floats: 1 and 1.0 s are the same windows.
         "windows": [float(windows.window), float(windows.hop)],
         "versions": [_VERSION, augment_audio.VERSION],
     }
+    if encoder is not None:
+        key["encoder"] = encoder.digest()
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     return FeatureStore(folder / f"{features.name}-{digest[:16]}")
 
@@ -182,6 +189,7 @@ class FeatureMaker:
     main_corpus: str | None
     """The corpus whose recordings get all variants; None for all corpora."""
     store: FeatureStore
+    encoder: Encoder | None = None
 
     def is_stored(self, example: Example) -> bool:
         """Whether nothing of a recording is left to compute."""
@@ -233,7 +241,9 @@ class FeatureMaker:
         seconds = self.windows.window
         features = [extract(self.features, samples, seconds) for samples in windows]
         # Reshaped: an empty list would lose the shape of a window.
-        return np.array(features, np.float32).reshape(len(features), *self.features.shape(seconds))
+        shape = (len(features), *self.features.shape(seconds))
+        stacked = np.array(features, np.float32).reshape(shape)
+        return stacked if self.encoder is None else self.encoder.encode(stacked)
 
 
 def _join_windows(windows: Sequence[Window], rate: int) -> Float32:

@@ -7,7 +7,7 @@ Only `leaky` splits the augmented copies, to show what that does to figures.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -122,11 +122,13 @@ def make_splits(
     *,
     folds: Folds = None,
     test_only: Collection[str] = (),
+    test_on: Collection[str] = (),
 ) -> tuple[Split, ...]:
     """Return all splits of an evaluation, one for each seed and fold.
 
     `samples` are all variants of all recordings. `folds` is a number, or luna-jimenez where the
-    actors allow it. `test_only` are the corpora that `corpus` never trains on.
+    actors allow it. `test_only` are the corpora that `corpus` never trains on, `test_on` those that
+    `speaker` tests, where it does not test all.
     """
     if protocol == "leaky":
         return tuple(_leaky_split(samples, seed) for seed in seeds)
@@ -141,8 +143,27 @@ def make_splits(
             for seed in seeds
             for fold in left_out
         )
-    parts = folds_by_speaker(examples, folds)
+    parts = folds_to_test(examples, folds, test_on)
     return tuple(_fold_split(fold, hyperparameters, seed) for seed in seeds for fold in parts)
+
+
+def folds_to_test(
+    examples: Sequence[Example], folds: Folds, test_on: Collection[str] = ()
+) -> tuple[Fold, ...]:
+    """Return the folds of speakers, each with the recordings of these corpora as its test.
+
+    All are tested where no corpus is named. Folds without any test are left out.
+    """
+    parts = folds_by_speaker(examples, folds)
+    if not test_on:
+        return tuple(parts)
+    tests = [tuple(one for one in fold.test if one.corpus in test_on) for fold in parts]
+    tested = tuple(
+        replace(fold, test=test) for fold, test in zip(parts, tests, strict=True) if test
+    )
+    if not tested:
+        raise UsageError(f"--test-on {', '.join(test_on)}: no fold has recordings to test there")
+    return tested
 
 
 def final_split(samples: Sequence[Sample], hyperparameters: Hyperparameters) -> Split:

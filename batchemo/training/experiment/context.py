@@ -25,7 +25,8 @@ from batchemo.common.arrays import Float32, Index
 from batchemo.evaluation.conditions import CONDITIONS
 from batchemo.features.combined import combine
 from batchemo.training.data.dataset import Dataset, make_dataset
-from batchemo.training.data.feature_store import FeatureItem, find_main_corpus
+from batchemo.training.data.encoding import Encoder
+from batchemo.training.data.feature_store import FeatureItem, find_main_corpus, gather_items
 from batchemo.training.data.protocols import ALL_VARIANTS, Sample, Split
 from batchemo.training.hyperparameters import Hyperparameters
 from batchemo.training.recipes import LOGISTIC, Member, Recipe
@@ -46,6 +47,8 @@ class MemberContext:
     items: tuple[FeatureItem, ...]
     labels: tuple[str, ...]
     work: Path
+    encoder: Encoder | None = None
+    """What the items were encoded by; None where they are features."""
 
     @property
     def samples(self) -> tuple[Sample, ...]:
@@ -65,6 +68,15 @@ class MemberContext:
             # The main corpus is left out: another one takes its place.
             main_corpus = find_main_corpus(examples)
         return make_dataset(items, self.labels, main_corpus=main_corpus, floor=self.member.floor)
+
+    def inputs(self, samples: Sequence[Sample]) -> list[Float32]:
+        """Return the windows of original recordings as a finished model takes them."""
+        if self.encoder is None:
+            return [item.windows for item in self.select(samples)]
+        member, examples = self.member, [sample.example for sample in samples]
+        folder = self.work / FEATURES
+        gathered = gather_items(examples, member.features, member.windows, folder=folder)
+        return [item.windows for item in gathered.items]
 
     def net_splits(self, split: Split) -> tuple[Split, ...]:
         """Return the split for each single net of the member, each with a seed of its own."""
@@ -116,6 +128,7 @@ class MemberContext:
             "windows": [member.windows.window, member.windows.hop],
             "floor": member.floor,
             "labels": self.labels,
+            **({} if self.encoder is None else {"encoder": self.encoder.digest()}),
         }
 
     @cached_property
@@ -160,11 +173,10 @@ class RunContext:
         return np.array([self.labels.index(sample.example.emotion) for sample in samples], np.intp)
 
     def inputs(self, samples: Sequence[Sample]) -> list[Float32]:
-        """Return the windows of samples as the finished model takes them."""
-        of_members = [[item.windows for item in member.select(samples)] for member in self.members]
-        if len(of_members) == 1:
-            return of_members[0]
-        spectrograms, statistics = of_members
+        """Return the windows of original recordings as the finished model takes them."""
+        if len({member.member.features for member in self.members}) == 1:
+            return self.members[0].inputs(samples)
+        spectrograms, statistics = (member.inputs(samples) for member in self.members)
         return [combine(*parts) for parts in zip(statistics, spectrograms, strict=True)]
 
 

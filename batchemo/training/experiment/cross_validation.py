@@ -14,6 +14,7 @@ from typing import TypeAlias
 from batchemo.corpora import Example
 from batchemo.evaluation.predictions import Prediction
 from batchemo.training.data.augment_audio import ORIGINAL
+from batchemo.training.data.encoding import Encoder
 from batchemo.training.data.feature_store import (
     Failures,
     FeatureItems,
@@ -33,6 +34,7 @@ from batchemo.training.experiment.calibration import (
     temperatures,
 )
 from batchemo.training.experiment.context import FEATURES, MemberContext, RunContext
+from batchemo.training.experiment.encoder import make_encoder
 from batchemo.training.experiment.runs import RunResult, run_split
 from batchemo.training.hyperparameters import Hyperparameters
 from batchemo.training.recipes import Member, Recipe
@@ -56,11 +58,15 @@ class Experiment:
     examples: tuple[Example, ...]
     labels: tuple[str, ...]
     work: Path
+    encoder: Path | None = None
+    """The file of the pretrained encoder, for recipes that have one."""
     protocol: Protocol = "speaker"
     seeds: tuple[int, ...] = (0,)
     folds: Folds = None
     test_only: tuple[str, ...] = ()
     """The corpora that the protocol `corpus` tests, but never trains on."""
+    test_on: tuple[str, ...] = ()
+    """The corpora that the protocol `speaker` tests; empty for all."""
     conditions: tuple[str, ...] = ()
     """The conditions under which test recordings are predicted once more."""
 
@@ -96,6 +102,7 @@ class Experiment:
     ) -> tuple[FeatureItems, ...]:
         """Return the items of each member, for all recordings; what is not stored is computed."""
         trained = [one for one in self.examples if one.corpus not in self.test_only]
+        encoder = self.encoder_graph()
         return tuple(
             gather_items(
                 self.examples,
@@ -105,6 +112,7 @@ class Experiment:
                 main_corpus=find_main_corpus(trained)
                 if member.hyperparameters.other_corpora_share
                 else None,
+                encoder=encoder,
                 folder=self.work / FEATURES,
                 jobs=jobs,
                 on_progress=on_progress,
@@ -115,10 +123,15 @@ class Experiment:
     def context(self, gathered: Sequence[FeatureItems] | None = None) -> RunContext:
         """Return what the runs share; the items are computed unless they are given."""
         contexts = []
+        encoder = self.encoder_graph()
         for member, features in zip(self.members, gathered or self.gather(), strict=True):
             items = with_twins(features.items) if self.has_twins else features.items
-            contexts.append(MemberContext(member, items, self.labels, self.work))
+            contexts.append(MemberContext(member, items, self.labels, self.work, encoder))
         return RunContext(self.recipe, tuple(contexts))
+
+    def encoder_graph(self) -> Encoder | None:
+        """Return the recipe's encoder as a graph, which is made in the work folder if need be."""
+        return make_encoder(self.encoder, self.recipe, self.work) if self.recipe.encoded else None
 
     def splits(self, context: RunContext) -> tuple[Split, ...]:
         """Return the splits of all runs."""
@@ -129,6 +142,7 @@ class Experiment:
             self.seeds,
             folds=self.folds,
             test_only=self.test_only,
+            test_on=self.test_on,
         )
 
 
@@ -143,8 +157,9 @@ def experiment_options(experiment: Experiment) -> dict[str, object]:
     options = asdict(experiment.hyperparameters)
     del options["seed"]  # `seeds` takes its place.
     folds = {} if experiment.folds is None else {"folds": experiment.folds}
-    if experiment.test_only:
-        options["test_only"] = experiment.test_only
+    for name in ("test_only", "test_on"):
+        if corpora := getattr(experiment, name):
+            options[name] = corpora
     return {**options, **folds, "features": experiment.recipe.features.to_dict()}
 
 
@@ -212,6 +227,7 @@ def with_conditions(
             member.member.features,
             member.member.windows,
             conditions,
+            encoder=member.encoder,
             folder=member.work / FEATURES,
             jobs=jobs,
             on_progress=on_progress,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
+from batchemo.bundles import Calibration
 from batchemo.common.arrays import Float32
 from batchemo.common.files import atomic_write
 from batchemo.errors import BatchemoError
@@ -27,12 +28,14 @@ from batchemo.training.fit.scoring import (
     split_by_item,
 )
 from batchemo.training.fit.trainer import FitResult, fit
+from batchemo.training.nets.familiarity import fit_familiarity
 from batchemo.training.nets.layers import Model, NetSpec
 from batchemo.training.nets.logistic import L2_CANDIDATES, train_logistic
 from batchemo.training.nets.registry import (
     NETS,
     build_logistic,
     combined_net,
+    encoded_net,
     mean_of_nets,
 )
 from batchemo.training.recipes import LOGISTIC
@@ -95,13 +98,21 @@ def run_split(context: RunContext, split: Split, on_epoch: OnEpoch = ignore_epoc
         for member in context.members
     ]
     test, validation = (_masked(context, split, part) for part in _mean_parts(of_members))
+    if context.recipe.familiarity_slope is not None:
+        test, validation = _by_familiarity(context, split, test, validation)
     return RunResult(split, test, validation, _temperature(context, split, validation))
 
 
 def train_model(
-    context: RunContext, split: Split, on_epoch: OnEpoch = ignore_epoch
+    context: RunContext,
+    split: Split,
+    on_epoch: OnEpoch = ignore_epoch,
+    encoder: Model | None = None,
 ) -> TrainedModel:
-    """Train the nets of all members, from their checkpoints if any, and combine them to one."""
+    """Train the nets of all members, from their checkpoints if any, and combine them to one.
+
+    The encoder is what the items were encoded by, if they were: it becomes part of the model.
+    """
     models: list[Model] = []
     fits: list[FitResult] = []
     validation: list[Logits] = []
@@ -112,8 +123,15 @@ def train_model(
         models.append(mean_of_nets([net for net, _ in trained]))
         fits += [fitted for _, fitted in trained if fitted]
         validation.append(_predict(models[-1], member.select(split.validation)))
-    model = models[0] if len(models) == 1 else combined_net(*models)
-    return TrainedModel(model, tuple(fits), _temperature(context, split, _mean(validation)))
+    if encoder is not None:
+        familiarity = fit_familiarity(context.members[0].dataset(split.train))
+        model = encoded_net(encoder, models, familiarity)
+    else:
+        model = models[0] if len(models) == 1 else combined_net(*models)
+    logits = _mean(validation)
+    if context.recipe.familiarity_slope is not None:
+        _, logits = _by_familiarity(context, replace(split, test=()), (), logits)
+    return TrainedModel(model, tuple(fits), _temperature(context, split, logits))
 
 
 def _train_net(
@@ -229,6 +247,22 @@ def _masked(context: RunContext, split: Split, logits: Logits) -> Logits:
     for of_item in masked:
         of_item[:, columns] = MASKED
     return masked
+
+
+def _by_familiarity(context: RunContext, split: Split, *parts: Logits) -> Iterator[Logits]:
+    """Yield the logits of test and validation, each window's divided as its familiarity asks for.
+
+    What is left of the calibration, the temperature, is then the same for all windows.
+    """
+    member, slope = context.members[0], context.recipe.familiarity_slope
+    calibration = Calibration(1.0, slope)
+    familiarity = fit_familiarity(member.dataset(split.train))
+    for samples, logits in zip((split.test, split.validation), parts, strict=True):
+        scores = [familiarity.score(item.windows) for item in member.select(samples)]
+        yield tuple(
+            (of_item / calibration.temperatures(score.astype(np.float32))).astype(np.float32)
+            for of_item, score in zip(logits, scores, strict=True)
+        )
 
 
 def _save(path: Path, arrays: dict[str, Float32]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from batchemo.evaluation import CardFigures
+from batchemo.training.export.encoder_terms import ENCODER_CHAPTER, ENCODER_LICENCES
 
 _TAGS = ("speech-emotion-recognition", "emotion", "speech", "onnx", "batchemo")
 _METRICS = ("recall", "accuracy", "f1", "brier_score")
@@ -84,6 +85,7 @@ def write_model_card(info: Mapping[str, Any], figures: CardFigures) -> str:
             _LIMITATIONS,
             _training(info),
             _licences(info),
+            *([ENCODER_CHAPTER] if _has_encoder(info) else []),
         ]
     )
 
@@ -205,9 +207,13 @@ def _cell(value: object) -> str:
     return ", ".join(map(str, value)) or "none" if isinstance(value, (list, tuple)) else str(value)
 
 
+def _has_encoder(info: Mapping[str, Any]) -> bool:
+    return all(name in info["licences"]["training_data"] for name in ENCODER_LICENCES)
+
+
 def _licences(info: Mapping[str, Any]) -> str:
     data = "".join(
-        f"- training data, {name}: {licence}\n"
+        f"- {name if name in ENCODER_LICENCES else f'training data, {name}'}: {licence}\n"
         for name, licence in info["licences"]["training_data"].items()
     )
     text = f"## Licences\n\n- weights: {info['licences']['weights']}\n{data}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,20 +12,18 @@ from typing import Any
 
 import numpy as np
 
+from batchemo.bundles.onnx_model import EXACT_WEIGHTS
 from batchemo.bundles.schema import output_size
 from batchemo.common.arrays import Float32
 from batchemo.errors import BundleError
+from batchemo.training.nets.convert import convert
 from batchemo.training.nets.layers import LOGITS, Model, Tensor, outputs_of
 
 EMBEDDING, FAMILIARITY = "embedding", "familiarity"
 """Outputs that a model may have besides the logits: see docs/models.md."""
-OPSET = 17
 TOLERANCE = 1e-4
 """How far the graph's logits and familiarity may be from the model's; and its embedding, as a share
 of the largest number that is in it."""
-
-_IR_VERSION = 8
-"""Old enough for every ONNX Runtime that batchemo allows."""
 
 _NEW_SETTINGS: Mapping[str, Any] = {
     "input_axes": None,
@@ -92,23 +89,18 @@ def _without_new_settings(config: Any) -> Any:
     }
 
 
-def onnx_bytes(model: Model, inputs: Sequence[Float32] = ()) -> bytes:
+def onnx_bytes(model: Model, inputs: Sequence[Float32] = (), *, eight_bits: bool = False) -> bytes:
     """Return the model as an ONNX graph with batch and time free; BundleError if outputs differ.
 
     They are compared on these batches of features. Where there are none, or the model takes any
     length, also on noise of unit variance, like features that are normalised.
     """
     import tensorflow as tf
-    import tf2onnx
 
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     shape: tuple[int | None, ...] = tuple(model.inputs[0].shape)
     features = tf.TensorSpec(shape, tf.float32, name="features")
-    # A dictionary, so that the outputs get these names instead of some that the converter counts.
     forward = tf.function(lambda features: outputs_of(model, features), input_signature=[features])
-    graph, _ = tf2onnx.convert.from_function(forward, input_signature=[features], opset=OPSET)
-    graph.ir_version = _IR_VERSION
-    content: bytes = graph.SerializeToString()
+    content = convert(model, eight_bits=eight_bits)
     noise = () if inputs and None not in shape[1:] else _noise(model)
     check_parity(forward, content, [*inputs, *noise])
     return content
@@ -129,6 +121,7 @@ def check_parity(
 
     options: Any = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
+    options.add_session_config_entry(EXACT_WEIGHTS, "1")
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     for batch in inputs:
         expected = {name: np.asarray(output) for name, output in forward(batch).items()}

@@ -20,6 +20,7 @@ from batchemo.training.data.training_set import TRAINING_SET, training_set_bytes
 from batchemo.training.experiment.calibration import TEMPERATURE, UNCALIBRATED
 from batchemo.training.experiment.context import RunContext
 from batchemo.training.experiment.runs import TrainedModel
+from batchemo.training.export.encoder_terms import ENCODER_CITATION, ENCODER_LICENCES
 from batchemo.training.export.licences import (
     citations_for,
     training_data_licences,
@@ -28,6 +29,7 @@ from batchemo.training.export.licences import (
 from batchemo.training.export.model_card import write_model_card
 from batchemo.training.fit.history import Epoch
 from batchemo.training.fit.trainer import FitResult
+from batchemo.training.nets.encoder import MAX_SECONDS
 from batchemo.training.nets.logistic import LOGISTIC_HYPERPARAMETERS
 from batchemo.training.recipes import LOGISTIC, Recipe
 
@@ -39,6 +41,9 @@ _COMPARED_RECORDINGS = 20
 _FREE_WINDOW_RANGE = (1.0, 10.0)
 """Seconds of a window, where the input may be of any length: shorter ones have too little speech to
 judge, longer ones than were ever trained on."""
+
+_PADDING_STEP = 100
+"""Frames, a second: finer steps save less time than batches lose that are not full."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +76,17 @@ def write_package(
     compared = _examples(split.validation, split.train)[:_COMPARED_RECORDINGS]
     files = {
         CARD: write_model_card(info, figures).encode(),
-        KERAS: keras_bytes(trained.model),
-        GRAPH: onnx_bytes(trained.model, context.inputs([Sample(example) for example in compared])),
+        GRAPH: onnx_bytes(
+            trained.model,
+            context.inputs([Sample(example) for example in compared]),
+            eight_bits=context.recipe.encoded,
+        ),
         TRAINING_SET: training_set_bytes(examples),
         **plots_for_card(options.evaluations),
     }
+    if not context.recipe.encoded:
+        # Keras has no weights of 8 bits: the file would be four times as large as the graph.
+        files[KERAS] = keras_bytes(trained.model)
     if trained.fits:
         files[LOG] = log_bytes(trained.fits)
         files[CURVES] = draw_curves(options.out.name, trained.fits)
@@ -162,7 +173,8 @@ def _bundle_info(
         "input": _input(recipe),
         "outputs": output_info(trained.model, context.labels),
         "calibration": (
-            options.calibration or Calibration(_temperature(trained, options))
+            options.calibration
+            or Calibration(_temperature(trained, options), recipe.familiarity_slope)
         ).to_dict(),
         "training": {
             "recipe": recipe.name,
@@ -181,9 +193,15 @@ def _bundle_info(
         "figures": figures_for_card(options.evaluations).figures,
         "licences": {
             "weights": options.licence or weights_licence(corpora),
-            "training_data": training_data_licences(corpora),
+            "training_data": {
+                **training_data_licences(corpora),
+                **(ENCODER_LICENCES if recipe.encoded else {}),
+            },
         },
-        "citations": citations_for(corpora),
+        "citations": [
+            *citations_for(corpora),
+            *([ENCODER_CITATION] if recipe.encoded else []),
+        ],
     }
 
 
@@ -198,10 +216,16 @@ def _input(recipe: Recipe) -> dict[str, Any]:
         "rate": features.rate,
         "window": window,
         "hop": recipe.windows.hop,
-        "window_range": list(_FREE_WINDOW_RANGE) if free else [window, window],
+        "window_range": list(_window_range(recipe)) if free else [window, window],
         "normalisation": "graph",
         "padding": "masked" if masked else "trained",
+        **({"padding_step": _PADDING_STEP} if recipe.encoded else {}),
     }
+
+
+def _window_range(recipe: Recipe) -> tuple[float, float]:
+    shortest, longest = _FREE_WINDOW_RANGE
+    return shortest, min(longest, MAX_SECONDS) if recipe.encoded else longest
 
 
 def _hyperparameters(context: RunContext, split: Split) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The net of the recipes default and accurate: a convolutional front end and conformer blocks.
+"""The net of the recipe default: a convolutional front end and conformer blocks.
 
 It takes (batch, time, bands), batch and time of any size, and gives logits from statistics over
 time: of the last block's output, and of the input of each block. Frames of padding are recognised

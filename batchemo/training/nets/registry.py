@@ -14,6 +14,8 @@ from batchemo.training.nets.baselines import (
     build_stats162,
 )
 from batchemo.training.nets.conformer import build_conformer
+from batchemo.training.nets.dense import build_dense
+from batchemo.training.nets.familiarity import Familiarity, build_familiarity
 from batchemo.training.nets.layers import Model, NetSpec, normalised_input
 from batchemo.training.nets.logistic import LogisticRegression
 
@@ -26,6 +28,7 @@ NETS: Mapping[str, NetBuilder] = {
     "frames62": build_frames62,
     "mfcc40": build_mfcc40,
     "conformer": build_conformer,
+    "dense": build_dense,
 }
 
 
@@ -76,3 +79,20 @@ def combined_net(spectrogram_net: Model, statistics_net: Model) -> Model:
         statistics_net(statistics[:, :N_STATISTICS]),
     ]
     return keras.Model(features, layers.Average(name="mean_logits")(logits))
+
+
+def encoded_net(encoder: Model, nets: Sequence[Model], familiarity: Familiarity) -> Model:
+    """Return one net from features to the mean logits of several nets on their encoding.
+
+    Its other outputs are the embedding and the familiarity.
+    """
+    import keras
+
+    encoding = encoder(encoder.inputs[0])
+    for number, net in enumerate(nets):
+        net.name = f"member_{number}"
+    # Not `mean_of_nets` of the members: a member can be such a mean itself, with the same names.
+    logits = [net(encoding) for net in nets]
+    mean = logits[0] if len(nets) == 1 else keras.layers.Average(name="mean_of_members")(logits)
+    outputs = build_familiarity(familiarity)(encoding)
+    return keras.Model(encoder.inputs[0], {"logits": mean, **outputs})

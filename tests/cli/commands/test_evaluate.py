@@ -152,6 +152,8 @@ def test_failed_recordings_are_counted_and_change_the_exit_code(
         (("--seeds", "2"), "--seeds: only for recipes"),
         (("--folds", "3"), "--folds: only for recipes"),
         (("--test-only", "emovo"), "--test-only: only for recipes"),
+        (("--test-on", "emovo"), "--test-on: only for recipes"),
+        (("--encoder", "encoder.onnx"), "--encoder: only for recipes"),
         (("--classes", "happy,smug"), "does not know smug; it knows neutral"),
         (("--label", "sad=", "--classes", "sad"), "none of these is evaluated here"),
     ],
@@ -207,6 +209,12 @@ def test_each_corpus_is_left_out_in_turn(evaluate: RunCommand, two_corpora: Path
     [
         (("--leave-out", "corpus", "--folds", "3"), "--folds has no effect with --protocol corpus"),
         (("--test-only", "polish"), "--test-only has no effect with --protocol speaker"),
+        (
+            ("--protocol", "random", "--test-on", "polish"),
+            "--test-on has no effect with --protocol",
+        ),
+        (("--leave-out", "corpus", "--test-on", "polish"), "--test-on has no effect with"),
+        (("--test-on", "urdu"), "--test-on urdu: no fold has recordings"),
         (("--leave-out", "corpus", "--test-only", "urdu"), "--test-only urdu: there are no such"),
         (("--leave-out", "corpus", "--only", "english"), "leaves nothing to train on"),
     ],

@@ -21,8 +21,11 @@ from made_predictions import make_info, random_predictions
 from voices import write_voice
 
 from batchemo.corpora import EMOTIONS
+from batchemo.errors import BatchemoError
 from batchemo.evaluation import evaluate as evaluate_predictions
 from batchemo.evaluation import write_evaluation
+from batchemo.training.experiment.cross_validation import Experiment
+from batchemo.training.export.package import PackageOptions
 from batchemo.training.recipes import RECIPES
 
 pytestmark = [
@@ -75,6 +78,35 @@ def test_bundle_records_how_it_was_trained_without_paths_of_this_machine(trained
     names = ("bundle.json", "README.md", "training_set.csv")
     texts = [(trained / name).read_text() for name in names]
     assert not any(str(trained.parents[1]) in text for text in texts)
+
+
+def test_without_its_encoder_a_recipe_says_how_to_get_it(
+    train: RunCommand, evaluate: RunCommand, ravdess: Path, tmp_path: Path
+) -> None:
+    nowhere = ("--encoder", tmp_path / "nowhere.onnx")
+    for ran, message in (
+        (train(ravdess, "-o", tmp_path / "mine", recipe="accurate"), "accurate needs --encoder"),
+        (evaluate("accurate", ravdess), "accurate needs --encoder"),
+        (evaluate("accurate", ravdess, *nowhere), "nowhere.onnx: cannot be read"),
+    ):
+        assert ran.code == 2
+        assert message in ran.err
+        assert "pip download --no-deps pipecat-ai" in ran.err
+
+
+def test_the_command_on_the_card_names_the_file_of_the_encoder(
+    train: RunCommand, ravdess: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(experiment: Experiment, options: PackageOptions, **_: object) -> None:
+        raise BatchemoError(f"{experiment.encoder} in {options.command}")
+
+    monkeypatch.setattr("batchemo.training.train.train_bundle", stop)
+    file = tmp_path / "turn.onnx"
+
+    ran = train(ravdess, "-o", tmp_path / "mine", "--encoder", file, recipe="accurate")
+
+    command = "batchemo train ravdess --recipe accurate -o mine --encoder turn.onnx"
+    assert f"{file} in {command}" in ran.err
 
 
 def test_every_option_is_used_and_recorded(train: RunCommand, tmp_path: Path) -> None:

@@ -218,6 +218,27 @@ def test_with_twins_a_leaky_split_leaks_even_without_augmentations() -> None:
     assert digests(split.train) & digests(split.test)
 
 
+def test_by_speaker_only_some_corpora_may_be_tested_and_all_are_trained_on() -> None:
+    seed = (0,)
+    every = make_splits("speaker", RAVDESS_SAMPLES, HYPERPARAMETERS, seed)
+    some = make_splits("speaker", RAVDESS_SAMPLES, HYPERPARAMETERS, seed, test_on=["ravdess"])
+
+    assert [split.train for split in some] == [split.train for split in every]
+    for one, of_all in zip(some, every, strict=True):
+        assert {sample.example.corpus for sample in of_all.test} == {"ravdess", "ravdess_song"}
+        assert one.test == tuple(s for s in of_all.test if s.example.corpus == "ravdess")
+
+
+def test_folds_without_recordings_of_the_tested_corpora_are_left_out() -> None:
+    few = [*SAMPLES, *samples_of([made_example("k", label, corpus="few") for label in LABELS])]
+
+    (split,) = make_splits("speaker", few, HYPERPARAMETERS, (0,), test_on=["few"])
+
+    assert speakers(split.test) == {"k"}
+    with pytest.raises(UsageError, match="--test-on calls: no fold has recordings"):
+        make_splits("speaker", few, HYPERPARAMETERS, (0,), test_on=["calls"])
+
+
 def test_only_the_leaky_protocol_is_called_leaky_and_it_is_loud_about_it() -> None:
     leaky = [name for name, description in PROTOCOLS.items() if "leaky" in description.lower()]
 

@@ -222,5 +222,5 @@ def test_the_folder_is_the_same_wherever_the_recordings_lie() -> None:
 
 
 def test_how_many_nets_a_member_has_changes_no_single_net() -> None:
-    """So the conformers of `accurate` are those of `default` with other seeds."""
+    """So nets can be added to those that are trained."""
     assert replace(FIRST, member=replace(MEMBER, nets=3)).folder(SPLIT) == FIRST.folder(SPLIT)

@@ -25,6 +25,7 @@ from batchemo.training.fit.scoring import (
     probabilities,
 )
 from batchemo.training.hyperparameters import Hyperparameters
+from batchemo.training.nets.familiarity import fit_familiarity
 from batchemo.training.nets.layers import NetSpec, normalised_input
 from batchemo.training.nets.registry import NETS
 from batchemo.training.recipes import LOGISTIC, Member, Recipe
@@ -267,3 +268,53 @@ def test_a_class_without_training_recordings_is_named(context: RunContext) -> No
 
     with pytest.raises(BatchemoError, match="nothing is left to train happy on"):
         train_model(context, replace(SPLIT, train=train))
+
+
+def with_familiarity(context: RunContext) -> RunContext:
+    return replace(context, recipe=replace(context.recipe, familiarity_slope=0.7))
+
+
+def test_with_familiarity_the_logits_of_each_window_are_divided_as_the_calibration_divides_them(
+    context: RunContext, result: RunResult
+) -> None:
+    familiarity = fit_familiarity(context.members[0].dataset(SPLIT.train))
+
+    divided = run_split(with_familiarity(context), SPLIT, fail_on_epoch)
+
+    for samples, before, after in (
+        (SPLIT.test, result.test, divided.test),
+        (SPLIT.validation, result.validation, divided.validation),
+    ):
+        for windows, logits, expected in zip(windows_of(samples), before, after, strict=True):
+            divisors = np.exp(0.7 * (1 - familiarity.score(windows)))[:, None]
+            assert logits / divisors == pytest.approx(expected, rel=1e-4, abs=1e-4)
+    labels = context.label_indices(SPLIT.validation)
+    assert divided.temperature == fit_temperature(divided.validation, labels)
+
+
+def test_a_trained_model_with_an_encoder_gives_familiarity_and_the_temperature_for_it(
+    tmp_path: Path,
+) -> None:
+    import keras
+
+    # Hard to tell apart, as temperatures have a lower limit.
+    noisy = made_items(EXAMPLES, ("noise",), shape=(40,), noise=6.0)
+    member = MemberContext(MEMBER, noisy, LABELS, tmp_path)
+    plain = RunContext(Recipe("made", "Made for a test.", (MEMBER,)), (member,))
+    rich = with_familiarity(plain)
+
+    features = keras.Input((40,), name="features")
+    encoder = keras.Model(features, keras.layers.Rescaling(1.0)(features))
+
+    trained = train_model(rich, SPLIT, encoder=encoder)
+
+    windows = np.concatenate([item.windows for item in member.select(SPLIT.test)])
+    outputs = trained.model(windows)
+    familiarity = fit_familiarity(member.dataset(SPLIT.train))
+    assert outputs["embedding"].shape == (len(windows), 40)
+    assert np.asarray(outputs["familiarity"])[:, 0] == pytest.approx(
+        familiarity.score(windows), abs=1e-4
+    )
+    temperatures = [run_split(one, SPLIT).temperature for one in (rich, plain)]
+    assert trained.temperature == pytest.approx(temperatures[0], rel=1e-3)
+    assert temperatures[1] != pytest.approx(temperatures[0], rel=0.1)

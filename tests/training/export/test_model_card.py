@@ -11,6 +11,7 @@ from tiny_bundle import tiny_info
 
 from batchemo.evaluation import figures_for_card
 from batchemo.features import get_feature_set
+from batchemo.training.export.encoder_terms import ENCODER_LICENCES
 from batchemo.training.export.model_card import write_model_card
 
 SELECTED = {"number": 4, "validation_uar": 0.5, "validation_accuracy": 0.6}
@@ -186,3 +187,14 @@ def test_command_hyperparameters_licences_and_citations_are_there() -> None:
     assert "| of | a, b |" in card
     assert "- weights: CC BY-NC-SA 4.0\n- training data, made: CC BY-NC-SA 4.0\n" in card
     assert "- training data, calls: not known\n\nPlease cite:\n\n- Somebody (2018)" in card
+
+
+def test_a_model_with_the_encoder_has_its_licence_texts_and_others_have_not() -> None:
+    licences = {"weights": "MIT", "training_data": {"calls": "not known", **ENCODER_LICENCES}}
+
+    card = made_card(licences=licences)
+
+    assert "- training data, calls: not known\n- pretrained encoder, Whisper tiny: MIT\n" in card
+    for notice in ("(c) 2022 OpenAI", "2024–2026, Daily", "680,000 hours"):
+        assert notice in card
+        assert notice not in made_card()
