@@ -21,6 +21,7 @@ from batchemo.features import FEATURE_SETS, FeatureSet, extract, get_feature_set
 every_feature_set = pytest.mark.parametrize("feature_set", FEATURE_SETS.values(), ids=FEATURE_SETS)
 SHAPES = {
     "logmel64": (301, 64),
+    "logmel80": (501, 80),
     "logmel128": (130, 128),
     "mfcc40": (40,),
     "stats162": (162,),
@@ -40,7 +41,7 @@ def test_only_spectrograms_of_speech_grow_with_the_window() -> None:
     assert get_feature_set("logmel64").shape(1.5) == (151, 64)
     assert get_feature_set("combined").shape(1.5) == (156, 64)
     growing = [name for name, feature_set in FEATURE_SETS.items() if not feature_set.fixed_shape]
-    assert growing == ["logmel64", "combined"]
+    assert growing == ["logmel64", "logmel80", "combined"]
 
 
 @every_feature_set
@@ -180,7 +181,7 @@ def test_a_bundles_feature_set_that_cannot_be_computed_is_refused(
 @pytest.mark.parametrize(
     ("name", "params", "message"),
     [
-        ("logmel46", {}, "no feature set is called 'logmel46'; there are: logmel64, logmel128"),
+        ("logmel46", {}, "no feature set is called 'logmel46'; there are: logmel64, logmel80"),
         ("stats162", {"n_mfc": 20}, "n_mfcc"),
         ("stats162", {"n_mfcc": 20.5}, "type int"),
         ("stats162", {"n_mfcc": 0}, "n_mfcc"),

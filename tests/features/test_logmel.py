@@ -1,4 +1,4 @@
-"""`logmel64` shows the speech in a window, without surrounding silence and loudness."""
+"""`logmel64` and `logmel80` show the speech in a window, without silence around it and loudness."""
 
 from __future__ import annotations
 
@@ -14,14 +14,23 @@ RATE = FEATURE_SET.rate
 FLOOR = -2.0
 
 
-def test_frames_and_bands_equal_librosas() -> None:
-    samples = voice(RATE, 3.0)
-    logmel = extract(get_feature_set("logmel64", trim_db=200.0), samples)
+@pytest.mark.parametrize(
+    ("name", "seconds", "loudest", "bands"),
+    [
+        ("logmel64", 3.0, 76, {"n_fft": 512, "n_mels": 64, "fmin": 50}),
+        ("logmel80", 5.0, 126, {"n_fft": 400, "n_mels": 80, "fmin": 0}),
+    ],
+)
+def test_frames_and_bands_equal_librosas(
+    name: str, seconds: float, loudest: int, bands: dict[str, int]
+) -> None:
+    samples = voice(RATE, seconds)
+    logmel = extract(get_feature_set(name, trim_db=200.0), samples)
     power = librosa.feature.melspectrogram(
-        y=samples, sr=RATE, n_fft=512, win_length=400, hop_length=160, n_mels=64, fmin=50, fmax=8000
+        y=samples, sr=RATE, win_length=400, hop_length=160, fmax=8000, **bands
     )
     level = librosa.power_to_db(power, top_db=None).T
-    level -= np.sort(level.max(axis=1))[-76:].mean()  # a quarter of 301
+    level -= np.sort(level.max(axis=1))[-loudest:].mean()  # a quarter of the frames
     assert np.allclose(logmel, np.maximum(level, -80) / 20 + 2, atol=1e-3)
 
 

@@ -71,7 +71,8 @@ def test_the_bundle_says_what_the_model_takes_and_gives(bundle: Bundle) -> None:
     # A tenth of the 32 windows that it was trained on.
     assert info["outputs"]["embedding"] == {"name": "embedding", "size": 3}
     assert info["outputs"]["familiarity"] == {"name": "familiarity"}
-    calibration = {"method": "familiarity_temperature", "temperature": 1.0, "slope": 0.7}
+    slope = RECIPES["accurate"].familiarity_slope
+    calibration = {"method": "familiarity_temperature", "temperature": 1.0, "slope": slope}
     assert info["calibration"] == calibration
     assert [member["net"] for member in info["training"]["members"]] == ["dense", "logistic"]
 

@@ -31,6 +31,7 @@ EPILOG = """
 \b
 Feature sets:
   logmel64    64 log-mels of the speech in a window, as frames
+  logmel80    80 log-mels of the speech in a window, with the bands of Whisper, as frames
   logmel128   128 log-mels, as frames
   mfcc40      means of 40 MFCCs
   stats162    means of zero crossings, chroma, 20 MFCCs, RMS and 128 mels
