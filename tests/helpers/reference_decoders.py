@@ -73,8 +73,10 @@ def _check_signal(
     try:
         frames, rate, declared = _read(path)
     except soundfile.LibsndfileError as error:
-        # batchemo decoded what libsndfile cannot open, so it had repaired the header.
-        return READ_FURTHER if error.prefix.startswith("Error opening") else str(error)
+        # batchemo decoded what libsndfile cannot open, so it had repaired the header; or it decoded
+        # two FLAC streams in a row, the first of which does not say how long it is.
+        is_repaired = error.prefix.startswith("Error opening")
+        return READ_FURTHER if is_repaired or _holds_two_streams(path) else str(error)
     decoded = round((info.duration or 0) * rate)
     if len(frames) < decoded:
         return READ_FURTHER
@@ -99,6 +101,10 @@ def _check_signal(
     if max_change > 0.9 * MIN_CHANGE_DB:
         return None
     return f"a change of {max_change:.2f} dB is no speech"
+
+
+def _holds_two_streams(path: Path) -> bool:
+    return path.read_bytes().count(b"fLaC") > 1
 
 
 class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]

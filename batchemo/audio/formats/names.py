@@ -44,7 +44,8 @@ _WAV_ENCODINGS = {
     0x674F: "Vorbis",
     0xA109: "Speex",
 }
-_CAF_ENCODINGS = {b"aac ": "AAC", b"alac": "ALAC", b"opus": "Opus", b"samr": "AMR"}
+# libsndfile reads ALAC in CAF.
+_CAF_ENCODINGS = {b"aac ": "AAC", b"opus": "Opus", b"samr": "AMR"}
 _OGG_CODECS = ((b"Speex   ", "Speex"), (b"\x80theora", "Theora"))
 _HEADER_BYTES = 4096
 
