@@ -118,7 +118,7 @@ def predict_with_keras(
     path.write_bytes(bundle.read("model.keras"))
     model = keras.saving.load_model(path, compile=False)
     logits = model.predict(np.concatenate(features), verbose=0)
-    weights = np.exp(logits.astype(np.float64) / bundle.temperature)
+    weights = np.exp(logits.astype(np.float64) / bundle.calibration.temperature)
     probabilities = weights / weights.sum(axis=1, keepdims=True)
     ends = np.cumsum([len(windows) for windows in features])
     return np.stack([part.mean(axis=0) for part in np.split(probabilities, ends[:-1])])

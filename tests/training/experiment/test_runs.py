@@ -311,7 +311,7 @@ def test_a_trained_model_with_an_encoder_gives_familiarity_and_the_temperature_f
     windows = np.concatenate([item.windows for item in member.select(SPLIT.test)])
     outputs = trained.model(windows)
     familiarity = fit_familiarity(member.dataset(SPLIT.train))
-    assert outputs["embedding"].shape == (len(windows), 40)
+    assert outputs["embedding"].shape == (len(windows), familiarity.projection.shape[1])
     assert np.asarray(outputs["familiarity"])[:, 0] == pytest.approx(
         familiarity.score(windows), abs=1e-4
     )
