@@ -8,7 +8,6 @@ opened; and libav gets no protocol to open another file with.
 from __future__ import annotations
 
 import ctypes
-import io
 import re
 from collections.abc import Iterator, Sequence
 from types import ModuleType
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from batchemo.audio.failure import Failure
-from batchemo.audio.file import OpenFile
+from batchemo.audio.file import FileView, OpenFile
 from batchemo.audio.formats.media import MEDIA_FORMATS, find_media_damage
 from batchemo.common.arrays import Float32
 
@@ -65,7 +64,7 @@ class AvDecoder:
         self._traits = MEDIA_FORMATS[media_format]
         self._block_values = block_values
         self._av = _import_av(self._traits.title)
-        self._reader = _FileReader(file)
+        self._view = FileView(file, range(file.size))
         self.position = 0
         """The number of frames decoded so far."""
         self._packer: Any = None
@@ -87,14 +86,15 @@ class AvDecoder:
     def _open(self) -> Any:
         try:
             return self._av.open(
-                self._reader,
+                self._view,
                 format=self._traits.demuxer,
                 options=_OPTIONS,
                 metadata_errors="replace",
                 buffer_size=_READ_BYTES,
             )
         except (self._av.FFmpegError, ValueError) as error:
-            self._reader.raise_error()
+            if isinstance(error, MemoryError):
+                raise
             damage = self._damage()
             if damage is not None:
                 raise damage from None
@@ -228,11 +228,11 @@ class AvDecoder:
                     if frame.samples:
                         yield frame
         except (self._av.FFmpegError, ValueError) as error:
-            self._reader.raise_error()
+            if isinstance(error, MemoryError):
+                raise
             if isinstance(error, NotImplementedError):
                 raise Failure("unsupported", _words(error)) from None
             raise self._truncated(decoded, _words(error)) from None
-        self._reader.raise_error()
 
     def _check_end(self) -> None:
         declared = self.declared_frames
@@ -244,40 +244,6 @@ class AvDecoder:
 
     def _truncated(self, frames: int, cause: str) -> Failure:
         return Failure("truncated", f"{frames:,} frames could be read: {cause}")
-
-
-class _FileReader:
-    """What libav reads from: an open file, whose own position stays where it is."""
-
-    def __init__(self, file: OpenFile) -> None:
-        self._file = file
-        self._position = 0
-        self._error: OSError | None = None
-
-    def read(self, count: int) -> bytes:
-        """Read up to `count` bytes; nothing after an error, which `raise_error` reports."""
-        try:
-            data = self._file.read_at(self._position, count)
-        except OSError as error:
-            self._error = error
-            return b""
-        self._position += len(data)
-        return data
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to an offset, which in a damaged file may lie before the start."""
-        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._file.size}
-        self._position = max(0, origin[whence] + offset)
-        return self._position
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._position
-
-    def raise_error(self) -> None:
-        """Raise the error that reading the file has had, if any."""
-        if self._error is not None:
-            raise self._error
 
 
 def _import_av(title: str) -> ModuleType:

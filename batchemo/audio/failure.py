@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from types import MappingProxyType
 
 REASONS = MappingProxyType(
@@ -46,3 +47,14 @@ class Failure(Exception):  # noqa: N818 - not an error of the program: it become
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.detail}"
+
+
+def failure_of_machine(error: OSError | MemoryError) -> Failure:
+    """Return the failure of a recording that could not be read, whatever it holds.
+
+    >>> print(failure_of_machine(OSError(errno.ESTALE, "Stale file handle")))
+    unreadable: Stale file handle
+    """
+    if isinstance(error, MemoryError) or error.errno == errno.ENOMEM:
+        return Failure("out_of_memory", "there was not enough memory to read it")
+    return Failure("unreadable", error.strerror or str(error))

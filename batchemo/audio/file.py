@@ -1,4 +1,8 @@
-"""Opens recordings. Nothing else in batchemo does: what may be opened is decided here alone."""
+"""Opens recordings. Nothing else in batchemo does: what may be opened is decided here alone.
+
+All reading goes through here as well, and errors are kept: decoders in C take a part of the file
+that could not be read for its end, or for damage.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,17 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from batchemo.audio.failure import Failure
+from batchemo.audio.failure import Failure, failure_of_machine
 
 ReadAt: TypeAlias = Callable[[int, int], bytes]
 """Takes an offset and a count; returns up to `count` bytes that stand at the offset."""
 Piece: TypeAlias = bytes | range
 """Bytes, or the offsets of bytes of a file."""
 
+_MAX_OFFSET = (1 << 63) - 1
 # O_NONBLOCK: if a pipe took the file's place since `stat`, opening it must not block the worker.
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
@@ -31,13 +36,27 @@ class OpenFile:
     start: int = 0
     """Where the part begins in the whole file."""
     is_part: bool = False
+    errors: list[OSError | MemoryError] = field(default_factory=list)
+    """What reading has raised, of the whole file and all its parts."""
 
     def read_at(self, offset: int, count: int) -> bytes:
         """Read up to `count` bytes at `offset`; the descriptor's position stays where it is."""
         # A damaged header can name an offset beyond 2**63, which pread refuses.
         if offset >= self.size:
             return b""
-        return os.pread(self.descriptor, min(count, self.size - offset), self.start + offset)
+        try:
+            return os.pread(self.descriptor, min(count, self.size - offset), self.start + offset)
+        except (OSError, MemoryError) as error:
+            self.errors.append(error)
+            raise
+
+    def read_into(self, offset: int, buffer: Any) -> int:
+        """Fill a buffer from `offset` on, as far as the file goes; return how much was read."""
+        try:
+            return os.preadv(self.descriptor, [buffer], self.start + offset)
+        except (OSError, MemoryError) as error:
+            self.errors.append(error)
+            raise
 
     def part(self, start: int, end: int) -> OpenFile:
         """Return the bytes from `start` to `end` as a file of their own."""
@@ -45,41 +64,75 @@ class OpenFile:
 
 
 class FileView(io.RawIOBase):
-    """What decoders read in the place of an open file: pieces of it, and other bytes.
+    """What decoders in C read: pieces of an open file, and other bytes in the place of some.
 
-    This repairs a header, or takes one stream out of several, without a copy of the file.
+    So a header is repaired, or one stream taken out of several, without a copy of the file. After
+    an error, which `OpenFile.errors` has, it is at its end and stays there: C code that calls us
+    cannot be told, and must not try for ever to read what is in between.
     """
 
     def __init__(self, file: OpenFile, *pieces: Piece) -> None:
         self._file = file
         self._pieces = pieces
         self._position = 0
+        self.size = sum(map(len, pieces))
+        self._first: int | None = None
+        """Where it begins, if it is the rest of a file and nothing else."""
+        if len(pieces) == 1 and isinstance(pieces[0], range) and not file.is_part:
+            self._first = pieces[0].start if pieces[0].stop == file.size else None
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to an offset."""
-        size = sum(map(len, self._pieces))
-        self._position = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: size}[whence]
-        self._position += offset
+        """Go to an offset; stay in place, as a file does, where that lies before the start."""
+        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}
+        if self._file.errors:
+            self._position = self.size
+        elif 0 <= origin[whence] + offset <= _MAX_OFFSET:
+            self._position = origin[whence] + offset
         return self._position
 
     def tell(self) -> int:
         """Return the position."""
         return self._position
 
+    def fileno(self) -> int:
+        """Return the descriptor of the file."""
+        return self._file.descriptor
+
+    def readable(self) -> bool:
+        """Return True: PyAV asks before it reads."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True: PyAV asks before it seeks."""
+        return True
+
     def readinto(self, buffer: Any) -> int:
         """Read into a buffer, and return the number of bytes."""
-        data, start = b"", 0
-        for piece in self._pieces:
-            skipped = self._position + len(data) - start
-            start += len(piece)
-            if 0 <= skipped < len(piece) and len(data) < len(buffer):
-                data += self._read(piece[skipped : skipped + len(buffer) - len(data)])
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)
+        try:
+            # libsndfile asks for 8 KB at a time, so a plain file must take no more than this.
+            if self._first is not None:
+                filled = self._file.read_into(self._first + self._position, buffer)
+            else:
+                filled = self._fill(memoryview(buffer))
+        except (OSError, MemoryError):
+            self._position, filled = self.size, 0
+        self._position += filled
+        return filled
 
-    def _read(self, piece: Piece) -> bytes:
-        return piece if isinstance(piece, bytes) else self._file.read_at(piece.start, len(piece))
+    def _fill(self, view: memoryview) -> int:
+        filled, start = 0, 0
+        for piece in self._pieces:
+            skipped = self._position + filled - start
+            start += len(piece)
+            if 0 <= skipped < len(piece) and filled < len(view):
+                filled += self._copy(piece[skipped : skipped + len(view) - filled], view[filled:])
+        return filled
+
+    def _copy(self, piece: Piece, view: memoryview) -> int:
+        if isinstance(piece, range):
+            return self._file.read_into(piece.start, view[: len(piece)])
+        view[: len(piece)] = piece
+        return len(piece)
 
 
 @contextmanager
@@ -107,7 +160,7 @@ def _open(path: str) -> int:
     except (FileNotFoundError, NotADirectoryError):
         raise Failure("missing", "no such file") from None
     except OSError as error:
-        raise Failure("unreadable", error.strerror or str(error)) from None
+        raise failure_of_machine(error) from None
     except ValueError:  # a NUL, or a surrogate that no byte decodes to
         raise Failure("missing", "no file can have this name") from None
 

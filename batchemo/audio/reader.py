@@ -10,7 +10,7 @@ from types import TracebackType
 import numpy as np
 
 from batchemo.audio.decode import AnyDecoder, mix, open_decoder
-from batchemo.audio.failure import Failure
+from batchemo.audio.failure import Failure, failure_of_machine
 from batchemo.audio.file import open_audio
 from batchemo.audio.levels import ClippingMeter, LevelMeter, peak_magnitude
 from batchemo.audio.vad import is_speech
@@ -122,6 +122,7 @@ class WindowReader:
         """For all that is equal in the configs."""
         self._stack = ExitStack()
         self._info = AudioInfo()
+        self._read_errors: Sequence[OSError | MemoryError] = ()
         self.declared_duration: float | None = None
         """Seconds, as the header of the open recording declares them; None if it declares none."""
         self.seconds: dict[str, float] = {"decode": 0.0, "resample": 0.0, "vad": 0.0}
@@ -147,10 +148,21 @@ class WindowReader:
         """Yield the windows in order; raise `Failure` as soon as one is known."""
         try:
             yield from self._read()
-        except MemoryError:
-            raise Failure("out_of_memory", "decoding ran out of memory") from None
+        except (OSError, MemoryError) as error:
+            raise failure_of_machine(error) from None
+        except Failure:
+            # Whatever was found: what could not be read may have been taken for damage, or silence.
+            self._check_reading()
+            raise
+        else:
+            self._check_reading()
         finally:
             self._stack.close()
+
+    def _check_reading(self) -> None:
+        """Raise `Failure` if a part of the file could not be read."""
+        if self._read_errors:
+            raise failure_of_machine(self._read_errors[0]) from None
 
     def _read(self) -> Iterator[Window]:
         with timed(self.seconds, "decode"):
@@ -172,6 +184,7 @@ class WindowReader:
 
     def _open(self) -> AnyDecoder:
         file = self._stack.enter_context(open_audio(self._path))
+        self._read_errors = file.errors
         self._info = replace(self._info, size=file.size, mtime_ns=file.mtime_ns)
         decoder = open_decoder(file)
         self._stack.callback(decoder.close)

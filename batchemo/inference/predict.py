@@ -9,7 +9,6 @@ complete only when the last batch with one of its windows has run: until then th
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -17,6 +16,7 @@ from time import perf_counter
 import numpy as np
 
 from batchemo.audio import AudioInfo, Failure, Window, WindowConfig, read_windows
+from batchemo.audio.failure import failure_of_machine
 from batchemo.common.arrays import Float32
 from batchemo.common.text import to_text
 from batchemo.common.timing import StageSeconds, add_seconds
@@ -97,18 +97,17 @@ def unexpected_failure(error: Exception) -> Failure:
     >>> str(unexpected_failure(OSError(116, "Stale file handle")))
     'unreadable: Stale file handle'
     """
+    if isinstance(error, OSError):
+        return failure_of_machine(error)
     if isinstance(error, MemoryError) or _is_out_of_memory(error):
         return Failure("out_of_memory", "there was not enough memory to analyse it")
-    if isinstance(error, OSError):
-        return Failure("unreadable", error.strerror or str(error))
     return Failure("internal_error", f"{type(error).__name__}: {error}")
 
 
 def _is_out_of_memory(error: Exception) -> bool:
     # ONNX Runtime and C++ libraries report it in words only.
     words = ("bad_alloc", "bad allocation", "Failed to allocate memory", "can't start new thread")
-    in_words = any(word in str(error) for word in words)
-    return in_words or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+    return any(word in str(error) for word in words)
 
 
 @dataclass(slots=True)

@@ -264,28 +264,6 @@ def test_a_pyav_that_cannot_be_loaded_is_told_from_one_that_is_missing(
     assert "cannot be loaded (libx.so: cannot open)" in outcome_of(content, recording_path)[0]
 
 
-def test_an_error_of_the_disk_is_not_taken_for_damage(
-    recording_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    recording_path.write_bytes(media("OGG-FLAC", seconds=20))
-    from batchemo.audio import decode_av
-
-    read = decode_av._FileReader.read
-
-    def failing(self: decode_av._FileReader, count: int) -> bytes:
-        if self.tell() > 0:
-            self._error = OSError(5, "Input/output error")
-            return b""
-        return read(self, count)
-
-    monkeypatch.setattr(decode_av._FileReader, "read", failing)
-    with (
-        pytest.raises(OSError, match="Input/output error"),
-        read_windows(str(recording_path), CONFIG) as reader,
-    ):
-        list(reader)
-
-
 @pytest.mark.process
 def test_pyav_is_not_imported_for_what_libsndfile_reads(tmp_path: Path) -> None:
     paths = [tmp_path / f"a.{container}" for container in ("WAV", "FLAC", "OGG", "MP3")]

@@ -27,7 +27,7 @@ globals().update({k: v for k, v in vars(_real).items() if not k.startswith("__")
 
 class SoundFile(_real.SoundFile):
     def __init__(self, file, *args, **kwargs):
-        _misbehave(os.readlink(f"/proc/self/fd/{file}"))
+        _misbehave(os.readlink(f"/proc/self/fd/{file.fileno()}"))
         super().__init__(file, *args, **kwargs)
 
 
