@@ -75,13 +75,13 @@ def check_outputs(options: ScanOptions) -> OutputPaths | None:
 
 
 def check_output(output: str, *, overwrite: bool) -> Path:
-    """Return the path of a single table; a UsageError where it may not be written.
+    """Return the path of a single table, links followed; a UsageError where none may be written.
 
     >>> check_output("results.xlsx", overwrite=False)
     Traceback (most recent call last):
     batchemo.errors.UsageError: results.xlsx: the name of a table must end in .parquet or .csv, ...
     """
-    path, shown = Path(output), for_display(output)
+    path, shown = _resolve(output), for_display(output)
     check_path(path)
     if path.exists() and not overwrite:
         raise UsageError(f"{shown} exists: --overwrite replaces it; another name (-o) keeps both")

@@ -32,7 +32,7 @@ from batchemo.batch.previous import PreviousTable, copied_table, open_previous
 from batchemo.common import locks
 from batchemo.common.locks import scratch_folder
 from batchemo.common.text import for_display
-from batchemo.errors import BatchemoError, LockedError
+from batchemo.errors import BatchemoError, LockedError, UsageError
 from batchemo.inference.model_set import load_model_set
 from batchemo.inference.output_schema import OutputSchema
 from batchemo.sources import Recording, Skipped, Sources, open_sources
@@ -214,8 +214,11 @@ def decide(prepared: Prepared) -> Decision:
     if outputs is None or options.overwrite:
         return Decision.FRESH
     existing = outputs.existing()
+    if options.update and outputs.recordings in existing:
+        return Decision.UPDATE
     if options.update:
-        return Decision.UPDATE if outputs.recordings in existing else Decision.FRESH
+        _refuse_tables_alone(outputs, existing)
+        return Decision.FRESH
     if not existing:
         return Decision.FRESH
     named = recorded_names(outputs)
@@ -230,6 +233,17 @@ def decide(prepared: Prepared) -> Decision:
     if len(existing) < len(outputs.all()) or interrupted or options.sources.files_from == STDIN:
         raise output_exists(foreign[0])
     return Decision.REPEAT
+
+
+def _refuse_tables_alone(outputs: OutputPaths, existing: list[Path]) -> None:
+    """Refuse to update other tables without a recordings table, unless we were naming them."""
+    for path in existing:
+        if path not in recorded_names(outputs):
+            raise UsageError(
+                f"{for_display(str(path))} exists, and {for_display(str(outputs.recordings))}, "
+                "which --update works on, does not: put that back, or move the other away; "
+                "--overwrite replaces it"
+            )
 
 
 def load_known_rows(

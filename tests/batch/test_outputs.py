@@ -163,6 +163,16 @@ def test_a_link_to_an_output_stays_a_link_and_the_file_keeps_its_permissions(
     assert real.stat().st_mode & 0o777 == 0o640
 
 
+def test_a_link_to_a_single_table_leads_to_the_file_that_is_written(tmp_path: Path) -> None:
+    link = tmp_path / "link.csv"
+    link.symlink_to("real.csv")
+    assert check_output(str(link), overwrite=False) == tmp_path / "real.csv"
+    (tmp_path / "real.csv").touch()
+    with pytest.raises(UsageError, match=r"link\.csv exists"):
+        check_output(str(link), overwrite=False)
+    assert check_output(str(link), overwrite=True) == tmp_path / "real.csv"
+
+
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: os.symlink("/dev/null", path)])
 def test_an_output_that_is_no_file_is_left_unchanged(
     corpus: Path, scan_inline: Scan, tmp_path: Path, make: Callable[[Path], None]

@@ -15,6 +15,7 @@ from scan_commands import Scan
 from voices import write_voice
 
 from batchemo.batch import writer
+from batchemo.batch.chunk_store import store_folder
 from batchemo.batch.events import Event, Progressed
 from batchemo.batch.options import ScanOptions
 from batchemo.batch.scan import run_scan
@@ -140,6 +141,18 @@ def test_an_interrupted_run_does_not_allow_the_next_to_replace_another_table(
     with pytest.raises(UsageError, match=r"precious\.parquet exists"):
         run_scan(replace(options, segments=str(segments)), executor=InlineExecutor)
     assert segments.read_bytes() == b"precious"
+
+
+def test_an_update_replaces_no_segments_without_their_recordings_table(
+    options: ScanOptions, tmp_path: Path
+) -> None:
+    segments = tmp_path / "segments.parquet"
+    segments.write_text("anything")
+    update = replace(options, segments=str(segments), update=True)
+    with pytest.raises(UsageError, match=r"segments\.parquet exists, and .*, which --update works"):
+        run_scan(update, executor=InlineExecutor)
+    assert segments.read_text() == "anything"
+    assert not store_folder(str(options.output)).exists()
 
 
 def test_a_run_resumes_from_the_chunks_of_an_interrupted_one(options: ScanOptions) -> None:
