@@ -18,6 +18,7 @@ INTERRUPTED = 130
 def run(args: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     process.prepare_streams()
+    process.quieten_threads()
     try:
         # Not standalone: click would print errors and exit in its own way.
         code = cli.main(args, prog_name="batchemo", standalone_mode=False)

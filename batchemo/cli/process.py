@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -29,6 +30,10 @@ class Stopped(BaseException):
         super().__init__(f"stopped by {signal.Signals(number).name}. {outcome}")
 
 
+_NO_THREAD = "can't start new thread"
+"""What Python says where the system allows no further thread, or no memory for it."""
+
+
 @contextmanager
 def stop_on_signals() -> Iterator[None]:
     """Raise `Stopped` at the first stop signal within the block, and ignore later ones."""
@@ -48,6 +53,19 @@ def _raise_stopped(number: int, frame: FrameType | None) -> None:
     for other in STOP_SIGNALS:
         signal.signal(other, signal.SIG_IGN)
     raise Stopped(number)
+
+
+def quieten_threads() -> None:
+    """Keep threads that end for want of memory or of threads from printing a traceback.
+
+    They are those of the pool of processes; the run notices, and reports it in words.
+    """
+
+    def report(ended: threading.ExceptHookArgs) -> None:
+        if not isinstance(ended.exc_value, MemoryError) and _NO_THREAD not in str(ended.exc_value):
+            threading.__excepthook__(ended)
+
+    threading.excepthook = report
 
 
 def prepare_streams() -> None:

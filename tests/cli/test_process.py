@@ -139,3 +139,24 @@ def test_writing_to_a_closed_standard_output_is_wrong_usage(
     ended = shell(f"batchemo scan {voices} -m {tiny_bundle.path} {args} >&-")
     assert ended.returncode == 2
     assert "which is closed" in ended.stderr
+
+
+THREADS = """
+import threading
+from batchemo.cli.process import quieten_threads
+quieten_threads()
+def fail(error):
+    raise error
+for error in (RuntimeError("can't start new thread"), MemoryError(), ValueError("a bug")):
+    thread = threading.Thread(target=fail, args=(error,))
+    thread.start()
+    thread.join()
+"""
+
+
+def test_only_threads_that_end_for_want_of_memory_print_no_traceback() -> None:
+    ran = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True)
+
+    assert ran.returncode == 0
+    assert ran.stderr.count("Traceback") == 1
+    assert "ValueError: a bug" in ran.stderr
