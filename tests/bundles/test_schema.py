@@ -266,3 +266,24 @@ def test_a_changed_bundle_json_is_refused_or_is_still_consistent(info: Any) -> N
     assert len(set(bundle.labels)) == len(bundle.labels) >= 2
     assert bundle.licence
     assert all("/" not in name and name not in (".", "..") for name in info["files"])
+
+
+@pytest.mark.parametrize("padding", ["masked", "trained"])
+def test_padding_is_cut_to_a_step_only_where_it_is_masked(padding: str) -> None:
+    info = made_info(padding=padding)
+    info["input"]["padding_step"] = 100
+
+    if padding == "masked":
+        check_info(info)
+        return
+    with pytest.raises(BundleError, match="without the unknown padding_step"):
+        check_info(info)
+
+
+@pytest.mark.parametrize("step", [0, 1.5, True, 10**6])
+def test_a_padding_step_is_a_whole_number_in_bounds(step: object) -> None:
+    info = made_info(padding="masked")
+    info["input"]["padding_step"] = step
+
+    with pytest.raises(BundleError, match="padding_step"):
+        check_info(info)
