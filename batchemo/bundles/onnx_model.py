@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotDone
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -114,39 +116,44 @@ def _shown(shape: Sequence[object]) -> str:
 
 def _try_run(session: Any, where: Path, bundle: Bundle) -> None:
     """Run all outputs on a window of zeros, before the graph is given anything of a user's."""
+    import onnxruntime
+
     model_input = bundle.input
     windows = [model_input.window]
     if model_input.padding == "forbidden":
         windows.append(model_input.window_range[0])
-    with _time_limit(where) as options:
-        run = _runner(session, where, bundle.info["outputs"], options)
+    options = onnxruntime.RunOptions()
+    run = _runner(session, where, bundle.info["outputs"], options)
+
+    def run_all() -> None:
         for window in windows:
             run(np.zeros((1, *model_input.shape(window)), np.float32))
 
-
-@contextmanager
-def _time_limit(where: Path) -> Iterator[Any]:
-    """Yield options for runs that end, with an error, when the time of the trial is over.
-
-    They end between two operators. One that takes for ever itself is up to those who started the
-    process: a scan kills workers that hang, and `models verify` the process that opens the model.
-    """
-    import onnxruntime
-
-    options = onnxruntime.RunOptions()
-    timer = threading.Timer(TRIAL_SECONDS, setattr, (options, "terminate", True))
-    timer.daemon = True
-    timer.start()
     try:
-        yield options
-    except BundleError as error:
-        if not options.terminate:
-            raise
+        _run_within(TRIAL_SECONDS, run_all)
+    except NotDone:
+        options.terminate = True  # It ends between two operators, if they do.
         raise BundleError(
             f"{where}: is not done with a single window after {TRIAL_SECONDS:g} s"
-        ) from error
-    finally:
-        timer.cancel()
+        ) from None
+
+
+def _run_within(seconds: float, work: Callable[[], None]) -> None:
+    """Do the work in a thread, which is left behind if it is not done: then `NotDone` is raised.
+
+    Nothing can end an operator that takes for ever but the end of the process. A scan soon ends
+    that of its workers; a program of somebody else is told at least.
+    """
+    done = Future[None]()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    done.result(timeout=seconds)
 
 
 def _runner(

@@ -45,8 +45,10 @@ CHECK_INTERVAL = 0.5
 POSITION_INTERVAL = 1.0
 """Seconds after which a worker first writes its position in a recording, and then again."""
 
-STARTUP_SECONDS = 60.0
-"""How long workers may take to start and to load models, beyond the time limit of a recording."""
+STARTUP_SECONDS = 120.0
+"""How long workers may take to start and to load models, beyond the time limit of a recording.
+
+More than the trial of a model may take: so it is the trial that says which model hangs."""
 
 SECONDS_AN_HOUR = 3600.0
 NO_LIMIT = 0.0

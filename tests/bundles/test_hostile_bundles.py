@@ -26,9 +26,14 @@ from tiny_bundle import tiny_graph
 from voices import write_voice
 
 from batchemo import scan
-from batchemo.bundles import Bundle, list_bundles, load_bundle, open_classifier
+from batchemo.batch.options import ScanOptions
+from batchemo.batch.scan import run_scan
+from batchemo.bundles import Bundle, list_bundles, load_bundle, onnx_model, open_classifier
 from batchemo.errors import BatchemoError, BundleError
+from batchemo.inference.settings import ModelSettings
+from batchemo.sources import SourceOptions
 from batchemo.workers import heartbeat
+from batchemo.workers.executor import InlineExecutor
 
 onnx = pytest.importorskip("onnx")
 helper, numpy_helper, FLOAT = onnx.helper, onnx.numpy_helper, onnx.TensorProto.FLOAT
@@ -127,8 +132,27 @@ def test_a_scan_with_a_forged_bundle_ends_with_the_reason_and_writes_no_table(
     assert not (tmp_path / "t.csv").exists()
 
 
+def test_a_scan_ends_at_the_first_try_of_a_model_that_takes_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_model, "TRIAL_SECONDS", 0.5)
+    write_voice(tmp_path / "corpus" / "one.wav")
+    folder = write_unchecked(tmp_path / "endless", endless_operator(100_000))
+    options = ScanOptions(
+        SourceOptions((str(tmp_path / "corpus"),)),
+        (ModelSettings(str(folder)),),
+        output=str(tmp_path / "t.csv"),
+    )
+    with pytest.raises(BatchemoError, match=r"endless.* is not done with .* after 0\.5"):
+        run_scan(options, executor=InlineExecutor)
+
+
+def test_the_trial_of_a_model_ends_before_its_worker_counts_as_stuck() -> None:
+    assert onnx_model.TRIAL_SECONDS < heartbeat.STARTUP_SECONDS - 30
+
+
 @pytest.mark.process
-def test_a_scan_ends_where_a_model_takes_for_ever_to_be_opened(
+def test_a_scan_ends_where_workers_hang_before_they_begin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(heartbeat, "STARTUP_SECONDS", 1.0)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hostile_graphs import endless_chain, write_unchecked
+from hostile_graphs import endless_chain, endless_operator, write_unchecked
 from tiny_bundle import tiny_files, tiny_graph, tiny_info, waveform_graph
 
 from batchemo.bundles import Bundle, load_bundle, onnx_model, open_classifier, write_bundle
@@ -107,11 +109,12 @@ def test_a_graph_of_one_length_cannot_take_the_windows_of_a_range(tmp_path: Path
     open_classifier(write_bundle(tmp_path / "fixed", fixed, files))
 
 
+@pytest.mark.parametrize("make_graph", [endless_chain, partial(endless_operator, 100_000)])
 def test_a_graph_that_is_not_done_in_time_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_graph: Callable[[], bytes]
 ) -> None:
     monkeypatch.setattr(onnx_model, "TRIAL_SECONDS", 0.5)
-    bundle = load_bundle(write_unchecked(tmp_path / "endless", endless_chain()))
+    bundle = load_bundle(write_unchecked(tmp_path / "endless", make_graph()))
 
     with pytest.raises(BundleError, match=r"is not done with a single window after 0\.5 s"):
         open_classifier(bundle)
