@@ -66,18 +66,23 @@ def test_lossless_audio_is_decoded_to_the_last_bit(name: str, recording_path: Pa
     np.testing.assert_array_equal(decode(recording_path), expected)
 
 
+def best_correlation(signal: np.ndarray, delayed: np.ndarray) -> float:
+    """Return the correlation of a signal with a longer one, at the delay where it is highest."""
+    length, delays = len(signal), len(delayed) - len(signal) + 1
+    centred, delayed = signal - signal.mean(), delayed.astype(np.float64)
+    spectrum = np.fft.rfft(delayed) * np.fft.rfft(centred, len(delayed)).conj()
+    products = np.fft.irfft(spectrum, len(delayed))[:delays]
+    sums, squares = (np.cumsum(np.concatenate([[0.0], values])) for values in (delayed, delayed**2))
+    sums, squares = (each[length:] - each[:-length] for each in (sums, squares))
+    return float(np.max(products / np.sqrt((squares - sums**2 / length) * np.sum(centred**2))))
+
+
 @pytest.mark.parametrize("name", ["M4A", "WEBM", "WMA", "AAC", "AC3", "EAC3"])
 def test_lossy_audio_is_close_to_what_was_encoded(name: str, recording_path: Path) -> None:
     expected = signal_at(rate_of(name), speech())
     recording_path.write_bytes(media(name))
     decoded = decode(recording_path)[:, 0]
-    delays = range(4096)
-    length = len(expected) - 4096
-    best = max(
-        float(np.corrcoef(expected[:length], decoded[d:][:length])[0, 1])
-        for d in delays
-        if len(decoded[d:]) >= length
-    )
+    best = best_correlation(expected[:-4096], decoded[: len(expected)])
     # The encoder of WMA is a poor one: of its files, FFmpeg's own decoder makes the same signal.
     assert best > (0.7 if name == "WMA" else 0.9)
 

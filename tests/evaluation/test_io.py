@@ -28,32 +28,37 @@ FILES = {
 HOSTILE = ("=cmd()", '$\\frac{$ a,b\n"c"', "\x1b[2J\udcff日本")
 
 
+@pytest.fixture
+def without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of the tables: drawing takes much longer."""
+    monkeypatch.setattr("batchemo.evaluation.io.PLOTS", {})
+
+
 def rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def test_all_files_are_written_and_no_others(tmp_path: Path) -> None:
-    written = write_evaluation(tmp_path / "new" / "folder", make_evaluation())
-
-    assert {path.name for path in written} == FILES
-    assert {path.name for path in (tmp_path / "new" / "folder").iterdir()} == FILES
-
-
-def test_equal_evaluations_give_equal_bytes(tmp_path: Path) -> None:
-    first = write_evaluation(tmp_path / "1", make_evaluation())
+def test_all_files_and_no_others_are_written_with_equal_bytes_for_equal_evaluations(
+    tmp_path: Path,
+) -> None:
+    first = write_evaluation(tmp_path / "new" / "folder", make_evaluation())
     second = write_evaluation(tmp_path / "2", make_evaluation())
 
+    assert {path.name for path in first} == FILES
+    assert {path.name for path in (tmp_path / "new" / "folder").iterdir()} == FILES
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes(), one.name
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_an_evaluation_is_read_back_equal(tmp_path: Path) -> None:
     write_evaluation(tmp_path, make_evaluation())
 
     assert read_evaluation(tmp_path) == make_evaluation()
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_tables_hold_the_figures_and_the_protocol(tmp_path: Path) -> None:
     found = make_evaluation("leaky")
     write_evaluation(tmp_path, found)
@@ -73,6 +78,7 @@ def test_tables_hold_the_figures_and_the_protocol(tmp_path: Path) -> None:
     assert rows(tmp_path / "conditions.csv") == [], "none was asked for"
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_tables_have_adapted_figures_and_conditions(tmp_path: Path) -> None:
     predictions = random_predictions(takes=6)
     telephone = [replace(one, variant="telephone") for one in predictions]
@@ -104,6 +110,7 @@ def test_hostile_labels_stay_in_their_cells_and_are_no_formulas(tmp_path: Path) 
     assert read_evaluation(tmp_path) == found
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_an_earlier_evaluation_is_replaced(tmp_path: Path) -> None:
     write_evaluation(tmp_path, make_evaluation(random_seed=1))
     write_evaluation(tmp_path, make_evaluation())

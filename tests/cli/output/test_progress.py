@@ -44,7 +44,7 @@ def test_other_failures_are_printed_one_by_one_up_to_a_limit() -> None:
     [
         (1, "1 recording is missing: 0.wav"),
         (3, "3 recordings are missing: 0.wav, 1.wav, 2.wav"),
-        (300_000, "300,000 recordings are missing: 0.wav, 1.wav, 2.wav, …"),
+        (3_000, "3,000 recordings are missing: 0.wav, 1.wav, 2.wav, …"),
     ],
 )
 def test_missing_recordings_make_one_line(number: int, line: str) -> None:
