@@ -23,6 +23,7 @@ from batchemo.batch.outputs import (
 from batchemo.batch.plan import OrphanRows, Plan, keep_orphans
 from batchemo.batch.previous import with_previous_columns
 from batchemo.batch.setup import (
+    PARENT_BYTES,
     Decision,
     Prepared,
     decide,
@@ -33,6 +34,7 @@ from batchemo.batch.setup import (
     problems_of,
 )
 from batchemo.batch.writer import OrderedCsv, first_difference, ordered_rows, write_tables
+from batchemo.common.memory import require_memory
 from batchemo.common.text import for_display
 from batchemo.errors import BatchemoError, describe
 from batchemo.inference.postprocess import PostProcessor, RowSource
@@ -66,6 +68,7 @@ def run_scan(
     `stream` as CSV while they are found. `executor` opens what chunks are worked on by, given a
     number of workers: by default, processes of this machine.
     """
+    require_memory("pyarrow", PARENT_BYTES)
     prepared = prepare(options)
     try:
         with hold_outputs(prepared) as store:

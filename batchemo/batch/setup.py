@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 STDIN = "-"
+PARENT_BYTES = 128 * 2**20
+"""The address space that Arrow and the threads of a pool of processes take, as measured."""
 _SHOWN_EXTENSIONS = 5
 
 

@@ -6,11 +6,10 @@ worker alone, inside the functions.
 
 from __future__ import annotations
 
-import mmap
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from batchemo.common.memory import require_memory
 from batchemo.common.text import to_text
 from batchemo.errors import BatchemoError, describe
 from batchemo.inference.settings import ModelSettings
@@ -37,7 +36,7 @@ def predict_chunk(
 ) -> ChunkResult[RecordingResult]:
     """Analyse a chunk of recordings; in a worker, the models stay loaded for the next chunk."""
     try:
-        _check_memory()
+        require_memory("onnxruntime", _LIBRARY_BYTES)
         from batchemo.inference.loaded import cached_models
         from batchemo.inference.predict import predict_with
 
@@ -46,19 +45,6 @@ def predict_chunk(
         return ChunkResult(fatal=str(error))
     except (MemoryError, ImportError) as error:
         return ChunkResult(fatal=describe(error))
-
-
-def _check_memory() -> None:
-    """Raise `MemoryError` where libraries would not find the memory to be loaded.
-
-    OpenBLAS tries for ever to get its buffers where an address space is limited (`ulimit -v`).
-    """
-    if "onnxruntime" in sys.modules:  # They are loaded: this is not the first chunk.
-        return
-    try:
-        mmap.mmap(-1, _LIBRARY_BYTES).close()
-    except OSError as error:
-        raise MemoryError from error
 
 
 def lost_result(recording: Recording, reason: str, detail: str) -> RecordingResult:
