@@ -183,13 +183,13 @@ def test_outputs_that_are_no_numbers_are_refused(outputs: dict[str, object], wha
 
 @pytest.mark.parametrize("name", SHIPPED)
 @pytest.mark.parametrize("window", [None, "shortest", 2.37])
-@pytest.mark.parametrize("batch_size", [1, 8, 32])
+@pytest.mark.parametrize("batch_size", [1, 5, 16])
 def test_a_row_is_the_same_bytes_wherever_it_stands_in_a_batch(
     name: str, batch_size: int, window: object
 ) -> None:
     bundle = load_bundle(name)
     seconds = bundle.window_range[0] if window == "shortest" else window
-    inputs = shipped_inputs(name, 32, seconds)  # type: ignore[arg-type]
+    inputs = shipped_inputs(name, 16, seconds)  # type: ignore[arg-type]
     classifier = shipped(name, batch_size)
     rows = classifier.run(inputs).probabilities
     random = np.random.default_rng(0)
@@ -201,10 +201,10 @@ def test_a_row_is_the_same_bytes_wherever_it_stands_in_a_batch(
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_another_batch_size_changes_no_probability_by_more_than_1e5th(name: str) -> None:
-    inputs = shipped_inputs(name, 32)
-    rows = shipped(name, 32).run(inputs).probabilities
+    inputs = shipped_inputs(name, 16)
+    rows = shipped(name, 16).run(inputs).probabilities
 
-    for batch_size in (1, 7, 16):
+    for batch_size in (1, 5, 32):
         other = shipped(name, batch_size).run(inputs).probabilities
         np.testing.assert_allclose(other, rows, atol=1e-5, rtol=0)
 
