@@ -79,7 +79,7 @@ def check_output(output: str, *, overwrite: bool) -> Path:
 
     >>> check_output("results.xlsx", overwrite=False)
     Traceback (most recent call last):
-    batchemo.errors.UsageError: results.xlsx: the name of a table must end in .parquet or .csv, ...
+    batchemo.errors.UsageError: ...results.xlsx: the name of a table must end in .parquet or .csv, ...
     """
     path, shown = _resolve(output), for_display(output)
     check_path(path)

@@ -255,7 +255,7 @@ def reading_work() -> Work[str]:
                 for position in (60.0, 120.0):
                     time.sleep(heartbeat.POSITION_INTERVAL)
                     touch(position, 180.0)
-        return file_names(chunk)
+        return ChunkResult(tuple(recording.file for recording in chunk))
 
     return work
 
