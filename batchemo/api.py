@@ -35,6 +35,7 @@ def scan(
     *sources: Path,
     output: Path | None = None,
     segments: Path | None = None,
+    embeddings: Path | None = None,
     summary: Path | None = None,
     group_by: str | None = None,
     model: Path | Sequence[Path] = "default",
@@ -81,8 +82,9 @@ def scan(
     output
         Also write the table to this `.parquet` or `.csv` file. Only with an output can an
         interrupted run be resumed, and only then can `update` reuse earlier rows.
-    segments, summary
-        Also write the segments table (a row for each window) and the counts for each group.
+    segments, embeddings, summary
+        Also write the segments table (a row for each window), the embeddings table (a `.parquet`
+        file; the model must give some) and the counts for each group.
     group_by
         What the summary counts by: a column of the manifest, `folder`, `part:N`, `regex:PATTERN`,
         `date`, `month` or `year`.
@@ -157,6 +159,7 @@ def scan(
         postprocess=PostprocessSettings(min_confidence, dimensions, speaker),
         output=_path_text(output),
         segments=_path_text(segments),
+        embeddings=_path_text(embeddings),
         summary=_path_text(summary),
         group_by=group_by,
         jobs=jobs or 0,

@@ -103,6 +103,8 @@ class KnownRows:
             stored = pc.list_value_length(batch["segments"])
             complete = pc.equal(pc.fill_null(stored, 0), pc.fill_null(batch["windows"], 0))
             valid = pc.and_(valid, complete)
+        if "by_window" in batch.schema.names:
+            valid = pc.and_(valid, pc.or_(failed, batch["by_window"].is_valid()))
         mtimes = batch["mtime"].cast(pa.int64())
         first = len(self._rows)
         self._chunks.extend([chunk] * len(files))

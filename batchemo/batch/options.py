@@ -33,6 +33,8 @@ class ScanOptions:
     """The path of a table of windows."""
     summary: str | None = None
     """The path of a table of counts."""
+    embeddings: str | None = None
+    """The path of a table of embeddings, which only Parquet can hold."""
     group_by: str | None = None
     """What the summary counts by; None for all recordings together."""
     jobs: int = 0

@@ -32,10 +32,11 @@ class OutputPaths:
     recordings: Path
     segments: Path | None = None
     summary: Path | None = None
+    embeddings: Path | None = None
 
     def all(self) -> list[Path]:
         """List the files, the recordings table last: where it has its name, all have theirs."""
-        paths = (self.segments, self.summary, self.recordings)
+        paths = (self.segments, self.summary, self.embeddings, self.recordings)
         return [path for path in paths if path is not None]
 
     def existing(self) -> list[Path]:
@@ -56,16 +57,24 @@ class OutputPaths:
 def check_outputs(options: ScanOptions) -> OutputPaths | None:
     """Check the names of all outputs; None where nothing is written to a file."""
     if options.output is None or options.output == STDOUT:
-        if options.segments or options.summary:
-            raise UsageError("--segments and --summary need a file for the main table: -o FILE")
+        if options.segments or options.summary or options.embeddings:
+            raise UsageError(
+                "--segments, --summary and --embeddings need a file for the main table: -o FILE"
+            )
         return None
     outputs = OutputPaths(
         _resolve(options.output),
         _resolve(options.segments) if options.segments else None,
         _resolve(options.summary) if options.summary else None,
+        _resolve(options.embeddings) if options.embeddings else None,
     )
     if len(set(outputs.all())) < len(outputs.all()):
-        raise UsageError("-o, --segments and --summary must name different files")
+        raise UsageError("-o, --segments, --summary and --embeddings must name different files")
+    if outputs.embeddings is not None and outputs.embeddings.suffix != ".parquet":
+        raise UsageError(
+            f"--embeddings {for_display(str(options.embeddings))}: an embedding is a list of "
+            "numbers, which only Parquet can hold: name a .parquet file"
+        )
     for path in outputs.all():
         check_path(path)
     for source in _inputs(options):
@@ -79,7 +88,7 @@ def check_output(output: str, *, overwrite: bool) -> Path:
 
     >>> check_output("results.xlsx", overwrite=False)
     Traceback (most recent call last):
-    batchemo.errors.UsageError: ...results.xlsx: the name of a table must end in .parquet or .csv, ...
+    batchemo.errors.UsageError: ...results.xlsx: the name of a table must end in .parquet or .csv...
     """
     path, shown = _resolve(output), for_display(output)
     check_path(path)

@@ -15,11 +15,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from batchemo.batch.plan import OWN_COLUMNS, RowRange
+from batchemo.batch.previous_embeddings import EmbeddingsByRecording, matching_embeddings
 from batchemo.errors import UsageError
 from batchemo.inference.output_schema import OutputSchema, is_flat
 from batchemo.tables.columns import FAMILIARITY, probability_columns, unadapted_columns
 from batchemo.tables.derived import column_matrix
-from batchemo.tables.read import TableFile, UnreadableTableError, open_table
+from batchemo.tables.embeddings import ROWS_AT_A_TIME
+from batchemo.tables.read import (
+    ROWS_PER_BATCH,
+    TableFile,
+    UnreadableTableError,
+    open_table,
+)
 from batchemo.tables.rows import segment_lists
 from batchemo.tables.schema import chunk_schema
 
@@ -38,8 +45,13 @@ class PreviousTable:
     """With segments, where this run writes some: empty for rows whose windows are lost."""
 
 
-def open_previous(output: Path, segments: Path | None, schema: OutputSchema) -> PreviousTable:
-    """Open the earlier output, and its segments where this run writes some too.
+def open_previous(
+    output: Path,
+    segments: Path | None,
+    schema: OutputSchema,
+    embeddings: Path | None = None,
+) -> PreviousTable:
+    """Open the earlier output, and its segments and embeddings where this run writes some too.
 
     The columns of several models are those of this run's: a row that is kept of a run that had
     others has nulls there. Probabilities are as the models gave them, before any adaptation.
@@ -62,7 +74,13 @@ def open_previous(output: Path, segments: Path | None, schema: OutputSchema) -> 
             f"{output}: the columns {', '.join(sorted(missing))} are missing. Use --overwrite, or "
             "another output"
         )
-    columns = chunk_schema(labels, segments=segments is not None, models=models, tries=schema.tries)
+    columns = chunk_schema(
+        labels,
+        segments=segments is not None,
+        models=models,
+        tries=schema.tries,
+        embeddings=None if schema.embeddings is None else schema.embeddings.shape,
+    )
     extra_names = _extra_names(table, schema.reserved | set(columns.names))
     extras = pa.schema(
         [_plain_field(table.schema.field(old)).with_name(new) for new, old in extra_names.items()]
@@ -73,7 +91,10 @@ def open_previous(output: Path, segments: Path | None, schema: OutputSchema) -> 
     if "unadapted" in table.optional:
         origins |= _unadapted_origins(table, columns)
     windows = None if segments is None else _matching_segments(table, segments, models)
-    return PreviousTable(whole, extras, _rows(table, origins, windows, whole))
+    earlier = None
+    if embeddings is not None and schema.embeddings is not None:
+        earlier = matching_embeddings(table, embeddings, schema.embeddings)
+    return PreviousTable(whole, extras, _rows(table, origins, windows, earlier, whole))
 
 
 def copied_table(copy: pa.Table, schema: OutputSchema) -> PreviousTable | None:
@@ -127,16 +148,23 @@ def _rows(
     table: TableFile,
     origins: Mapping[str, str],
     windows: _SegmentsByRecording | None,
+    embeddings: EmbeddingsByRecording | None,
     schema: pa.Schema,
 ) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
-    for batch in table.batches(sorted(set(origins.values()))):
+    rows = ROWS_PER_BATCH if embeddings is None else ROWS_AT_A_TIME
+    for batch in table.batches(sorted(set(origins.values())), rows):
+        given: dict[str, pa.Array] = {}
+        if windows is not None:
+            given["segments"] = windows.take(batch.num_rows)
+        if embeddings is not None:
+            given |= embeddings.take(batch["model"])
         columns = []
         for field in schema:
-            if field.name == "segments" and windows is not None:
-                columns.append(windows.take(batch.num_rows).cast(field.type))
-            elif field.name in origins and field.name != "segments":
+            if field.name in given:
+                columns.append(given[field.name].cast(field.type))
+            elif field.name in origins and field.name not in _NESTED:
                 columns.append(batch[origins[field.name]].cast(field.type))
             else:
                 columns.append(pa.nulls(batch.num_rows, field.type))
@@ -175,6 +203,9 @@ def _matching_segments(
             counts.append(found)
     return None if name is not None else _SegmentsByRecording(segments, counts, models)
 
+
+_NESTED = frozenset({"segments", "embedding", "by_window"})
+"""Columns of chunks that a recordings table never has; one of this name is somebody else's."""
 
 _NO_RUN: tuple[str | None, Iterator[str]] = (None, iter(()))
 

@@ -33,7 +33,13 @@ from batchemo.batch.setup import (
     prepare,
     problems_of,
 )
-from batchemo.batch.writer import OrderedCsv, first_difference, ordered_rows, write_tables
+from batchemo.batch.writer import (
+    OrderedCsv,
+    first_difference,
+    ordered_embeddings,
+    ordered_rows,
+    write_tables,
+)
 from batchemo.common.memory import require_memory
 from batchemo.common.text import for_display
 from batchemo.errors import BatchemoError, describe
@@ -166,7 +172,8 @@ class _Scan:
         rows = partial(ordered_rows, plan.ranges, read, schema)
         table = None
         if self._prepared.outputs is not None:
-            different = self._write(rows, postprocessor)
+            embeddings = partial(ordered_embeddings, plan.ranges, read)
+            different = self._write(rows, postprocessor, embeddings)
             if different is not None:
                 return output_exists(different)
             self.finds_transient_failures = known_rows.transient > 0
@@ -201,7 +208,10 @@ class _Scan:
         self, plan: Plan, chunks: Iterator[Chunk], workers: int
     ) -> Generator[int, None, None]:
         """Have the workers analyse the chunks; yield each chunk's number when it is stored."""
-        task = PredictTask(self._options.settings, self._options.timeout)
+        embeddings = self._schema.embeddings
+        task = PredictTask(
+            self._options.settings, self._options.timeout, embeddings=embeddings is not None
+        )
         finished_chunks = run_chunks(
             chunks,
             partial(predict_chunk, task),
@@ -226,22 +236,33 @@ class _Scan:
                     tries=list(map(plan.known_rows.next_tries, finished.rows))
                     if self._schema.tries
                     else None,
+                    embeddings=None if embeddings is None else embeddings.shape,
                 )
                 # Stored before it is reported: what was reported as done is never lost.
                 self._store.write(finished.chunk.number, rows)
                 yield finished.chunk.number
                 self._progress.add(finished, plan, self._on_event)
 
-    def _write(self, rows: RowSource, postprocessor: PostProcessor) -> Path | None:
+    def _write(
+        self, rows: RowSource, postprocessor: PostProcessor, embeddings: RowSource
+    ) -> Path | None:
         outputs = self._prepared.outputs
         assert outputs is not None
         if not self._decision.may_replace:
-            return first_difference(rows, postprocessor, outputs, self._summary)
+            return first_difference(rows, postprocessor, outputs, self._summary, embeddings)
         record, decision = None, self._decision
         if not self._options.overwrite:  # Where any table may be replaced, nothing need be told.
             record = NamingRecord(tuple(outputs.all()), update=decision is Decision.UPDATE)
         fresh = record is not None and decision in (Decision.FRESH, Decision.RESUME)
-        write_tables(rows, postprocessor, outputs, self._summary, fresh=fresh, record=record)
+        write_tables(
+            rows,
+            postprocessor,
+            outputs,
+            self._summary,
+            fresh=fresh,
+            record=record,
+            embeddings=embeddings,
+        )
         return None
 
     def _collect(self, rows: RowSource, postprocessor: PostProcessor) -> pa.Table:

@@ -80,6 +80,7 @@ def prepare(options: ScanOptions) -> Prepared:
         options.sources,
         segments=options.segments is not None,
         tries=options.max_tries is not None,
+        embeddings=options.embeddings is not None,
     )
     sources = open_sources(options.sources, schema.reserved)
     schema = replace(schema, manifest=sources.extras)
@@ -317,7 +318,9 @@ def _open_previous(
     if not decision.uses_previous:
         return None
     try:
-        return open_previous(outputs.recordings, outputs.segments, prepared.schema)
+        return open_previous(
+            outputs.recordings, outputs.segments, prepared.schema, outputs.embeddings
+        )
     except BatchemoError:
         if decision is Decision.UPDATE:
             raise

@@ -22,12 +22,19 @@ from batchemo.batch.previous import cast_or_null
 from batchemo.common.files import naming_errors, open_new, rename, sync, unfinished_path
 from batchemo.inference.output_schema import OutputSchema
 from batchemo.inference.postprocess import PostProcessor, RowSource
+from batchemo.tables.columns import EMBEDDINGS
+from batchemo.tables.embeddings import embedding_groups
 from batchemo.tables.schema import summary_schema
 from batchemo.tables.summary import Summary
 from batchemo.tables.write import CsvTableWriter, open_writer, table_format
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_EMBEDDING_COLUMNS = frozenset(EMBEDDINGS.keys() - {"root", "file"})
+_EMBEDDINGS_AT_A_TIME = 256
+"""Rows; that of a recording of an hour takes about a megabyte."""
 
 
 def ordered_rows(
@@ -43,7 +50,7 @@ def _with_extras(rows: pa.Table, range_: RowRange, schema: OutputSchema) -> pa.T
     """Append the manifest's columns and those of a previous table, always in one order."""
     import pyarrow as pa
 
-    names = schema.chunk_schema().names
+    names = [name for name in schema.chunk_schema().names if name not in _EMBEDDING_COLUMNS]
     columns = [rows[name] for name in names]
     manifest = schema.manifest
     # As sets, and added all at once: a manifest may have thousands of columns.
@@ -64,6 +71,15 @@ def _with_extras(rows: pa.Table, range_: RowRange, schema: OutputSchema) -> pa.T
     return pa.table(columns, schema=pa.schema(fields))
 
 
+def ordered_embeddings(ranges: Iterable[RowRange], read: Reader) -> Iterator[pa.RecordBatch]:
+    """Yield the columns of the embeddings table, in the order of the plan."""
+    for range_ in ranges:
+        for start in range(0, range_.length, _EMBEDDINGS_AT_A_TIME):
+            length = min(_EMBEDDINGS_AT_A_TIME, range_.length - start)
+            rows = read(range_.chunk).slice(range_.start + start, length)
+            yield from rows.select(list(EMBEDDINGS)).combine_chunks().to_batches()
+
+
 def write_tables(
     rows: RowSource,
     postprocessor: PostProcessor,
@@ -72,13 +88,14 @@ def write_tables(
     *,
     fresh: bool,
     record: NamingRecord | None = None,
+    embeddings: RowSource | None = None,
 ) -> None:
     """Write every table under a temporary name; when all are whole and synced, name them.
 
     A `fresh` run replaces nothing but what an interrupted run like it has named. `record` is
-    written before the first table gets its name.
+    written before the first table gets its name. `embeddings` has the rows of that table.
     """
-    with _temporary_tables(rows, postprocessor, outputs, summary):
+    with _temporary_tables(rows, postprocessor, outputs, summary, embeddings):
         if fresh:
             # Decided long ago, at the start of the run: somebody may have written one meanwhile.
             refuse_foreign(outputs)
@@ -89,10 +106,14 @@ def write_tables(
 
 
 def first_difference(
-    rows: RowSource, postprocessor: PostProcessor, outputs: OutputPaths, summary: Summary
+    rows: RowSource,
+    postprocessor: PostProcessor,
+    outputs: OutputPaths,
+    summary: Summary,
+    embeddings: RowSource | None = None,
 ) -> Path | None:
     """Return the first table whose bytes differ from those that this run would write."""
-    with _temporary_tables(rows, postprocessor, outputs, summary):
+    with _temporary_tables(rows, postprocessor, outputs, summary, embeddings):
         for path in outputs.all():
             # Not shallow, which would take equal sizes and times for equal bytes.
             if not filecmp.cmp(unfinished_path(path), path, shallow=False):
@@ -102,11 +123,15 @@ def first_difference(
 
 @contextmanager
 def _temporary_tables(
-    rows: RowSource, postprocessor: PostProcessor, outputs: OutputPaths, summary: Summary
+    rows: RowSource,
+    postprocessor: PostProcessor,
+    outputs: OutputPaths,
+    summary: Summary,
+    embeddings: RowSource | None = None,
 ) -> Iterator[None]:
     """Write all tables under temporary names, and remove what has no other name in the end."""
     try:
-        _write_all(rows, postprocessor, outputs, summary)
+        _write_all(rows, postprocessor, outputs, summary, embeddings)
         yield
     finally:  # After an error, or a signal between any two steps.
         for path in outputs.all():
@@ -114,7 +139,11 @@ def _temporary_tables(
 
 
 def _write_all(
-    rows: RowSource, postprocessor: PostProcessor, outputs: OutputPaths, summary: Summary
+    rows: RowSource,
+    postprocessor: PostProcessor,
+    outputs: OutputPaths,
+    summary: Summary,
+    embeddings: RowSource | None = None,
 ) -> None:
     schema = postprocessor.schema
     columns = schema.recordings_schema()
@@ -134,6 +163,11 @@ def _write_all(
                 segments.write(postprocessor.segments(table))
         if outputs.summary is not None:  # Complete only after the last row.
             open_table(outputs.summary, summary_schema()).write(summary.table())
+        if outputs.embeddings is not None and embeddings is not None:
+            table_schema = schema.embeddings_schema()
+            table_output = open_table(outputs.embeddings, table_schema)
+            for table in embedding_groups(embeddings(), table_schema):
+                table_output.write(table)
 
 
 class TableOutput:

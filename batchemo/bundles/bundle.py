@@ -31,7 +31,7 @@ MAX_INFO_BYTES = 2**20
 
 _FRONT_MATTER = "---\n"
 
-OUTPUTS = ("classes", "familiarity", "embedding")
+OUTPUTS = ("classes", "familiarity", "embedding", "base")
 """The outputs of a graph that are read, by the names of their kinds; all but the first one are
 optional."""
 
@@ -100,6 +100,17 @@ class Bundle:
         """What bundle.json says of each output that is read, by its kind."""
         declared = self.info["outputs"]
         return {kind: declared[kind] for kind in OUTPUTS if kind in declared}
+
+    @property
+    def base(self) -> tuple[str, str, tuple[str, ...]]:
+        """The name, digest and labels of the model whose embedding and logits this one has.
+
+        That is the model which an adapted one was made from; any other is its own base.
+        """
+        base = self.info["outputs"].get("base")
+        if base is None:
+            return self.name, self.digest, self.labels
+        return str(base["model"]), str(base["digest"]), tuple(base["labels"])
 
     @property
     def calibration(self) -> Calibration:

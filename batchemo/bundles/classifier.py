@@ -35,6 +35,8 @@ class ClassifierResult:
     does not say."""
     embedding: Float32 | None = None
     """(n, size); None where the model has none."""
+    logits: Float32 | None = None
+    """Not calibrated, (n, labels); of an adapted model those of its base."""
 
 
 class Classifier(Protocol):
@@ -65,6 +67,7 @@ class BatchedClassifier:
         results = {
             kind: np.empty((len(inputs), size), np.float32) for kind, size in self.sizes.items()
         }
+        results.setdefault("base", np.empty_like(results["classes"]))
         for start in range(0, len(inputs), self.batch_size):
             rows = inputs[start : start + self.batch_size]
             batch = np.zeros((self.batch_size, *inputs.shape[1:]), np.float32)
@@ -76,6 +79,7 @@ class BatchedClassifier:
             results["classes"],
             None if familiarity is None else familiarity[:, 0],
             results.get("embedding"),
+            results["base"],
         )
 
     def _run_batch(self, batch: Float32, count: int) -> dict[str, Float32 | Float64]:
@@ -90,7 +94,7 @@ class BatchedClassifier:
                 what = "logits" if kind == "classes" else kind
                 raise BundleError(f"the model gives {what} that are no numbers: it is broken")
         familiarity: Float32 | None = None
-        results: dict[str, Float32 | Float64] = dict(outputs)
+        results: dict[str, Float32 | Float64] = {"base": outputs["classes"], **outputs}
         if "familiarity" in outputs:
             familiarity = np.clip(outputs["familiarity"], 0.0, 1.0)
             results["familiarity"] = familiarity

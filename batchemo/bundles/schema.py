@@ -318,9 +318,21 @@ def _outputs(where: str, value: Any) -> None:
             "dimensions": _dimensions,
             "embedding": _fields({"name": _text, "size": _at_most(MAX_EMBEDDING_SIZE)}),
             "familiarity": _fields({"name": _text}),
+            "base": _fields(
+                {
+                    "name": _text,
+                    "labels": _names(2, MAX_LABELS, "labels"),
+                    "model": _plain_name,
+                    "digest": _sha256,
+                }
+            ),
         },
         {"classes": "a scan needs the labels of a classifier"},
     )(where, value)
+    if "base" in value and "embedding" not in value:
+        raise BundleError(
+            f"bundle.json: {where}: embedding: is missing; an adapted model has that of its base"
+        )
     names = [output["name"] for output in value.values()]
     if len(set(names)) < len(names):
         raise _wrong(where, "of different names in the graph", names)

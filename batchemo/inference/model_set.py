@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 from batchemo.bundles import Bundle, load_bundle
+from batchemo.bundles.schema import output_size
 from batchemo.errors import UsageError
-from batchemo.inference.output_schema import OutputSchema
+from batchemo.inference.output_schema import EmbeddingOutput, OutputSchema
 from batchemo.inference.provenance import (
     check_windows,
+    embedding_provenance,
     model_id,
     run_provenance,
     without_defaults,
@@ -20,9 +21,7 @@ from batchemo.inference.provenance import (
 from batchemo.inference.settings import ModelSettings, PostprocessSettings
 from batchemo.sources import SourceOptions
 from batchemo.tables.columns import recordings_columns
-
-if TYPE_CHECKING:
-    pass
+from batchemo.tables.schema import EmbeddingShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +53,7 @@ class ModelSet:
         *,
         segments: bool = False,
         tries: bool = False,
+        embeddings: bool = False,
     ) -> OutputSchema:
         """Return the columns of the tables, but for those of a manifest.
 
@@ -68,7 +68,24 @@ class ModelSet:
             models=self.names,
             postprocess=postprocess,
             tries=tries,
+            embeddings=self._embedding_output(sources) if embeddings else None,
         )
+
+    def _embedding_output(self, sources: SourceOptions) -> EmbeddingOutput:
+        if len(self.bundles) > 1:
+            raise UsageError(
+                "--embeddings writes those of one model, and several are named: scan with each of "
+                "them alone"
+            )
+        bundle = self.bundles[0]
+        if "embedding" not in bundle.outputs:
+            raise UsageError(
+                f"--embeddings: the model {bundle.name} gives none. `batchemo models` lists those "
+                "that do"
+            )
+        shape = EmbeddingShape(output_size(bundle.outputs["embedding"]), logits=len(bundle.base[2]))
+        provenance = embedding_provenance(bundle, self.settings[0], sources)
+        return EmbeddingOutput(self.model, shape, provenance)
 
 
 def load_model_set(settings: Sequence[ModelSettings]) -> ModelSet:

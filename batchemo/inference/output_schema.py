@@ -9,11 +9,27 @@ from typing import TYPE_CHECKING, Any
 from batchemo.errors import UsageError
 from batchemo.inference.settings import NO_POSTPROCESSING, PostprocessSettings
 from batchemo.tables.columns import reserved_columns
-from batchemo.tables.schema import chunk_schema, recordings_schema, segments_schema
+from batchemo.tables.schema import (
+    EmbeddingShape,
+    chunk_schema,
+    embeddings_schema,
+    recordings_schema,
+    segments_schema,
+)
 from batchemo.tables.write import csv_schema, table_format, with_provenance
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingOutput:
+    """The embeddings that a run writes: their size, and how they were made."""
+
+    model: str
+    """The value of the column `model` in the rows whose embeddings they are."""
+    shape: EmbeddingShape
+    provenance: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +49,8 @@ class OutputSchema:
     postprocess: PostprocessSettings = NO_POSTPROCESSING
     tries: bool = False
     """Whether there is a column that counts the runs that have tried a failed recording."""
+    embeddings: EmbeddingOutput | None = None
+    """What the embeddings table has, where there is to be one."""
 
     @property
     def optional(self) -> tuple[str, ...]:
@@ -42,7 +60,8 @@ class OutputSchema:
     @property
     def reserved(self) -> frozenset[str]:
         """The names of our own columns; a manifest's column of such a name is renamed."""
-        return reserved_columns(self.labels, self.models, self.optional)
+        names = reserved_columns(self.labels, self.models, self.optional)
+        return names if self.embeddings is None else names | {"embedding", "by_window"}
 
     @property
     def extras(self) -> list[pa.Field]:
@@ -52,15 +71,27 @@ class OutputSchema:
 
     def chunk_schema(self) -> pa.Schema:
         """Return the schema of a file of the chunk store."""
+        shape = None if self.embeddings is None else self.embeddings.shape
+        return self._chunk_schema(shape)
+
+    def _chunk_schema(self, embeddings: EmbeddingShape | None) -> pa.Schema:
         return chunk_schema(
-            self.labels, segments=self.segments, models=self.models, tries=self.tries
+            self.labels,
+            segments=self.segments,
+            models=self.models,
+            tries=self.tries,
+            embeddings=embeddings,
         )
 
     def rows_with_extras_schema(self) -> pa.Schema:
-        """Return the schema of rows from the chunk store followed by the columns of `extras`."""
+        """Return the schema of rows from the chunk store followed by the columns of `extras`.
+
+        Without embeddings, which are too large to be held with as many rows as a table is written
+        in at a time.
+        """
         import pyarrow as pa
 
-        return pa.schema([*self.chunk_schema(), *self.extras])
+        return pa.schema([*self._chunk_schema(None), *self.extras])
 
     def recordings_schema(self) -> pa.Schema:
         """Return the schema of the recordings table."""
@@ -85,6 +116,11 @@ class OutputSchema:
         several_models = bool(self.models)
         schema = segments_schema(self.labels, several_models=several_models, dimensions=dimensions)
         return with_provenance(schema, self.provenance)
+
+    def embeddings_schema(self) -> pa.Schema:
+        """Return the schema of the embeddings table, which there must be."""
+        assert self.embeddings is not None
+        return with_provenance(embeddings_schema(self.embeddings.shape), self.embeddings.provenance)
 
     def check(self, group_by: str | None, output: Path | None) -> None:
         """Refuse columns that could not be written or grouped by, before any work is done."""

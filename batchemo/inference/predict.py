@@ -34,12 +34,15 @@ def predict_with(
     timeout: float,
     recordings: Sequence[Recording],
     touch: Touch | None = None,
+    *,
+    embeddings: bool = False,
 ) -> ChunkResult[RecordingResult]:
     """Analyse a chunk of recordings with models that are loaded already.
 
-    Outside of a worker process, which leaves heartbeats, `touch` gets the positions.
+    Outside of a worker process, which leaves heartbeats, `touch` gets the positions. With
+    `embeddings`, the windows of the rows have those of the model, which must be the only one.
     """
-    batcher = _Batcher(models)
+    batcher = _Batcher(models, embeddings=embeddings)
     pending = []
     for recording in recordings:
         with heartbeat.monitored(recording, timeout) as leave_heartbeat:
@@ -51,7 +54,10 @@ def predict_with(
     if batcher.failure is not None and len(recordings) > 1:
         # Windows of several recordings shared the batch that failed: running each recording alone
         # shows which of them it was.
-        results = [predict_with(models, timeout, [recording]) for recording in recordings]
+        results = [
+            predict_with(models, timeout, [recording], embeddings=embeddings)
+            for recording in recordings
+        ]
         return ChunkResult(tuple(row for result in results for row in result.rows), batcher.stages)
     for result in pending:
         result.failure = result.failure or batcher.failure
@@ -120,6 +126,8 @@ class ModelOutput:
     """None for a window that is without speech, or whose batch has not run yet."""
     familiarity: list[float | None] = field(default_factory=list)
     """None for such windows, and for all where the model cannot say."""
+    embeddings: dict[int, tuple[Float32, Float32]] = field(default_factory=dict)
+    """The embedding and the logits of windows with speech, by index, where they are asked for."""
 
     def add_window(self, start: float, end: float) -> None:
         """Append a window without probabilities."""
@@ -196,6 +204,9 @@ def _window_results(outputs: Sequence[ModelOutput]) -> WindowResults:
     counts = [len(output.starts) for output in outputs]
     probabilities = [missing if p is None else p for out in outputs for p in out.probabilities]
     familiarity = [f for output in outputs for f in output.familiarity]
+    embeddings = logits = None
+    if outputs[0].embeddings:
+        embeddings, logits = _window_embeddings(outputs[0])
     return WindowResults(
         np.concatenate([output.starts for output in outputs]),
         np.concatenate([output.ends for output in outputs]),
@@ -203,18 +214,33 @@ def _window_results(outputs: Sequence[ModelOutput]) -> WindowResults:
         np.repeat(np.arange(len(outputs), dtype=np.int32), counts) if len(outputs) > 1 else None,
         # None becomes NaN.
         np.array(familiarity, np.float32) if any(f is not None for f in familiarity) else None,
+        embeddings,
+        logits,
     )
+
+
+def _window_embeddings(output: ModelOutput) -> tuple[Float32, Float32]:
+    """Return the embeddings and the logits of all windows, NaN without speech."""
+    examples = next(iter(output.embeddings.values()))
+    embeddings, logits = (
+        np.full((len(output.starts), len(example)), np.nan, np.float32) for example in examples
+    )
+    for index, (embedding, row) in output.embeddings.items():
+        embeddings[index], logits[index] = embedding, row
+    return embeddings, logits
 
 
 class _Batcher:
     """Reads recordings once for all models and fills a batch for each model."""
 
-    def __init__(self, models: Sequence[LoadedModel]) -> None:
+    def __init__(self, models: Sequence[LoadedModel], *, embeddings: bool) -> None:
         self.stages: StageSeconds = {}
         self._shared = shared_windows(models)
         # Models may have the same labels in different orders; columns are in the first one's.
         labels = models[0].bundle.labels
-        self._batches = [_ModelBatch(model, labels, self.stages) for model in models]
+        self._batches = [
+            _ModelBatch(model, labels, self.stages, embeddings=embeddings) for model in models
+        ]
 
     def process(self, recording: Recording, touch: Touch) -> PendingResult:
         """Read a recording and put its windows into the batches."""
@@ -264,8 +290,15 @@ class _PendingWindows:
 class _ModelBatch:
     """Collects a model's windows across recordings and runs them when the batch is full."""
 
-    def __init__(self, model: LoadedModel, labels: Sequence[str], stages: StageSeconds) -> None:
-        self._model, self._stages = model, stages
+    def __init__(
+        self,
+        model: LoadedModel,
+        labels: Sequence[str],
+        stages: StageSeconds,
+        *,
+        embeddings: bool,
+    ) -> None:
+        self._model, self._stages, self._keep_embeddings = model, stages, embeddings
         self._label_indices = model.label_indices(labels)
         # By shape: where padding is forbidden, a short window is smaller than the others, and a
         # batch takes windows of one shape only.
@@ -300,4 +333,10 @@ class _ModelBatch:
                 values = result.familiarity.tolist()
                 for (output, index), value in zip(pending.targets, values, strict=True):
                     output.familiarity[index] = value
+            if self._keep_embeddings:
+                assert result.embedding is not None
+                assert result.logits is not None
+                pairs = zip(result.embedding, result.logits, strict=True)
+                for (output, index), pair in zip(pending.targets, pairs, strict=True):
+                    output.embeddings[index] = pair
         add_seconds(self._stages, "model", perf_counter() - began)

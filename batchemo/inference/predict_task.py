@@ -29,6 +29,8 @@ class PredictTask:
     """One for each model."""
     timeout: float = 0.0
     """Seconds for a recording; 0 for no limit."""
+    embeddings: bool = False
+    """Whether to return the embeddings of windows, of the only model."""
 
 
 def predict_chunk(
@@ -40,7 +42,8 @@ def predict_chunk(
         from batchemo.inference.loaded import cached_models
         from batchemo.inference.predict import predict_with
 
-        return predict_with(cached_models(task.settings), task.timeout, recordings)
+        models = cached_models(task.settings)
+        return predict_with(models, task.timeout, recordings, embeddings=task.embeddings)
     except BatchemoError as error:
         return ChunkResult(fatal=str(error))
     except (MemoryError, ImportError) as error:

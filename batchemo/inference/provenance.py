@@ -73,19 +73,38 @@ def run_provenance(
     """
     run = {
         "batchemo": __version__,
-        "options": {
-            # These are the same for all models of a run.
-            "channel": settings[0].channel,
-            "backend": settings[0].backend,
-            "batch_size": settings[0].batch_size,
-            **postprocess.differences(),
-        },
+        "options": {**_run_options(settings[0]), **postprocess.differences()},
         "sources": source_provenance(sources),
     }
     models = [_model_provenance(*model) for model in zip(bundles, settings, strict=True)]
     if len(models) == 1:
         return {**run, **models[0]}
     return {**run, "labels": list(bundles[0].labels), "models": models}
+
+
+def embedding_provenance(
+    bundle: Bundle, settings: ModelSettings, sources: SourceOptions
+) -> dict[str, Any]:
+    """Return all that can change the embeddings of a run: the same for a model and its base."""
+    name, digest, labels = bundle.base
+    return {
+        "batchemo": __version__,
+        "options": _run_options(settings),
+        "sources": source_provenance(sources),
+        **_model_provenance(bundle, settings),
+        "model": name,
+        "digest": digest,
+        "labels": list(labels),
+    }
+
+
+def _run_options(settings: ModelSettings) -> dict[str, Any]:
+    """Return the settings that are the same for all models of a run."""
+    return {
+        "channel": settings.channel,
+        "backend": settings.backend,
+        "batch_size": settings.batch_size,
+    }
 
 
 def source_provenance(sources: SourceOptions) -> dict[str, Any]:

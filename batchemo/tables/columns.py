@@ -100,6 +100,25 @@ SEGMENTS = {
 }
 """The segments table: one row for each window of every recording whose status is ok."""
 
+EMBEDDINGS = {
+    "root": "as in the recordings table",
+    "file": "as in the recordings table",
+    "embedding": "the mean of the embeddings of its windows with speech; null where status is "
+    "failed",
+    "by_window": "a list of its windows, described below; null where status is failed",
+}
+"""The embeddings table: one row for each recording, as in the recordings table."""
+
+WINDOW_EMBEDDINGS = {
+    "start": "where the window begins, in seconds",
+    "end": "where it ends, in seconds",
+    "embedding": "what the model makes of the window; null without speech",
+    "logits": "what the model gives for each of its labels, not calibrated; null without speech",
+    "familiarity": "how like the training recordings it is; null without speech, or if the model "
+    "cannot say",
+}
+"""What the column `by_window` of an embeddings table has of each window."""
+
 SEGMENT_MODEL = {"model": "the model whose window it is, by its name"}
 """The column after `file` in a segments table of several models, each of which has its own
 windows."""

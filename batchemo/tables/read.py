@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 
+ROWS_PER_BATCH = 65_536
+
+
 class UnreadableTableError(BatchemoError):
     """A table is damaged, or was not written by batchemo."""
 
@@ -55,13 +58,15 @@ class TableFile:
         known = self.scan_columns
         return [name for name in self.schema.names if name not in known]
 
-    def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Yield the rows, with dictionaries as plain strings."""
+    def batches(
+        self, columns: list[str] | None = None, rows: int = ROWS_PER_BATCH
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the rows, with dictionaries as plain strings; `rows` at most from Parquet."""
         if table_format(self.path) == ".csv":
             yield from _csv_batches(self.path, columns)
             return
         with _open_parquet(self.path) as file, _damage_as_error(self.path, "Parquet"):
-            for batch in file.iter_batches(columns=columns):
+            for batch in file.iter_batches(rows, columns=columns):
                 # Damage that no checksum covers, such as an index beyond its dictionary, would
                 # otherwise crash the process when the batch is used.
                 batch.validate(full=True)

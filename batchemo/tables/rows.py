@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from batchemo.common.arrays import Float32, Float64
 from batchemo.tables.columns import model_probability_columns, probability_columns
-from batchemo.tables.schema import STATUS_FAILED, STATUS_OK, chunk_schema
+from batchemo.tables.schema import (
+    STATUS_FAILED,
+    STATUS_OK,
+    EmbeddingShape,
+    chunk_schema,
+    embedding_fields,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,6 +34,10 @@ class WindowResults:
     """In a scan with several models: the index of the model whose window it is."""
     familiarity: Float32 | None = None
     """NaN for a window whose model cannot say; None where no model can."""
+    embeddings: Float32 | None = None
+    """(windows, size), NaN without speech; None where they are not asked for."""
+    logits: Float32 | None = None
+    """(windows, labels), likewise."""
 
     def known_familiarity(self) -> Float32:
         """Return the familiarity of each window, NaN where it is not known."""
@@ -106,6 +116,7 @@ def to_batch(
     segments: bool,
     models: Sequence[str] = (),
     tries: Sequence[int | None] | None = None,
+    embeddings: EmbeddingShape | None = None,
 ) -> pa.RecordBatch:
     """Return results as a batch of `chunk_schema`; `models` are the names of several models.
 
@@ -118,7 +129,13 @@ def to_batch(
     """
     import pyarrow as pa
 
-    schema = chunk_schema(labels, segments=segments, models=models, tries=tries is not None)
+    schema = chunk_schema(
+        labels,
+        segments=segments,
+        models=models,
+        tries=tries is not None,
+        embeddings=embeddings,
+    )
     columns = _plain_columns(results, model)
     columns["tries"] = tries
     probabilities = [result.probabilities for result in results]
@@ -131,6 +148,8 @@ def to_batch(
         columns |= _float_columns(probabilities, model_probability_columns(labels, name))
     if segments:
         columns["segments"] = _segments_column(results, schema.field("segments").type)
+    if embeddings is not None:
+        columns |= embedding_columns([result.windows for result in results], embeddings)
     arrays = [
         column if isinstance(column, pa.Array) else pa.array(column, field.type)
         for field, column in ((field, columns[field.name]) for field in schema)
@@ -204,18 +223,68 @@ def segment_lists(
     import pyarrow as pa
 
     # Built from whole arrays: a list of dictionaries for each window would be far slower.
-    lists = pa.FixedSizeListArray.from_arrays(
-        pa.array(np.nan_to_num(probabilities).ravel(), pa.float32()),
-        probabilities.shape[1],
-        mask=pa.array(np.isnan(probabilities).any(axis=1)),
-    )
     columns = {
         "start": pa.array(starts, pa.float64()),
         "end": pa.array(ends, pa.float64()),
-        "p": lists,
+        "p": _fixed_size_lists(probabilities),
         "familiarity": pa.array(familiarity, mask=np.isnan(familiarity)),
     }
     if models is not None:
         columns["model"] = pa.array(models, pa.int32())
     windows = pa.StructArray.from_arrays(list(columns.values()), names=list(columns))
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), windows)
+
+
+def _fixed_size_lists(values: Float32) -> pa.FixedSizeListArray:
+    """Return the rows of a matrix as lists; null for a row with NaN."""
+    import pyarrow as pa
+
+    return pa.FixedSizeListArray.from_arrays(
+        pa.array(np.nan_to_num(values).ravel(), pa.float32()),
+        values.shape[1],
+        mask=pa.array(np.isnan(values).any(axis=1)),
+    )
+
+
+def embedding_columns(
+    results: Sequence[WindowResults | None], shape: EmbeddingShape
+) -> dict[str, pa.Array]:
+    """Return the columns `embedding` and `by_window` of recordings; null where there is None."""
+    import pyarrow as pa
+
+    known = [windows for windows in results if windows is not None]
+    starts = np.concatenate([np.zeros(0), *(windows.starts for windows in known)])
+    ends = np.concatenate([np.zeros(0), *(windows.ends for windows in known)])
+    embeddings = _stacked([windows.embeddings for windows in known], shape.size)
+    logits = _stacked([windows.logits for windows in known], shape.logits)
+    familiarity = np.concatenate(
+        [np.zeros(0, np.float32), *(windows.known_familiarity() for windows in known)]
+    )
+    counts = [0 if windows is None else len(windows.starts) for windows in results]
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    means = np.full((len(results), shape.size), np.nan, np.float32)
+    for index in range(len(results)):
+        own = embeddings[offsets[index] : offsets[index + 1]]
+        with_speech = own[~np.isnan(own[:, 0])]
+        if len(with_speech):
+            means[index] = with_speech.mean(axis=0, dtype=np.float64)
+    columns = {
+        "start": pa.array(starts, pa.float64()),
+        "end": pa.array(ends, pa.float64()),
+        "embedding": _fixed_size_lists(embeddings),
+        "logits": _fixed_size_lists(logits),
+        "familiarity": pa.array(familiarity, mask=np.isnan(familiarity)),
+    }
+    by_window = pa.ListArray.from_arrays(
+        pa.array(offsets, pa.int32()),
+        pa.StructArray.from_arrays(list(columns.values()), names=list(columns)),
+        mask=pa.array([windows is None for windows in results], pa.bool_()),
+    )
+    lists = {"embedding": _fixed_size_lists(means), "by_window": by_window}
+    # Cast, as the arrays name the items of their lists in another way than the schema does.
+    return {field.name: lists[field.name].cast(field.type) for field in embedding_fields(shape)}
+
+
+def _stacked(matrices: Sequence[Float32 | None], width: int) -> Float32:
+    found = [matrix for matrix in matrices if matrix is not None]
+    return np.concatenate([np.zeros((0, width), np.float32), *found])

@@ -7,10 +7,12 @@ unknown is null: never NaN, never a number as text.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchemo.tables.columns import (
     DERIVED,
+    EMBEDDINGS,
     FEATURES,
     FRAME,
     OPTIONAL,
@@ -127,8 +129,50 @@ def features_schema(
     return pa.schema([*common, *features, *(extras or [])])
 
 
+@dataclass(frozen=True, slots=True)
+class EmbeddingShape:
+    """How many numbers the model gives for each window."""
+
+    size: int
+    """Of its embedding."""
+    logits: int
+
+
+def embedding_fields(shape: EmbeddingShape) -> list[pa.Field]:
+    """Return the columns of an embeddings table that are its own."""
+    import pyarrow as pa
+
+    embedding = pa.list_(pa.float32(), shape.size)
+    window = [
+        ("start", pa.float64()),
+        ("end", pa.float64()),
+        ("embedding", embedding),
+        ("logits", pa.list_(pa.float32(), shape.logits)),
+        ("familiarity", pa.float32()),
+    ]
+    by_window = pa.list_(pa.struct(window))
+    return [pa.field("embedding", embedding), pa.field("by_window", by_window)]
+
+
+def embeddings_schema(shape: EmbeddingShape) -> pa.Schema:
+    """Return the schema of the embeddings table.
+
+    >>> embeddings_schema(EmbeddingShape(128, 8)).field("embedding").type.list_size
+    128
+    """
+    import pyarrow as pa
+
+    columns = [name for name in EMBEDDINGS if name in ("root", "file")]
+    return pa.schema([*_schema((name, name) for name in columns), *embedding_fields(shape)])
+
+
 def chunk_schema(
-    labels: Sequence[str], *, segments: bool, models: Sequence[str] = (), tries: bool = False
+    labels: Sequence[str],
+    *,
+    segments: bool,
+    models: Sequence[str] = (),
+    tries: bool = False,
+    embeddings: EmbeddingShape | None = None,
 ) -> pa.Schema:
     """Return the schema of the rows of a finished chunk: what was measured, and the windows.
 
@@ -157,4 +201,6 @@ def chunk_schema(
         if models:
             window.append(("model", pa.int32()))
         fields.append(pa.field("segments", pa.list_(pa.struct(window))))
+    if embeddings is not None:
+        fields += embedding_fields(embeddings)
     return pa.schema(fields)

@@ -67,6 +67,12 @@ Exit codes:
     help="Also write a table with a row for each window: a .parquet or .csv file.",
 )
 @click.option(
+    "--embeddings",
+    metavar="FILE",
+    help="Also write a table with an embedding of each recording, which `batchemo review` and "
+    "`batchemo adapt` take: a .parquet file.",
+)
+@click.option(
     "--summary",
     metavar="FILE",
     help="Also write a table with the counts for each group: a .parquet or .csv file.",
@@ -160,7 +166,7 @@ def command(**values: Any) -> int:
         raise UsageError("No output is given: add -o results.parquet, or -o - for CSV")
     if options.output == STDOUT and process.stdout_is_closed():
         raise UsageError("-o - writes to standard output, which is closed")
-    outputs = (options.output, options.segments, options.summary)
+    outputs = (options.output, options.segments, options.summary, options.embeddings)
     metrics_path = None if metrics is None else check_metrics(metrics)
     log = None if log_json is None else open_log(log_json, outputs)
     # What people read must not mix with the table or the log.
