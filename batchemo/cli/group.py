@@ -16,6 +16,7 @@ COMMANDS = {
     "scan": "Predict the emotion in every recording of a corpus; write one table.",
     "predict": "Analyse single recordings in detail.",
     "summary": "Count the emotions and failures in a table of results.",
+    "review": "Choose which recordings to listen to, and label them.",
     "show": "Show how a table of results was made.",
     "models": "List the models, show their cards, verify their files.",
     "features": "Write the features of recordings as a table.",

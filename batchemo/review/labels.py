@@ -20,6 +20,7 @@ import csv
 import fcntl
 import math
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, field, fields
@@ -287,7 +288,7 @@ def _cells(answer: Answer) -> dict[str, str]:
 
 def _line(cells: Iterable[str]) -> bytes:
     """Return cells as one line of CSV: the only end of line is at its end."""
-    texts = [escape_formula(cell.replace("\n", r"\x0a").replace("\r", r"\x0d")) for cell in cells]
+    texts = [escape_formula(_ENDS_OF_LINE.sub(_escape, cell)) for cell in cells]
     quoted = (
         '"{}"'.format(text.replace('"', '""')) if '"' in text or "," in text else text
         for text in texts
@@ -318,7 +319,20 @@ def _parse(line: bytes, columns: Sequence[str]) -> Answer | str:
 
 
 def _text(cell: str) -> str:
-    return unescape_formula(cell).replace(r"\x0a", "\n").replace(r"\x0d", "\r")
+    return _ESCAPED.sub(_unescape, unescape_formula(cell))
+
+
+# A backslash that stands before what looks like an escape is escaped too.
+_ENDS_OF_LINE = re.compile(r"[\n\r]|\\(?=(?:x5c)*x0[ad])")
+_ESCAPED = re.compile(r"\\x(0a|0d|5c(?=(?:x5c)*x0[ad]))")
+
+
+def _escape(found: re.Match[str]) -> str:
+    return f"\\x{ord(found[0]):02x}"
+
+
+def _unescape(found: re.Match[str]) -> str:
+    return chr(int(found[1], 16))
 
 
 _HEADER = _line(COLUMNS)

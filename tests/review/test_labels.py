@@ -15,6 +15,7 @@ from batchemo.errors import UsageError
 from batchemo.review.labels import COLUMNS, Answer, LabelsFile, key_of, majority, read_labels
 
 NAMES = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=12)
+NAMES |= st.text("\\x05acd\r\n'=", max_size=12)
 TIMES = st.none() | st.floats(0, 1e6).map(lambda value: round(value, 3))
 
 
