@@ -19,6 +19,7 @@ from batchemo.audio.failure import Failure
 from batchemo.audio.file import FileView, OpenFile
 from batchemo.audio.formats.media import MEDIA_FORMATS, find_media_damage
 from batchemo.common.arrays import Float32
+from batchemo.common.memory import has_memory
 
 INSTALL = "pip install 'batchemo[av]'"
 
@@ -35,6 +36,9 @@ _OPTIONS = {"codec_whitelist": ",".join(_DECODERS), "protocol_whitelist": "none"
 # These check a checksum of every frame if asked to, and would else invent what is damaged.
 _CHECKED = {"ac3", "eac3", "flac"}
 _READ_BYTES = 1 << 17
+# More than libav needs for an intact file: a packet is no larger than the file, and each takes a
+# few bytes of the file's index and a few tens in memory.
+_LEAST_MEMORY, _MEMORY_PER_BYTE = 64 * 2**20, 8
 # PyAV looks for the end of a list of planes that has none from this number on, and would read
 # whatever stands behind it.
 _UNSAFE_PLANES = 8
@@ -93,8 +97,7 @@ class AvDecoder:
                 buffer_size=_READ_BYTES,
             )
         except (self._av.FFmpegError, ValueError) as error:
-            if isinstance(error, MemoryError):
-                raise
+            self._check_memory(error)
             damage = self._damage()
             if damage is not None:
                 raise damage from None
@@ -207,7 +210,8 @@ class AvDecoder:
         frame.pts = None
         try:
             packed = self._packer.resample(frame)
-        except self._av.FFmpegError:
+        except self._av.FFmpegError as error:
+            self._check_memory(error)
             packed = []
         if len(packed) != 1 or packed[0].samples != frame.samples:
             raise Failure("unsupported", f"{self.channels} channels in planes of their own")
@@ -228,11 +232,20 @@ class AvDecoder:
                     if frame.samples:
                         yield frame
         except (self._av.FFmpegError, ValueError) as error:
-            if isinstance(error, MemoryError):
-                raise
+            self._check_memory(error)
             if isinstance(error, NotImplementedError):
                 raise Failure("unsupported", _words(error)) from None
             raise self._truncated(decoded, _words(error)) from None
+
+    def _check_memory(self, error: Exception) -> None:
+        """Raise an error that says that there is not enough memory, if that is so.
+
+        libav says the same of a size that no memory could hold, as damage makes it.
+        """
+        if isinstance(error, MemoryError) and not has_memory(
+            _LEAST_MEMORY + _MEMORY_PER_BYTE * self._file.size
+        ):
+            raise error
 
     def _check_end(self) -> None:
         declared = self.declared_frames
@@ -280,6 +293,8 @@ def _channels(frame: Any) -> int:
 
 def _words(error: Exception) -> str:
     """Return libav's description of an error, without its number."""
+    if isinstance(error, MemoryError):
+        return "a size is declared that no memory could hold"
     text = str(getattr(error, "strerror", None) or error).rstrip(".")
     # Decoders also return codes of their own, for which libav has no words.
     return "damaged data" if text.startswith("Error number") else text

@@ -29,7 +29,7 @@ from batchemo.batch.plan import Plan
 from batchemo.batch.setup import PARENT_BYTES, empty_messages, problems_of
 from batchemo.batch.writer import write_table
 from batchemo.common import locks
-from batchemo.common.memory import require_memory
+from batchemo.common.memory import prepare_arrow
 from batchemo.common.text import for_display
 from batchemo.errors import BatchemoError, LockedError
 from batchemo.features import FeatureSet
@@ -111,7 +111,7 @@ def write_feature_table(
     executor: ExecutorFactory | None = None,
 ) -> FeatureTableReport:
     """Write the table, report events on the way, and return the outcome."""
-    require_memory("pyarrow", PARENT_BYTES)
+    prepare_arrow(PARENT_BYTES)
     path = check_output(options.output, overwrite=options.overwrite)
     sources = open_sources(options.sources, frozenset([*FEATURES, *options.features.names]))
     columns = FeatureColumns(options.features, options.window_config.window, sources.extras)

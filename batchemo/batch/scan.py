@@ -40,7 +40,7 @@ from batchemo.batch.writer import (
     ordered_rows,
     write_tables,
 )
-from batchemo.common.memory import require_memory
+from batchemo.common.memory import prepare_arrow
 from batchemo.common.text import for_display
 from batchemo.errors import BatchemoError, describe
 from batchemo.inference.postprocess import PostProcessor, RowSource
@@ -74,7 +74,7 @@ def run_scan(
     `stream` as CSV while they are found. `executor` opens what chunks are worked on by, given a
     number of workers: by default, processes of this machine.
     """
-    require_memory("pyarrow", PARENT_BYTES)
+    prepare_arrow(PARENT_BYTES)
     prepared = prepare(options)
     try:
         with hold_outputs(prepared) as store:

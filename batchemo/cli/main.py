@@ -9,6 +9,7 @@ import click
 from batchemo.cli import process
 from batchemo.cli.group import cli
 from batchemo.cli.process import Stopped
+from batchemo.common.memory import is_out_of_memory
 from batchemo.common.text import for_display
 from batchemo.errors import BatchemoError, describe
 
@@ -38,6 +39,11 @@ def run(args: list[str] | None = None) -> int:
         return INTERRUPTED
     except (OSError, MemoryError, ImportError) as error:
         print_error(for_display(describe(error)))
+        return 1
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        print_error(describe(MemoryError()))
         return 1
     return code if isinstance(code, int) else 0
 

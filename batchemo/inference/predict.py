@@ -18,6 +18,7 @@ import numpy as np
 from batchemo.audio import AudioInfo, Failure, Window, WindowConfig, read_windows
 from batchemo.audio.failure import failure_of_machine
 from batchemo.common.arrays import Float32
+from batchemo.common.memory import is_out_of_memory
 from batchemo.common.text import to_text
 from batchemo.common.timing import StageSeconds, add_seconds
 from batchemo.inference.loaded import LoadedModel, shared_windows
@@ -105,15 +106,9 @@ def unexpected_failure(error: Exception) -> Failure:
     """
     if isinstance(error, OSError):
         return failure_of_machine(error)
-    if isinstance(error, MemoryError) or _is_out_of_memory(error):
+    if is_out_of_memory(error):
         return Failure("out_of_memory", "there was not enough memory to analyse it")
     return Failure("internal_error", f"{type(error).__name__}: {error}")
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    # ONNX Runtime and C++ libraries report it in words only.
-    words = ("bad_alloc", "bad allocation", "Failed to allocate memory", "can't start new thread")
-    return any(word in str(error) for word in words)
 
 
 @dataclass(slots=True)

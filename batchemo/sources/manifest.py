@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from batchemo.common.memory import is_out_of_memory
 from batchemo.common.text import for_display, from_text
 from batchemo.errors import UsageError
 from batchemo.sources.filters import FileFilter
@@ -165,10 +166,14 @@ def _read_parquet(path: str, title: str) -> pyarrow.Table:
     import pyarrow
     from pyarrow import parquet
 
-    with open(path, "rb") as stream:
+    with _unreadable_as_usage_error(title), open(path, "rb") as stream:
         try:
             return parquet.ParquetFile(stream).read()
         except (pyarrow.ArrowException, OSError) as error:
+            if is_out_of_memory(error):
+                raise MemoryError from None
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
             raise UsageError(f"The manifest {title} is a damaged Parquet file: {error}") from None
 
 

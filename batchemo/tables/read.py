@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from batchemo.common.memory import is_out_of_memory, prepare_arrow
 from batchemo.errors import BatchemoError, UsageError
 from batchemo.tables.columns import labels_of, models_of, optional_of, recordings_columns
 from batchemo.tables.schema import recordings_schema
@@ -75,6 +76,7 @@ class TableFile:
 
 def open_table(path: str | Path) -> TableFile:
     """Open a recordings or segments table for reading."""
+    prepare_arrow()
     path = Path(path)
     if not path.is_file():
         raise UsageError(f"{path}: there is no such table")
@@ -94,6 +96,7 @@ def open_table(path: str | Path) -> TableFile:
 
 def read_recordings_table(path: str | Path) -> pa.Table:
     """Return all of a recordings table, with the types of `recordings_schema`."""
+    prepare_arrow()
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -122,12 +125,19 @@ def _open_parquet(path: Path) -> pq.ParquetFile:
 
 @contextmanager
 def _damage_as_error(path: Path, kind: str) -> Iterator[None]:
-    """Turn the exceptions that damage causes into one that names the file and a remedy."""
+    """Turn the exceptions that damage causes into one that names the file and a remedy.
+
+    Neither lack of memory nor a disk that cannot be read is damage: nothing must be replaced.
+    """
     import pyarrow as pa
 
     try:
         yield
     except (pa.ArrowException, OSError, ValueError) as error:
+        if is_out_of_memory(error):
+            raise MemoryError from error
+        if isinstance(error, OSError) and error.errno is not None:
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
         raise UnreadableTableError(
             f"{path}: this file cannot be read as {kind} ({error}). Move it away, or write over "
             "it with --overwrite"

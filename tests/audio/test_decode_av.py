@@ -238,6 +238,21 @@ def test_damage_prints_nothing(
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_size_that_no_memory_holds_is_damage_and_not_a_lack_of_memory(
+    recording_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = bytearray(media("M4A"))
+    second_size = content.index(b"stsz") + 4 + 3 * 4 + 4
+    content[second_size] = 0x3D
+    detail = "a size is declared that no memory could hold"
+    outcome, _ = outcome_of(bytes(content), recording_path)
+    assert outcome.startswith("truncated")
+    assert detail in outcome
+    # libav reports either with the same error.
+    monkeypatch.setattr("batchemo.audio.decode_av.has_memory", lambda size: False)
+    assert outcome_of(bytes(content), recording_path)[0].startswith("out_of_memory")
+
+
 def test_a_limit_of_the_duration_holds(recording_path: Path) -> None:
     limited = WindowConfig(rate=16_000, window=3.0, hop=1.5, max_duration=1)
     for name in ENCODINGS:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import subprocess
 import sys
 
 import pytest
 
-from batchemo.common.memory import require_memory
+from batchemo.common.memory import is_out_of_memory, require_memory
+
+LOAD_ARROW = """
+from batchemo.common.memory import prepare_arrow
+prepare_arrow()
+import pyarrow
+print(pyarrow.default_memory_pool().backend_name == "system")
+"""
 
 
 def test_a_library_that_is_not_loaded_needs_room() -> None:
@@ -18,3 +28,30 @@ def test_a_library_that_is_not_loaded_needs_room() -> None:
 def test_a_library_that_is_loaded_needs_none() -> None:
     assert "pytest" in sys.modules
     require_memory("pytest", 1 << 60)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("gigabytes", [None, 2])
+def test_arrow_reserves_no_memory_in_advance_where_it_is_limited(gigabytes: int | None) -> None:
+    limit = resource.RLIM_INFINITY if gigabytes is None else gigabytes * 2**30
+    ended = subprocess.run(
+        [sys.executable, "-c", LOAD_ARROW],
+        capture_output=True,
+        text=True,
+        env={name: os.environ[name] for name in os.environ if not name.startswith("ARROW_")},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+    )
+    assert ended.stdout.split() == [str(gigabytes is not None)], ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("can't start new thread"), True),
+        (RuntimeError("Unknown error: Failed to launch worker thread: busy"), True),
+        (RuntimeError("no such shape"), False),
+    ],
+)
+def test_lack_of_memory_is_known_by_its_type_or_its_words(error: Exception, expected: bool) -> None:
+    assert is_out_of_memory(error) is expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -132,6 +133,30 @@ def test_a_table_that_batchemo_did_not_write_is_refused(tmp_path: Path) -> None:
     (tmp_path / "torn.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(UnreadableTableError, match="cannot be read"):
         open_table(tmp_path / "torn.parquet")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (pa.ArrowMemoryError("std::bad_alloc"), MemoryError),
+        (pa.ArrowException("Unknown error: Failed to launch worker thread"), MemoryError),
+        (OSError(errno.EIO, "Error reading bytes from file"), OSError),
+    ],
+)
+def test_what_the_machine_lacks_is_not_called_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, expected: type[Exception]
+) -> None:
+    path = tmp_path / "r.parquet"
+    write_table(path, [RecordingResult("/r", "a", reason="empty")])
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(pq, "ParquetFile", fail)
+    with pytest.raises(expected) as raised:
+        open_table(path)
+    if isinstance(raised.value, OSError):
+        assert (raised.value.errno, raised.value.filename) == (errno.EIO, str(path))
 
 
 @each_format

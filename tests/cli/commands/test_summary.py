@@ -24,6 +24,18 @@ def test_emotions_and_failures_are_printed_with_their_shares(batchemo, scanned):
     assert "100.0%" in ran.out
 
 
+def test_lack_of_memory_is_told_in_words(batchemo, scanned, monkeypatch):
+    for error in (MemoryError(), RuntimeError("Failed to launch worker thread")):
+
+        def fail(raised=error):
+            raise raised
+
+        monkeypatch.setattr("batchemo.tables.read.prepare_arrow", fail)
+        ran = batchemo("summary", scanned)
+        assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
+        assert ran.err.startswith("batchemo: there is not enough memory")
+
+
 def test_json_and_file_have_the_same_counts(batchemo, scanned, tmp_path):
     written = tmp_path / "counts.parquet"
     ran = batchemo("summary", scanned, "--group-by", "part:1", "--json", "-o", written)
