@@ -9,14 +9,14 @@ import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from batchemo.app.config import AppOptions
-from batchemo.app.job import Job, ModelReference
+from batchemo.app.job import Job, ModelReference, lost_job_result, run_job
 from batchemo.app.waveform import Waveform
 from batchemo.app.worker_pool import WorkerPool
 from batchemo.audio import REASONS
@@ -112,7 +112,9 @@ def analyse_upload(
             tempfile.TemporaryDirectory(prefix="batchemo-app-") as folder,
         ):
             Path(folder, FILE).write_bytes(upload.content)
-            result = worker.run(job, Recording(folder, FILE, len(upload.content), None))
+            recording = Recording(folder, FILE, len(upload.content), None)
+            work, lost = partial(run_job, job), partial(lost_job_result, job)
+            result = worker.run(work, lost, recording, job.timeout)
     except OSError as error:
         raise BatchemoError(f"the server could not take the recording: {error.strerror}") from error
     rows = (_anonymous(row, upload.name, folder) for row in result.rows)

@@ -6,13 +6,12 @@ much memory costs its worker, but neither the page nor the recordings of other v
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache, partial
 from queue import Empty, LifoQueue
 
-from batchemo.app.job import Job, JobResult, lost_job_result, run_job
 from batchemo.common.locks import scratch_folder
 from batchemo.errors import BatchemoError
 from batchemo.sources import Recording
@@ -93,14 +92,20 @@ class Worker:
         else:
             self._heartbeats, self._open = None, executor
 
-    def run(self, job: Job, recording: Recording) -> JobResult:
-        """Analyse a recording; if it kills its worker or takes too long, its rows say so."""
+    def run(
+        self,
+        work: Work[R],
+        lost: Callable[[Recording, str, str], R],
+        recording: Recording,
+        timeout: float,
+    ) -> R:
+        """Do work on a recording; if it kills its worker or takes too long, `lost` says so."""
         dispatcher = Dispatcher(
             lambda workers: self,
-            partial(run_job, job),
-            partial(lost_job_result, job),
+            work,
+            lost,
             workers=1,
-            timeout=job.timeout,
+            timeout=timeout,
             heartbeats=self._heartbeats,
         )
         try:

@@ -183,6 +183,17 @@ class LabelsFile:
         if rest:
             self._read_last(rest)
 
+    def check(self) -> None:
+        """Raise `UsageError` or `OSError` where no answer can be added to the file."""
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        with naming_errors(self.path):
+            descriptor = os.open(self.path, flags, 0o666)
+            try:
+                if not _is_begun_header(os.pread(descriptor, len(_HEADER) + 1, 0)):
+                    self._existing_columns(descriptor)
+            finally:
+                os.close(descriptor)
+
     def append(self, answer: Answer) -> None:
         """Write an answer; it is on the disk when this returns."""
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC

@@ -23,6 +23,8 @@ class _Row:
 
     said: dict[str, str] = field(default_factory=dict)
     """The label of each reviewer."""
+    shown: set[str] = field(default_factory=set)
+    """Who has answered it at any time."""
     leases: dict[str, float] = field(default_factory=dict)
     """Until when each page has it."""
 
@@ -57,6 +59,7 @@ class Session:
         """Which list of answers was read, and how many of it."""
         self._given: dict[int, None] = {}
         """The rows given out by this session, in order."""
+        self._skipped: set[int] = set()
         self._next: list[int] = []
         """Rows of the queue that come next."""
 
@@ -82,6 +85,19 @@ class Session:
         root, file, start, end = self.candidates.keys[row]
         self._file.append(Answer(root, file, start, end, label, reviewer, shown, now()))
 
+    def skip(self, row: int) -> None:
+        """Ask nobody about a row any more, as it cannot be played."""
+        with self._lock:
+            self._skipped.add(row)
+            self._given.pop(row, None)
+
+    def was_shown(self, row: int, reviewer: str) -> bool:
+        """Whether the reviewer has answered the row before: then the prediction was shown."""
+        with self._lock:
+            self._update()
+            known = self._rows.get(row)
+            return known is not None and reviewer in known.shown
+
     def release(self, page: str) -> None:
         """Give back what a page that was closed has not asked."""
         with self._lock:
@@ -101,14 +117,9 @@ class Session:
             self._update()
             return [row for row, known in self._rows.items() if known.said]
 
-    def said(self, row: int, reviewer: str) -> str | None:
-        """Return the label that a reviewer gave a row."""
-        with self._lock:
-            self._update()
-            known = self._rows.get(row)
-            return known.said.get(reviewer) if known else None
-
     def _give(self, row: int, page: str, at: float) -> None:
+        if row in self._skipped:
+            return
         self._rows.setdefault(row, _Row()).leases[page] = at + LEASE
         self._given.setdefault(row)
 
@@ -116,7 +127,9 @@ class Session:
         """Yield rows that others have answered and that need more, then those given out in vain."""
         answered = [row for row, known in self._rows.items() if known.said]
         for row in dict.fromkeys([*answered, *self._given]):
-            if self._rows[row].wants(reviewer, page, self._answers, at):
+            if row not in self._skipped and self._rows[row].wants(
+                reviewer, page, self._answers, at
+            ):
                 yield row
 
     def _from_queue(self, count: int) -> list[int]:
@@ -139,7 +152,7 @@ class Session:
             row: majority(known.said.values()) or UNSURE
             for row, known in self._rows.items()
             if known.said or row in self._given
-        }
+        } | _unsure(self._skipped)
 
     def _update(self) -> None:
         """Take in the answers that were added to the file, by whomever."""
@@ -154,10 +167,11 @@ class Session:
             row = self.candidates.positions.get(answer.key)
             if row is None:
                 continue
-            said = self._rows.setdefault(row, _Row()).said
-            said.pop(answer.reviewer, None)
+            known = self._rows.setdefault(row, _Row())
+            known.said.pop(answer.reviewer, None)
+            known.shown.add(answer.reviewer)
             if answer.label:
-                said[answer.reviewer] = answer.label
+                known.said[answer.reviewer] = answer.label
         self._read = id(answers), len(answers)
 
 

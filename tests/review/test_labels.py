@@ -166,6 +166,18 @@ def test_another_file_is_refused(path: Path, content: str) -> None:
     assert path.read_text() == content
 
 
+def test_whether_answers_can_be_added_is_known_before_the_first(path: Path) -> None:
+    LabelsFile(path).check()
+    assert path.read_bytes() == b""
+    write(path, answer("a", "happy"))
+    LabelsFile(path).check()
+    path.write_text("root,file,label\n")
+    with pytest.raises(UsageError, match="lacks the column start"):
+        LabelsFile(path).check()
+    with pytest.raises(OSError, match="No such file"):
+        LabelsFile(path.parent / "none" / "labels.csv").check()
+
+
 def test_a_missing_file_is_an_error_only_for_who_reads_it(path: Path) -> None:
     with pytest.raises(UsageError, match="there is no such file of labels"):
         read_labels(path)

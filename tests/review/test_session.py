@@ -82,10 +82,29 @@ def test_what_is_taken_back_is_asked_again(path: Path) -> None:
     session = session_of(path)
     (row,) = session.next("anna", 1)
     session.answer(row, "sad", "anna")
-    assert session.said(row, "anna") == "sad"
+    assert session.counts("anna") == (1, 1)
     session.answer(row, "", "anna")
-    assert session.said(row, "anna") is None
+    assert session.counts("anna") == (0, 0)
     assert session.next("anna", 1) == [row]
+
+
+def test_who_has_answered_a_row_has_seen_its_prediction(path: Path) -> None:
+    session = session_of(path)
+    (row,) = session.next("anna", 1)
+    assert not session.was_shown(row, "anna")
+    session.answer(row, "sad", "anna")
+    session.answer(row, "", "anna")
+    assert session.was_shown(row, "anna")
+    assert not session.was_shown(row, "ben")
+
+
+def test_what_cannot_be_played_is_passed_over_and_does_not_count(path: Path) -> None:
+    session = session_of(path, limit=3)
+    assert session.next("anna", 1) == ORDER[:1]
+    session.skip(ORDER[0])
+    assert session.next("anna", 9) == ORDER[1:4]
+    session.release("")
+    assert session.next("anna", 9) == ORDER[1:4]
 
 
 def test_answers_that_others_write_to_the_file_are_seen(path: Path) -> None:

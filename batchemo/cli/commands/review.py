@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import getpass
+import importlib.util
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from batchemo.cli.shared_options import ENVIRONMENT, config_option
-from batchemo.errors import UsageError
+from batchemo.app.config import HOST, PORT
+from batchemo.cli.shared_options import ENVIRONMENT, config_option, split_commas, switch
+from batchemo.common.text import for_display
+from batchemo.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from batchemo.review.session import Session
@@ -70,7 +74,23 @@ LABELS = "labels.csv"
     help="How many reviewers are asked about each recording; with 2 or more, summary --labels "
     "tells how well they agree.",
 )
-@click.option("--reviewer", metavar="NAME", help="Who answers; by default the user's name.")
+@click.option(
+    "--reviewer",
+    metavar="NAME",
+    help="Who answers; the page asks, and suggests this. By default the user's name.",
+)
+@click.option(
+    "--label-names",
+    multiple=True,
+    metavar="LIST",
+    help="The labels to choose from, separated by commas, for the keys 1 to 9; by default those of "
+    "the table.",
+)
+@switch(
+    "--show-predictions",
+    help="Show the prediction from the start, and not after the answer: the answers are then less "
+    "independent, and say so.",
+)
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
@@ -79,6 +99,22 @@ LABELS = "labels.csv"
     metavar="N",
     help="Another seed gives other random samples and clusters.",
 )
+@click.option("--host", default=HOST, show_default=True, help="Address that the server listens on.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=PORT + 1,
+    show_default=True,
+    help="Port that the server listens on.",
+)
+@click.option(
+    "--allow-host",
+    "hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Also answer requests for this name, as of a server in front of the page. Repeatable.",
+)
+@click.option("--no-browser", is_flag=True, help="Do not open a browser window.")
 @config_option
 def command(
     results: str,
@@ -89,14 +125,59 @@ def command(
     as_list: bool,
     answers: int,
     reviewer: str | None,
+    label_names: tuple[str, ...],
+    show_predictions: bool,
     seed: int,
+    host: str,
+    port: int,
+    hosts: tuple[str, ...],
+    no_browser: bool,
 ) -> int:
-    """Choose which recordings of RESULTS, the table of a scan, people should listen to."""
+    """Serve a page to listen to recordings of RESULTS, the table of a scan, and to label them.
+
+    RESULTS may be a recordings or a segments table. Several people can answer at once.
+    """
+    from batchemo.review.labels import LabelsFile
+    from batchemo.review.session import check_label_names
+
     session = open_session(results, labels, embeddings, by, limit, answers, seed)
-    if not as_list:
-        raise UsageError("give --list: this version has no page yet")
-    print_rows(session, reviewer or user_name(), limit, by, seed)
+    reviewer = reviewer or user_name()
+    if as_list:
+        print_rows(session, reviewer, limit, by, seed)
+        return 0
+    names = check_label_names(split_commas(label_names) or session.candidates.labels)
+    require_page()
+    from batchemo.app.review.serve import browser_host, serve
+    from batchemo.app.review.server import ReviewPage
+    from batchemo.app.serve import check_address
+    from batchemo.app.worker_pool import WorkerPool
+
+    check_address(host, port)
+    LabelsFile(labels).check()
+    page = ReviewPage(
+        session,
+        names,
+        WorkerPool(),
+        reviewer,
+        title=for_display(Path(results).name),
+        is_blind=not show_predictions,
+        limit=limit,
+    )
+    click.echo(
+        f"The page is at http://{browser_host(host)}:{port}; answers go to "
+        f"{for_display(labels)} (Ctrl-C stops it)."
+    )
+    serve(page, host=host, port=port, hosts=hosts, browser=not no_browser)
     return 0
+
+
+def require_page() -> None:
+    """Raise MissingExtraError where what serves the page is not installed."""
+    if not all(importlib.util.find_spec(name) for name in ("starlette", "uvicorn")):
+        raise MissingExtraError(
+            "the page needs Starlette and Uvicorn, which are not installed: "
+            "pip install 'batchemo[app]'. --list works without them"
+        )
 
 
 def user_name() -> str:

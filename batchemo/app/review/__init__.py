@@ -1,0 +1,1 @@
+"""The page on which people listen to recordings and label them."""
