@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -45,6 +45,7 @@ from batchemo.common.text import for_display
 from batchemo.errors import BatchemoError, describe
 from batchemo.inference.postprocess import PostProcessor, RowSource
 from batchemo.inference.predict_task import PredictTask, lost_result, predict_chunk
+from batchemo.tables.read import open_table
 from batchemo.tables.rows import to_batch
 from batchemo.tables.summary import Summary, check_group_by
 from batchemo.workers.dispatcher import run_chunks
@@ -52,6 +53,9 @@ from batchemo.workers.executor import Chunk, ExecutorFactory, available_cpus
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_UNREADABLE = "unreadable_folders"
+"""Where the metadata of a table counts the folders that could not be read, if there were any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +84,14 @@ def run_scan(
         with hold_outputs(prepared) as store:
             decision = decide(prepared)
             _discard_record_of_others(prepared, decision)
+            if decision is Decision.REPEAT and _lacks_folders(prepared):
+                decision = _retry(prepared)
             scan = _Scan(prepared, decision, store, on_event, stream, executor)
             result = scan.run()
             if decision is Decision.REPEAT and scan.finds_transient_failures:
                 # These are the tables of this command, from when the machine was at fault.
                 prepared = prepare(options)
-                if prepared.outputs is not None:
-                    write_record(prepared.outputs, NamingRecord())
-                scan = _Scan(prepared, Decision.RETRY, store, on_event, stream, executor)
+                scan = _Scan(prepared, _retry(prepared), store, on_event, stream, executor)
                 result = scan.run()
             if isinstance(result, BatchemoError) and store.numbers():
                 raise result  # Inside of the block: chunks of an interrupted run are kept.
@@ -103,6 +107,23 @@ def run_scan(
         raise result
     on_event(result.report)
     return result
+
+
+def _retry(prepared: Prepared) -> Decision:
+    """Decide for a retry; record it, so that the same command goes on with it if it is killed."""
+    if prepared.outputs is not None:
+        write_record(prepared.outputs, NamingRecord())
+    return Decision.RETRY
+
+
+def _lacks_folders(prepared: Prepared) -> bool:
+    """Whether the table says that folders could not be read when it was made."""
+    if prepared.output is None:
+        return False
+    try:
+        return _UNREADABLE in open_table(prepared.output).run
+    except BatchemoError:
+        return False  # It is not the table that this run would write.
 
 
 def _discard_record_of_others(prepared: Prepared, decision: Decision) -> None:
@@ -167,6 +188,9 @@ class _Scan:
             return nothing_found
 
         schema = with_previous_columns(self._schema, previous, plan.ranges)
+        unreadable = len(self._prepared.sources.skipped.unreadable)
+        if unreadable:
+            schema = replace(schema, provenance=schema.provenance | {_UNREADABLE: unreadable})
         postprocessor = PostProcessor(schema) if csv is None else csv.postprocessor
         read = self._store.reader(schema.chunk_schema())
         rows = partial(ordered_rows, plan.ranges, read, schema)

@@ -190,7 +190,8 @@ class Decision(Enum):
     """
     RETRY = "retry"
     """A repeated run has found its tables as they should be, but for recordings that failed for
-    transient reasons: these are tried again, and the tables replaced."""
+    transient reasons, or folders that could not be read: these are tried again, and the tables
+    replaced."""
 
     @property
     def uses_previous(self) -> bool:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from scan_commands import Scan, reasons_by_file
 
@@ -40,6 +41,36 @@ def test_a_fault_of_the_machine_is_tried_again_by_the_next_run(
     assert set(reasons_by_file(out).values()) == {"unreadable"}
     assert "12 recordings analysed" in scan_inline(corpus, "-o", out, *again).stdout
     assert out.read_bytes() == healthy.read_bytes()
+
+
+@pytest.mark.parametrize("again", [(), ("--update",)])
+def test_a_folder_that_could_not_be_read_is_tried_again_by_the_next_run(
+    corpus: Path,
+    scan_inline: Scan,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    again: tuple[str, ...],
+) -> None:
+    healthy, tables = tmp_path / "healthy", ("r.parquet", "s.parquet")
+    healthy.mkdir()
+    scan_inline(corpus, "-o", healthy / tables[0], "--segments", healthy / tables[1])
+    scan = (corpus, "-o", tmp_path / tables[0], "--segments", tmp_path / tables[1])
+    scandir = os.scandir
+
+    def scandir_of_stale_share(path: bytes | str) -> object:
+        if os.fsencode(path).rstrip(b"/").endswith(b"ben"):
+            stale_share()
+        return scandir(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("batchemo.sources.walk.os.scandir", scandir_of_stale_share)
+        for _ in range(2):
+            assert "ben: Stale file handle" in scan_inline(*scan, code=3).stderr
+    assert pq.read_table(tmp_path / tables[0]).num_rows == 6
+    assert "6 recordings analysed" in scan_inline(*scan, *again).stdout
+    assert all((tmp_path / n).read_bytes() == (healthy / n).read_bytes() for n in tables)
+    assert "0 recordings analysed" in scan_inline(*scan).stdout
+    assert sorted(path.name for path in tmp_path.glob("*.parquet*")) == list(tables)
 
 
 def test_only_failures_for_the_named_reasons_are_tried_again(

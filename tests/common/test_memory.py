@@ -44,6 +44,26 @@ def test_arrow_reserves_no_memory_in_advance_where_it_is_limited(gigabytes: int 
     assert ended.stdout.split() == [str(gigabytes is not None)], ended.stderr
 
 
+COMMAND_THAT_READS_A_TABLE = """
+import sys
+from batchemo.cli.main import run
+from batchemo.tables import read
+read.prepare_arrow = lambda: sys.exit("not loaded" if "pyarrow" not in sys.modules else "loaded")
+run(sys.argv[1:])
+"""
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("command", ["summary", "show"])
+def test_commands_that_read_a_table_prepare_before_they_load_arrow(command: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", COMMAND_THAT_READS_A_TABLE, command, "r.parquet"],
+        capture_output=True,
+        text=True,
+    )
+    assert ended.stderr.strip() == "not loaded"
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [

@@ -68,13 +68,14 @@ _NEEDED = ("file", "status", "reason", "emotion", "confidence", "duration", "mti
 
 def count_recordings(results: str, group_by: str | None) -> Summary:
     """Count the rows of a recordings table, batch by batch so that it need not fit in memory."""
-    import pyarrow as pa
-
     from batchemo.tables.columns import FAMILIARITY
     from batchemo.tables.read import open_table
     from batchemo.tables.summary import check_group_by, summarise
 
     table = open_table(results)
+    # Not before: opening a table prepares for Arrow.
+    import pyarrow as pa
+
     names = table.schema.names
     missing = [name for name in _NEEDED if name not in names]
     if missing:
