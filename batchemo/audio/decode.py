@@ -1,6 +1,7 @@
 """Decodes an open file into blocks of float32 frames, and detects files that are incomplete.
 
-libsndfile does the decoding, and PyAV that of what libsndfile does not read (see `decode_av`).
+libsndfile does the decoding, and PyAV that of what libsndfile does not read (see `decode_av`); for
+plain WAV files neither is needed (see `decode_pcm`).
 libsndfile is lenient where a batch run must not be: a file that holds less than its header declares
 is shortened without an error, and of some damaged files it returns audio that was never recorded.
 So headers are read here too, and compared with the file.
@@ -17,6 +18,7 @@ import numpy as np
 import soundfile
 
 from batchemo.audio.decode_av import AvDecoder
+from batchemo.audio.decode_pcm import PcmDecoder, open_pcm
 from batchemo.audio.failure import Failure
 from batchemo.audio.file import FileView, OpenFile
 from batchemo.audio.formats.chunks import find_audio_chunk
@@ -70,6 +72,10 @@ def open_decoder(file: OpenFile) -> AnyDecoder:
         raise Failure("not_audio", f"{file.size:,} bytes, which begin like no known recording")
     if audio_format in MEDIA_FORMATS:
         return AvDecoder(file, audio_format, BLOCK_VALUES)
+    if audio_format == "WAV":
+        pcm = open_pcm(file, BLOCK_VALUES)
+        if pcm and pcm.sample_rate in SAMPLE_RATES and pcm.channels <= MAX_CHANNELS:
+            return pcm
     starts = _find_streams(file, audio_format)
     if len(starts) > _MAX_STREAMS:
         raise Failure("unsupported", f"more than {_MAX_STREAMS:,} streams follow each other")
@@ -332,7 +338,7 @@ class JoinedDecoder:
             raise Failure(failure.reason, detail) from None
 
 
-AnyDecoder: TypeAlias = Decoder | AvDecoder | JoinedDecoder
+AnyDecoder: TypeAlias = PcmDecoder | Decoder | AvDecoder | JoinedDecoder
 
 
 def mix(frames: Float32) -> Float32:

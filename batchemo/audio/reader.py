@@ -10,6 +10,7 @@ from types import TracebackType
 import numpy as np
 
 from batchemo.audio.decode import AnyDecoder, mix, open_decoder
+from batchemo.audio.decode_pcm import PcmDecoder
 from batchemo.audio.failure import Failure, failure_of_machine
 from batchemo.audio.file import open_audio
 from batchemo.audio.levels import ClippingMeter, LevelMeter, peak_magnitude
@@ -225,7 +226,7 @@ class WindowReader:
                 frames = frames[:, [int(self._config.channel)]]
             mono = mix(frames)
         with timed(self.seconds, "vad"):
-            peak = peak_magnitude(frames)
+            peak = self._peak(decoder, frames)
             if not peak < _MAX_PEAK:  # Written so that NaN fails too.
                 raise Failure("non_finite", "a sample is no number, or without bounds")
             clipping.update(frames, peak)
@@ -235,6 +236,12 @@ class WindowReader:
                 duration=decoder.position / decoder.sample_rate,
             )
         return mono
+
+    def _peak(self, decoder: AnyDecoder, frames: Float32) -> float:
+        """Return the largest magnitude of a block, of which one channel may have been chosen."""
+        if isinstance(decoder, PcmDecoder) and frames.shape[1] == decoder.channels:
+            return decoder.peak
+        return peak_magnitude(frames)
 
     def _check_max_duration(self, decoder: AnyDecoder, frames: int) -> None:
         seconds, limit = frames / decoder.sample_rate, self._config.max_duration

@@ -16,9 +16,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
-from batchemo.common.arrays import Float32, Index
+from batchemo.common.arrays import Float32, Index, overlapping_frames
 
 MIN_CHANGE_DB = 2.5
 """More than steady sounds reach, less than what speech keeps in noise."""
@@ -60,7 +59,7 @@ def spectral_change(samples: Float32, rate: int) -> float:
     layout = _frame_layout(coarse_rate)
     if len(coarse) < layout.size:
         return 0.0
-    frames = sliding_window_view(coarse, layout.size)[:: layout.size // 2]
+    frames = overlapping_frames(coarse, layout.size, layout.size // 2)
     spectrum = rfft(frames * layout.taper, axis=1)[:, layout.first_bin : layout.end_bin]
     power = spectrum.real**2 + spectrum.imag**2
     bands = np.add.reduceat(power, layout.band_starts, axis=1)

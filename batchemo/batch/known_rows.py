@@ -164,6 +164,8 @@ class KnownRows:
             self._requested[entry] = True
 
     def _entry(self, recording: Recording) -> int | None:
+        if not self._index:
+            return None
         return self._index.get(_key(*_names(recording)))
 
     def _is_unchanged(self, entry: int, recording: Recording) -> bool:

@@ -7,10 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from batchemo.common.arrays import Float32
+from batchemo.common.arrays import Bool, Float32
 from batchemo.features import limits
 from batchemo.features.mel import MIN_POWER, decibels, mel_bands
-from batchemo.features.spectrum import Spectrum
+from batchemo.features.spectrum import Spectrum, frame_energies
+
+_ROUNDING = 1.01
+"""More than single precision can be wrong by in a sum over a frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,8 @@ class SpeechLogMel:
         spectrum = Spectrum(
             samples, rate=rate, n_fft=self.n_fft, hop=self.hop, win_length=self.win_length
         )
-        speech = spectrum.power[self._speech(spectrum)]
+        power = spectrum.power_of(self._candidates(spectrum))
+        speech = power[self._speech(spectrum, power)]
         mel = mel_bands(speech, rate, self.n_mels, self.fmin, self.fmax)
         logmel = np.full(self.shape(rate, window), self.floor_db, dtype=np.float32)
         # Without any band above the minimum, normalising would lift silence to 0 dB.
@@ -74,17 +78,41 @@ class SpeechLogMel:
             level = _normalise_level(decibels(mel, range_db=None))[: len(logmel)]
             np.maximum(level, self.floor_db, out=logmel[: len(level)])
         middle = self.floor_db / 2
-        return (logmel - middle) / (-middle / 2)
+        logmel -= middle
+        logmel /= -middle / 2
+        return logmel
 
-    def _speech(self, spectrum: Spectrum) -> slice:
+    def _candidates(self, spectrum: Spectrum) -> slice:
+        """Return frames that hold all loud ones and their margins, at a fraction of a transform.
+
+        The others, silence before and after the speech, need not be transformed.
+        """
+        upper = frame_energies(spectrum) * (self.n_fft * _ROUNDING)
+        loudest = int(upper.argmax())
+        # The energy of the loudest frame is at least that of this one.
+        lower = self._energies(spectrum, spectrum.power_of(slice(loudest, loudest + 1)))[0]
+        return self._with_margins(spectrum, upper >= lower * self._loud_share)
+
+    def _speech(self, spectrum: Spectrum, power: Float32) -> slice:
         """Return the frames from the first loud one to the last, margins included."""
+        energy = self._energies(spectrum, power)
+        return self._with_margins(spectrum, energy >= energy.max() * self._loud_share)
+
+    def _energies(self, spectrum: Spectrum, power: Float32) -> Float32:
         # Only the bins that the filters cover: a constant offset or hum below `fmin` would make
         # every frame loud, and nothing would be trimmed.
         in_band = (spectrum.frequencies >= self.fmin) & (spectrum.frequencies <= self.fmax)
-        energy = spectrum.power @ in_band.astype(np.float32)
-        loud = np.flatnonzero(energy >= energy.max() * 10 ** (-self.trim_db / 10))
+        energies: Float32 = power @ in_band.astype(np.float32)
+        return energies
+
+    @property
+    def _loud_share(self) -> float:
+        return float(10 ** (-self.trim_db / 10))
+
+    def _with_margins(self, spectrum: Spectrum, is_loud: Bool) -> slice:
+        loud = np.flatnonzero(is_loud)
         margin = round(self.margin * spectrum.rate / self.hop)
-        return slice(max(0, loud[0] - margin), loud[-1] + margin + 1)
+        return slice(max(0, int(loud[0]) - margin), int(loud[-1]) + margin + 1)
 
 
 def _normalise_level(level: Float32) -> Float32:

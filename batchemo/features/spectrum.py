@@ -12,7 +12,7 @@ from typing import Concatenate, ParamSpec
 
 import numpy as np
 
-from batchemo.common.arrays import Float32, Float64
+from batchemo.common.arrays import Float32, Float64, overlapping_frames
 
 _P = ParamSpec("_P")
 
@@ -39,7 +39,10 @@ class Spectrum:
     ) -> None:
         if not len(samples):
             raise ValueError("a signal without samples has no spectrum")
-        self.samples: Float32 = np.clip(samples, -MAX_AMPLITUDE, MAX_AMPLITUDE, dtype=np.float32)
+        self.padded = np.zeros(len(samples) + n_fft, np.float32)
+        """The samples with `n_fft // 2` zeros before them, and as many or one more after them."""
+        self.samples: Float32 = self.padded[n_fft // 2 :][: len(samples)]
+        np.clip(samples, -MAX_AMPLITUDE, MAX_AMPLITUDE, out=self.samples)
         self.rate = rate
         self.n_fft = n_fft
         self.hop = hop
@@ -50,29 +53,31 @@ class Spectrum:
     @cached_property
     def frames(self) -> Float32:
         """The overlapping frames before windowing, (frames, n_fft): a view, not a copy."""
-        padded = np.zeros(len(self.samples) + self.n_fft, np.float32)
-        padded[self.n_fft // 2 :][: len(self.samples)] = self.samples
-        return np.lib.stride_tricks.sliding_window_view(padded, self.n_fft)[:: self.hop]
+        return overlapping_frames(self.padded, self.n_fft, self.hop)
 
     @cached_property
     def power(self) -> Float32:
         """The squared magnitude of each bin, (frames, bins)."""
+        return read_only(self.power_of(slice(None)))
+
+    def power_of(self, chosen: slice) -> Float32:
+        """Return the squared magnitude of each bin of some of the frames, (frames, bins)."""
         # scipy's transform is six times as fast as numpy's, which does not vectorise float32
         # (see benchmarks/features.py).
         from scipy.fft import rfft
 
-        window = hann(self.win_length, self.n_fft)
-        power = np.empty((len(self.frames), self.n_fft // 2 + 1), dtype=np.float32)
+        window, frames = hann(self.win_length, self.n_fft), self.frames[chosen]
+        power = np.empty((len(frames), self.n_fft // 2 + 1), dtype=np.float32)
         chunk_frames = max(1, _CHUNK_SAMPLES // self.n_fft)
         for first in range(0, len(power), chunk_frames):
             chunk = slice(first, first + chunk_frames)
-            transform = rfft(self.frames[chunk] * window, axis=1, overwrite_x=True)
+            transform = rfft(frames[chunk] * window, axis=1, overwrite_x=True)
             # Squares in place, through a view of the real and imaginary parts: np.abs would take
             # a square root that squaring then undoes.
             components = transform.view(np.float32)
             np.square(components, out=components)
             np.add(transform.real, transform.imag, out=power[chunk])
-        return read_only(power)
+        return power
 
     @cached_property
     def magnitude(self) -> Float32:
@@ -136,6 +141,28 @@ def read_only(array: Float32) -> Float32:
     """Mark an array that several callers share as read-only, and return it."""
     array.flags.writeable = False
     return array
+
+
+def frame_energies(spectrum: Spectrum) -> Float32:
+    """Return the energy of each frame under its window, without a transform.
+
+    Times `n_fft`, it is what `power` has in all bins together, or up to twice as much: bins between
+    the first and the last stand for two (Parseval).
+    """
+    hop, length = spectrum.hop, spectrum.n_fft
+    parts = -(-length // hop)
+    weights = np.zeros(parts * hop, np.float32)
+    weights[:length] = np.square(hann(spectrum.win_length, length))
+    count = len(spectrum.frames)
+    squares = np.zeros((count + parts) * hop, np.float32)
+    used = spectrum.padded[: len(squares)]
+    np.square(used, out=squares[: len(used)])
+    # The squares of each hop are multiplied once by each part of the window that may lie over it.
+    products = squares.reshape(-1, hop) @ weights.reshape(parts, hop).T
+    energies: Float32 = products[:count, 0].copy()
+    for part in range(1, parts):
+        energies += products[part : part + count, part]
+    return energies
 
 
 @lru_cache

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +39,10 @@ class WindowResults:
     """(windows, size), NaN without speech; None where they are not asked for."""
     logits: Float32 | None = None
     """(windows, labels), likewise."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the values alone: `dataclasses` looks up the fields of each object again."""
+        return WindowResults, _WINDOW_VALUES(self)
 
     def known_familiarity(self) -> Float32:
         """Return the familiarity of each window, NaN where it is not known."""
@@ -88,6 +93,13 @@ class RecordingResult:
         if (self.reason is None) == (self.probabilities is None):
             raise ValueError("a result has either a reason or probabilities")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the values alone, as those of `WindowResults`."""
+        return RecordingResult, _RESULT_VALUES(self)
+
+
+_WINDOW_VALUES = attrgetter(*(field.name for field in fields(WindowResults)))
+_RESULT_VALUES = attrgetter(*(field.name for field in fields(RecordingResult)))
 
 _SAME_NAME = (
     "root",

@@ -127,6 +127,13 @@ _THREAD_VARIABLES = (
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "ORT_DISABLE_TELEMETRY": "1"}
 """TensorFlow logs at length in every process; ONNX Runtime would report each to its maker."""
 
+_KEEP_FREED_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(16 * 2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(32 * 2**20),
+}
+"""glibc gives large arrays back to the system, page by page, and gets them back for the next
+recording: with these, it keeps them. Other C libraries do not read them."""
+
 _QUIET_TRACKER = "ignore:resource_tracker"
 """How all warnings of loky's resource tracker begin."""
 
@@ -166,6 +173,7 @@ class ProcessExecutor:
         # to last as long as their work.
         in_main_thread = threading.current_thread() is threading.main_thread()
         prepare = partial(start_worker, follow_thread=in_main_thread, silence_stderr=silence_stderr)
+        environment = dict.fromkeys(_THREAD_VARIABLES, str(threads)) | _QUIET | _KEEP_FREED_MEMORY
         try:
             with _start_errors():
                 _start_resource_tracker()
@@ -174,7 +182,7 @@ class ProcessExecutor:
                     context=_context(self._semaphores),
                     initializer=prepare,
                     initargs=(heartbeats, os.getpid()),
-                    env=dict.fromkeys(_THREAD_VARIABLES, str(threads)) | _QUIET,
+                    env=environment,
                 )
         except BaseException:
             self._remove_traces()

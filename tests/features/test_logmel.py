@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 from feature_signals import voice
 
+from batchemo.common.arrays import Float32
 from batchemo.features import extract, get_feature_set
+from batchemo.features.logmel import SpeechLogMel
+from batchemo.features.spectrum import Spectrum, frame_energies
 
 FEATURE_SET = get_feature_set("logmel64")
 RATE = FEATURE_SET.rate
@@ -74,3 +77,39 @@ def test_a_constant_offset_does_not_count_as_loud() -> None:
 def test_digital_silence_is_all_floor() -> None:
     assert (extract(FEATURE_SET, np.zeros(RATE, dtype=np.float32)) == FLOOR).all()
     assert (extract(FEATURE_SET, np.full(RATE, 1e-12, dtype=np.float32)) == FLOOR).all()
+
+
+@pytest.mark.parametrize("name", ["logmel64", "logmel80"])
+@pytest.mark.parametrize("offset", [0.0, 0.3])
+def test_silence_is_not_transformed_and_makes_no_difference_to_any_bit(
+    name: str, offset: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An offset is loud by the energy of the samples: then all frames are transformed."""
+    feature_set = get_feature_set(name)
+    silence = 1e-4 * np.random.default_rng(0).standard_normal(RATE).astype(np.float32)
+    samples = np.concatenate([silence, voice(RATE, 0.8), silence]) + np.float32(offset)
+    transformed, power_of = [], Spectrum.power_of
+
+    def count(spectrum: Spectrum, chosen: slice) -> Float32:
+        power = power_of(spectrum, chosen)
+        transformed.append(len(power))
+        return power
+
+    monkeypatch.setattr(Spectrum, "power_of", count)
+    logmel = extract(feature_set, samples)
+    assert (sum(transformed) < 130) == (offset == 0.0)
+    monkeypatch.setattr(SpeechLogMel, "_candidates", lambda *_: slice(None))
+    assert np.array_equal(logmel, extract(feature_set, samples))
+
+
+@pytest.mark.parametrize(
+    ("n_fft", "win_length", "hop"), [(512, 400, 160), (400, 400, 160), (64, 64, 100)]
+)
+def test_energies_of_frames_are_those_of_their_spectrum(
+    n_fft: int, win_length: int, hop: int
+) -> None:
+    samples = voice(RATE, 0.7) + np.float32(0.01)
+    spectrum = Spectrum(samples, rate=RATE, n_fft=n_fft, hop=hop, win_length=win_length)
+    power = spectrum.power
+    both_sides = 2 * power.sum(axis=1) - power[:, 0] - power[:, -1]
+    assert np.allclose(n_fft * frame_energies(spectrum), both_sides, rtol=1e-4, atol=1e-6)

@@ -20,3 +20,8 @@ def sleep(seconds: float) -> float:
 def thread_limit(item: object) -> str:
     """Return how many threads numeric libraries may use in this process."""
     return os.environ["OMP_NUM_THREADS"]
+
+
+def kept_memory(item: None) -> str | None:
+    """Return how many freed bytes this process keeps, as glibc was told."""
+    return os.environ.get("MALLOC_TRIM_THRESHOLD_")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 
-from batchemo.tables.rows import RecordingResult, to_batch
+from batchemo.tables.rows import RecordingResult, WindowResults, to_batch
 
 
 def test_a_result_has_either_a_reason_or_probabilities() -> None:
@@ -13,6 +16,22 @@ def test_a_result_has_either_a_reason_or_probabilities() -> None:
         RecordingResult("/r", "a")
     with pytest.raises(ValueError, match="either"):
         RecordingResult("/r", "a", reason="silent", probabilities=np.ones(2, np.float32))
+
+
+def test_a_result_comes_out_of_a_worker_with_all_that_it_has() -> None:
+    window_fields, result_fields = fields(WindowResults), fields(RecordingResult)
+    windows = WindowResults(*(np.full(2, i, np.float32) for i in range(len(window_fields))))
+    result = replace(
+        RecordingResult("/r", "a", probabilities=np.ones(2, np.float32)),
+        **{field.name: field.name for field in result_fields if field.name != "reason"}
+        | {"windows": windows},
+    )
+    received = pickle.loads(pickle.dumps(result))
+    for field in result_fields:
+        if field.name != "windows":
+            assert getattr(received, field.name) == getattr(result, field.name)
+    for field in window_fields:
+        assert np.array_equal(getattr(received.windows, field.name), getattr(windows, field.name))
 
 
 @pytest.mark.parametrize(

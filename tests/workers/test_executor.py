@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from made_work import process_id, thread_limit
+from made_work import kept_memory, process_id, thread_limit
 
 from batchemo.errors import BatchemoError
 from batchemo.workers.executor import InlineExecutor, ProcessExecutor, available_cpus
@@ -46,6 +46,11 @@ def test_libraries_of_a_worker_process_are_limited_to_one_thread(
     processes: ProcessExecutor,
 ) -> None:
     assert processes.submit(thread_limit, None).result() == "1"
+
+
+@pytest.mark.process
+def test_a_worker_process_keeps_the_memory_that_it_frees(processes: ProcessExecutor) -> None:
+    assert int(processes.submit(kept_memory, None).result() or 0) >= 2**25
 
 
 @pytest.mark.process
