@@ -1,9 +1,9 @@
 """Evaluates and trains the models that a scan uses: on unseen speakers and on other corpora.
 
     python benchmarks/own_systems.py RAVDESS NEMO --foreign EMOVO --work own.work \\
-        --recipes functionals default
+        --recipes functionals
     python benchmarks/own_systems.py RAVDESS RAVDESS_SONG NEMO EMODB SPEECHOCEAN --foreign EMOVO \\
-        --work own.work --recipes accurate --encoder smart-turn-v3.2-cpu.onnx
+        --work own.work --recipes default accurate --encoder smart-turn-v3.2-cpu.onnx
 
 The folders of recordings are trained on, but for EMOVO, which never is: the finished models are
 evaluated on it. Needs `pip install '.[train]'`; the first command takes about two hours on two
@@ -28,7 +28,7 @@ from batchemo.training.experiment.cross_validation import Experiment
 from batchemo.training.experiment.evaluate import evaluate_bundle, evaluate_recipe
 from batchemo.training.export.package import PackageOptions, replace_figures
 from batchemo.training.fit.history import Epoch
-from batchemo.training.recipes import Recipe, get_recipe
+from batchemo.training.recipes import LIGHT, WHISPER_TINY, Recipe, get_recipe
 from batchemo.training.train import train_bundle
 
 BASELINE = "functionals"
@@ -109,7 +109,8 @@ def _train(
 
 def _command(recipe: Recipe, options: argparse.Namespace) -> str:
     """Return the command for the card, without the paths of this machine."""
-    encoder = f" --encoder {options.encoder.name}" if recipe.encoded else ""
+    # The light encoder is part of the model default, and taken from there.
+    encoder = f" --encoder {options.encoder.name}" if recipe.encoder == WHISPER_TINY else ""
     names = " ".join(path.resolve().name for path in options.corpora)
     return f"batchemo train {names} --recipe {recipe.name}{encoder} -o {recipe.name}"
 
@@ -131,13 +132,14 @@ def _evaluate_foreign(bundle: Bundle, foreign: Corpus, options: argparse.Namespa
 def _experiment(
     recipe: Recipe, corpus: Corpus, options: argparse.Namespace, **experiment_options: Any
 ) -> Experiment:
+    files = {WHISPER_TINY: options.encoder, LIGHT: options.light_encoder}
     return Experiment(
         recipe=recipe,
         hyperparameters=recipe.hyperparameters,
         examples=corpus.examples,
         labels=corpus.labels,
         work=options.work,
-        encoder=options.encoder if recipe.encoded else None,
+        encoder=files.get(recipe.encoder or ""),
         **experiment_options,
     )
 
@@ -150,6 +152,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--models", type=Path, default=Path("models"), help="where bundles go")
     parser.add_argument("--recipes", nargs="+", default=[BASELINE, "default"], help="what to train")
     parser.add_argument("--encoder", type=Path, help="the file of the encoder, for accurate")
+    parser.add_argument(
+        "--light-encoder", type=Path, help="that of default, if not the one that default has"
+    )
     parser.add_argument("--seeds", type=int, default=3, help="how often each fold is trained")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
     return parser.parse_args()

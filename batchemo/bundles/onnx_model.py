@@ -25,9 +25,6 @@ from batchemo.errors import BundleError
 MAX_MEMORY = 2 * 2**30
 """Bytes that graphs may use at work; more is refused, whatever memory there is."""
 
-EXACT_WEIGHTS = "session.disable_quant_qdq"
-"""The setting of ONNX Runtime by which weights of 8 bits are only stored so, not computed with."""
-
 TRIAL_SECONDS = 60.0
 """How long the trial of a graph on two windows may take. A large model takes a second."""
 
@@ -67,9 +64,6 @@ def _session(content: bytes, *, optimised: bool) -> Any:
     # A file that is valid protobuf, and was checked as such, can be a graph in ONNX Runtime's own
     # format as well: four bytes decide which of the two it would read.
     options.add_session_config_entry("session.load_model_format", "ONNX")
-    # Weights of 8 bits become single precision once, on opening. Else products with them would be
-    # of 8 bits too: less exact, and scaled by the whole batch, so that rows depended on others.
-    options.add_session_config_entry(EXACT_WEIGHTS, "1")
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 

@@ -141,11 +141,6 @@ hyperparameter_options = option_group(
         "phone-3, line, line-2, noisy, noisy-2; or none.",
         metavar="LIST",
     ),
-    _switch_option(
-        "augment_spectrograms",
-        "Augment spectrograms in each batch by warping, filtering, masking and cropping (only "
-        "the recipe default).",
-    ),
     _value_option(
         "mixup",
         click.FloatRange(0, 1),
@@ -198,8 +193,8 @@ encoder_option: Decorator = click.option(
     "--encoder",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="File of the pretrained encoder, for the recipe accurate, which says where to "
-    "get it if this is not given.",
+    help="File of the encoder, for recipes that have one: accurate says where to get its "
+    "file; default takes that of the model default if none is given.",
 )
 
 seed_option: Decorator = _value_option("seed", _COUNT, "Seed of all random numbers.")
@@ -248,10 +243,6 @@ def _check_combinations(
     given: dict[str, Any], hyperparameters: Hyperparameters, defaults: Hyperparameters
 ) -> None:
     """Refuse options that have no effect together with the others."""
-    if hyperparameters.augment_spectrograms and not defaults.augment_spectrograms:
-        raise UsageError(
-            "--augment-spectrograms is only for recipes whose model recognises padding: default"
-        )
     if "focal_gamma" in given and hyperparameters.loss != "focal":
         raise UsageError("--focal-gamma needs --loss focal")
     if given.get("plateau_patience") and hyperparameters.lr_schedule == "one-cycle":
@@ -315,11 +306,12 @@ def build_experiment(
 def check_encoder(recipe: Recipe, encoder: Path | None) -> None:
     """Refuse an encoder that a recipe does not use, and a recipe that lacks its encoder."""
     from batchemo.training.nets.encoder import HOW_TO_GET
+    from batchemo.training.recipes import WHISPER_TINY
 
-    if recipe.encoded and encoder is None:
+    if recipe.encoder == WHISPER_TINY and encoder is None:
         raise UsageError(f"{recipe.name} needs --encoder FILE: {HOW_TO_GET}")
-    if encoder is not None and not recipe.encoded:
-        raise UsageError(f"--encoder: {recipe.name} has no pretrained encoder")
+    if encoder is not None and not recipe.encoder:
+        raise UsageError(f"--encoder: {recipe.name} has no encoder")
 
 
 def worker_count(jobs: int) -> int:

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Protocol
 from batchemo.common.arrays import Float32
 from batchemo.errors import BatchemoError, BundleError, UsageError
 from batchemo.features import limits
-from batchemo.features.combined import Combined
 from batchemo.features.descriptors import FrameFeatures, MeanFeatures
 from batchemo.features.functionals import Functionals
 from batchemo.features.logmel import SpeechLogMel
@@ -42,7 +41,7 @@ class FeatureParams(Protocol):
 
 
 KINDS: dict[str, type[Any]] = {
-    kind.kind: kind for kind in (SpeechLogMel, FrameFeatures, MeanFeatures, Functionals, Combined)
+    kind.kind: kind for kind in (SpeechLogMel, FrameFeatures, MeanFeatures, Functionals)
 }
 _FIELDS: dict[str, type] = {
     "name": str,
@@ -169,7 +168,6 @@ FEATURE_SETS: dict[str, FeatureSet] = {
             "frames62", 22050, 3.5, FrameFeatures(descriptors=_FRAMES62, n_mfcc=13, offset=0.5)
         ),
         FeatureSet("functionals", 16000, 3.0, Functionals()),
-        FeatureSet("combined", 16000, 3.0, Combined()),
     )
 }
 

@@ -59,8 +59,6 @@ class Hyperparameters:
     equally often inside a corpus, and the logits of those that it lacks are masked."""
     augmentations: tuple[str, ...] = ()
     """The augmented copies of every training recording that are trained on besides it."""
-    augment_spectrograms: bool = False
-    """Whether spectrograms are augmented on the fly: warped, filtered, masked, cropped."""
     mixup: float = 0.0
     """The share of batches to which mixup is applied; where corpora are balanced, items are only
     mixed with others of their own corpus."""

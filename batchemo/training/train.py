@@ -13,7 +13,6 @@ from batchemo.training.experiment.cross_validation import (
     failures_of,
     quieten_tensorflow,
 )
-from batchemo.training.experiment.encoder import load_encoder
 from batchemo.training.experiment.runs import (
     OnEpoch,
     TrainedModel,
@@ -47,9 +46,6 @@ def train_bundle(
     if not context.samples:
         raise BatchemoError("none of the recordings can be trained on: see the reasons")
     split = final_split(context.samples, experiment.hyperparameters)
-    encoder = None
-    if experiment.recipe.encoded and experiment.encoder:
-        encoder = load_encoder(experiment.encoder, experiment.recipe)
-    trained = train_model(context, split, on_epoch, encoder)
+    trained = train_model(context, split, on_epoch)
     bundle = write_package(context, split, trained, options)
     return TrainResult(bundle, trained, failures_of(gathered))

@@ -1,6 +1,6 @@
 """The feature sets of our models as scripts compute them: by librosa, each from the samples.
 
-The four at 22,050 Hz are compared with ours by a test. Of `functionals`, and so of `combined`,
+The four at 22,050 Hz are compared with ours by a test. Of `functionals`,
 librosa has only a part: that part is computed, and zeros stand for the rest.
 """
 
@@ -128,14 +128,6 @@ def functionals(y: Floats) -> Floats:
     return np.concatenate([table.mean(axis=1), table.std(axis=1)]).astype(np.float32)
 
 
-def combined(y: Floats) -> Floats:
-    """Return both at the positions that the net of the default model expects."""
-    rows = np.zeros(5 * 64, np.float32)
-    numbers = functionals(y)
-    rows[: len(numbers)] = numbers
-    return np.concatenate([rows.reshape(5, 64), logmel64(y)])
-
-
 LIBROSA_FEATURE_SETS = {
     "logmel64": LibrosaFeatureSet(SPEECH, 3.0, logmel64),
     "logmel128": LibrosaFeatureSet(CLASSIC, 3.0, logmel128),
@@ -143,5 +135,4 @@ LIBROSA_FEATURE_SETS = {
     "stats162": LibrosaFeatureSet(CLASSIC, 3.0, stats162),
     "frames62": LibrosaFeatureSet(CLASSIC, 3.5, frames62),
     "functionals": LibrosaFeatureSet(SPEECH, 3.0, functionals),
-    "combined": LibrosaFeatureSet(SPEECH, 3.0, combined),
 }

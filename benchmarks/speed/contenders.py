@@ -65,7 +65,7 @@ def contenders(jobs: int) -> list[Contender]:
     """Return all contenders; those that can use several processes get `jobs` of them."""
     floor = Contender("floor", "(4) the floor", "floor", jobs=jobs, corpora=EVERY_CORPUS)
     loop = Contender(
-        *("loop", "(1) the loop, `default`", "loop", "default", "combined"),
+        *("loop", "(1) the loop, `melattn`", "loop", "melattn", "logmel128"),
         max_recordings=40,
         corpora=("given", "short"),
         requires=("keras", "librosa"),

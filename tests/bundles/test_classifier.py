@@ -265,14 +265,14 @@ def test_a_bundle_without_a_keras_model_does_not_run_on_tensorflow(tiny_bundle: 
         open_classifier(tiny_bundle, backend="tensorflow")
 
 
-@pytest.mark.skipif("default" not in SHIPPED, reason="needs the shipped model")
+@pytest.mark.skipif("melattn" not in SHIPPED, reason="needs the shipped model")
 def test_without_tensorflow_the_error_says_how_to_install_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "keras", None)
 
     with pytest.raises(MissingExtraError, match=r"pip install 'batchemo\[train\]'"):
-        open_classifier(load_bundle("default"), backend="tensorflow")
+        open_classifier(load_bundle("melattn"), backend="tensorflow")
 
 
 def test_unknown_backends_and_empty_batches_are_usage_errors(tiny_bundle: Bundle) -> None:

@@ -27,7 +27,6 @@ SHAPES = {
     "stats162": (162,),
     "frames62": (130, 62),
     "functionals": (267,),
-    "combined": (306, 64),
 }
 
 
@@ -39,9 +38,8 @@ def test_shape_and_names_are_those_the_models_were_built_for(feature_set: Featur
 
 def test_only_spectrograms_of_speech_grow_with_the_window() -> None:
     assert get_feature_set("logmel64").shape(1.5) == (151, 64)
-    assert get_feature_set("combined").shape(1.5) == (156, 64)
     growing = [name for name, feature_set in FEATURE_SETS.items() if not feature_set.fixed_shape]
-    assert growing == ["logmel64", "logmel80", "combined"]
+    assert growing == ["logmel64", "logmel80"]
 
 
 @every_feature_set

@@ -11,6 +11,7 @@ from onnx import helper, numpy_helper
 from batchemo.common.arrays import Float32
 from batchemo.training.nets.encoder import BANDS, BLOCKS, POSITIONS, WIDTH
 
+FLOOR = -2.0
 _HIDDEN = 4 * WIDTH
 _PRODUCTS = (
     ("query", "self_attn.q_proj", WIDTH, WIDTH),
@@ -122,3 +123,15 @@ def _add_block(graph: _Graph, block: int, prefix: str) -> None:
         bias = f"{prefix}.{name}.bias"
         graph.weights[f"{layer}.bias"] = graph.floats(bias, (outputs,))
         graph.node("Add", [product, bias], layer)
+
+
+def write_light_encoder(path: Path, pretrained: Path) -> None:
+    """Write a light encoder that has learnt nothing yet, from the file of the pretrained one."""
+    from batchemo.training.nets.encoder import read_encoder
+    from batchemo.training.nets.light_encoder import build_light_encoder, weights_of
+    from batchemo.training.nets.light_graph import light_graph, measure_ranges
+
+    weights = weights_of(build_light_encoder(read_encoder(pretrained), FLOOR))
+    random = np.random.default_rng(0)
+    batch = random.uniform(-1.5, 2, (4, 120, BANDS)).astype(np.float32)
+    path.write_bytes(light_graph(weights, FLOOR, measure_ranges(weights, FLOOR, [batch])))

@@ -13,10 +13,12 @@ from batchemo.training.data.augment_audio import check_augmentations
 from batchemo.training.nets.encoder import MAX_SECONDS
 from batchemo.training.nets.registry import NETS
 from batchemo.training.recipes import (
+    LIGHT,
     LOGISTIC,
     OWN_RECIPES,
     RAVDESS_RECIPES,
     RECIPES,
+    WHISPER_TINY,
     Member,
     Recipe,
     get_recipe,
@@ -113,25 +115,26 @@ def test_the_recipes_are_those_of_a_scan_and_then_the_five() -> None:
     assert tuple(OWN_RECIPES) == ("default", "accurate", "functionals")
 
 
-def test_default_is_a_conformer_and_the_logistic_regression_of_functionals() -> None:
-    conformer, regression = OWN_RECIPES["default"].members
-
-    assert (conformer.net, conformer.nets, regression.nets) == ("conformer", 1, 1)
-    assert (regression,) == OWN_RECIPES["functionals"].members
-    assert OWN_RECIPES["default"].features == get_feature_set("combined")
-
-
-def test_accurate_is_dense_nets_and_a_regression_on_one_pretrained_encoder() -> None:
-    accurate = OWN_RECIPES["accurate"]
-    dense, regression = accurate.members
+@pytest.mark.parametrize(("name", "encoder"), [("default", LIGHT), ("accurate", WHISPER_TINY)])
+def test_default_and_accurate_are_dense_nets_and_a_regression_on_one_encoder(
+    name: str, encoder: str
+) -> None:
+    recipe = OWN_RECIPES[name]
+    dense, regression = recipe.members
 
     assert (dense.net, dense.nets) == ("dense", 3)
     assert (regression.net, regression.nets) == (LOGISTIC, 1)
     assert dense.hyperparameters.augmentations == regression.hyperparameters.augmentations
-    assert accurate.features == dense.features == get_feature_set("logmel80")
-    assert accurate.windows.window <= MAX_SECONDS
-    assert [name for name, recipe in RECIPES.items() if recipe.encoded] == ["accurate"]
-    assert [name for name, recipe in RECIPES.items() if recipe.familiarity_slope] == ["accurate"]
+    assert recipe.features == dense.features == get_feature_set("logmel80")
+    assert recipe.windows.window <= MAX_SECONDS
+    assert recipe.encoder == encoder
+    assert recipe.familiarity_slope
+
+
+def test_the_others_have_no_encoder_and_no_familiarity() -> None:
+    for recipe in (*RAVDESS_RECIPES.values(), OWN_RECIPES["functionals"]):
+        assert recipe.encoder is None
+        assert recipe.familiarity_slope is None
 
 
 def test_a_recipe_of_one_member_has_its_features() -> None:
@@ -144,30 +147,21 @@ def test_the_hyperparameters_of_a_recipe_are_those_of_its_first_member() -> None
         assert recipe.hyperparameters == recipe.members[0].hyperparameters
 
 
-def test_members_with_different_windows_are_refused() -> None:
-    conformer, regression = OWN_RECIPES["default"].members
+def test_members_with_different_features_or_windows_are_refused() -> None:
+    dense, regression = OWN_RECIPES["default"].members
     longer = replace(regression, features=replace(regression.features, window=4.0))
+    overlapping = replace(regression, overlap=0.5)
 
-    with pytest.raises(ValueError, match="the same windows"):
-        Recipe("odd", "Two windows.", (conformer, longer))
-    with pytest.raises(ValueError, match="the same windows"):
-        Recipe("none", "No member.", ())
+    for members in ((dense, longer), (dense, overlapping), ()):
+        with pytest.raises(ValueError, match="the same features, windows and encoder"):
+            Recipe("odd", "Two windows, or none.", members)
 
 
 def test_members_of_which_only_some_have_the_encoder_are_refused() -> None:
     dense, regression = OWN_RECIPES["accurate"].members
 
-    with pytest.raises(ValueError, match="the same windows and encoder"):
-        Recipe("odd", "One encoder.", (dense, replace(regression, encoded=False)))
-
-
-def test_members_whose_features_no_feature_set_combines_cannot_be_scanned_with() -> None:
-    (regression,) = OWN_RECIPES["functionals"].members
-    conformer = OWN_RECIPES["default"].members[0]
-    reversed_members = Recipe("reversed", "The wrong order.", (regression, conformer))
-
-    with pytest.raises(ValueError, match="no feature set"):
-        _ = reversed_members.features
+    with pytest.raises(ValueError, match="windows and encoder"):
+        Recipe("odd", "One encoder.", (dense, replace(regression, encoder=None)))
 
 
 @pytest.mark.parametrize("member", [m for r in OWN_RECIPES.values() for m in r.members])
@@ -179,19 +173,13 @@ def test_what_a_scan_uses_is_trained_on_everybody(member: Member) -> None:
 @pytest.mark.parametrize("name", ["default", "accurate"])
 def test_the_floor_is_what_the_features_pad_with(name: str) -> None:
     """A net that tells padding from signal must know the value of padding."""
-    conformer = RECIPES[name].members[0]
-    samples = np.random.default_rng(0).normal(size=conformer.features.rate // 4)
+    member = RECIPES[name].members[0]
+    samples = np.random.default_rng(0).normal(size=member.features.rate // 4)
 
-    spectrogram = extract(conformer.features, samples.astype(np.float32))
+    spectrogram = extract(member.features, samples.astype(np.float32))
 
-    assert (spectrogram[-20:] == conformer.floor).all()
-    assert spectrogram.min() == conformer.floor
-
-
-def test_the_five_have_no_floor_and_are_trained_without_what_needs_one() -> None:
-    for recipe in RAVDESS_RECIPES.values():
-        assert recipe.members[0].floor is None
-        assert not recipe.hyperparameters.augment_spectrograms
+    assert (spectrogram[-20:] == member.floor).all()
+    assert spectrogram.min() == member.floor
 
 
 def test_windows_have_the_length_of_the_features_and_overlap_by_half_except_on_the_encoder() -> (
@@ -200,7 +188,7 @@ def test_windows_have_the_length_of_the_features_and_overlap_by_half_except_on_t
     for member in MEMBERS:
         assert member.windows.rate == member.features.rate
         assert member.windows.window == member.features.window
-        assert member.windows.hop == member.windows.window / (1 if member.encoded else 2)
+        assert member.windows.hop == member.windows.window / (1 if member.encoder else 2)
     for recipe in RECIPES.values():
         assert recipe.windows.window == recipe.features.window
         assert recipe.windows.rate == recipe.features.rate

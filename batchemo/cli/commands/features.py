@@ -23,9 +23,6 @@ from batchemo.cli.shared_options import (
     timeout_option,
 )
 from batchemo.common.text import counted, for_display
-from batchemo.errors import UsageError
-
-_ONLY_FOR_MODELS = "combined"
 
 EPILOG = """
 \b
@@ -37,7 +34,6 @@ Feature sets:
   stats162    means of zero crossings, chroma, 20 MFCCs, RMS and 128 mels
   frames62    MFCCs with deltas, chroma, contrast, zero crossings, bandwidth, pitch, RMS, as frames
   functionals 267 statistics of level, voicing, cepstra, timbre, pitch and rhythm in a window
-  combined    logmel64 and functionals in one array, for models only: no table is made of it
 
 \b
 Columns:
@@ -101,11 +97,6 @@ def command(quiet: bool, **values: Any) -> int:
 
     sources = sources_from(values)
     features = feature_set_from(values.pop("feature_set"), values.pop("params"))
-    if features.name == _ONLY_FOR_MODELS:
-        raise UsageError(
-            f"--feature-set {_ONLY_FOR_MODELS}: is two feature sets in one array, for models only: "
-            "write a table of logmel64 and one of functionals"
-        )
     options = FeatureTableOptions(sources=sources, features=features, **values)
     try:
         with stop_on_signals(), progress_display(quiet) as on_event:

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 EPILOG = """
 \b
 Recipes:
-  default      a small conformer on log-mel spectrograms, averaged with functionals
+  default      small nets on a light speech encoder, which it takes from the model default
   accurate     small nets on a pretrained speech encoder, which needs --encoder
   functionals  a logistic regression on statistics of a window: the baseline
   cnn1d        Conv1D with BatchNorm on 162 mean features

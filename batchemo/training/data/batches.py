@@ -8,11 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from batchemo.common.arrays import Float32, Index
-from batchemo.training.data.augment_spectrogram import (
-    SpectrogramAugmentation,
-    augment_spectrogram,
-    mix_up,
-)
+from batchemo.training.data.augment_spectrogram import mix_up
 from batchemo.training.data.dataset import Dataset, oversample
 from batchemo.training.hyperparameters import Hyperparameters
 
@@ -123,11 +119,6 @@ def _make_batch(
     random: np.random.Generator,
 ) -> Batch:
     windows = [dataset.windows[item][random.integers(len(dataset.windows[item]))] for item in items]
-    if hyperparameters.augment_spectrograms:
-        if dataset.floor is None:
-            raise ValueError("only spectrograms whose padding is known can be augmented")
-        config = SpectrogramAugmentation(floor=dataset.floor)
-        windows = [augment_spectrogram(window, config, random) for window in windows]
     allowed = _allowed_classes(dataset, items, hyperparameters)
     smoothing = hyperparameters.label_smoothing
     targets = smoothing * allowed / allowed.sum(axis=1, keepdims=True)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from batchemo.common.arrays import Bool, Float32, Index
-from batchemo.training.data.augment_spectrogram import is_signal
 from batchemo.training.data.feature_store import FeatureItem
 
 
@@ -24,8 +23,6 @@ class Dataset:
     """The recording behind each item; all variants of a recording have the same index."""
     classes: int
     """How many labels there are, whether or not all have items."""
-    floor: float | None = None
-    """The value that spectrograms are padded with; None where padding is not recognised."""
 
     def mean_and_std(self) -> tuple[Float32, Float32]:
         """Return the mean and standard deviation of each feature; 1 where a feature is constant."""
@@ -59,9 +56,8 @@ class Dataset:
         return competing
 
     def _rows(self, index: int) -> Float32:
-        """Return the frames or vectors of an item, without padding where that is recognised."""
-        rows = self.windows[index].reshape(-1, self.windows[index].shape[-1])
-        return rows if self.floor is None else rows[is_signal(rows, self.floor)]
+        """Return the frames or vectors of an item."""
+        return self.windows[index].reshape(-1, self.windows[index].shape[-1])
 
 
 def make_dataset(
@@ -69,7 +65,6 @@ def make_dataset(
     labels: Sequence[str],
     *,
     main_corpus: str | None = None,
-    floor: float | None = None,
 ) -> Dataset:
     """Return the dataset of items whose emotions are among the labels."""
     return Dataset(
@@ -78,7 +73,6 @@ def make_dataset(
         _indices([item.example.corpus for item in items], main_corpus),
         _indices([item.example.digest for item in items]),
         len(labels),
-        floor,
     )
 
 

@@ -23,7 +23,6 @@ import numpy as np
 
 from batchemo.common.arrays import Float32, Index
 from batchemo.evaluation.conditions import CONDITIONS
-from batchemo.features.combined import combine
 from batchemo.training.data.dataset import Dataset, make_dataset
 from batchemo.training.data.encoding import Encoder
 from batchemo.training.data.feature_store import FeatureItem, find_main_corpus, gather_items
@@ -67,7 +66,7 @@ class MemberContext:
         if examples and all(example.corpus != main_corpus for example in examples):
             # The main corpus is left out: another one takes its place.
             main_corpus = find_main_corpus(examples)
-        return make_dataset(items, self.labels, main_corpus=main_corpus, floor=self.member.floor)
+        return make_dataset(items, self.labels, main_corpus=main_corpus)
 
     def inputs(self, samples: Sequence[Sample]) -> list[Float32]:
         """Return the windows of original recordings as a finished model takes them."""
@@ -174,10 +173,7 @@ class RunContext:
 
     def inputs(self, samples: Sequence[Sample]) -> list[Float32]:
         """Return the windows of original recordings as the finished model takes them."""
-        if len({member.member.features for member in self.members}) == 1:
-            return self.members[0].inputs(samples)
-        spectrograms, statistics = (member.inputs(samples) for member in self.members)
-        return [combine(*parts) for parts in zip(statistics, spectrograms, strict=True)]
+        return self.members[0].inputs(samples)
 
 
 def _hash(key: object) -> str:

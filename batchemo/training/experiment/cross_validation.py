@@ -59,7 +59,7 @@ class Experiment:
     labels: tuple[str, ...]
     work: Path
     encoder: Path | None = None
-    """The file of the pretrained encoder, for recipes that have one."""
+    """The file of the encoder, for recipes that have one; None for that of the model `default`."""
     protocol: Protocol = "speaker"
     seeds: tuple[int, ...] = (0,)
     folds: Folds = None
@@ -131,7 +131,7 @@ class Experiment:
 
     def encoder_graph(self) -> Encoder | None:
         """Return the recipe's encoder as a graph, which is made in the work folder if need be."""
-        return make_encoder(self.encoder, self.recipe, self.work) if self.recipe.encoded else None
+        return make_encoder(self.encoder, self.recipe, self.work) if self.recipe.encoder else None
 
     def splits(self, context: RunContext) -> tuple[Split, ...]:
         """Return the splits of all runs."""

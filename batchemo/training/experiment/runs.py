@@ -34,9 +34,8 @@ from batchemo.training.nets.logistic import L2_CANDIDATES, train_logistic
 from batchemo.training.nets.registry import (
     NETS,
     build_logistic,
-    combined_net,
-    encoded_net,
     mean_of_nets,
+    net_on_encoder,
 )
 from batchemo.training.recipes import LOGISTIC
 
@@ -107,12 +106,8 @@ def train_model(
     context: RunContext,
     split: Split,
     on_epoch: OnEpoch = ignore_epoch,
-    encoder: Model | None = None,
 ) -> TrainedModel:
-    """Train the nets of all members, from their checkpoints if any, and combine them to one.
-
-    The encoder is what the items were encoded by, if they were: it becomes part of the model.
-    """
+    """Train the nets of all members, from their checkpoints if any, and combine them to one."""
     models: list[Model] = []
     fits: list[FitResult] = []
     validation: list[Logits] = []
@@ -123,11 +118,11 @@ def train_model(
         models.append(mean_of_nets([net for net, _ in trained]))
         fits += [fitted for _, fitted in trained if fitted]
         validation.append(_predict(models[-1], member.select(split.validation)))
-    if encoder is not None:
+    if context.recipe.encoder:
         familiarity = fit_familiarity(context.members[0].dataset(split.train))
-        model = encoded_net(encoder, models, familiarity)
+        model = net_on_encoder(models, familiarity)
     else:
-        model = models[0] if len(models) == 1 else combined_net(*models)
+        (model,) = models
     logits = _mean(validation)
     if context.recipe.familiarity_slope is not None:
         _, logits = _by_familiarity(context, replace(split, test=()), (), logits)
@@ -155,7 +150,6 @@ def _train_net(
         labels=len(member.labels),
         dropout=hyperparameters.dropout,
         l2=hyperparameters.l2,
-        floor=member.member.floor,
     )
     net = NETS[member.member.net](spec)
     fitted = fit(

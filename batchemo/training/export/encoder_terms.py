@@ -71,11 +71,13 @@ OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
 ENCODER_CHAPTER = f"""\
 ## Pretrained encoder
 
-The first layers are the beginning of the encoder of Whisper tiny, as smart-turn 3.2 has it, and
+The first layers are the beginning of the encoder of Whisper tiny, as smart-turn 3.2 has it, or (in
+`default`) a lighter encoder that started from its weights and learnt to give what it gives. They
 were not changed by this training. Whisper learnt to transcribe 680,000 hours of audio from the web,
 in many languages, whose sources are not stated in detail; smart-turn then learnt from its data of
 conversations where a turn ends. Neither learnt emotions, but either may have heard recordings that
-this model is tested on.
+this model is tested on. The lighter encoder learnt from recordings of nEMO, speechocean and
+emospeech, without their labels.
 
 Whisper:
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from batchemo.bundles.onnx_model import EXACT_WEIGHTS
 from batchemo.bundles.schema import output_size
 from batchemo.common.arrays import Float32
 from batchemo.errors import BundleError
-from batchemo.training.nets.convert import convert
+from batchemo.training.data.encoding import Encoder
+from batchemo.training.nets.convert import convert, join_graphs
 from batchemo.training.nets.layers import LOGITS, Model, Tensor, outputs_of
 
 EMBEDDING, FAMILIARITY = "embedding", "familiarity"
@@ -89,27 +89,35 @@ def _without_new_settings(config: Any) -> Any:
     }
 
 
-def onnx_bytes(model: Model, inputs: Sequence[Float32] = (), *, eight_bits: bool = False) -> bytes:
+def onnx_bytes(
+    model: Model, inputs: Sequence[Float32] = (), *, encoder: Encoder | None = None
+) -> bytes:
     """Return the model as an ONNX graph with batch and time free; BundleError if outputs differ.
 
-    They are compared on these batches of features. Where there are none, or the model takes any
-    length, also on noise of unit variance, like features that are normalised.
+    With an encoder, which the model was trained on, the graph begins with it. Outputs are compared
+    on these batches of features. Where there are none, or the graph takes any length, also on noise
+    of unit variance, like features that are normalised.
     """
     import tensorflow as tf
 
     shape: tuple[int | None, ...] = tuple(model.inputs[0].shape)
     features = tf.TensorSpec(shape, tf.float32, name="features")
     forward = tf.function(lambda features: outputs_of(model, features), input_signature=[features])
-    content = convert(model, eight_bits=eight_bits)
-    noise = () if inputs and None not in shape[1:] else _noise(model)
-    check_parity(forward, content, [*inputs, *noise])
-    return content
+    content = convert(model)
+    noise = () if inputs and None not in shape[1:] else _noise(shape[1:])
+    if encoder is None:
+        check_parity(forward, content, [*inputs, *noise])
+        return content
+    check_parity(forward, content, [*map(encoder.encode, inputs), *noise])
+    joined = join_graphs(encoder.graph.read_bytes(), content)
+    check_parity(lambda batch: forward(encoder.encode(batch)), joined, inputs)
+    return joined
 
 
-def _noise(model: Model) -> Iterator[Float32]:
+def _noise(sizes: Sequence[int | None]) -> Iterator[Float32]:
     random = np.random.default_rng(0)
     for count, frames in ((1, 33), (3, 301), (2, 1001)):
-        shape = [count, *(size or frames for size in model.inputs[0].shape[1:])]
+        shape = [count, *(size or frames for size in sizes)]
         yield random.normal(size=shape).astype(np.float32)
 
 
@@ -121,7 +129,6 @@ def check_parity(
 
     options: Any = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    options.add_session_config_entry(EXACT_WEIGHTS, "1")
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     for batch in inputs:
         expected = {name: np.asarray(output) for name, output in forward(batch).items()}

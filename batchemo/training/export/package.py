@@ -79,13 +79,13 @@ def write_package(
         GRAPH: onnx_bytes(
             trained.model,
             context.inputs([Sample(example) for example in compared]),
-            eight_bits=context.recipe.encoded,
+            encoder=context.members[0].encoder,
         ),
         TRAINING_SET: training_set_bytes(examples),
         **plots_for_card(options.evaluations),
     }
-    if not context.recipe.encoded:
-        # Keras has no weights of 8 bits: the file would be four times as large as the graph.
+    if not context.recipe.encoder:
+        # An encoder is part of the graph alone.
         files[KERAS] = keras_bytes(trained.model)
     if trained.fits:
         files[LOG] = log_bytes(trained.fits)
@@ -195,12 +195,12 @@ def _bundle_info(
             "weights": options.licence or weights_licence(corpora),
             "training_data": {
                 **training_data_licences(corpora),
-                **(ENCODER_LICENCES if recipe.encoded else {}),
+                **(ENCODER_LICENCES if recipe.encoder else {}),
             },
         },
         "citations": [
             *citations_for(corpora),
-            *([ENCODER_CITATION] if recipe.encoded else []),
+            *([ENCODER_CITATION] if recipe.encoder else []),
         ],
     }
 
@@ -219,13 +219,13 @@ def _input(recipe: Recipe) -> dict[str, Any]:
         "window_range": list(_window_range(recipe)) if free else [window, window],
         "normalisation": "graph",
         "padding": "masked" if masked else "trained",
-        **({"padding_step": _PADDING_STEP} if recipe.encoded else {}),
+        **({"padding_step": _PADDING_STEP} if recipe.encoder else {}),
     }
 
 
 def _window_range(recipe: Recipe) -> tuple[float, float]:
     shortest, longest = _FREE_WINDOW_RANGE
-    return shortest, min(longest, MAX_SECONDS) if recipe.encoded else longest
+    return shortest, min(longest, MAX_SECONDS) if recipe.encoder else longest
 
 
 def _hyperparameters(context: RunContext, split: Split) -> dict[str, Any]:

@@ -29,17 +29,19 @@ BLOCKS = 2
 WIDTH = 384
 HEADS = 6
 BANDS = 80
-STATISTICS = 2 * BLOCKS * WIDTH
+STATISTICS_SIZE = 2 * BLOCKS * WIDTH
 """Outputs of a window: mean and standard deviation over time, after each block."""
 POSITIONS = 400
 MAX_SECONDS = 8.0
 """The longest window: the encoder knows so many positions, one every 20 ms."""
 
-_SCALE, _SHIFT = 0.5, 0.764
+SCALE, SHIFT = 0.5, 0.764
 """From the features `logmel80`, -2 … 2 for 80 dB, to Whisper's: their mean difference over speech.
 Whisper scales 80 dB to 2, below a maximum that depends on the signal."""
-_EXCLUDED = 1e4
+EXCLUDED = 1e4
 """Subtracted from the attention scores of padding: far beyond all scores, yet no overflow."""
+EPSILON = 1e-5
+"""Added to variances before their root is taken."""
 _GELU_SCALE = float(np.sqrt(2))
 
 HOW_TO_GET = (
@@ -75,15 +77,42 @@ def read_encoder(path: Path) -> Weights:
 def build_encoder(weights: Weights, floor: float) -> Model:
     """Build the encoder for log-mels (batch, time, bands) that are padded with the floor."""
     import keras
-    from keras import layers, ops
+    from keras import ops
 
     features = keras.Input((None, BANDS), name="features")
+    *blocks, mask = _frames(features, floor)
+    statistics = [part for frames in blocks for part in mean_and_std(frames, mask)]
+    return _finished(features, ops.concatenate(statistics, axis=-1), weights)
+
+
+def build_frame_encoder(weights: Weights, floor: float) -> Model:
+    """Build the encoder with the frames after each block, and 1 or 0 for which are signal."""
+    import keras
+
+    features = keras.Input((None, BANDS), name="features")
+    return _finished(features, _frames(features, floor), weights)
+
+
+def _finished(features: Tensor, outputs: Tensor, weights: Weights) -> Model:
+    import keras
+
+    model = keras.Model(features, outputs, name="encoder")
+    _set_weights(model, weights)
+    model.trainable = False
+    return model
+
+
+def _frames(features: Tensor, floor: float) -> list[Tensor]:
+    """Return the frames after each block, every 20 ms, and which of them are signal."""
+    from keras import layers, ops
+
     loudest_band = ops.max(features, axis=-1, keepdims=True)
     # 1 for frames of signal, 0 for padding: (batch, time, 1).
     is_signal = ops.cast(loudest_band > floor + FLOOR_MARGIN, "float32")
     # Padding is set to 0, like what lies beyond the ends: so its length changes nothing.
-    x = (features * _SCALE + _SHIFT) * is_signal
-    x = _gelu(layers.Conv1D(WIDTH, 3, padding="same", name="conv1")(x)) * is_signal
+    x = (features * SCALE + SHIFT) * is_signal
+    x = _gelu(layers.Conv1D(WIDTH, 3, padding="same", name="conv1")(x))
+    x = x * ops.cast(is_signal, x.dtype)
     # Padded by hand: Keras pads strides at the end alone, the encoder at both ends.
     x = layers.ZeroPadding1D(1)(x)
     x = _gelu(layers.Conv1D(WIDTH, 3, strides=2, name="conv2")(x))
@@ -92,14 +121,11 @@ def build_encoder(weights: Weights, floor: float) -> Model:
     count = ops.minimum(ops.cumsum(ops.ones_like(mask[:, :, 0]), axis=1), POSITIONS)
     positions = ops.cast(count, "int32") - 1
     x = x + layers.Embedding(POSITIONS, WIDTH, name="positions")(positions)
-    statistics = []
+    blocks = []
     for block in range(BLOCKS):
         x = _block(x, mask, f"block{block}")
-        statistics += _mean_and_std(x, mask)
-    model = keras.Model(features, ops.concatenate(statistics, axis=-1), name="encoder")
-    _set_weights(model, weights)
-    model.trainable = False
-    return model
+        blocks.append(x)
+    return [*blocks, mask]
 
 
 def _block(x: Tensor, mask: Tensor, name: str) -> Tensor:
@@ -112,16 +138,16 @@ def _block(x: Tensor, mask: Tensor, name: str) -> Tensor:
     def split_heads(inputs: Tensor) -> Tensor:
         return ops.transpose(layers.Reshape((-1, HEADS, WIDTH // HEADS))(inputs), (0, 2, 1, 3))
 
-    y = layers.LayerNormalization(epsilon=1e-5, name=f"{name}_norm1")(x)
+    y = layers.LayerNormalization(epsilon=EPSILON, name=f"{name}_norm1")(x)
     query = split_heads(dense(y, WIDTH, "query")) * (WIDTH // HEADS) ** -0.5
     key = split_heads(dense(y, WIDTH, "key", bias=False))
     value = split_heads(dense(y, WIDTH, "value"))
-    excluded = ops.transpose(ops.expand_dims((mask - 1) * _EXCLUDED, -1), (0, 3, 2, 1))
-    scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))) + excluded
-    attended = ops.matmul(ops.softmax(scores, axis=-1), value)
+    excluded = ops.transpose(ops.expand_dims((mask - 1) * EXCLUDED, -1), (0, 3, 2, 1))
+    scores = ops.cast(ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))), "float32") + excluded
+    attended = ops.matmul(ops.cast(ops.softmax(scores, axis=-1), value.dtype), value)
     merged = layers.Reshape((-1, WIDTH))(ops.transpose(attended, (0, 2, 1, 3)))
     x = x + dense(merged, WIDTH, "out")
-    y = layers.LayerNormalization(epsilon=1e-5, name=f"{name}_norm2")(x)
+    y = layers.LayerNormalization(epsilon=EPSILON, name=f"{name}_norm2")(x)
     return x + dense(_gelu(dense(y, 4 * WIDTH, "expand")), WIDTH, "project")
 
 
@@ -132,7 +158,7 @@ def _gelu(x: Tensor) -> Tensor:
     return x * (ops.erf(x / _GELU_SCALE) + 1.0) * 0.5
 
 
-def _mean_and_std(x: Tensor, mask: Tensor) -> list[Tensor]:
+def mean_and_std(x: Tensor, mask: Tensor) -> list[Tensor]:
     """Return mean and standard deviation of each channel over the frames of signal."""
     from keras import ops
 
@@ -141,7 +167,7 @@ def _mean_and_std(x: Tensor, mask: Tensor) -> list[Tensor]:
     mean = ops.sum(weights * x, axis=1)
     # Around the mean, in a second pass: the difference of two large numbers would be inexact.
     deviation = ops.square(x - ops.expand_dims(mean, 1))
-    return [mean, ops.sqrt(ops.sum(weights * deviation, axis=1) + 1e-5)]
+    return [mean, ops.sqrt(ops.sum(weights * deviation, axis=1) + EPSILON)]
 
 
 def _set_weights(model: Model, weights: Weights) -> None:

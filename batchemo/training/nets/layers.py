@@ -31,14 +31,12 @@ class NetSpec:
     dropout: float
     l2: float
     """The weight of the squared weights in the loss; 0 for none."""
-    floor: float | None = None
-    """The value that spectrograms are padded with, where a net masks padding; else None."""
 
 
-def outputs_of(model: Model, batch: Tensor) -> dict[str, Tensor]:
-    """Return what a net gives for a batch, by name; a net's only output is the logits."""
+def outputs_of(model: Model, batch: Tensor, name: str = LOGITS) -> dict[str, Tensor]:
+    """Return what a net gives for a batch, by name; `name` is that of an only output."""
     outputs = outputs_by_name(model, model(batch, training=False))
-    return outputs if len(outputs) > 1 else {LOGITS: next(iter(outputs.values()))}
+    return outputs if len(outputs) > 1 else {name: next(iter(outputs.values()))}
 
 
 def normalised_input(spec: NetSpec) -> tuple[Tensor, Tensor]:

@@ -157,7 +157,7 @@ def select_l2(
     With a single speaker nothing can be left out, and the first candidate is returned.
     """
     folds = _speaker_folds(speakers)
-    if len(folds) < 2:
+    if len(folds) < 2 or len(l2_candidates) == 1:
         return l2_candidates[0]
     cross_entropy = np.zeros(len(l2_candidates))
     for fold in folds:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from batchemo.features.combined import N_STATISTICS, STATISTICS_ROWS
 from batchemo.training.nets.baselines import (
     build_cnn1d,
     build_frames62,
@@ -13,7 +12,7 @@ from batchemo.training.nets.baselines import (
     build_mfcc40,
     build_stats162,
 )
-from batchemo.training.nets.conformer import build_conformer
+from batchemo.training.nets.convert import round_weights
 from batchemo.training.nets.dense import build_dense
 from batchemo.training.nets.familiarity import Familiarity, build_familiarity
 from batchemo.training.nets.layers import Model, NetSpec, normalised_input
@@ -27,7 +26,6 @@ NETS: Mapping[str, NetBuilder] = {
     "stats162": build_stats162,
     "frames62": build_frames62,
     "mfcc40": build_mfcc40,
-    "conformer": build_conformer,
     "dense": build_dense,
 }
 
@@ -62,37 +60,21 @@ def mean_of_nets(nets: Sequence[Model]) -> Model:
     return keras.Model(features, logits)
 
 
-def combined_net(spectrogram_net: Model, statistics_net: Model) -> Model:
-    """Return one net that takes combined features and gives the mean logits of two nets.
+def net_on_encoder(nets: Sequence[Model], familiarity: Familiarity) -> Model:
+    """Return one net from the statistics of an encoder to the mean logits of several nets.
 
-    Each of the two gets its part of the features: see `batchemo.features.combined`.
-    """
-    import keras
-    from keras import layers, ops
-
-    bands = spectrogram_net.inputs[0].shape[-1]
-    features = keras.Input((None, bands), name="features")
-    statistics = ops.reshape(features[:, :STATISTICS_ROWS], (-1, STATISTICS_ROWS * bands))
-    spectrogram_net.name, statistics_net.name = "spectrogram_net", "statistics_net"
-    logits = [
-        spectrogram_net(features[:, STATISTICS_ROWS:]),
-        statistics_net(statistics[:, :N_STATISTICS]),
-    ]
-    return keras.Model(features, layers.Average(name="mean_logits")(logits))
-
-
-def encoded_net(encoder: Model, nets: Sequence[Model], familiarity: Familiarity) -> Model:
-    """Return one net from features to the mean logits of several nets on their encoding.
-
-    Its other outputs are the embedding and the familiarity.
+    Its other outputs are the embedding and the familiarity. Large weights are rounded, so that
+    `join_graphs` can store them in 8 bits.
     """
     import keras
 
-    encoding = encoder(encoder.inputs[0])
+    statistics = keras.Input(nets[0].inputs[0].shape[1:], name="features")
     for number, net in enumerate(nets):
         net.name = f"member_{number}"
     # Not `mean_of_nets` of the members: a member can be such a mean itself, with the same names.
-    logits = [net(encoding) for net in nets]
+    logits = [net(statistics) for net in nets]
     mean = logits[0] if len(nets) == 1 else keras.layers.Average(name="mean_of_members")(logits)
-    outputs = build_familiarity(familiarity)(encoding)
-    return keras.Model(encoder.inputs[0], {"logits": mean, **outputs})
+    outputs = build_familiarity(familiarity)(statistics)
+    model = keras.Model(statistics, {"logits": mean, **outputs})
+    round_weights(model)
+    return model

@@ -130,7 +130,6 @@ def test_existing_output_is_replaced_only_with_overwrite(batchemo, voices, tmp_p
         (("--feature-set", "mfcc40", "--param", "n_mfcc=many"), "is not a whole number"),
         (("--feature-set", "mfcc40", "--param", "colour=red"), "it has: descriptors"),
         (("--feature-set", "mfcc40", "--window", "0"), "window of 0"),
-        (("--feature-set", "combined"), "a table of logmel64 and one of functionals"),
     ],
 )
 def test_wrong_usage_is_refused_before_any_work(batchemo, voices, tmp_path, options, message):

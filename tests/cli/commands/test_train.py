@@ -10,13 +10,11 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command_line import COMMAND, RunCommand
-from made_nets import TINY
 from made_predictions import make_info, random_predictions
 from voices import write_voice
 
@@ -140,7 +138,6 @@ def test_every_option_is_used_and_recorded(train: RunCommand, tmp_path: Path) ->
         "oversample": True,
         "other_corpora_share": 0.0,
         "augmentations": ["noise"],
-        "augment_spectrograms": False,
         "mixup": 0.6,
         "dropout": 0.1,
         "l2": 0.001,
@@ -251,14 +248,10 @@ def test_existing_model_is_replaced_only_with_overwrite(
 
 @pytest.fixture
 def small_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the recipe `default` train in seconds: a tiny conformer, and few augmentations."""
-    from batchemo.training.nets.conformer import build_conformer
-    from batchemo.training.nets.registry import NETS
-
-    monkeypatch.setitem(NETS, "conformer", partial(build_conformer, size=TINY))
-    conformer, logistic = RECIPES["default"].members
+    """Let the recipe `default` train in seconds: a single net, and few augmentations."""
+    dense, logistic = RECIPES["default"].members
     few = replace(logistic.hyperparameters, augmentations=("noise",))
-    members = (conformer, replace(logistic, hyperparameters=few))
+    members = (replace(dense, nets=1), replace(logistic, hyperparameters=few))
     monkeypatch.setitem(RECIPES, "default", replace(RECIPES["default"], members=members))
 
 
@@ -285,10 +278,10 @@ def test_default_recipe_trains_on_all_speakers_and_scans(
     assert [row["number"] for row in log] == ["0", "1"]
     assert {row["validation_loss"] for row in log} == {""}
     info = bundle_info(out)
-    assert info["input"]["features"]["name"] == "combined"
+    assert info["input"]["features"]["name"] == "logmel80"
     training = info["training"]
     assert [(member["net"], member["nets"]) for member in training["members"]] == [
-        ("conformer", 1),
+        ("dense", 1),
         ("logistic", 1),
     ]
     assert training["validation"] == {}
@@ -313,10 +306,10 @@ def test_ensemble_is_evaluated_as_one_model_also_under_conditions(
 
     assert ran.code == 0, ran.err
     evaluation = json.loads((tmp_path / "figures" / "evaluation.json").read_text())
-    assert evaluation["info"]["options"]["features"]["name"] == "combined"
+    assert evaluation["info"]["options"]["features"]["name"] == "logmel80"
     assert [condition["name"] for condition in evaluation["conditions"]] == ["level"]
     kept = {path.name.partition("-")[0] for path in ensemble_work.iterdir()}
-    assert kept == {"features", "conformer", "logistic"}
+    assert kept == {"features", "light", "dense", "logistic"}
 
 
 def test_model_without_validation_is_calibrated_by_the_folds_of_its_evaluation(

@@ -282,21 +282,3 @@ def test_mixup_is_applied_to_its_share_of_batches() -> None:
     assert mixed_share(0.0) == 0
     assert mixed_share(0.5) == pytest.approx(0.5, abs=0.15)
     assert mixed_share(1.0) > 0.9
-
-
-def test_augmented_spectrograms_are_of_one_length_and_never_the_same() -> None:
-    spectrogram = np.random.default_rng(0).normal(size=(1, 300, 8)).astype(np.float32)
-    items = [FeatureItem(made_example("a", "sad"), "original", spectrogram)]
-    dataset = make_dataset(items, LABELS, floor=-2.0)
-
-    first, second = (
-        epoch(dataset, number, augment_spectrograms=True)[0].windows for number in (0, 1)
-    )
-
-    assert first.shape == second.shape == (1, 240, 8)
-    assert not np.allclose(first, second, atol=0.1)
-
-
-def test_spectrograms_whose_padding_is_not_known_cannot_be_augmented() -> None:
-    with pytest.raises(ValueError, match="padding"):
-        epoch(numbered([1]), augment_spectrograms=True)

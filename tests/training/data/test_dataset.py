@@ -92,20 +92,6 @@ def test_items_outside_the_dataset_do_not_touch_its_scaling() -> None:
     assert mean == pytest.approx(expected, rel=1e-5)
 
 
-def test_padding_with_a_known_floor_is_no_part_of_the_scaling() -> None:
-    random = np.random.default_rng(0)
-    long, short = (random.normal(size=(1, frames, 4)).astype(np.float32) for frames in (30, 12))
-    padded = np.pad(short, ((0, 0), (0, 18), (0, 0)), constant_values=-2.0)
-
-    mean, std = make_dataset(items_of(long, padded), LABELS, floor=-2.0).mean_and_std()
-    with_padding, _ = make_dataset(items_of(long, padded), LABELS).mean_and_std()
-
-    frames = np.concatenate([long[0], short[0]])
-    assert mean == pytest.approx(frames.mean(axis=0), abs=1e-6)
-    assert std == pytest.approx(frames.std(axis=0), abs=1e-6)
-    assert (with_padding < mean - 0.3).all()
-
-
 def test_labels_are_numbered_by_their_positions() -> None:
     dataset = dataset_of(*(made_example("a", label) for label in ("sad", "neutral", "sad")))
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from made_items import LABELS, made_example, made_items
 
 from batchemo.features import get_feature_set
-from batchemo.features.combined import combine
 from batchemo.training.data.protocols import ALL_VARIANTS, Sample, make_splits
 from batchemo.training.experiment.context import MemberContext, RunContext
 from batchemo.training.hyperparameters import Hyperparameters
@@ -79,14 +77,13 @@ def test_what_can_be_tested_are_the_samples_of_which_all_members_have_features()
     assert fewer.samples == FIRST.samples[2:]
 
 
-def test_the_dataset_of_a_member_has_its_main_corpus_and_floor() -> None:
+def test_the_dataset_of_a_member_has_its_main_corpus() -> None:
     other = [replace(example, corpus="a") for example in EXAMPLES[:6]]
     items = made_items([*other, *EXAMPLES[6:]])
-    member = replace(FIRST, member=replace(MEMBER, floor=-2.0), items=items)
+    member = replace(FIRST, items=items)
 
     dataset = member.dataset([Sample(other[0]), Sample(EXAMPLES[6])])
 
-    assert dataset.floor == -2.0
     assert dataset.corpora.tolist() == [1, 0], "the main corpus is 0, although it comes second"
 
 
@@ -117,24 +114,9 @@ def test_label_indices_are_those_of_the_samples_emotions() -> None:
     assert CONTEXT.label_indices(samples).tolist() == [2, 0]
 
 
-def test_the_inputs_of_an_ensemble_are_combined_features() -> None:
-    recipe = get_recipe("default")
-    spectrograms = made_items(EXAMPLES[:2], shape=(10, 64))
-    statistics = made_items(EXAMPLES[:2], shape=(267,))
-    context = RunContext(
-        recipe,
-        tuple(
-            MemberContext(member, items, LABELS, Path("work"))
-            for member, items in zip(recipe.members, (spectrograms, statistics), strict=True)
-        ),
-    )
-
-    (inputs,) = context.inputs([Sample(EXAMPLES[1])])
-
-    count = min(len(spectrograms[1].windows), len(statistics[1].windows))
-    expected = combine(statistics[1].windows[:count], spectrograms[1].windows[:count])
-    assert np.array_equal(inputs[:count], expected)
+def test_the_inputs_of_a_model_are_the_windows_of_originals() -> None:
     single = RunContext(get_recipe("mfcc40"), (FIRST,))
+
     assert single.inputs([Sample(EXAMPLES[0])])[0] is ITEMS[0].windows
 
 

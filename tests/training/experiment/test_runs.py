@@ -295,18 +295,15 @@ def test_with_familiarity_the_logits_of_each_window_are_divided_as_the_calibrati
 def test_a_trained_model_with_an_encoder_gives_familiarity_and_the_temperature_for_it(
     tmp_path: Path,
 ) -> None:
-    import keras
-
     # Hard to tell apart, as temperatures have a lower limit.
     noisy = made_items(EXAMPLES, ("noise",), shape=(40,), noise=6.0)
     member = MemberContext(MEMBER, noisy, LABELS, tmp_path)
     plain = RunContext(Recipe("made", "Made for a test.", (MEMBER,)), (member,))
-    rich = with_familiarity(plain)
+    on_encoder = replace(MEMBER, encoder="made")
+    rich = replace(with_familiarity(plain), recipe=replace(plain.recipe, members=(on_encoder,)))
+    rich = with_familiarity(rich)
 
-    features = keras.Input((40,), name="features")
-    encoder = keras.Model(features, keras.layers.Rescaling(1.0)(features))
-
-    trained = train_model(rich, SPLIT, encoder=encoder)
+    trained = train_model(rich, SPLIT)
 
     windows = np.concatenate([item.windows for item in member.select(SPLIT.test)])
     outputs = trained.model(windows)

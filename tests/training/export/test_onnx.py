@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_nets import net_spec, tiny_conformer
+from made_nets import BANDS, free_net
 from tiny_bundle import tiny_info
 
 from batchemo.bundles import open_classifier, softmax, write_bundle
@@ -29,14 +29,11 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
 
-LOGMEL_BANDS = 64
-
 
 @pytest.fixture(scope="module")
 def net() -> Any:
     """The mean of two nets."""
-    spec = net_spec(LOGMEL_BANDS, len(EMOTIONS))
-    return mean_of_nets([tiny_conformer(spec, seed=seed) for seed in range(2)])
+    return mean_of_nets([free_net(len(EMOTIONS), seed=seed) for seed in range(2)])
 
 
 def test_an_exported_model_passes_the_checks_and_gives_the_same_probabilities(
@@ -52,7 +49,7 @@ def test_an_exported_model_passes_the_checks_and_gives_the_same_probabilities(
     info = tiny_info(EMOTIONS)
     assert info["outputs"]["classes"]["name"] == LOGITS
     bundle = write_bundle(tmp_path / "tiny", info, files)
-    inputs = np.random.default_rng(0).normal(size=(5, 101, LOGMEL_BANDS)).astype(np.float32)
+    inputs = np.random.default_rng(0).normal(size=(5, 101, BANDS)).astype(np.float32)
 
     expected = softmax(forward_function(net)(inputs))
 
@@ -65,7 +62,7 @@ def net_of_outputs(**changes: Any) -> Any:
     """Return a net with logits, an embedding of large numbers and a familiarity."""
     import keras
 
-    features = keras.Input((None, LOGMEL_BANDS), name="features")
+    features = keras.Input((None, BANDS), name="features")
     hidden = keras.layers.Dense(6)(features)
     embedding = 1000 * keras.ops.mean(hidden, axis=1)
     distance = keras.ops.sum(keras.ops.square(embedding / 1000), axis=1, keepdims=True)
@@ -95,7 +92,7 @@ def test_a_model_with_familiarity_and_embedding_gives_them_from_either_file(
         "README.md": b"# made\n",
     }
     bundle = write_bundle(tmp_path / "tiny", info, files)
-    inputs = np.random.default_rng(0).normal(size=(5, 101, LOGMEL_BANDS)).astype(np.float32)
+    inputs = np.random.default_rng(0).normal(size=(5, 101, BANDS)).astype(np.float32)
     expected = {name: np.asarray(output) for name, output in net(inputs).items()}
 
     for backend in ("onnx", "tensorflow"):
@@ -131,7 +128,7 @@ def test_each_output_of_the_graph_is_compared(name: str) -> None:
     import keras
 
     model = keras.Model(net.inputs[0], mixed)
-    batch = np.random.default_rng(0).normal(size=(2, 5, LOGMEL_BANDS)).astype(np.float32)
+    batch = np.random.default_rng(0).normal(size=(2, 5, BANDS)).astype(np.float32)
 
     onnx.check_parity(lambda inputs: outputs_of(net, inputs), content, [batch])
     with pytest.raises(BundleError, match=f"{name} of the ONNX graph: differs by"):

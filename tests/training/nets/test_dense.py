@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_nets import net_spec
 
 from batchemo.training.fit.scoring import forward_function
 from batchemo.training.nets.dense import build_dense
+from batchemo.training.nets.layers import NetSpec
 
 pytestmark = pytest.mark.tensorflow
 
@@ -21,7 +21,8 @@ def test_it_gives_a_logit_for_each_label_and_does_not_depend_on_the_scale(width:
     for scale in (1.0, 1000.0):
         keras.utils.set_random_seed(0)
         mean, std = np.zeros(width, np.float32), np.full(width, scale, np.float32)
-        net = build_dense(net_spec(shape=(width,), mean=mean, std=std, dropout=0.5))
+        spec = NetSpec(shape=(width,), mean=mean, std=std, labels=3, dropout=0.5, l2=0.0)
+        net = build_dense(spec)
         logits.append(forward_function(net)(scale * vectors))
 
     assert logits[0].shape == (5, 3)

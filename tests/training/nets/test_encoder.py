@@ -18,7 +18,7 @@ from batchemo.training.nets.encoder import (
     HOW_TO_GET,
     MAX_SECONDS,
     POSITIONS,
-    STATISTICS,
+    STATISTICS_SIZE,
     WIDTH,
     Weights,
     build_encoder,
@@ -132,7 +132,7 @@ def test_it_computes_what_whisper_does_and_gives_mean_and_deviation(
 
     statistics = encode(encoder, spectrograms)
 
-    assert statistics.shape == (2, STATISTICS)
+    assert statistics.shape == (2, STATISTICS_SIZE)
     for spectrogram, computed in zip(spectrograms, statistics, strict=True):
         np.testing.assert_allclose(computed, as_whisper(spectrogram, weights), atol=2e-3)
     # Far larger than what is allowed above.

@@ -182,3 +182,10 @@ def test_logits_are_those_of_a_dense_layer_after_standardisation() -> None:
     by_hand = ((window - fitted.mean) / fitted.std) @ fitted.coefficients + fitted.bias
     assert logits == pytest.approx(by_hand, abs=1e-5)
     assert logits.dtype == np.float32
+
+
+def test_a_single_l2_is_taken_without_a_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = made_dataset("a")
+    monkeypatch.delattr("batchemo.training.nets.logistic.fit_logistic")
+
+    assert select_l2(make_rows(dataset), speakers_of(dataset), (0.5,)) == 0.5

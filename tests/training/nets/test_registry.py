@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_nets import BANDS, net_spec, tiny_conformer
+from made_nets import BANDS, free_net
 
-from batchemo.common.arrays import Float32
-from batchemo.features.combined import N_STATISTICS, combine
 from batchemo.training.fit.scoring import forward_function
+from batchemo.training.nets.familiarity import Familiarity
 from batchemo.training.nets.logistic import LogisticRegression
 from batchemo.training.nets.registry import (
     NETS,
     build_logistic,
-    combined_net,
     mean_of_nets,
+    net_on_encoder,
 )
 from batchemo.training.recipes import LOGISTIC, RECIPES
 
@@ -64,8 +63,8 @@ def test_the_mean_of_nets_gives_the_mean_of_their_logits() -> None:
 
 
 @pytest.mark.tensorflow
-def test_the_mean_of_conformers_takes_spectrograms_of_any_length() -> None:
-    mean = mean_of_nets([tiny_conformer(seed=seed) for seed in range(2)])
+def test_the_mean_of_nets_for_any_length_takes_any_length() -> None:
+    mean = mean_of_nets([free_net(seed=seed) for seed in range(2)])
 
     assert mean.inputs[0].shape == (None, None, BANDS)
     assert [tensor.name for tensor in mean.inputs] == ["features"]
@@ -79,22 +78,14 @@ def test_the_mean_of_a_single_net_is_the_net_itself() -> None:
 
 
 @pytest.mark.tensorflow
-def test_a_combined_net_gives_each_of_two_nets_its_part_and_weighs_them_the_same() -> None:
-    from batchemo.training.export.onnx import onnx_bytes
+def test_nets_on_an_encoder_give_mean_logits_embedding_and_familiarity() -> None:
+    nets = [linear_net(seed) for seed in range(2)]
+    logits = [forward_function(net)(VECTORS) for net in nets]
+    familiarity = Familiarity(np.ones((4, 2), np.float32), np.zeros(2, np.float32), 0.0, 1.0)
 
-    random = np.random.default_rng(0)
-    statistics_net = build_logistic(made_regression(N_STATISTICS))
-    spectrogram_net = tiny_conformer(net_spec(bands=64))
-    statistics: Float32 = random.normal(size=(2, N_STATISTICS)).astype(np.float32)
-    spectrograms: Float32 = random.normal(size=(2, 50, 64)).astype(np.float32)
-    logits = [
-        forward_function(spectrogram_net)(spectrograms),
-        forward_function(statistics_net)(statistics),
-    ]
+    outputs = net_on_encoder(nets, familiarity)(VECTORS)
 
-    combined = combined_net(spectrogram_net, statistics_net)
-
-    features = combine(statistics, spectrograms)
-    mean = forward_function(combined)(features)
-    np.testing.assert_allclose(mean, np.mean(logits, axis=0), atol=1e-4)
-    assert onnx_bytes(combined, [features])
+    np.testing.assert_allclose(outputs["logits"], np.mean(logits, axis=0), atol=1e-5)
+    np.testing.assert_allclose(outputs["embedding"], familiarity.embed(VECTORS), atol=1e-5)
+    scores = familiarity.score(VECTORS)
+    np.testing.assert_allclose(np.asarray(outputs["familiarity"])[:, 0], scores, atol=1e-5)
