@@ -13,8 +13,8 @@ REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "batchemo"
 ORDER = (
     *("errors", "common", "tables", "features", "audio", "sources", "bundles", "workers"),
-    *("inference", "batch", "corpora", "evaluation", "review", "training", "diagnostics", "app"),
-    *("api", "cli"),
+    *("inference", "batch", "corpora", "evaluation", "review", "adaptation"),
+    *("training", "diagnostics", "app", "api", "cli"),
 )
 """Each package may import those before it, and itself."""
 

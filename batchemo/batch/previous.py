@@ -16,6 +16,7 @@ import numpy as np
 
 from batchemo.batch.plan import OWN_COLUMNS, RowRange
 from batchemo.batch.previous_embeddings import EmbeddingsByRecording, matching_embeddings
+from batchemo.batch.rerun import HeadRerun
 from batchemo.errors import UsageError
 from batchemo.inference.output_schema import OutputSchema, is_flat
 from batchemo.tables.columns import FAMILIARITY, probability_columns, unadapted_columns
@@ -59,13 +60,19 @@ def open_previous(
     import pyarrow as pa
 
     table, labels, models = open_table(output), schema.labels, schema.models
-    if table.labels != list(labels):
+    earlier = None
+    if embeddings is not None and schema.embeddings is not None:
+        earlier = matching_embeddings(table, embeddings, schema.embeddings)
+    is_adapted = schema.embeddings is not None and schema.embeddings.adapted is not None
+    head = HeadRerun(table, schema) if earlier is not None and is_adapted else None
+    if table.labels != list(labels) and head is None:
         raise UsageError(
             f"{output}: this table has the labels {', '.join(table.labels) or '(none)'}, the model "
             f"has {', '.join(labels)}. Rows of both cannot be in one table: use --overwrite, or "
             "another output"
         )
     missing = set(chunk_schema(labels, segments=False).names) - set(table.schema.names)
+    missing -= set(() if head is None else probability_columns(labels))
     missing -= {FAMILIARITY}  # Tables of earlier versions have none, and their models had none.
     if table.run.get("options", {}).get("speaker") and "unadapted" not in table.optional:
         missing |= {name for name, _ in unadapted_columns(labels, table.models)}
@@ -90,11 +97,10 @@ def open_previous(
     origins = extra_names | {name: name for name in columns.names if name in found}
     if "unadapted" in table.optional:
         origins |= _unadapted_origins(table, columns)
-    windows = None if segments is None else _matching_segments(table, segments, models)
-    earlier = None
-    if embeddings is not None and schema.embeddings is not None:
-        earlier = matching_embeddings(table, embeddings, schema.embeddings)
-    return PreviousTable(whole, extras, _rows(table, origins, windows, earlier, whole))
+    windows = None
+    if segments is not None and head is None:  # Else they come from the embeddings.
+        windows = _matching_segments(table, segments, models)
+    return PreviousTable(whole, extras, _rows(table, origins, windows, earlier, head, whole))
 
 
 def copied_table(copy: pa.Table, schema: OutputSchema) -> PreviousTable | None:
@@ -149,6 +155,7 @@ def _rows(
     origins: Mapping[str, str],
     windows: _SegmentsByRecording | None,
     embeddings: EmbeddingsByRecording | None,
+    head: HeadRerun | None,
     schema: pa.Schema,
 ) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
@@ -160,6 +167,8 @@ def _rows(
             given["segments"] = windows.take(batch.num_rows)
         if embeddings is not None:
             given |= embeddings.take(batch["model"])
+        if head is not None:
+            given |= head.columns(batch, given)
         columns = []
         for field in schema:
             if field.name in given:

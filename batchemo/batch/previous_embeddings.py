@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from batchemo.batch.rerun import same_base
 from batchemo.errors import BatchemoError
 from batchemo.inference.output_schema import EmbeddingOutput
 from batchemo.tables.embeddings import ROWS_AT_A_TIME, open_embeddings
@@ -41,7 +42,7 @@ def matching_embeddings(
     pairs = zip_longest(_names(table), _names(embeddings))
     if any(ours != theirs for ours, theirs in pairs):
         return None
-    return EmbeddingsByRecording(embeddings, output.model)
+    return EmbeddingsByRecording(embeddings, same_base(output, table.run))
 
 
 def _names(table: TableFile) -> Iterator[str]:
@@ -54,11 +55,11 @@ def _names(table: TableFile) -> Iterator[str]:
 class EmbeddingsByRecording:
     """Reads the embeddings of recordings in step with their rows, from start to end."""
 
-    def __init__(self, embeddings: TableFile, model: str) -> None:
-        """Take the embeddings table and the model whose rows keep theirs."""
+    def __init__(self, embeddings: TableFile, models: Collection[str]) -> None:
+        """Take the embeddings table and the models whose rows keep theirs."""
         import pyarrow as pa
 
-        self._model = model
+        self._models = pa.array(sorted(models), pa.string())
         names = ["embedding", "by_window"]
         self._batches = embeddings.batches(names, ROWS_AT_A_TIME)
         self._waiting = pa.schema([embeddings.schema.field(name) for name in names]).empty_table()
@@ -72,7 +73,7 @@ class EmbeddingsByRecording:
         while table.num_rows < len(models):
             table = pa.concat_tables([table, pa.Table.from_batches([next(self._batches)])])
         self._waiting = table.slice(len(models))
-        own = pc.fill_null(pc.equal(models, self._model), False)
+        own = pc.fill_null(pc.is_in(models, self._models), False)
         columns = {}
         for name in ("embedding", "by_window"):
             column = table[name].slice(0, len(models)).combine_chunks()

@@ -5,6 +5,7 @@ A bundle is a folder:
     bundle.json        what the model takes and gives, and the digest of every other file
     model.onnx         the graph that a scan runs
     README.md          the model card
+    head.onnx          of an adapted model: its head alone
     model.keras        the same model for TensorFlow (optional)
     training_set.csv   the recordings it was trained on, by digest (optional)
     training.csv, curves.png, coverage.png, reliability.png (optional)
@@ -38,6 +39,9 @@ optional."""
 ForwardFn: TypeAlias = Callable[[Float32], Mapping[str, Float32]]
 """A batch of inputs (batch_size, *shape) → (batch_size, size) of each of `Bundle.outputs`: the
 logits of the `classes`, and what else the bundle has."""
+
+HeadFn: TypeAlias = Callable[[Mapping[str, Float32]], Float32]
+"""What the base gives for windows, by kind (`base` for its logits), → the adapted logits."""
 
 
 @dataclass(frozen=True, slots=True)

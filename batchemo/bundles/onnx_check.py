@@ -164,7 +164,7 @@ def check_onnx(content: bytes) -> None:
 def _check_message(kind: str, content: memoryview) -> None:
     seen: set[int] = set()
     values, inputs, operator = 1, 0, ""
-    for number, wire_type, value in _fields(content):
+    for number, wire_type, value in iter_fields(content):
         rule = _ONNX[kind].get(number)
         if rule is None:
             raise ValueError(f"the {kind} has a field {number}, which is not one of a {kind}")
@@ -238,7 +238,7 @@ def _numbers(value: _Value) -> Iterator[int]:
         yield number
 
 
-def _fields(content: memoryview) -> Iterator[tuple[int, int, _Value]]:
+def iter_fields(content: memoryview) -> Iterator[tuple[int, int, _Value]]:
     """Yield number, wire type and value of a message's fields: varints as numbers, all else bytes.
 
     The values of fixed size are bytes, too.

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from batchemo.bundles.bundle import Bundle, ForwardFn
+from batchemo.bundles.bundle import Bundle, ForwardFn, HeadFn
 from batchemo.bundles.model_input import ModelInput
 from batchemo.bundles.onnx_check import check_onnx
-from batchemo.bundles.schema import GRAPH, output_size
+from batchemo.bundles.schema import GRAPH, HEAD_GRAPH, output_size
 from batchemo.common.arrays import Float32
 from batchemo.common.text import counted
 from batchemo.errors import BundleError
@@ -46,6 +46,45 @@ def open_graph(bundle: Bundle) -> ForwardFn:
     with _refusals_as_errors(where):
         session = _session(content, optimised=True)
     return _runner(session, where, bundle.outputs)
+
+
+def open_head(bundle: Bundle, batch_size: int) -> HeadFn:
+    """Make the head of an adapted bundle ready: from the base's outputs to logits.
+
+    In batches of one size, as in a scan, so that it gives the same bits as the whole graph.
+    """
+    content = bundle.read(HEAD_GRAPH)
+    check_onnx(content)
+    where = bundle.path / HEAD_GRAPH
+    name, labels = bundle.outputs["classes"]["name"], len(bundle.labels)
+    with _refusals_as_errors(where):
+        session = _session(content, optimised=True)
+    wanted = {each.name for each in session.get_inputs()}
+    kinds = {output["name"]: kind for kind, output in bundle.outputs.items() if kind != "classes"}
+    if not wanted <= kinds.keys() or [each.name for each in session.get_outputs()] != [name]:
+        raise BundleError(f"{where}: takes or gives what the bundle's outputs do not name")
+
+    def run(outputs: Mapping[str, Float32]) -> Float32:
+        count = len(outputs["base"])
+        logits = np.empty((count, labels), np.float32)
+        for start in range(0, count, batch_size):
+            batch = {each: _rows(outputs[kinds[each]], start, batch_size) for each in wanted}
+            with _refusals_as_errors(where):
+                [result] = session.run([name], batch)
+            if result.shape != (batch_size, labels):
+                raise BundleError(f"{where}: its output is {_shown(result.shape)}")
+            logits[start : start + batch_size] = result[: count - start]
+        return logits
+
+    return run
+
+
+def _rows(values: Float32, start: int, count: int) -> Float32:
+    """Return so many rows from one on; what is missing at the end is filled up with zeros."""
+    rows = values[start : start + count]
+    if len(rows) == count:
+        return rows
+    return np.concatenate([rows, np.zeros((count - len(rows), *rows.shape[1:]), np.float32)])
 
 
 def _session(content: bytes, *, optimised: bool) -> Any:

@@ -25,6 +25,8 @@ FORMAT = 2
 
 GRAPH = "model.onnx"
 KERAS = "model.keras"
+HEAD_GRAPH = "head.onnx"
+"""Of an adapted model: its head alone, for embeddings and logits that are known already."""
 CARD = "README.md"
 
 MAX_FILE_BYTES = 256 * 2**20
@@ -76,6 +78,8 @@ def check_info(info: Any) -> None:
     for name in (GRAPH, CARD):
         if name not in info["files"]:
             raise BundleError(f"bundle.json: files: {name} is missing, and every bundle needs it")
+    if "base" in info["outputs"] and HEAD_GRAPH not in info["files"]:
+        raise BundleError(f"bundle.json: files: {HEAD_GRAPH} is missing; an adapted model needs it")
 
 
 def output_size(output: Mapping[str, Any]) -> int:

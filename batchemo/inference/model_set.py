@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from batchemo.bundles import Bundle, load_bundle
@@ -85,7 +85,11 @@ class ModelSet:
             )
         shape = EmbeddingShape(output_size(bundle.outputs["embedding"]), logits=len(bundle.base[2]))
         provenance = embedding_provenance(bundle, self.settings[0], sources)
-        return EmbeddingOutput(self.model, shape, provenance)
+        output = EmbeddingOutput(self.model, shape, provenance, self.settings[0].batch_size)
+        name, digest, _ = bundle.base
+        if digest == bundle.digest:
+            return output
+        return replace(output, adapted=bundle, base_models=(output.model_like(name, digest),))
 
 
 def load_model_set(settings: Sequence[ModelSettings]) -> ModelSet:

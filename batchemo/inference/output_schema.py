@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from batchemo.bundles import Bundle
 from batchemo.errors import UsageError
+from batchemo.inference.provenance import short_id
 from batchemo.inference.settings import NO_POSTPROCESSING, PostprocessSettings
 from batchemo.tables.columns import reserved_columns
 from batchemo.tables.schema import (
@@ -30,6 +32,16 @@ class EmbeddingOutput:
     """The value of the column `model` in the rows whose embeddings they are."""
     shape: EmbeddingShape
     provenance: dict[str, Any]
+    batch_size: int
+    adapted: Bundle | None = None
+    """The model, if it is adapted: then its head can be run alone."""
+    base_models: tuple[str, ...] = ()
+    """The value of that column for its base, with the same settings."""
+
+    def model_like(self, name: str, digest: str) -> str:
+        """Return that value for another model with the settings of this run."""
+        settings = self.model.partition(" ")[2]
+        return " ".join(filter(None, (short_id(name, digest), settings)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,18 @@ def model_id(bundle: Bundle, settings: ModelSettings) -> str:
     Rows with the same identifier are computed in the same way: `--update` keeps those and computes
     the others again.
     """
-    words = [f"{bundle.name}@{bundle.digest[:DIGEST_LENGTH]}"]
+    words = [short_id(bundle.name, bundle.digest)]
     words += [f"{name}={value}" for name, value in settings.differences().items()]
     return " ".join(words)
+
+
+def short_id(name: str, digest: str) -> str:
+    """Return a model's name and the start of its digest.
+
+    >>> short_id("mine", "0123456789abcdef")
+    'mine@0123456789ab'
+    """
+    return f"{name}@{digest[:DIGEST_LENGTH]}"
 
 
 def without_defaults(bundle: Bundle, settings: ModelSettings) -> ModelSettings:
@@ -91,7 +100,11 @@ def embedding_provenance(
         "batchemo": __version__,
         "options": _run_options(settings),
         "sources": source_provenance(sources),
-        **_model_provenance(bundle, settings),
+        **{
+            fact: value
+            for fact, value in _model_provenance(bundle, settings).items()
+            if fact != "base"
+        },
         "model": name,
         "digest": digest,
         "labels": list(labels),
@@ -128,7 +141,14 @@ def _model_provenance(bundle: Bundle, settings: ModelSettings) -> dict[str, Any]
         **_input_provenance(bundle),
         "window": settings.window or bundle.window,
         "hop": settings.hop or bundle.hop,
+        **_base_provenance(bundle),
     }
+
+
+def _base_provenance(bundle: Bundle) -> dict[str, Any]:
+    """Return what an adapted model was made from."""
+    name, digest, _ = bundle.base
+    return {} if digest == bundle.digest else {"base": {"model": name, "digest": digest}}
 
 
 def _input_provenance(bundle: Bundle) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchemo.tables.columns import (
+    EMBEDDINGS,
     FEATURES,
     OPTIONAL,
     RECORDINGS,
@@ -39,7 +40,7 @@ class Description:
 
     path: Path
     kind: str
-    """recordings, segments or features."""
+    """recordings, segments, embeddings or features."""
     rows: int
     models: Mapping[str, int]
     """The number of rows by each value of the column `model`."""
@@ -48,7 +49,7 @@ class Description:
 
 
 def describe(path: str | Path) -> Description:
-    """Return the description of a recordings, segments or features table."""
+    """Return the description of a recordings, segments, embeddings or features table."""
     table = open_table(path)
     kind = _kind(table)
     rows, models = _count(table)
@@ -61,6 +62,8 @@ def _kind(table: TableFile) -> str:
     names = set(table.schema.names)
     if "speech" in names:
         return "features"
+    if names >= EMBEDDINGS.keys():
+        return "embeddings"
     return "recordings" if "status" in names else "segments"
 
 
@@ -81,6 +84,8 @@ def _meanings(table: TableFile, kind: str) -> dict[str, str]:
     """Return the meaning of each column that batchemo writes, by its name."""
     if kind == "features":
         return FEATURES
+    if kind == "embeddings":
+        return EMBEDDINGS
     if kind == "segments":
         meanings = SEGMENTS | SEGMENT_MODEL | OPTIONAL
         columns = segments_columns(

@@ -1,0 +1,80 @@
+"""The head that is fitted: the base at first, and away from it as far as answers warrant."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from adaptation_examples import LABELS, corpus_of, make_examples
+from scipy.special import log_softmax
+
+from batchemo.adaptation.fit import (
+    NO_WEIGHTS,
+    BaseOutput,
+    balanced_weights,
+    fit_heads,
+    normalised,
+)
+
+BASE = BaseOutput.for_labels(LABELS, LABELS)
+
+
+def test_a_strong_penalty_leaves_the_base_but_for_scale_and_bias() -> None:
+    examples = make_examples(30)
+    strong, without = fit_heads(examples, BASE, corpus_of(examples), [1e7, NO_WEIGHTS])
+    assert np.abs(strong.weights).max() < 1e-4
+    assert not without.weights.any()
+    assert strong.bias == pytest.approx(without.bias, abs=0.02)
+    assert strong.scale == pytest.approx(without.scale, abs=0.02)
+
+
+def test_the_accent_of_the_base_is_in_the_bias() -> None:
+    examples = make_examples(60)
+    [fit] = fit_heads(examples, BASE, corpus_of(examples), [NO_WEIGHTS])
+    assert fit.bias.argmin() == 1
+
+
+def test_it_is_the_least_of_the_penalised_loss() -> None:
+    examples = make_examples(24)
+    corpus = corpus_of(examples)
+    [fit] = fit_heads(examples, BASE, corpus, [0.3])
+    weights = balanced_weights(examples.classes) / examples.window_counts()
+    of_window = weights[examples.example_of_window]
+    classes = examples.classes[examples.example_of_window]
+    embedding = normalised(examples, corpus)
+
+    def loss(scale: float, bias: np.ndarray, matrix: np.ndarray) -> float:
+        logits = scale * examples.log_probabilities + bias + embedding @ matrix
+        logs = log_softmax(logits, axis=1)[np.arange(len(classes)), classes]
+        penalty = 0.5 * (scale - 1) ** 2 + 0.5 * bias @ bias + 0.15 * np.square(matrix).sum()
+        return float(-(of_window * logs).sum() + penalty)
+
+    least = loss(fit.scale, fit.bias, fit.weights)
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        near = (
+            fit.scale + 0.05 * random.normal(),
+            fit.bias + 0.05 * random.normal(size=3),
+            fit.weights + 0.02 * random.normal(size=fit.weights.shape),
+        )
+        assert loss(*near) > least
+
+
+def test_classes_weigh_the_same_however_often_they_were_answered() -> None:
+    examples = make_examples(60, accent=0.0, signal=0.0)
+    rare = np.flatnonzero(examples.classes == 2)[:3]
+    chosen = np.sort(np.concatenate([np.flatnonzero(examples.classes != 2), rare]))
+    few = examples.select(chosen)
+    [fit] = fit_heads(few, BASE, corpus_of(few), [NO_WEIGHTS])
+    assert np.abs(fit.bias).max() < 1.0
+
+
+def test_the_head_computes_the_same_from_what_the_base_gives() -> None:
+    examples = make_examples(24)
+    corpus = corpus_of(examples)
+    base = BaseOutput.for_labels(LABELS, ("sad", "bored", "happy"))
+    relabelled = make_examples(24)
+    [fit] = fit_heads(relabelled, base, corpus, [0.1])
+    head = fit.to_head(base, corpus)
+    expected = fit.logits(base.of(examples.log_probabilities), normalised(examples, corpus))
+    found = head.logits(examples.log_probabilities, examples.embedding)
+    assert found == pytest.approx(expected)
