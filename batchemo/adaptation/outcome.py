@@ -1,8 +1,8 @@
 """Before and after: what a head changes for answers that it was not fitted to.
 
 It helps where these answers became likelier by more than chance explains, every class with the
-same weight, and the recall of the classes did not fall by more than chance explains. Few answers
-show little: then no model is written, and the figures say why.
+same weight, and their recall did not fall. Few answers show little: then no model is written, and
+the figures say why.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def compare(examples: Examples, assessment: Assessment, groups: Sequence[str]) -
         gain=gain,
         gain_interval=_interval(gains) if len(names) >= MIN_GROUPS else None,
         likelier=likelier,
-        helps=likelier >= _LIKELIER and balanced_gain >= -float(gains.std()),
+        helps=likelier >= _LIKELIER and balanced_gain >= 0,
     )
 
 
