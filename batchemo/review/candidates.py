@@ -15,6 +15,7 @@ from batchemo.common.text import for_display
 from batchemo.errors import UsageError
 from batchemo.review.labels import Key, key_of
 from batchemo.tables.columns import model_probability_columns, probability_columns
+from batchemo.tables.embeddings import fixed_size_matrix, open_embeddings
 from batchemo.tables.read import open_table
 
 if TYPE_CHECKING:
@@ -90,41 +91,24 @@ def read_candidates(path: str | Path) -> Candidates:
 
 
 def read_embeddings(path: str | Path, candidates: Candidates) -> tuple[Float32, Bool]:
-    """Return the embedding of each candidate, and for which ones the file has one.
-
-    A file with windows gives a recording the mean of its windows.
-    """
-    table = open_table(path)
-    shown = for_display(str(path))
-    names = table.schema.names
-    if "embedding" not in names:
+    """Return the embedding of each candidate, and for which ones the file has one."""
+    table = open_embeddings(path)
+    known = np.zeros(len(candidates.keys), bool)
+    size = table.schema.field("embedding").type.list_size
+    embedding = np.zeros((len(known), size), np.float32)
+    column = "by_window" if candidates.has_windows else "embedding"
+    for batch in table.batches(["root", "file", column]):
+        keys, vectors = (_windows_of if candidates.has_windows else _recordings_of)(batch)
+        positions = np.array([candidates.positions.get(key, -1) for key in keys], np.intp)
+        usable = (positions >= 0) & _known(vectors)
+        embedding[positions[usable]] = vectors[usable]
+        known[positions[usable]] = True
+    if not known.any():
         raise UsageError(
-            f"{shown}: has no column `embedding`: give the file that scan --embeddings wrote"
+            f"{for_display(str(path))}: has no embedding of any row of the table: give the file "
+            "that the same scan wrote (--embeddings)"
         )
-    times = [name for name in ("start", "end") if name in names]
-    if candidates.has_windows and not times:
-        raise UsageError(
-            f"{shown}: has one embedding for each recording, but the table has windows: review the "
-            "recordings table, or write the embeddings of windows"
-        )
-    sums: Float32 | None = None
-    counts = np.zeros(len(candidates.keys), np.int64)
-    for batch in table.batches(["root", "file", *times, "embedding"]):
-        found = _keys_of(batch)
-        if not candidates.has_windows:
-            found = [Key(key.root, key.file) for key in found]
-        values = _vectors(batch.column("embedding"), shown)
-        if sums is None:
-            sums = np.zeros((len(counts), values.shape[1]), np.float32)
-        positions = np.array([candidates.positions.get(key, -1) for key in found], np.intp)
-        usable = (positions >= 0) & _known(values)
-        np.add.at(sums, positions[usable], values[usable])
-        np.add.at(counts, positions[usable], 1)
-    known = counts > 0
-    if sums is None or not known.any():
-        raise UsageError(f"{shown}: has no embedding of any recording of the table")
-    sums /= np.maximum(counts, 1)[:, None].astype(np.float32)
-    return sums, known
+    return embedding, known
 
 
 def _keys_of(batch: pa.RecordBatch) -> list[Key]:
@@ -149,19 +133,27 @@ def _matrix(batch: pa.RecordBatch, names: Sequence[str]) -> Float32:
     return np.stack([column.to_numpy(zero_copy_only=False) for column in columns], axis=1)
 
 
-def _vectors(column: pa.Array, shown: str) -> Float32:
-    """Return a column of lists as a matrix, with nan in the rows that are null."""
-    import pyarrow as pa
+def _recordings_of(batch: pa.RecordBatch) -> tuple[list[Key], Float32]:
+    """Return the recordings that have an embedding, and these."""
+    batch = batch.filter(batch.column("embedding").is_valid())
+    return _keys_of(batch), fixed_size_matrix(batch.column("embedding"))
 
-    if not pa.types.is_fixed_size_list(column.type):
-        raise UsageError(f"{shown}: `embedding` must be a list of a fixed size in every row")
-    size = column.type.list_size
-    vectors = np.full((len(column), size), np.nan, np.float32)
-    # `flatten` leaves out the lists that are null.
-    there = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
-    flat = column.flatten().to_numpy(zero_copy_only=False)
-    vectors[there] = flat.reshape(len(there), size).astype(np.float32)
-    return vectors
+
+def _windows_of(batch: pa.RecordBatch) -> tuple[list[Key], Float32]:
+    """Return the windows of all recordings, and their embeddings."""
+    import pyarrow.compute as pc
+
+    keys = _keys_of(batch)
+    windows = batch.column("by_window")
+    parents, flat = pc.list_parent_indices(windows), pc.list_flatten(windows)
+    with_speech = pc.struct_field(flat, "embedding").is_valid()
+    parents, flat = parents.filter(with_speech).to_pylist(), flat.filter(with_speech)
+    starts, ends = (pc.struct_field(flat, name).to_pylist() for name in ("start", "end"))
+    found = [
+        key_of(keys[parent].root, keys[parent].file, start, end)
+        for parent, start, end in zip(parents, starts, ends, strict=True)
+    ]
+    return found, fixed_size_matrix(pc.struct_field(flat, "embedding"))
 
 
 def _known(values: Float32) -> Bool:

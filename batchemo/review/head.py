@@ -10,7 +10,9 @@ import numpy as np
 
 from batchemo.common.arrays import Float32, Float64, Index, Int64
 
-PENALTY = 0.03
+PENALTY = 0.3
+"""Of the squared weights, for points of about length 1. Of 0.03, 0.1, 0.3 and 1, the best for 40
+answers on two corpora that the model does not know."""
 NEW_LABEL = 0.02
 """The probability that a label which the model does not know begins with."""
 

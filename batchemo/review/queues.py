@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from batchemo.common.arrays import Bool, Float32, Float64, Index
 from batchemo.errors import UsageError
@@ -32,6 +33,9 @@ FIRST = 16
 """Answers that are asked for by clusters, before what they teach is looked at."""
 ROUND = 8
 """Answers after which it is worth looking again at what they teach."""
+
+
+AnyFloats: TypeAlias = NDArray[np.floating[Any]]
 
 
 class Queue(Protocol):
@@ -117,7 +121,7 @@ class InformativeQueue:
         chosen = [int(row) for row in self._first if free[row]]
         chosen = chosen[: max(0, min(count, FIRST - len(taken)))]
         free[chosen] = False
-        uncertain = uncertainty(self._probabilities(asked))
+        uncertain = 1 - margins(self._probabilities(asked))
         free_known = free & self._known
         wanted = min(count - len(chosen), int(free_known.sum()))
         if wanted > 0:
@@ -145,19 +149,12 @@ class InformativeQueue:
         return updated_probabilities(self._points, self._candidates.probabilities, rows, classes)
 
 
-def margins(probabilities: Float32) -> Float32:
+def margins(probabilities: AnyFloats) -> AnyFloats:
     """Return how far the second likeliest label of each row lies below the likeliest."""
     if probabilities.shape[1] < 2:
-        return np.asarray(probabilities[:, 0])
+        return probabilities[:, 0]
     top = np.partition(probabilities, -2, axis=1)[:, -2:]
-    return np.asarray(top[:, 1] - top[:, 0])
-
-
-def uncertainty(probabilities: Float64) -> Float64:
-    """Return the entropy of each row, from 0 to 1 where all labels are equally likely."""
-    logs = np.log(np.maximum(probabilities, 1e-12))
-    entropies: Float64 = -(probabilities * logs).sum(axis=1) / np.log(max(2, logs.shape[1]))
-    return entropies
+    return top[:, 1] - top[:, 0]
 
 
 def standardised(embedding: Float32, known: Bool) -> Float32:

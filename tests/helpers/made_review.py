@@ -65,15 +65,19 @@ def write_results(path: Path, candidates: Candidates) -> Path:
 
 
 def write_embeddings(path: Path, candidates: Candidates, points: Float32) -> Path:
-    """Write an embedding for each candidate."""
-    half = points.astype(np.float16).ravel()
-    columns: dict[str, object] = {
-        "root": [key.root for key in candidates.keys],
-        "file": [key.file for key in candidates.keys],
-        "embedding": pa.FixedSizeListArray.from_arrays(pa.array(half), points.shape[1]),
+    """Write an embeddings table with a row for each recording of the candidates."""
+    files: dict[tuple[str, str], list[dict[str, object]]] = {}
+    for key, point in zip(candidates.keys, points, strict=True):
+        window = {"start": key.start or 0.0, "end": key.end or 3.0, "embedding": point.tolist()}
+        files.setdefault((key.root, key.file), []).append(window)
+    vector = pa.list_(pa.float32(), points.shape[1])
+    window = [("start", pa.float64()), ("end", pa.float64()), ("embedding", vector)]
+    means = [np.mean([w["embedding"] for w in windows], axis=0) for windows in files.values()]
+    columns = {
+        "root": [root for root, _ in files],
+        "file": [file for _, file in files],
+        "embedding": pa.array([mean.tolist() for mean in means], vector),
+        "by_window": pa.array(list(files.values()), pa.list_(pa.struct(window))),
     }
-    if candidates.has_windows:
-        columns |= {"start": [k.start for k in candidates.keys]}
-        columns |= {"end": [k.end for k in candidates.keys]}
     pq.write_table(pa.table(columns), path)
     return path

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from made_review import LABELS, made_candidates, write_embeddings, write_results
 
-from batchemo.errors import UsageError
+from batchemo.errors import BatchemoError, UsageError
 from batchemo.review.candidates import read_candidates, read_embeddings
 from batchemo.review.labels import key_of
 
@@ -66,31 +66,33 @@ def test_embeddings_are_found_by_name_and_may_lack_some(tmp_path: Path) -> None:
 def test_a_null_or_infinite_embedding_is_none(tmp_path: Path) -> None:
     made = made_candidates(3)
     lists = pa.array([[1, 2], None, [np.inf, 0]], pa.list_(pa.float32(), 2))
-    columns = {"root": ["/data"] * 3, "file": [key.file for key in made.keys], "embedding": lists}
-    pq.write_table(pa.table(columns), tmp_path / "e.parquet")
-    embedding, known = read_embeddings(tmp_path / "e.parquet", made)
+    path = write_embeddings(tmp_path / "e.parquet", made, points_of(3))
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(2, "embedding", lists), path)
+    embedding, known = read_embeddings(path, made)
     assert known.tolist() == [True, False, False]
     assert embedding.tolist() == [[1, 2], [0, 0], [0, 0]]
 
 
-def test_a_recording_gets_the_mean_of_its_windows(tmp_path: Path) -> None:
-    made = made_candidates(1)
-    file = made.keys[0].file
-    keys = [key_of("/data", file, 0, 3), key_of("/data", file, 1.5, 4.5)]
-    windows = replace(made, keys=keys, probabilities=np.repeat(made.probabilities, 2, axis=0))
-    path = write_embeddings(tmp_path / "e.parquet", windows, np.float32([[1, 2], [3, 6]]))
-    assert read_embeddings(path, made)[0].tolist() == [[2, 4]]
-    assert read_embeddings(path, windows)[0].tolist() == [[1, 2], [3, 6]]
-
-    path = write_embeddings(tmp_path / "e.parquet", made, np.float32([[1, 2]]))
-    with pytest.raises(UsageError, match="the table has windows"):
-        read_embeddings(path, windows)
+def test_windows_have_their_own_embeddings_but_those_without_speech(tmp_path: Path) -> None:
+    made = made_candidates(3)
+    keys = [key_of("/d", "a", 0, 3), key_of("/d", "b", 0, 3), key_of("/d", "a", 1.5, 4.5)]
+    windows = replace(made, keys=keys)
+    path = write_embeddings(tmp_path / "e.parquet", windows, points_of(3))
+    embedding, known = read_embeddings(path, windows)
+    np.testing.assert_array_equal(embedding, points_of(3))
+    table = pq.read_table(path)
+    lists = table["by_window"].to_pylist()
+    lists[0][0]["embedding"] = None
+    silent = pa.array(lists, table.schema.field("by_window").type)
+    pq.write_table(table.set_column(3, "by_window", silent), path)
+    assert read_embeddings(path, windows)[1].tolist() == [False, True, True]
 
 
 def test_a_file_without_embeddings_of_these_recordings_is_refused(tmp_path: Path) -> None:
     made = made_candidates(2)
     others = replace(made, keys=[key_of("/other", key.file) for key in made.keys])
-    with pytest.raises(UsageError, match="no column `embedding`"):
+    with pytest.raises(BatchemoError, match="no table of embeddings"):
         read_embeddings(write_results(tmp_path / "r.parquet", made), made)
-    with pytest.raises(UsageError, match="no embedding of any recording"):
+    with pytest.raises(UsageError, match="no embedding of any row"):
         read_embeddings(write_embeddings(tmp_path / "e.parquet", others, points_of(2)), made)

@@ -89,7 +89,7 @@ function advance() {
   current = null;
   const clip = waiting[0];
   if (!clip) {
-    if (waitingSince === null && !atEnd) waitingSince = performance.now();
+    if (waitingSince === null) waitingSince = performance.now();
     showClip();
     fill();
     return;
@@ -324,6 +324,8 @@ function showClip() {
     context.clearRect(0, 0, 960, 200);
     if (current) context.drawImage(current.pictures[name], 0, 0);
   }
+  // Nothing more will come, and nothing is being loaded.
+  const ended = atEnd && !waiting.length;
   const parts = [];
   if (current) {
     if (showName || !settings.blind) parts.push(current.file);
@@ -331,11 +333,11 @@ function showClip() {
     if (current.cut) parts.push("only its first two minutes");
     if (!settings.blind) parts.push(`predicted: ${current.prediction}, ${percent(current.confidence)}`);
   } else {
-    parts.push(atEnd ? "Nothing is left to listen to. Thank you." : "Loading…");
+    parts.push(ended ? "Nothing is left to listen to. Thank you." : "Loading…");
   }
   $("clip").textContent = parts.join(" · ");
   document.body.dataset.clip = current ? current.id : "";
-  document.body.dataset.state = current ? "asking" : atEnd ? "end" : "loading";
+  document.body.dataset.state = current ? "asking" : ended ? "end" : "loading";
   for (const button of $("labels").children) {
     const predicted = !settings.blind && current && button.dataset.label === current.prediction;
     button.classList.toggle("predicted", Boolean(predicted));

@@ -34,6 +34,7 @@ from batchemo.app.review.clip import TIMEOUT, Clip, cut_clips, lost_clip, path_b
 from batchemo.app.worker_pool import WorkerPool
 from batchemo.common.text import for_display
 from batchemo.errors import BatchemoError, describe
+from batchemo.review.figure_tables import FigureTable
 from batchemo.review.labels import NO_SPEECH, UNSURE, Key
 from batchemo.review.session import Session
 from batchemo.sources import Recording
@@ -69,7 +70,7 @@ class ReviewPage:
     title: str = ""
     is_blind: bool = True
     limit: int | None = None
-    figures: Callable[[], list[dict[str, Any]]] = list
+    figures: Callable[[], list[FigureTable]] = list
     """Returns the figures as tables."""
     ids: Sequence[str] = field(init=False)
 

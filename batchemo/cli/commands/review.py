@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import importlib.util
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from batchemo.common.text import for_display
 from batchemo.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
+    from batchemo.review.candidates import Candidates
+    from batchemo.review.figure_tables import FigureTable
     from batchemo.review.session import Session
 
 EPILOG = """
@@ -162,6 +165,7 @@ def command(
         title=for_display(Path(results).name),
         is_blind=not show_predictions,
         limit=limit,
+        figures=partial(figures_of, session.candidates, labels, seed),
     )
     click.echo(
         f"The page is at http://{browser_host(host)}:{port}; answers go to "
@@ -169,6 +173,15 @@ def command(
     )
     serve(page, host=host, port=port, hosts=hosts, browser=not no_browser)
     return 0
+
+
+def figures_of(candidates: Candidates, labels: str, seed: int) -> list[FigureTable]:
+    """Return what the labels say so far, for the page."""
+    from batchemo.review.figure_tables import figure_tables
+    from batchemo.review.figures import compute_figures
+    from batchemo.review.labels import read_labels
+
+    return figure_tables(compute_figures(candidates, read_labels(labels), seed=seed), candidates)
 
 
 def require_page() -> None:

@@ -21,28 +21,74 @@ Examples:
   batchemo summary results.parquet
   batchemo summary results.parquet --group-by speaker -o by_speaker.csv
   batchemo summary results.csv --group-by month --json
+  batchemo summary results.parquet --labels labels.csv --precision 0.9
 """
 
 
 @click.command(epilog=EPILOG)
-@click.argument("results", type=click.Path())
+@click.argument("results", type=click.Path(), required=False)
 @click.option(
     "--group-by",
     metavar="WHAT",
     help="Count separately for each value of WHAT: a column of the table, folder, part:N (the Nth "
     "part of the path), regex:PATTERN (its group in the path), date, month or year.",
 )
-@click.option("-o", "--output", metavar="FILE", help="Write the counts to a .parquet or .csv file.")
+@click.option(
+    "--labels",
+    metavar="FILE",
+    help="Tell what the labels of a review say about the predictions, instead of counting them; "
+    "without RESULTS, only how well reviewers agree.",
+)
+@click.option(
+    "--precision",
+    type=click.FloatRange(0, 1),
+    default=0.8,
+    show_default=True,
+    metavar="P",
+    help="With --labels: find the confidence from which on predictions are as precise as this.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="With --labels: the seed of the review, by which its random sample is known.",
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Write the counts to a .parquet or .csv file; with --labels, the labelled recordings.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace the output file if it exists.")
 @json_option
 def command(
-    results: str, group_by: str | None, output: str | None, overwrite: bool, as_json: bool
+    results: str | None,
+    group_by: str | None,
+    labels: str | None,
+    precision: float,
+    seed: int,
+    output: str | None,
+    overwrite: bool,
+    as_json: bool,
 ) -> None:
     """Count the emotions and failures in RESULTS, the recordings table of a scan.
 
     The columns are those of scan's --summary: group, status, emotion, reason, files, share,
     minutes, mean_confidence, mean_familiarity.
     """
+    if labels is not None:
+        if group_by is not None:
+            raise UsageError("--group-by counts predictions: leave it out, or leave out --labels")
+        from batchemo.cli.output.review_report import report_labels
+
+        report_labels(
+            results, labels, precision, seed, output, overwrite=overwrite, as_json=as_json
+        )
+        return
+    if results is None:
+        raise UsageError("name the table of a scan, or a file of labels (--labels)")
     from batchemo.batch.outputs import check_output
     from batchemo.batch.writer import write_table
     from batchemo.cli.output.scan_report import show_summary, unfamiliar_warning

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,8 +35,7 @@ def rows_of(text: str) -> list[dict[str, str]]:
 def test_the_next_of_the_queue_are_printed(batchemo: RunCommand, results: str) -> None:
     run = batchemo("review", results, "--embeddings", "e.parquet", "--queue", "20", "--list")
     assert run.code == 0, run.err
-    half = POINTS.astype(np.float16).astype(np.float32)
-    queue = open_queue("informative", CANDIDATES, embedding=(half, np.ones(50, bool)))
+    queue = open_queue("informative", CANDIDATES, embedding=(POINTS, np.ones(50, bool)))
     expected = queue.next(20, {})
     rows = rows_of(run.out)
     assert [row["file"] for row in rows] == [CANDIDATES.keys[row].file for row in expected]
@@ -89,5 +90,55 @@ def test_mistakes_end_with_2_and_say_what_to_do(
     batchemo: RunCommand, results: str, options: tuple[str, ...], message: str
 ) -> None:
     run = batchemo("review", results, *options)
+    assert run.code == 2
+    assert message in run.err
+
+
+def test_what_labels_say_is_printed_as_json_and_written(
+    batchemo: RunCommand, results: str, tmp_path: Path
+) -> None:
+    file = LabelsFile("labels.csv")
+    rows = open_queue("random", CANDIDATES).next(30, {}).tolist()
+    for row in rows:
+        file.append(Answer(*CANDIDATES.keys[row], CANDIDATES.prediction(row), "anna"))
+    file.append(Answer(*CANDIDATES.keys[rows[0]], "sad", "ben"))
+
+    run = batchemo("summary", results, "--labels", "labels.csv", "--precision", ".9")
+    assert run.code == 0, run.err
+    for words in ("random sample of 30", "Precision", "precision of 90.0 %", "Cohen's κ"):
+        assert words in run.out, run.out
+    values = json.loads(batchemo("summary", results, "--labels", "labels.csv", "--json").out)
+    assert values["accuracy"]["share"] == 1.0
+    assert batchemo("summary", results, "--labels", "labels.csv", "-o", "l.csv").code == 0
+    written = rows_of(Path("l.csv").read_text())
+    assert {row["file"] for row in written} == {CANDIDATES.keys[row].file for row in rows}
+    assert sum(float(row["weight"]) for row in written) == pytest.approx(50)
+
+
+def test_reviewers_are_compared_without_a_table(batchemo: RunCommand, results: str) -> None:
+    file = LabelsFile("labels.csv")
+    for row, reviewer in itertools.product(range(4), ("anna", "ben")):
+        file.append(Answer(*CANDIDATES.keys[row], "sad" if row else "happy", reviewer))
+    with Path("labels.csv").open("a") as stream:
+        stream.write("cut o")
+    run = batchemo("summary", "--labels", "labels.csv")
+    assert (run.code, "anna" in run.out, "1.00" in run.out) == (0, True, True)
+    assert "line 10 is cut off" in run.err
+    values = json.loads(batchemo("summary", "--labels", "labels.csv", "--json").out)
+    assert values["labels"] == {"sad": 3, "happy": 1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "name the table of a scan"),
+        (("results.parquet", "--labels", "no.csv"), "no such file of labels"),
+        (("results.parquet", "--labels", "x.csv", "--group-by", "folder"), "--group-by"),
+    ],
+)
+def test_mistakes_of_a_summary_say_what_to_do(
+    batchemo: RunCommand, results: str, arguments: tuple[str, ...], message: str
+) -> None:
+    run = batchemo("summary", *arguments)
     assert run.code == 2
     assert message in run.err
