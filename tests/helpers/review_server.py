@@ -107,9 +107,9 @@ def is_ready(url: str, process: subprocess.Popen[str]) -> bool:
         return False
 
 
-def write_review(folder: Path, names: list[str]) -> Path:
+def write_review(folder: Path, names: list[str], seconds: float = 0.6) -> Path:
     """Write recordings and the table of their predictions; returns the table."""
-    candidates = write_recordings(folder / "recordings", names)
+    candidates = write_recordings(folder / "recordings", names, seconds)
     # The order of the queue is that of the names: from uncertain to certain.
     certain = np.linspace(0.4, 0.9, len(names), dtype=np.float32)
     rest = (1 - certain) / 2
