@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from batchemo.common.arrays import Float32, Index, overlapping_frames
+from batchemo.common.fft import rfft
 
 MIN_CHANGE_DB = 2.5
 """More than steady sounds reach, less than what speech keeps in noise."""
@@ -53,14 +54,12 @@ def spectral_change(samples: Float32, rate: int) -> float:
 
     0 if too few frames are loud enough and more than a tone.
     """
-    from scipy.fft import rfft
-
     coarse, coarse_rate = _downsample(samples, rate)
     layout = _frame_layout(coarse_rate)
     if len(coarse) < layout.size:
         return 0.0
     frames = overlapping_frames(coarse, layout.size, layout.size // 2)
-    spectrum = rfft(frames * layout.taper, axis=1)[:, layout.first_bin : layout.end_bin]
+    spectrum = rfft(frames * layout.taper)[:, layout.first_bin : layout.end_bin]
     power = spectrum.real**2 + spectrum.imag**2
     bands = np.add.reduceat(power, layout.band_starts, axis=1)
     total = bands.sum(axis=1)

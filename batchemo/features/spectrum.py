@@ -13,6 +13,7 @@ from typing import Concatenate, ParamSpec
 import numpy as np
 
 from batchemo.common.arrays import Float32, Float64, overlapping_frames
+from batchemo.common.fft import rfft
 
 _P = ParamSpec("_P")
 
@@ -64,14 +65,12 @@ class Spectrum:
         """Return the squared magnitude of each bin of some of the frames, (frames, bins)."""
         # scipy's transform is six times as fast as numpy's, which does not vectorise float32
         # (see benchmarks/features.py).
-        from scipy.fft import rfft
-
         window, frames = hann(self.win_length, self.n_fft), self.frames[chosen]
         power = np.empty((len(frames), self.n_fft // 2 + 1), dtype=np.float32)
         chunk_frames = max(1, _CHUNK_SAMPLES // self.n_fft)
         for first in range(0, len(power), chunk_frames):
             chunk = slice(first, first + chunk_frames)
-            transform = rfft(frames[chunk] * window, axis=1, overwrite_x=True)
+            transform = rfft(frames[chunk] * window)
             # Squares in place, through a view of the real and imaginary parts: np.abs would take
             # a square root that squaring then undoes.
             components = transform.view(np.float32)
@@ -101,14 +100,12 @@ class DoubleSpectrum(Spectrum):
     @cached_property
     def magnitude(self) -> Float32:
         """The magnitude of each bin, (frames, bins)."""
-        from scipy.fft import rfft
-
         window = _hann(self.win_length, self.n_fft)
         magnitude = np.empty((len(self.frames), self.n_fft // 2 + 1), dtype=np.float32)
         chunk_frames = max(1, _CHUNK_SAMPLES // 2 // self.n_fft)
         for first in range(0, len(magnitude), chunk_frames):
             chunk = slice(first, first + chunk_frames)
-            transform = rfft(self.frames[chunk] * window, axis=1, overwrite_x=True)
+            transform = rfft(self.frames[chunk] * window)
             # Rounded to complex64 before the magnitude is taken: librosa.stft returns complex64.
             np.abs(transform.astype(np.complex64), out=magnitude[chunk])
         return read_only(magnitude)
