@@ -220,6 +220,9 @@ def test_hostile_names_are_shown_as_text_and_kept(reviewer: Reviewer, tmp_path: 
         reviewer.answer("1")
         reviewer.all_sent()
         reviewer.wait(lambda: "<img" in reviewer.text("last"))
+        reviewer.press("f")
+        reviewer.wait(lambda: "Confusion: labels and predictions" in reviewer.text("figures"))
+        assert "<img" in reviewer.text("figures")
         assert reviewer.browser.find_elements(By.TAG_NAME, "img") == []
         assert reviewer.browser.title == "Review"
         urls = reviewer.browser.execute_script(

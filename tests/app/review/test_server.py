@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import soundfile
 from review_server import Client, served, write_recordings
 
 from batchemo.app.review.server import MAX_BODY, id_of
+from batchemo.cli.commands.review import figures_of
 from batchemo.review.candidates import Candidates
 from batchemo.review.labels import key_of, read_labels
 
@@ -198,6 +200,19 @@ def test_hostile_reviewers_write_one_line_each(server: str, labels: Path) -> Non
         rows = list(csv.DictReader(stream))
     assert rows[0]["reviewer"].startswith("'=")
     assert len(rows) == 4
+
+
+def test_the_figures_are_those_of_the_labels_so_far(candidates: Candidates, labels: Path) -> None:
+    with served(candidates, labels, figures=partial(figures_of, candidates, str(labels), 0)) as url:
+        client = Client(url)
+        (clip,) = client.next()
+        client.post("answer", id=clip["id"], label="sad")
+        tables = requests.get(f"{url}/api/figures", timeout=10).json()
+    assert ["recordings answered", "1"] in tables[0]["rows"]
+    assert [table["title"] for table in tables[1:3]] == [
+        "Precision",
+        "Confusion: labels and predictions",
+    ]
 
 
 def test_a_disk_that_cannot_be_written_to_is_told(
