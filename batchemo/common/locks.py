@@ -14,6 +14,7 @@ belong to nobody any more, so that killed runs do not fill the disk.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -70,10 +71,7 @@ def _acquire(folder: Path, *, wait: bool) -> int:
             sync_folder(folder.parent)
         if folder.is_symlink():
             # All that we write would go to a folder that somebody else has chosen.
-            raise UsageError(
-                f"{for_display(str(folder))} is a link. A run keeps its finished work in a folder "
-                "of that name: remove the link"
-            )
+            raise _is_link(folder)
         try:
             # A link is not followed: it could lead to a file of somebody else, which we would
             # overwrite with our name.
@@ -81,6 +79,10 @@ def _acquire(folder: Path, *, wait: bool) -> int:
             descriptor = os.open(path, flags, 0o666)
         except FileNotFoundError:
             continue  # The last holder has just removed the folder.
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise _is_link(path) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
@@ -99,6 +101,13 @@ def _acquire(folder: Path, *, wait: bool) -> int:
         # The last holder removed the file while we waited for it: another run may already hold a
         # new file of that name, and our lock excludes nobody.
         os.close(descriptor)
+
+
+def _is_link(path: Path) -> UsageError:
+    return UsageError(
+        f"{for_display(str(path))} is a link. A run keeps its finished work, and the lock of its "
+        "output, under that name: remove the link"
+    )
 
 
 def _is_still_there(path: Path, descriptor: int) -> bool:

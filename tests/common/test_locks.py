@@ -116,7 +116,7 @@ def test_a_lock_that_is_a_link_is_refused_and_its_target_unchanged(
     target.write_text("content")
     folder.mkdir()
     (folder / locks.LOCK_NAME).symlink_to(target)
-    with pytest.raises(OSError, match="symbolic links"), locks.hold(folder, wait=False):
+    with pytest.raises(UsageError, match="lock is a link"), locks.hold(folder, wait=False):
         pass
     assert target.read_text() == "content"
 
