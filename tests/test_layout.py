@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "batchemo"
 ORDER = (
     *("errors", "common", "tables", "features", "audio", "sources", "bundles", "workers"),
-    *("inference", "batch", "corpora", "evaluation", "review", "adaptation"),
+    *("inference", "batch", "corpora", "evaluation", "adaptation", "review"),
     *("training", "diagnostics", "app", "api", "cli"),
 )
 """Each package may import those before it, and itself."""

@@ -15,12 +15,12 @@ from batchemo.bundles.head import log_probabilities
 from batchemo.common.arrays import Float32, Float64, Int64
 from batchemo.common.text import counted, for_display
 from batchemo.errors import UsageError
-from batchemo.review.labels import NO_SPEECH, UNSURE, Key, Labels
 from batchemo.tables.embeddings import (
     ROWS_AT_A_TIME,
     fixed_size_matrix,
     open_embeddings,
 )
+from batchemo.tables.labels import NO_SPEECH, UNSURE, Key, Labels
 from batchemo.tables.read import TableFile
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Corpus:
 def agreed_labels(labels: Labels) -> tuple[dict[Key, str], Counter[str]]:
     """Return one label for each recording that has one, and how many have none, by reason.
 
-    >>> from batchemo.review.labels import Answer
+    >>> from batchemo.tables.labels import Answer
     >>> said = [("a", "sad", "x"), ("a", "happy", "y"), ("b", "unsure", "x"), ("c", "sad", "x")]
     >>> answers = [Answer("/d", file, None, None, label, who) for file, label, who in said]
     >>> found, left_out = agreed_labels(Labels(answers))

@@ -19,7 +19,7 @@ import numpy as np
 
 from batchemo.adaptation.examples import Corpus, Examples
 from batchemo.bundles.head import Head
-from batchemo.common.arrays import Float64, Int64
+from batchemo.common.arrays import Float32, Float64, Int64
 
 NO_WEIGHTS = float("inf")
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, NO_WEIGHTS)
@@ -69,9 +69,13 @@ class Fit:
     weights: Float64
     """(size, labels)"""
 
-    def logits(self, base: Float64, embedding: Float64) -> Float64:
-        """Return the logits of windows; `embedding` is centred and divided by the radius."""
-        result: Float64 = self.scale * base + self.bias + embedding @ self.weights
+    def logits(self, base: Float64, embedding: Float32 | Float64) -> Float64:
+        """Return the logits of windows; `embedding` is centred and divided by the radius.
+
+        It may be of float32: a copy of that of a whole corpus would be large.
+        """
+        correction = np.matmul(embedding, np.asarray(self.weights, embedding.dtype))
+        result: Float64 = self.scale * base + self.bias + correction
         return result
 
     def to_head(self, base: BaseOutput, corpus: Corpus) -> Head:

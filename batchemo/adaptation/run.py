@@ -26,7 +26,7 @@ from batchemo.bundles.bundle import INFO
 from batchemo.bundles.head import Head
 from batchemo.common.text import counted, for_display, from_text
 from batchemo.errors import UsageError
-from batchemo.review.labels import Key, Labels, read_labels
+from batchemo.tables.labels import Key, Labels, read_labels
 from batchemo.tables.summary import group_names, is_path_part
 
 RECORDING = "recording"

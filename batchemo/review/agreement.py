@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
-from batchemo.review.labels import UNSURE, Key
+from batchemo.tables.labels import UNSURE, Key
 
 
 @dataclass(frozen=True, slots=True)

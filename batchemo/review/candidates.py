@@ -13,9 +13,9 @@ import numpy as np
 from batchemo.common.arrays import Bool, Float32, Index
 from batchemo.common.text import for_display
 from batchemo.errors import UsageError
-from batchemo.review.labels import Key, key_of
 from batchemo.tables.columns import model_probability_columns, probability_columns
 from batchemo.tables.embeddings import fixed_size_matrix, open_embeddings
+from batchemo.tables.labels import Key, key_of
 from batchemo.tables.read import open_table
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from batchemo.common.text import counted, for_display
 from batchemo.review.agreement import Agreement
 from batchemo.review.candidates import Candidates
 from batchemo.review.figures import Figures, Share
-from batchemo.review.labels import Key
+from batchemo.tables.labels import Key
 
 NAMED = 3
 """Recordings that are named for a cell of the confusion."""

@@ -16,7 +16,6 @@ import numpy as np
 from batchemo.common.arrays import Bool, Float64, Index
 from batchemo.review.agreement import Agreement, agreement
 from batchemo.review.candidates import Candidates
-from batchemo.review.labels import UNSURE, Labels
 from batchemo.review.sampling import (
     EDGES,
     random_order,
@@ -24,6 +23,7 @@ from batchemo.review.sampling import (
     sampling_weights,
     strata_of,
 )
+from batchemo.tables.labels import UNSURE, Labels
 
 MIN_SAMPLE = 20
 """Answers of a random sample from which on figures come from it alone."""

@@ -16,13 +16,16 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from batchemo.adaptation.examples import Corpus, Examples
+from batchemo.adaptation.fit import BaseOutput, fit_heads
+from batchemo.bundles import softmax
+from batchemo.bundles.head import FLOOR
 from batchemo.common.arrays import Bool, Float32, Float64, Index
 from batchemo.errors import UsageError
 from batchemo.review.candidates import Candidates
 from batchemo.review.clusters import medoids, squared_distances
-from batchemo.review.head import updated_probabilities
-from batchemo.review.labels import UNSURE
 from batchemo.review.sampling import random_order, strata_of
+from batchemo.tables.labels import UNSURE
 
 LABEL = "label:"
 INFORMATIVE = "informative"
@@ -34,6 +37,8 @@ FIRST = 16
 ROUND = 8
 """Answers after which it is worth looking again at what they teach."""
 
+STRENGTH = 0.3
+"""Of the penalty on the weights of the head that shows what they teach."""
 
 AnyFloats: TypeAlias = NDArray[np.floating[Any]]
 
@@ -61,7 +66,7 @@ def open_queue(
     `embedding` has a vector for each row, and for which rows it is known; without it, the
     `informative` queue compares probabilities.
 
-    >>> from batchemo.review.labels import key_of
+    >>> from batchemo.tables.labels import key_of
     >>> keys = [key_of("/data", name) for name in "abc"]
     >>> probabilities = np.array([[0.9, 0.1], [0.45, 0.55], [0.2, 0.8]], np.float32)
     >>> candidates = Candidates(keys, ("happy", "sad"), probabilities)
@@ -138,15 +143,9 @@ class InformativeQueue:
         others = others[np.argsort(-uncertain[others], kind="stable")]
         return np.array([*chosen, *others[: count - len(chosen)]], np.intp)
 
-    def _probabilities(self, asked: Mapping[int, str]) -> Float64:
+    def _probabilities(self, asked: Mapping[int, str]) -> AnyFloats:
         answers = {r: label for r, label in asked.items() if self._known[r] and label != UNSURE}
-        labels = self._candidates.labels
-        new = sorted({label for label in answers.values() if label not in labels})
-        numbers = {label: number for number, label in enumerate([*labels, *new])}
-        # In the order of the table: the order of the answers must not change what is asked next.
-        rows = np.array(sorted(answers), np.intp)
-        classes = np.array([numbers[answers[int(row)]] for row in rows], np.int64)
-        return updated_probabilities(self._points, self._candidates.probabilities, rows, classes)
+        return updated_probabilities(self._candidates, self._points, answers)
 
 
 def margins(probabilities: AnyFloats) -> AnyFloats:
@@ -155,6 +154,38 @@ def margins(probabilities: AnyFloats) -> AnyFloats:
         return probabilities[:, 0]
     top = np.partition(probabilities, -2, axis=1)[:, -2:]
     return top[:, 1] - top[:, 0]
+
+
+def updated_probabilities(
+    candidates: Candidates, points: Float32, answers: Mapping[int, str]
+) -> AnyFloats:
+    """Return the probabilities of all rows by a head that is fitted to the answers for some.
+
+    Labels that the model lacks come after its own.
+    """
+    if not answers:
+        return candidates.probabilities
+    from threadpoolctl import threadpool_limits
+
+    known = candidates.labels
+    labels = (*known, *sorted(set(answers.values()) - set(known)))
+    # In the order of the table: the order of the answers must not change what is asked next.
+    rows = np.array(sorted(answers), np.intp)
+    logs = np.log(candidates.probabilities.astype(np.float64) + FLOOR)
+    examples = Examples(
+        labels,
+        np.array([labels.index(answers[int(row)]) for row in rows], np.int64),
+        tuple(candidates.keys[row] for row in rows),
+        np.arange(len(rows)),
+        points[rows].astype(np.float64),
+        logs[rows],
+    )
+    base = BaseOutput.for_labels(known, labels)
+    corpus = Corpus(len(points), np.zeros(points.shape[1]), 1.0)
+    # The matrices are small: several threads only wait for each other.
+    with threadpool_limits(1, user_api="blas"):
+        [fit] = fit_heads(examples, base, corpus, [STRENGTH])
+    return softmax(fit.logits(base.of(logs), points))
 
 
 def standardised(embedding: Float32, known: Bool) -> Float32:

@@ -15,7 +15,7 @@ import numpy as np
 
 from batchemo.common.arrays import Bool, Float32, Float64, Index
 from batchemo.review.candidates import Candidates
-from batchemo.review.labels import Key
+from batchemo.tables.labels import Key
 
 EDGES = (0.4, 0.6, 0.8, 0.9)
 """Where the strata of confidence meet. Fixed, so that new recordings change none of them."""

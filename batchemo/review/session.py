@@ -10,8 +10,8 @@ from threading import Lock
 
 from batchemo.errors import UsageError
 from batchemo.review.candidates import Candidates
-from batchemo.review.labels import UNSURE, Answer, LabelsFile, majority, now
 from batchemo.review.queues import ROUND, Queue
+from batchemo.tables.labels import UNSURE, Answer, LabelsFile, majority, now
 
 LEASE = 300.0
 """Seconds for which a recording that a page has been given is not given to another page."""

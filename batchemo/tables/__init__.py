@@ -2,5 +2,5 @@
 
 In the order in which data flows: `columns` (names and meanings), `schema` (types), `rows`
 (results of workers as Arrow batches), `derived` (columns computed from the probabilities),
-`write`, `read`, `summary` and `describe`.
+`write`, `read`, `summary` and `describe`. And the table that reviewers write: `labels`.
 """

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from adaptation_examples import LABELS, corpus_of, make_examples
@@ -78,3 +81,27 @@ def test_the_head_computes_the_same_from_what_the_base_gives() -> None:
     expected = fit.logits(base.of(examples.log_probabilities), normalised(examples, corpus))
     found = head.logits(examples.log_probabilities, examples.embedding)
     assert found == pytest.approx(expected)
+
+
+def test_a_label_that_the_base_lacks_becomes_likely_where_it_was_answered() -> None:
+    examples = make_examples(30)
+    more = replace(examples, labels=(*LABELS, "bored"), classes=np.full(30, 3))
+    base = BaseOutput.for_labels(LABELS, more.labels)
+    [fit] = fit_heads(more, base, corpus_of(examples), [0.3])
+    logits = fit.logits(base.of(more.log_probabilities), normalised(more, corpus_of(examples)))
+    assert (logits.argmax(axis=1) == 3).all()
+
+
+def test_embeddings_of_float32_are_not_copied_to_float64() -> None:
+    examples = make_examples(30)
+    [fit] = fit_heads(examples, BASE, corpus_of(examples), [0.3])
+    embedding = normalised(examples, corpus_of(examples))
+    expected = fit.logits(examples.log_probabilities, embedding)
+    many = np.tile(embedding.astype(np.float32), (500, 8))
+    wide = replace(fit, weights=np.tile(fit.weights / 8, (8, 1)))
+    tracemalloc.start()
+    found = wide.logits(np.tile(examples.log_probabilities, (500, 1)), many)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found[: len(expected)] == pytest.approx(expected, abs=1e-4)
+    assert peak < many.nbytes

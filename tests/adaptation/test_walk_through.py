@@ -14,8 +14,8 @@ import pytest
 from command_line import RunCommand
 
 from batchemo.bundles import Bundle
-from batchemo.review.labels import Answer, LabelsFile
 from batchemo.tables.embeddings import read_embeddings
+from batchemo.tables.labels import Answer, LabelsFile
 
 REPOSITORY = Path(__file__).parents[2]
 VOICES = REPOSITORY / "examples" / "recordings" / "voices"

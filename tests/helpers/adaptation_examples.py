@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from batchemo.adaptation.examples import Corpus, Examples
-from batchemo.review.labels import Key
+from batchemo.tables.labels import Key
 
 LABELS = ("calm", "happy", "sad")
 

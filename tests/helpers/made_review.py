@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 
 from batchemo.common.arrays import Float32
 from batchemo.review.candidates import Candidates
-from batchemo.review.labels import key_of
 from batchemo.tables.columns import model_probability_columns, probability_columns
+from batchemo.tables.labels import key_of
 
 LABELS = ("angry", "happy", "sad")
 ROOT = "/data"

@@ -20,9 +20,9 @@ from made_review import made_candidates, write_results
 from batchemo.app.review.server import ReviewPage, application
 from batchemo.app.worker_pool import WorkerPool
 from batchemo.review.candidates import Candidates
-from batchemo.review.labels import LabelsFile, key_of
 from batchemo.review.queues import open_queue
 from batchemo.review.session import Session
+from batchemo.tables.labels import LabelsFile, key_of
 from batchemo.workers.executor import InlineExecutor
 
 COMMAND = [sys.executable, "-c", "from batchemo.cli import main; main()", "review"]

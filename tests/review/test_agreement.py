@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from batchemo.review.agreement import agreement, cohens_kappa, krippendorffs_alpha
-from batchemo.review.labels import Key
+from batchemo.tables.labels import Key
 
 
 def test_kappa_of_a_published_table() -> None:

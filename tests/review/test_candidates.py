@@ -13,7 +13,7 @@ from made_review import LABELS, made_candidates, write_embeddings, write_results
 
 from batchemo.errors import BatchemoError, UsageError
 from batchemo.review.candidates import read_candidates, read_embeddings
-from batchemo.review.labels import key_of
+from batchemo.tables.labels import key_of
 
 
 def points_of(rows: int) -> np.ndarray:

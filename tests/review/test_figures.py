@@ -12,8 +12,8 @@ from made_review import made_candidates
 from batchemo.review.candidates import Candidates
 from batchemo.review.figure_tables import figure_tables, figures_json
 from batchemo.review.figures import compute_figures, wilson
-from batchemo.review.labels import Answer, Key, Labels
 from batchemo.review.queues import open_queue
+from batchemo.tables.labels import Answer, Key, Labels
 
 CANDIDATES = made_candidates(1500)
 CORRECT = np.random.default_rng(3).random(1500) < CANDIDATES.confidence

@@ -9,7 +9,13 @@ import pytest
 from made_review import made_candidates
 
 from batchemo.errors import UsageError
-from batchemo.review.queues import FIRST, InformativeQueue, disagreement, open_queue
+from batchemo.review.queues import (
+    FIRST,
+    InformativeQueue,
+    disagreement,
+    open_queue,
+    updated_probabilities,
+)
 
 CANDIDATES = made_candidates(200, models=2)
 
@@ -97,6 +103,24 @@ def test_the_order_of_the_answers_does_not_matter() -> None:
     answered = {row: ("sad", "happy", "bored")[row % 3] for row in range(30)}
     backwards = dict(reversed(answered.items()))
     np.testing.assert_array_equal(queue.next(8, answered), queue.next(8, backwards))
+
+
+def test_without_answers_they_are_the_probabilities_of_the_model() -> None:
+    points, _ = embedding_of(200)
+    found = updated_probabilities(CANDIDATES, points, {})
+    np.testing.assert_array_equal(found, CANDIDATES.probabilities)
+
+
+def test_labels_that_the_model_lacks_are_learnt_too() -> None:
+    points = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
+    flat = replace(
+        made_candidates(300), probabilities=np.full((300, 3), 1 / 3, np.float32), models={}
+    )
+    answered = {row: "bored" if points[row, 0] < 0 else "happy" for row in range(0, 300, 3)}
+    probabilities = updated_probabilities(flat, points, answered)
+    far = np.abs(points[:, 0]) > 0.7
+    assert probabilities.shape == (300, 4)
+    assert (probabilities[far].argmax(axis=1) == np.where(points[far, 0] < 0, 3, 1)).all()
 
 
 def test_rows_without_an_embedding_come_last() -> None:

@@ -8,9 +8,9 @@ import pytest
 from made_review import made_candidates
 
 from batchemo.errors import UsageError
-from batchemo.review.labels import LabelsFile, read_labels
 from batchemo.review.queues import open_queue
 from batchemo.review.session import LEASE, Session, check_label_names
+from batchemo.tables.labels import LabelsFile, read_labels
 
 CANDIDATES = made_candidates(30)
 

@@ -14,8 +14,8 @@ from batchemo.audio import REASONS, Failure, open_audio
 from batchemo.audio.failure import failure_of_machine
 from batchemo.common.arrays import Float32
 from batchemo.common.text import from_text
-from batchemo.review.labels import Key
 from batchemo.sources import Recording
+from batchemo.tables.labels import Key
 from batchemo.workers import heartbeat
 from batchemo.workers.executor import ChunkResult
 

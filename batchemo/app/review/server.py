@@ -35,9 +35,9 @@ from batchemo.app.worker_pool import WorkerPool
 from batchemo.common.text import for_display
 from batchemo.errors import BatchemoError, describe
 from batchemo.review.figure_tables import FigureTable
-from batchemo.review.labels import NO_SPEECH, UNSURE, Key
 from batchemo.review.session import Session
 from batchemo.sources import Recording
+from batchemo.tables.labels import NO_SPEECH, UNSURE, Key
 
 FOLDER = Path(__file__).parent
 FILES = {

@@ -140,8 +140,8 @@ def command(
 
     RESULTS may be a recordings or a segments table. Several people can answer at once.
     """
-    from batchemo.review.labels import LabelsFile
     from batchemo.review.session import check_label_names
+    from batchemo.tables.labels import LabelsFile
 
     session = open_session(results, labels, embeddings, by, limit, answers, seed)
     reviewer = reviewer or user_name()
@@ -179,7 +179,7 @@ def figures_of(candidates: Candidates, labels: str, seed: int) -> list[FigureTab
     """Return what the labels say so far, for the page."""
     from batchemo.review.figure_tables import figure_tables
     from batchemo.review.figures import compute_figures
-    from batchemo.review.labels import read_labels
+    from batchemo.tables.labels import read_labels
 
     return figure_tables(compute_figures(candidates, read_labels(labels), seed=seed), candidates)
 
@@ -212,9 +212,9 @@ def open_session(
 ) -> Session:
     """Read the table, the embeddings and the answers so far."""
     from batchemo.review.candidates import read_candidates, read_embeddings
-    from batchemo.review.labels import LabelsFile
     from batchemo.review.queues import INFORMATIVE, open_queue
     from batchemo.review.session import Session
+    from batchemo.tables.labels import LabelsFile
 
     candidates = read_candidates(results)
     embedding = None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batchemo.review.candidates import Candidates
     from batchemo.review.figure_tables import FigureTable
     from batchemo.review.figures import Figures
-    from batchemo.review.labels import Labels
+    from batchemo.tables.labels import Labels
 
 
 def report_labels(
@@ -34,7 +34,7 @@ def report_labels(
     from batchemo.review.candidates import read_candidates
     from batchemo.review.figure_tables import figure_tables, figures_json
     from batchemo.review.figures import compute_figures
-    from batchemo.review.labels import read_labels
+    from batchemo.tables.labels import read_labels
 
     answers = read_labels(labels)
     for problem in answers.problems:

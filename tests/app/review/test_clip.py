@@ -12,8 +12,8 @@ import soundfile
 from batchemo.app.review import clip as clip_module
 from batchemo.app.review.clip import Clip, Range, cut_clips, path_below_root, range_of
 from batchemo.common.text import to_text
-from batchemo.review.labels import Key, key_of
 from batchemo.sources import Recording
+from batchemo.tables.labels import Key, key_of
 
 
 def cut(path: Path, start: float = 0.0, end: float | None = None) -> Clip:

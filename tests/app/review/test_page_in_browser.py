@@ -11,7 +11,7 @@ import pytest
 from app_server import free_port, wait_until
 from review_server import running_review, write_review
 
-from batchemo.review.labels import read_labels
+from batchemo.tables.labels import read_labels
 
 selenium = pytest.importorskip("selenium", reason="needs selenium, of batchemo[test]")
 from selenium import webdriver  # noqa: E402

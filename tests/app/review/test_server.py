@@ -17,7 +17,7 @@ from review_server import Client, served, write_recordings
 from batchemo.app.review.server import MAX_BODY, id_of
 from batchemo.cli.commands.review import figures_of
 from batchemo.review.candidates import Candidates
-from batchemo.review.labels import key_of, read_labels
+from batchemo.tables.labels import key_of, read_labels
 
 NAMES = ["a.wav", "b.wav", "c.wav", "d.wav"]
 
@@ -224,7 +224,7 @@ def test_a_disk_that_cannot_be_written_to_is_told(
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("batchemo.review.labels.sync", full)
+    monkeypatch.setattr("batchemo.tables.labels.sync", full)
     got = client.post("answer", id=clip["id"], label="sad")
     assert got.status_code == 507
     assert "labels.csv: No space left on device" in got.text

@@ -14,8 +14,8 @@ import pytest
 from command_line import RunCommand
 from made_review import made_candidates, write_embeddings, write_results
 
-from batchemo.review.labels import Answer, LabelsFile, key_of
 from batchemo.review.queues import open_queue
+from batchemo.tables.labels import Answer, LabelsFile, key_of
 
 CANDIDATES = made_candidates(50)
 POINTS = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)

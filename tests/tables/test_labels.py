@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchemo.errors import UsageError
-from batchemo.review.labels import COLUMNS, Answer, LabelsFile, key_of, majority, read_labels
+from batchemo.tables.labels import COLUMNS, Answer, LabelsFile, key_of, majority, read_labels
 
 NAMES = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=12)
 NAMES |= st.text("\\x05acd\r\n'=", max_size=12)
@@ -97,7 +97,7 @@ def test_many_who_write_at_once_lose_nothing_and_write_one_header(path: Path) ->
 def test_an_answer_is_synced_before_it_is_confirmed(path: Path, monkeypatch) -> None:
     synced: list[bytes] = []
     monkeypatch.setattr(
-        "batchemo.review.labels.sync", lambda descriptor: synced.append(path.read_bytes())
+        "batchemo.tables.labels.sync", lambda descriptor: synced.append(path.read_bytes())
     )
     write(path, answer("a", "happy"))
     assert synced == [path.read_bytes()]
