@@ -98,7 +98,7 @@ def test_the_failure_says_what_the_machine_lacked(
     error: int, outcome: str, disk: Disk, tmp_path: Path
 ) -> None:
     path = tmp_path / "a"
-    path.write_bytes(recording("WAV"))
+    path.write_bytes(recording("FLAC"))
     disk.error = error
     for number in count(1):
         disk.is_broken = number.__eq__
@@ -112,7 +112,7 @@ def test_lack_of_memory_in_a_decoder_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "a"
-    path.write_bytes(recording("WAV"))
+    path.write_bytes(recording("FLAC"))
 
     def fail(*arguments: object, **options: object) -> None:
         raise soundfile.LibsndfileError(17)

@@ -75,7 +75,7 @@ MUTATIONS = {
     ),
     "a retry does not say that its chunks are its own": Mutation(
         "batchemo/batch/scan.py",
-        "                    write_record(prepared.outputs, NamingRecord())\n",
+        "        write_record(prepared.outputs, NamingRecord())\n",
         "                    pass\n",
         (f"{STEPS}::test_after_a_kill_of_a_retry_the_same_command_goes_on_with_it[chunk]",),
     ),

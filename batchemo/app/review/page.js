@@ -54,7 +54,10 @@ async function fill() {
     failedToFill = false;
   } catch (error) {
     failedToFill = true;
-    say("No new recordings: " + (error.status ? error.message : "the server does not answer."));
+    // Answers that are not kept yet are told of already, and matter more.
+    if (!outbox.length) {
+      say("No new recordings: " + (error.status ? error.message : "the server does not answer."));
+    }
     setTimeout(fill, RETRY);
   }
   filling = false;
@@ -77,6 +80,7 @@ async function load(clip) {
       clip.sound = await audio.decodeAudioData(await response.arrayBuffer());
       clip.pictures = draw(clip);
       clip.ready = true;
+      showProgress();
       return;
     } catch (error) {
       await sleep(RETRY);
@@ -365,6 +369,7 @@ function showProgress() {
   $("progress").textContent = `${own} by you · ${all} by all · ${goal} to review${unsent}`;
   document.body.dataset.own = own;
   document.body.dataset.unsent = outbox.length;
+  document.body.dataset.loaded = waiting.filter((clip) => clip.ready).length;
 }
 
 async function toggleFigures() {

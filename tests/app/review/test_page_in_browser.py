@@ -170,6 +170,7 @@ def test_a_kill_of_the_server_loses_no_answer_and_the_page_goes_on(
         for key in "121":
             reviewer.answer(key)
         reviewer.all_sent()
+        reviewer.wait(lambda: int(reviewer.data("loaded")) > 2)
         process.kill()
         process.wait()
         # Clips that are loaded already can be answered while nobody keeps the answers.
