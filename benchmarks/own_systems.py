@@ -8,7 +8,8 @@
 The folders of recordings are trained on, but for EMOVO, which never is: the finished models are
 evaluated on it. Needs `pip install '.[train]'`; the first command takes about two hours on two
 cores, and 9 GB of memory with one job; with two, 23 GB were not enough. The second takes about an
-hour and a half with two jobs. What is finished is kept in the work folder, so that an interrupted run goes on.
+hour and a half with two jobs. What is finished is kept in the work folder, so that an interrupted
+run goes on.
 """
 
 from __future__ import annotations
