@@ -7,7 +7,7 @@ and finds rare classes less often.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,21 +39,27 @@ class ClassShares:
         """
         if text.strip() == FROM_ANSWERS:
             return cls()
-        pairs = []
-        for item in text.split(","):
-            label, _, value = item.partition("=")
-            try:
-                share = float(value)
-            except ValueError:
-                share = math.nan
-            if not label.strip() or not share > 0 or math.isinf(share):
-                raise UsageError(
-                    f"--class-shares {for_display(text)}: write {FROM_ANSWERS}, or a share above 0 "
-                    "for each label, such as neutral=0.8,happy=0.2"
-                )
-            pairs.append((label.strip(), share))
-        total = sum(share for _, share in pairs)
-        return cls(tuple((label, share / total) for label, share in pairs))
+        pairs = [item.partition("=")[::2] for item in text.split(",")]
+        try:
+            shares = {label.strip(): float(value) for label, value in pairs}
+        except ValueError:
+            shares = {}
+        if len(shares) < len(pairs):
+            raise _wrong_shares(text)
+        return cls.of(shares)
+
+    @classmethod
+    def of(cls, shares: Mapping[str, float]) -> ClassShares:
+        """Return the shares of these labels, which need not add up to 1.
+
+        >>> ClassShares.of({"sad": 3, "happy": 1}).given
+        (('sad', 0.75), ('happy', 0.25))
+        """
+        total = sum(shares.values())
+        usable = all(label and share > 0 for label, share in shares.items())
+        if not (usable and 0 < total < math.inf):
+            raise _wrong_shares(",".join(f"{label}={share}" for label, share in shares.items()))
+        return cls(tuple((label, share / total) for label, share in shares.items()))
 
     def logarithms(self, examples: Examples) -> Float64:
         """Return the logarithms of the shares, as a head that is fitted to all needs them."""
@@ -85,3 +91,10 @@ class ClassShares:
             )
         logarithms: Float64 = np.log(np.array([shares[label] for label in labels]))
         return logarithms
+
+
+def _wrong_shares(given: str) -> UsageError:
+    return UsageError(
+        f"--class-shares {for_display(given)}: give {FROM_ANSWERS}, or a share above 0 for each "
+        "label, such as neutral=0.8,happy=0.2"
+    )

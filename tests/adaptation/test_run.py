@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from command_line import Completed, RunCommand
 
+import batchemo
 from batchemo.adaptation.run import AdaptOptions, adapt
 from batchemo.bundles import Bundle, load_bundle
 from batchemo.errors import UsageError
@@ -119,6 +121,44 @@ def test_json_has_before_and_after(
     assert 0 < low <= facts["gain"] <= high
     assert facts["helps"]
     assert facts["bundle"] == str(tmp_path / "mine")
+
+
+def test_a_program_gets_the_figures_and_the_bundle_of_the_command(
+    command: Callable[..., Completed],
+    write: Callable[..., Path],
+    base: Bundle,
+    table: Path,
+    tmp_path: Path,
+) -> None:
+    labels = write(true_labels(), [["/data", file_of(0), "x", "", "sad", "anna", "", ""]])
+    words = ("--leave-out", "folder", "--class-shares", "happy=1,sad=1,angry=2,neutral=1")
+    facts = json.loads(command(labels, *words, "--json").out)
+    with pytest.warns(UserWarning, match=r"labels\.csv: "):
+        result = batchemo.adapt(
+            base.path,
+            labels=labels,
+            embeddings=table,
+            output=tmp_path / "other",
+            leave_out="folder",
+            class_shares={"happy": 1, "sad": 1, "angry": 2, "neutral": 1},
+        )
+
+    assert result.comparison.before.uar == facts["before"]["uar"]
+    assert result.comparison.after.ece == facts["after"]["ece"]
+    assert result.bundle is not None
+    assert result.bundle.path == tmp_path / "other"
+    made = [(tmp_path / name / "head.onnx").read_bytes() for name in ("mine", "other")]
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("shares", [{}, {"sad": 0.0}, {"sad": float("nan")}, "sad", "sad=1,sad=2"])
+def test_shares_that_are_none_are_refused(
+    shares: Any, write: Callable[..., Path], base: Bundle, table: Path, tmp_path: Path
+) -> None:
+    labels = write(true_labels())
+    files = {"labels": labels, "embeddings": table, "output": tmp_path / "mine"}
+    with pytest.raises(UsageError, match=r"--class-shares .* above 0 for each label"):
+        batchemo.adapt(base.path, **files, class_shares=shares)
 
 
 def test_answers_by_chance_are_refused_with_figures(
