@@ -124,11 +124,11 @@ def test_terminal_shows_the_position_in_a_long_recording(
     tiny_bundle: Bundle, tmp_path: Path, command: str
 ) -> None:
     path = tmp_path / "interview.wav"
-    # 800 windows take more than two seconds, and the first position is shown after one.
+    # 4,800 windows take more than two seconds, and the first position is shown after one.
     soundfile.write(path, np.tile(voice(), 400), 16000)
     what = ["--feature-set", "mfcc40"] if command == "features" else ["-m", tiny_bundle.path]
     output = [] if command == "predict" else ["-o", tmp_path / "r.parquet"]
-    plain = without_escapes(run_on_terminal([command, path, "--hop", 0.75, *what, *output]))
+    plain = without_escapes(run_on_terminal([command, path, "--hop", 0.125, *what, *output]))
     positions = re.findall(r"(\d:\d\d:\d\d) of 0:10:00  interview\.wav", plain)
     assert positions
     assert positions == sorted(positions)
