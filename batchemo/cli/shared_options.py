@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from batchemo.app.config import HOST
 from batchemo.bundles import BATCH_SIZE
 from batchemo.cli.config import load_config
 from batchemo.errors import UsageError
@@ -99,6 +100,32 @@ config_option = click.option(
     callback=load_config,
     help="Read options from this TOML file; the command line and BATCHEMO_* variables override it.",
 )
+
+
+def server_options(port: int) -> Callable[[Command], Command]:
+    """Return the options of a command that serves a page, by default at this port."""
+    return option_group(
+        click.option(
+            "--host", default=HOST, show_default=True, help="Address that the server listens on."
+        ),
+        click.option(
+            "--port",
+            type=click.IntRange(1, 65535),
+            default=port,
+            show_default=True,
+            help="Port that the server listens on.",
+        ),
+        click.option(
+            "--allow-host",
+            "hosts",
+            multiple=True,
+            metavar="NAME",
+            help="Also answer requests for this name, as of a server in front of the page. "
+            "Repeatable.",
+        ),
+        click.option("--no-browser", is_flag=True, help="Do not open a browser window."),
+    )
+
 
 source_options = option_group(
     click.argument("sources", nargs=-1, type=click.Path()),

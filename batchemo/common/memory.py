@@ -14,6 +14,8 @@ import sys
 
 ARROW_BYTES = 192 * 2**20
 """The address space that Arrow and its threads take to read and count a table, as measured."""
+RUNTIME_BYTES = 256 * 2**20
+"""The address space that NumPy, SciPy and ONNX Runtime take, as measured with a model of ours."""
 _M_ARENA_MAX = -8
 """The number of this option in glibc's malloc.h."""
 _WORDS = (

@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from batchemo.common.memory import require_memory
+from batchemo.common.memory import RUNTIME_BYTES, require_memory
 from batchemo.common.text import to_text
 from batchemo.errors import BatchemoError, describe
 from batchemo.inference.settings import ModelSettings
 from batchemo.sources import Recording
 from batchemo.tables.rows import RecordingResult
 from batchemo.workers.executor import ChunkResult
-
-_LIBRARY_BYTES = 256 * 2**20
-"""The address space that NumPy, SciPy and ONNX Runtime take, as measured with a model of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,7 @@ def predict_chunk(
 ) -> ChunkResult[RecordingResult]:
     """Analyse a chunk of recordings; in a worker, the models stay loaded for the next chunk."""
     try:
-        require_memory("onnxruntime", _LIBRARY_BYTES)
+        require_memory("onnxruntime", RUNTIME_BYTES)
         from batchemo.inference.loaded import cached_models
         from batchemo.inference.predict import predict_with
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from batchemo.common.arrays import Float32
+from batchemo.common.memory import RUNTIME_BYTES, require_memory
 from batchemo.common.text import for_display, to_text
 from batchemo.errors import UsageError
 from batchemo.inference.loaded import LoadedModel, load_model
@@ -34,6 +35,9 @@ def open_predictor(
 ) -> Predictor:
     """Check the paths and load the models, before anything is analysed."""
     recordings = tuple(_recording(os.fspath(path)) for path in paths)
+    # OpenBLAS would end the process, and what it says of that is not shown while recordings are
+    # decoded.
+    require_memory("onnxruntime", RUNTIME_BYTES)
     model_set = load_model_set(settings)
     postprocess.check_labels(model_set.bundles[0].name, model_set.labels)
     # There is no manifest here whose columns could name the speakers.

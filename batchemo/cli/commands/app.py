@@ -10,7 +10,6 @@ import click
 
 from batchemo.app.config import (
     DEFAULT_OPTIONS,
-    HOST,
     PORT,
     AppOptions,
 )
@@ -22,6 +21,7 @@ from batchemo.cli.shared_options import (
     jobs_option,
     min_confidence_option,
     parse_duration,
+    server_options,
 )
 from batchemo.errors import MissingExtraError
 from batchemo.inference.settings import PostprocessSettings
@@ -40,22 +40,7 @@ reach it. If --host opens it to others, put a server with TLS and a log-in in fr
 
 
 @click.command(context_settings=ENVIRONMENT, epilog=EPILOG)
-@click.option("--host", default=HOST, show_default=True, help="Address that the server listens on.")
-@click.option(
-    "--port",
-    type=click.IntRange(1, 65535),
-    default=PORT,
-    show_default=True,
-    help="Port that the server listens on.",
-)
-@click.option(
-    "--allow-host",
-    "hosts",
-    multiple=True,
-    metavar="NAME",
-    help="Also answer requests for this name, as of a server in front of the page. Repeatable.",
-)
-@click.option("--no-browser", is_flag=True, help="Do not open a browser window.")
+@server_options(PORT)
 @click.option(
     "-m",
     "--model",

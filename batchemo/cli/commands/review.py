@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchemo.app.config import HOST, PORT
-from batchemo.cli.shared_options import ENVIRONMENT, config_option, split_commas, switch
+from batchemo.app.config import PORT
+from batchemo.cli.shared_options import (
+    ENVIRONMENT,
+    config_option,
+    server_options,
+    split_commas,
+    switch,
+)
 from batchemo.common.text import for_display
 from batchemo.errors import MissingExtraError, UsageError
 
@@ -102,22 +108,7 @@ LABELS = "labels.csv"
     metavar="N",
     help="Another seed gives other random samples and clusters.",
 )
-@click.option("--host", default=HOST, show_default=True, help="Address that the server listens on.")
-@click.option(
-    "--port",
-    type=click.IntRange(1, 65535),
-    default=PORT + 1,
-    show_default=True,
-    help="Port that the server listens on.",
-)
-@click.option(
-    "--allow-host",
-    "hosts",
-    multiple=True,
-    metavar="NAME",
-    help="Also answer requests for this name, as of a server in front of the page. Repeatable.",
-)
-@click.option("--no-browser", is_flag=True, help="Do not open a browser window.")
+@server_options(PORT + 1)
 @config_option
 def command(
     results: str,
