@@ -10,7 +10,7 @@ import io
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -36,6 +36,8 @@ class OpenFile:
     start: int = 0
     """Where the part begins in the whole file."""
     is_part: bool = False
+    content: bytearray | None = None
+    """The whole file, if it was read ahead."""
     errors: list[OSError | MemoryError] = field(default_factory=list)
     """What reading has raised, of the whole file and all its parts."""
 
@@ -44,6 +46,9 @@ class OpenFile:
         # A damaged header can name an offset beyond 2**63, which pread refuses.
         if offset >= self.size:
             return b""
+        if self.content is not None:
+            first = self.start + offset
+            return bytes(memoryview(self.content)[first : first + min(count, self.size - offset)])
         try:
             return os.pread(self.descriptor, min(count, self.size - offset), self.start + offset)
         except (OSError, MemoryError) as error:
@@ -52,6 +57,11 @@ class OpenFile:
 
     def read_into(self, offset: int, buffer: Any) -> int:
         """Fill a buffer from `offset` on, as far as the file goes; return how much was read."""
+        if self.content is not None:
+            first, view = self.start + offset, memoryview(buffer).cast("B")
+            count = max(0, min(len(view), len(self.content) - first))
+            view[:count] = memoryview(self.content)[first : first + count]
+            return count
         try:
             return os.preadv(self.descriptor, [buffer], self.start + offset)
         except (OSError, MemoryError) as error:
@@ -61,6 +71,10 @@ class OpenFile:
     def part(self, start: int, end: int) -> OpenFile:
         """Return the bytes from `start` to `end` as a file of their own."""
         return replace(self, start=self.start + start, size=end - start, is_part=True)
+
+
+OpenAudio: TypeAlias = Callable[[str], AbstractContextManager[OpenFile]]
+"""Opens the recording at a path for a block, as `open_audio` does."""
 
 
 class FileView(io.RawIOBase):
@@ -141,13 +155,23 @@ def open_audio(path: str) -> Iterator[OpenFile]:
 
     Raises `Failure` if it does not exist, is no regular file, or may not be read.
     """
+    file = open_file(path)
+    try:
+        yield file
+    finally:
+        os.close(file.descriptor)
+
+
+def open_file(path: str) -> OpenFile:
+    """Open the recording at `path`; the caller closes its descriptor. See `open_audio`."""
     descriptor = _open(path)
     try:
         status = os.fstat(descriptor)
         _require_regular(status.st_mode)
-        yield OpenFile(descriptor, status.st_size, status.st_mtime_ns)
-    finally:
+    except BaseException:
         os.close(descriptor)
+        raise
+    return OpenFile(descriptor, status.st_size, status.st_mtime_ns)
 
 
 def _open(path: str) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from batchemo.audio.decode import AnyDecoder, mix, open_decoder
 from batchemo.audio.decode_pcm import PcmDecoder
 from batchemo.audio.failure import Failure, failure_of_machine
-from batchemo.audio.file import open_audio
+from batchemo.audio.file import OpenAudio, open_audio
 from batchemo.audio.levels import ClippingMeter, LevelMeter, peak_magnitude
 from batchemo.audio.vad import is_speech
 from batchemo.audio.windows import Resampler, WindowCutter
@@ -89,7 +89,9 @@ class AudioInfo:
     silence: float | None = None
 
 
-def read_windows(path: str, config: WindowConfig, *others: WindowConfig) -> WindowReader:
+def read_windows(
+    path: str, config: WindowConfig, *others: WindowConfig, open_file: OpenAudio = open_audio
+) -> WindowReader:
     """Read the recording at `path`: a context manager that yields its windows when iterated.
 
     Nothing is opened before the first window is asked for. Iterating raises `Failure` as soon as
@@ -103,21 +105,23 @@ def read_windows(path: str, config: WindowConfig, *others: WindowConfig) -> Wind
     With several configs, which may differ in rate, window and hop, all their windows come from
     one decoding, those of each config in order; `config_index` tells them apart. The level and the
     silence in `info` are those at the first config's rate. A recording that fails for one config
-    fails for all of them.
+    fails for all of them. `open_file` may return files that were opened ahead.
     """
     if any(
         replace(other, rate=config.rate, window=config.window, hop=config.hop) != config
         for other in others
     ):
         raise ValueError("the configs of one reading may differ in rate, window and hop alone")
-    return WindowReader(path, (config, *others))
+    return WindowReader(path, (config, *others), open_file)
 
 
 class WindowReader:
     """Reads one recording; iterate once for its windows. See `read_windows`."""
 
-    def __init__(self, path: str, configs: Sequence[WindowConfig]) -> None:
-        self._path = path
+    def __init__(
+        self, path: str, configs: Sequence[WindowConfig], open_file: OpenAudio = open_audio
+    ) -> None:
+        self._path, self._open_file = path, open_file
         self._configs = configs
         self._config = configs[0]
         """For all that is equal in the configs."""
@@ -184,7 +188,7 @@ class WindowReader:
         self._check_content(streams)
 
     def _open(self) -> AnyDecoder:
-        file = self._stack.enter_context(open_audio(self._path))
+        file = self._stack.enter_context(self._open_file(self._path))
         self._read_errors = file.errors
         self._info = replace(self._info, size=file.size, mtime_ns=file.mtime_ns)
         decoder = open_decoder(file)

@@ -28,6 +28,7 @@ from batchemo.workers.executor import ChunkResult
 
 if TYPE_CHECKING:
     from batchemo.audio import Window, WindowConfig
+    from batchemo.audio.file import OpenAudio
     from batchemo.features import FeatureSet
 
 SPILL_SUFFIX = ".features"
@@ -70,16 +71,21 @@ def compute_features(
     task: FeatureTask, recordings: Sequence[Recording]
 ) -> ChunkResult[RecordingFeatures]:
     """Compute the features of a chunk of recordings, in a worker."""
+    from batchemo.audio.read_ahead import ReadAhead
+
     stages: StageSeconds = {}
     results = []
-    for recording in recordings:
-        with (
-            heartbeat.monitored(recording, task.timeout) as touch,
-            _SpillWriter(task, stages) as writer,
-        ):
-            results.append(_recording_features(recording, task, writer, stages, touch))
-        if writer.error is not None:
-            return ChunkResult(fatal=f"{task.folder}: {writer.error.strerror}")
+    with ReadAhead((recording.path, recording.size) for recording in recordings) as ahead:
+        for recording in recordings:
+            with (
+                heartbeat.monitored(recording, task.timeout) as touch,
+                _SpillWriter(task, stages) as writer,
+            ):
+                results.append(
+                    _recording_features(recording, task, writer, stages, touch, ahead.open)
+                )
+            if writer.error is not None:
+                return ChunkResult(fatal=f"{task.folder}: {writer.error.strerror}")
     return ChunkResult(tuple(results), stages)
 
 
@@ -113,11 +119,17 @@ def _recording_features(
     writer: _SpillWriter,
     stages: StageSeconds,
     touch: heartbeat.Touch,
+    open_file: OpenAudio,
 ) -> RecordingFeatures:
     from batchemo.inference.predict import read_recording
 
     info, failure = read_recording(
-        recording, [task.window_config], writer.add, stages=stages, touch=touch
+        recording,
+        [task.window_config],
+        writer.add,
+        stages=stages,
+        touch=touch,
+        open_file=open_file,
     )
     if failure is not None:
         writer.path.unlink()

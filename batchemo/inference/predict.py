@@ -17,6 +17,8 @@ import numpy as np
 
 from batchemo.audio import AudioInfo, Failure, Window, WindowConfig, read_windows
 from batchemo.audio.failure import failure_of_machine
+from batchemo.audio.file import OpenAudio, open_audio
+from batchemo.audio.read_ahead import ReadAhead
 from batchemo.common.arrays import Float32
 from batchemo.common.memory import is_out_of_memory
 from batchemo.common.text import to_text
@@ -45,9 +47,11 @@ def predict_with(
     """
     batcher = _Batcher(models, embeddings=embeddings)
     pending = []
-    for recording in recordings:
-        with heartbeat.monitored(recording, timeout) as leave_heartbeat:
-            pending.append(batcher.process(recording, touch or leave_heartbeat))
+    with ReadAhead((recording.path, recording.size) for recording in recordings) as ahead:
+        for recording in recordings:
+            with heartbeat.monitored(recording, timeout) as leave_heartbeat:
+                touch_recording = touch or leave_heartbeat
+                pending.append(batcher.process(recording, touch_recording, ahead.open))
     # The last, partly filled batches run under the last recording's time limit: a worker that
     # hangs can be ended only while it has named a recording.
     with heartbeat.monitored(recordings[-1], timeout):
@@ -72,12 +76,13 @@ def read_recording(
     *,
     stages: StageSeconds,
     touch: Touch,
+    open_file: OpenAudio = open_audio,
 ) -> tuple[AudioInfo, Failure | None]:
     """Pass every window to `process`; return the recording's properties and why it failed.
 
     Where there is a failure, the windows that were processed before it do not count.
     """
-    reader = read_windows(recording.path, *configs)
+    reader = read_windows(recording.path, *configs, open_file=open_file)
     failure = None
     try:
         with reader as windows:
@@ -237,7 +242,7 @@ class _Batcher:
             _ModelBatch(model, labels, self.stages, embeddings=embeddings) for model in models
         ]
 
-    def process(self, recording: Recording, touch: Touch) -> PendingResult:
+    def process(self, recording: Recording, touch: Touch, open_file: OpenAudio) -> PendingResult:
         """Read a recording and put its windows into the batches."""
         result = PendingResult(recording, [ModelOutput() for _ in self._batches])
         result.info, result.failure = read_recording(
@@ -246,6 +251,7 @@ class _Batcher:
             lambda window: self._add(window, result.outputs),
             stages=self.stages,
             touch=touch,
+            open_file=open_file,
         )
         return result
 
