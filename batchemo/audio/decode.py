@@ -51,14 +51,17 @@ _UNKNOWN_FRAMES = 1 << 62
 _TOLERATED_LOSS = {"MP3": 0.02, "MPEG_LAYER_III": 0.02}
 # An MP3 inside a WAV: there the header counts the delay of encoder and decoder too.
 _TOLERATED_FRAMES = {"MPEG_LAYER_III": 2 * 1152}
+# Encodings in which each sample stands alone. In others, decoders keep what came before.
+_SEEKABLE = {"PCM_U8", "PCM_S8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"}
 # The highest code of 8-bit, µ-law and A-law audio does not reach 1 when scaled.
 _FULL_SCALE = {"PCM_U8": 127 / 128, "PCM_S8": 127 / 128, "ULAW": 0.98, "ALAW": 0.98}
 
 
-def open_decoder(file: OpenFile) -> AnyDecoder:
+def open_decoder(file: OpenFile, *, single: bool = False) -> AnyDecoder:
     """Return the decoder for an open file, by the format that its content begins as.
 
-    Raises `Failure` for a file that no decoder may read or can open.
+    Raises `Failure` for a file that no decoder may read or can open. With `single`, the file is
+    known to hold a single stream: others are not searched for, which reads all of it.
     """
     if file.size == 0:
         raise Failure("empty", "0 bytes")
@@ -76,7 +79,7 @@ def open_decoder(file: OpenFile) -> AnyDecoder:
         pcm = open_pcm(file, BLOCK_VALUES)
         if pcm and pcm.sample_rate in SAMPLE_RATES and pcm.channels <= MAX_CHANNELS:
             return pcm
-    starts = _find_streams(file, audio_format)
+    starts = [] if single else _find_streams(file, audio_format)
     if len(starts) > _MAX_STREAMS:
         raise Failure("unsupported", f"more than {_MAX_STREAMS:,} streams follow each other")
     if len(starts) > 1:
@@ -109,7 +112,7 @@ class Decoder:
         self.sample_rate: int = self._handle.samplerate
         self.channels: int = self._handle.channels
         self.position = 0
-        """The number of frames decoded so far."""
+        """The frame after the last one that was decoded."""
 
     def _open(self) -> soundfile.SoundFile:
         try:
@@ -175,6 +178,12 @@ class Decoder:
         return _FULL_SCALE.get(self._handle.subtype, 0.999)
 
     @property
+    def seekable(self) -> bool:
+        """Whether `blocks_of` gives the samples that it would give after all those before them."""
+        is_seekable = self._format == "FLAC" or self._handle.subtype in _SEEKABLE
+        return is_seekable and self.declared_frames is not None
+
+    @property
     def at_end(self) -> bool:
         """Whether all declared frames have been decoded."""
         return self.position == self.declared_frames
@@ -213,13 +222,35 @@ class Decoder:
             yield block
         self._check_end()
 
+    def blocks_of(self, frames: range) -> Iterator[Float32]:
+        """Yield some of the declared frames, as `blocks` yields all."""
+        max_frames = max(1, BLOCK_VALUES // self.channels)
+        if frames and frames.start != self.position:
+            with self._naming_damage():
+                self._handle.seek(frames.start)
+            self.position = frames.start
+        while self.position < frames.stop:
+            block = self._read(min(max_frames, frames.stop - self.position))
+            if not len(block):
+                raise self._truncated("the sound ends there")
+            self.position += len(block)
+            yield block
+
     def _read(self, count: int) -> Float32:
         """Read up to `count` frames."""
         # libsndfile's own conversion of 16-bit samples takes three times as long as numpy's.
         is_16_bit = self._handle.subtype == "PCM_16"
         raw = np.empty((count, self.channels), np.int16 if is_16_bit else np.float32)
-        try:
+        with self._naming_damage():
             raw = self._handle.read(out=raw)
+        frames: Float32 = np.multiply(raw, _INT16_SCALE) if is_16_bit else raw
+        return frames
+
+    @contextmanager
+    def _naming_damage(self) -> Iterator[None]:
+        """Raise `Failure` for what libsndfile raises in the block."""
+        try:
+            yield
         except soundfile.LibsndfileError as error:
             if error.code == _OUT_OF_MEMORY:
                 raise MemoryError from None
@@ -227,8 +258,6 @@ class Decoder:
             # libsndfile has no words for what its decoder of MP3 reports.
             cause = _DAMAGE if message == _INTERNAL_ERROR else message
             raise self._truncated(cause) from None
-        frames: Float32 = np.multiply(raw, _INT16_SCALE) if is_16_bit else raw
-        return frames
 
     def _check_end(self) -> None:
         """Raise `Failure` if decoding ended before the declared number of frames."""
@@ -289,6 +318,7 @@ class JoinedDecoder:
     A detail of a failure that names a place counts from the start of the stream that it names.
     """
 
+    seekable = False
     declared_frames = None
     """Not known before the end: each stream declares its own number."""
     at_end = False

@@ -59,6 +59,7 @@ class AvDecoder:
 
     full_scale = 0.999
     """The least magnitude that counts as full scale."""
+    seekable = False
     at_end = False
     """Not known before the end: durations in these containers are not exact."""
 

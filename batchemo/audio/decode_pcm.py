@@ -73,6 +73,7 @@ class PcmDecoder:
     """Decodes the samples of an open file from `start` on; the interface is `Decoder`'s."""
 
     full_scale = _FULL_SCALE
+    seekable = True
 
     def __init__(
         self,
@@ -89,7 +90,7 @@ class PcmDecoder:
         self.sample_rate = sample_rate
         self.channels = channels
         self.position = 0
-        """The number of frames decoded so far."""
+        """The frame after the last one that was decoded."""
         self.peak = 0.0
         """The largest magnitude in the last block, over all channels."""
 
@@ -106,8 +107,13 @@ class PcmDecoder:
 
     def blocks(self) -> Iterator[Float32]:
         """Yield the audio as arrays (frames, channels)."""
-        while not self.at_end:
-            count = min(self._block_frames, self.declared_frames - self.position)
+        yield from self.blocks_of(range(self.declared_frames))
+
+    def blocks_of(self, frames: range) -> Iterator[Float32]:
+        """Yield some of the frames, as `blocks` yields all."""
+        self.position = frames.start
+        while self.position < frames.stop:
+            count = min(self._block_frames, frames.stop - self.position)
             raw = np.empty((count, self.channels), "<i2")
             self._read(raw)
             self.position += count

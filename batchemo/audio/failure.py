@@ -58,3 +58,8 @@ def failure_of_machine(error: OSError | MemoryError) -> Failure:
     if isinstance(error, MemoryError) or error.errno == errno.ENOMEM:
         return Failure("out_of_memory", "there was not enough memory to read it")
     return Failure("unreadable", error.strerror or str(error))
+
+
+def file_changed() -> Failure:
+    """Return the failure of a recording whose pieces are not those of one file."""
+    return Failure("unreadable", "the file changed while it was read")

@@ -37,6 +37,15 @@ def peak_magnitude(frames: Float32) -> float:
     return float(max(frames.max(), -frames.min())) if frames.size else 0.0
 
 
+def frame_samples(rate: int) -> int:
+    """Return the length of the frames whose level is measured.
+
+    >>> frame_samples(16000)
+    320
+    """
+    return round(rate * FRAME_SECONDS)
+
+
 class LevelMeter:
     """Measures a mono signal: its level, that of its loudest 20 ms, and its share of silence.
 
@@ -49,7 +58,7 @@ class LevelMeter:
     """
 
     def __init__(self, rate: int) -> None:
-        self._frame_samples = round(rate * FRAME_SECONDS)
+        self._frame_samples = frame_samples(rate)
         self._remainder: Float32 = np.empty(0, np.float32)
         self._samples = 0
         self._energy = 0.0
@@ -64,6 +73,13 @@ class LevelMeter:
         self._add_frames(samples[:complete].reshape(-1, self._frame_samples))
         # A copy, since a view would keep the whole block alive.
         self._remainder = samples[complete:].copy()
+
+    def add(self, later: LevelMeter) -> None:
+        """Add what was measured of the signal that follows; both must be finished."""
+        self._samples += later._samples
+        self._energy += later._energy
+        self._loudest_power = max(self._loudest_power, later._loudest_power)
+        self._counts += later._counts
 
     def finish(self) -> None:
         """Add the samples that are left, less than a frame, as a shorter frame."""
@@ -128,6 +144,11 @@ class ClippingMeter:
         for shift in range(_CLIPPED_RUN):
             in_run[shift : len(full) - _CLIPPED_RUN + 1 + shift] |= run_starts
         self._clipped += int(np.count_nonzero(in_run))
+
+    def add(self, later: ClippingMeter) -> None:
+        """Add what was measured of the frames that follow."""
+        self._samples += later._samples
+        self._clipped += later._clipped
 
     @property
     def clipped(self) -> float | None:

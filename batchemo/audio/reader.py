@@ -3,63 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from types import TracebackType
 
 import numpy as np
 
-from batchemo.audio.decode import AnyDecoder, mix, open_decoder
+from batchemo.audio.config import WindowConfig
+from batchemo.audio.decode import AnyDecoder, Decoder, mix, open_decoder
 from batchemo.audio.decode_pcm import PcmDecoder
-from batchemo.audio.failure import Failure, failure_of_machine
+from batchemo.audio.failure import Failure, failure_of_machine, file_changed
 from batchemo.audio.file import OpenAudio, open_audio
 from batchemo.audio.levels import ClippingMeter, LevelMeter, peak_magnitude
+from batchemo.audio.measures import AudioInfo, Measures
+from batchemo.audio.pieces import WHOLE, Piece, cut
 from batchemo.audio.vad import is_speech
 from batchemo.audio.windows import Resampler, WindowCutter
 from batchemo.common.arrays import Float32
 from batchemo.common.timing import StageSeconds, timed
-from batchemo.errors import UsageError
 
 # 180 dB over full scale: far beyond every integer scale, 32 bits included, that a broken writer
 # could have stored as floats.
 _MAX_PEAK = 1e9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WindowConfig:
-    """How a recording is read and cut; all durations are seconds, all levels dBFS.
-
-    >>> WindowConfig(rate=16000, window=3.0, hop=1.5).channel
-    'mix'
-    """
-
-    rate: int
-    """The sample rate of the windows."""
-    window: float
-    """The length of a window."""
-    hop: float
-    """The time from one window's start to the next one's."""
-    channel: str = "mix"
-    """`mix` for the mean of all channels, or the number of one, from 0."""
-    min_duration: float = 0.25
-    max_duration: float = 24 * 3600.0
-    silent_below: float = -85.0
-    """A recording whose loudest 20 ms are below this level is silent."""
-
-    def __post_init__(self) -> None:
-        if not 4_000 <= self.rate <= 192_000:
-            raise UsageError(f"a rate of {self.rate} Hz: it must be from 4,000 to 192,000 Hz")
-        for name in ("window", "hop"):
-            if not 0.02 <= getattr(self, name) <= 3600:
-                seconds = getattr(self, name)
-                raise UsageError(f"a {name} of {seconds} s: it must be from 0.02 to 3600 s")
-        # isdigit alone is true of digits that int() refuses, such as superscripts.
-        if self.channel != "mix" and not (self.channel.isascii() and self.channel.isdigit()):
-            raise UsageError(f"channel {self.channel!r}: it must be mix, or a number from 0")
-        if not 0 <= self.min_duration <= self.max_duration:
-            raise UsageError(
-                f"durations from {self.min_duration} to {self.max_duration} s hold no recording"
-            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,22 +40,12 @@ class Window:
     """The position of its `WindowConfig` among those passed to `read_windows`."""
 
 
-@dataclass(frozen=True, slots=True)
-class AudioInfo:
-    """What is known of a recording, also of one that failed; None is unknown."""
-
-    size: int | None = None
-    mtime_ns: int | None = None
-    sample_rate: int | None = None
-    channels: int | None = None
-    duration: float | None = None
-    rms_db: float | None = None
-    clipped: float | None = None
-    silence: float | None = None
-
-
 def read_windows(
-    path: str, config: WindowConfig, *others: WindowConfig, open_file: OpenAudio = open_audio
+    path: str,
+    config: WindowConfig,
+    *others: WindowConfig,
+    piece: int | None = None,
+    open_file: OpenAudio = open_audio,
 ) -> WindowReader:
     """Read the recording at `path`: a context manager that yields its windows when iterated.
 
@@ -106,28 +61,41 @@ def read_windows(
     one decoding, those of each config in order; `config_index` tells them apart. The level and the
     silence in `info` are those at the first config's rate. A recording that fails for one config
     fails for all of them. `open_file` may return files that were opened ahead.
+
+    A long recording whose format can be sought is cut into pieces (see `pieces`). With `piece`, the
+    number of one, only its windows are read, and the failures that are known from it alone.
     """
     if any(
         replace(other, rate=config.rate, window=config.window, hop=config.hop) != config
         for other in others
     ):
         raise ValueError("the configs of one reading may differ in rate, window and hop alone")
-    return WindowReader(path, (config, *others), open_file)
+    return WindowReader(path, (config, *others), piece, open_file)
 
 
 class WindowReader:
     """Reads one recording; iterate once for its windows. See `read_windows`."""
 
     def __init__(
-        self, path: str, configs: Sequence[WindowConfig], open_file: OpenAudio = open_audio
+        self,
+        path: str,
+        configs: Sequence[WindowConfig],
+        piece: int | None,
+        open_file: OpenAudio,
     ) -> None:
         self._path, self._open_file = path, open_file
         self._configs = configs
         self._config = configs[0]
         """For all that is equal in the configs."""
+        self._piece = piece
         self._stack = ExitStack()
+        self._decoder: AnyDecoder | None = None
         self._info = AudioInfo()
         self._read_errors: Sequence[OSError | MemoryError] = ()
+        self.pieces: tuple[Piece, ...] = ()
+        """Those of the open recording."""
+        self.measures: Measures | None = None
+        """Those of what has been read of the open recording."""
         self.declared_duration: float | None = None
         """Seconds, as the header of the open recording declares them; None if it declares none."""
         self.seconds: dict[str, float] = {"decode": 0.0, "resample": 0.0, "vad": 0.0}
@@ -147,54 +115,78 @@ class WindowReader:
     @property
     def info(self) -> AudioInfo:
         """What is known of the recording so far."""
-        return self._info
+        return self._info if self.measures is None else self.measures.describe(self._info)
+
+    def open(self) -> None:
+        """Open the recording, whose `pieces` are known then; raise `Failure` if it is known."""
+        with self._failures():
+            self._decoder = self._open()
 
     def __iter__(self) -> Iterator[Window]:
         """Yield the windows in order; raise `Failure` as soon as one is known."""
         try:
-            yield from self._read()
+            with self._failures():
+                yield from self._read(self._decoder or self._open())
+        finally:
+            self._stack.close()
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """Raise what goes wrong in the block as a `Failure`."""
+        try:
+            yield
         except (OSError, MemoryError) as error:
             raise failure_of_machine(error) from None
         except Failure:
             # Whatever was found: what could not be read may have been taken for damage, or silence.
             self._check_reading()
             raise
-        else:
-            self._check_reading()
-        finally:
-            self._stack.close()
+        self._check_reading()
 
     def _check_reading(self) -> None:
         """Raise `Failure` if a part of the file could not be read."""
         if self._read_errors:
             raise failure_of_machine(self._read_errors[0]) from None
 
-    def _read(self) -> Iterator[Window]:
-        with timed(self.seconds, "decode"):
-            decoder = self._open()
-        streams = self._rate_streams(decoder.sample_rate)
-        clipping, blocks = ClippingMeter(decoder.full_scale), decoder.blocks()
-        while (mono := self._next_block(decoder, blocks, clipping)) is not None:
+    def _read(self, decoder: AnyDecoder) -> Iterator[Window]:
+        self.measures = Measures(ClippingMeter(decoder.full_scale))
+        if self._piece is not None:
+            yield from self._read_piece(decoder, self.pieces[self._piece], self.measures)
+            return
+        for piece in self.pieces:
+            yield from self._read_piece(decoder, piece, self.measures)
+        self.measures.check_content(self._configs)
+
+    def _read_piece(
+        self, decoder: AnyDecoder, piece: Piece, measures: Measures
+    ) -> Iterator[Window]:
+        streams = self._rate_streams(decoder.sample_rate, piece)
+        for mono, is_last in self._blocks(decoder, piece, measures):
             for stream in streams:
-                yield from stream.process(mono, last=decoder.at_end)
+                yield from stream.process(mono, last=is_last)
         for stream in streams:
             yield from stream.flush()
-        level = streams[0].level
-        self._info = replace(self._info, rms_db=level.rms_db, silence=level.silence)
-        # Before `finish`, which would test the only window of a recording that is too short.
-        self._check_min_duration(decoder)
+        measures.add_levels([stream.level for stream in streams])
+        if piece.stop is None:
+            measures.complete = True
+            # Before `finish`, which would test the only window of a recording that is too short.
+            measures.check_duration(decoder.sample_rate, self._config)
+            for stream in streams:
+                yield from stream.finish()
         for stream in streams:
-            yield from stream.finish()
-        self._check_content(streams)
+            measures.with_speech |= stream.with_speech
 
     def _open(self) -> AnyDecoder:
-        file = self._stack.enter_context(self._open_file(self._path))
-        self._read_errors = file.errors
-        self._info = replace(self._info, size=file.size, mtime_ns=file.mtime_ns)
-        decoder = open_decoder(file)
-        self._stack.callback(decoder.close)
-        self._info = replace(self._info, sample_rate=decoder.sample_rate, channels=decoder.channels)
-        decoder.check()
+        with timed(self.seconds, "decode"):
+            file = self._stack.enter_context(self._open_file(self._path))
+            self._read_errors = file.errors
+            self._info = replace(self._info, size=file.size, mtime_ns=file.mtime_ns)
+            decoder = open_decoder(file, single=self._piece is not None)
+            self._stack.callback(decoder.close)
+            self._info = replace(
+                self._info, sample_rate=decoder.sample_rate, channels=decoder.channels
+            )
+            decoder.check()
         channel = self._config.channel
         if channel != "mix" and int(channel) >= decoder.channels:
             raise Failure(
@@ -204,28 +196,57 @@ class WindowReader:
         if frames is not None:
             self.declared_duration = frames / decoder.sample_rate
         self._check_max_duration(decoder, frames or 0)
+        self.pieces = (WHOLE,)
+        if decoder.seekable:
+            self.pieces = cut(frames or 0, decoder.sample_rate, self._configs)
+        if self._piece is not None and self._piece >= len(self.pieces):
+            raise file_changed()
         return decoder
 
-    def _rate_streams(self, sample_rate: int) -> list[RateStream]:
+    def _rate_streams(self, sample_rate: int, piece: Piece) -> list[RateStream]:
         """Return a stream for each rate that is asked for, in the order of the configs."""
         by_rate: dict[int, dict[int, WindowConfig]] = {}
         for index, config in enumerate(self._configs):
             by_rate.setdefault(config.rate, {})[index] = config
         return [
-            RateStream(sample_rate, rate, configs, self.seconds)
+            RateStream(sample_rate, rate, configs, piece, self.seconds)
             for rate, configs in by_rate.items()
         ]
 
-    def _next_block(
-        self, decoder: AnyDecoder, blocks: Iterator[Float32], clipping: ClippingMeter
-    ) -> Float32 | None:
-        """Return the next block as a mono signal, measured; None at the end."""
-        with timed(self.seconds, "decode"):
-            frames = next(blocks, None)
+    def _blocks(
+        self, decoder: AnyDecoder, piece: Piece, measures: Measures
+    ) -> Iterator[tuple[Float32, bool]]:
+        """Yield a piece and its margins in blocks, as a mono signal; and whether one is the last.
+
+        Only the piece itself is measured.
+        """
+        if len(self.pieces) == 1:
+            for frames in self._timed_blocks(decoder, decoder.blocks()):
+                yield self._mono(decoder, frames, measures), decoder.at_end
+            return
+        assert isinstance(decoder, (PcmDecoder, Decoder))
+        window = max(config.window for config in self._configs)
+        total = decoder.declared_frames or 0
+        before, own, after = piece.frames(decoder.sample_rate, total, window)
+        margins = Measures(ClippingMeter(decoder.full_scale))
+        for part, measured in ((before, margins), (own, measures), (after, margins)):
+            for frames in self._timed_blocks(decoder, decoder.blocks_of(part)):
+                mono = self._mono(decoder, frames, measured)
+                yield mono, decoder.position == after.stop
+
+    def _timed_blocks(self, decoder: AnyDecoder, blocks: Iterator[Float32]) -> Iterator[Float32]:
+        while True:
+            with timed(self.seconds, "decode"):
+                frames = next(blocks, None)
             if frames is None:
-                return None
+                return
             # Again, since a header that declares no length cannot be checked at opening.
             self._check_max_duration(decoder, decoder.position)
+            yield frames
+
+    def _mono(self, decoder: AnyDecoder, frames: Float32, measures: Measures) -> Float32:
+        """Return a block as a mono signal; measure it."""
+        with timed(self.seconds, "decode"):
             if self._config.channel != "mix":
                 frames = frames[:, [int(self._config.channel)]]
             mono = mix(frames)
@@ -233,12 +254,8 @@ class WindowReader:
             peak = self._peak(decoder, frames)
             if not peak < _MAX_PEAK:  # Written so that NaN fails too.
                 raise Failure("non_finite", "a sample is no number, or without bounds")
-            clipping.update(frames, peak)
-            self._info = replace(
-                self._info,
-                clipped=clipping.clipped,
-                duration=decoder.position / decoder.sample_rate,
-            )
+            measures.clipping.update(frames, peak)
+            measures.frames += len(frames)
         return mono
 
     def _peak(self, decoder: AnyDecoder, frames: Float32) -> float:
@@ -252,25 +269,9 @@ class WindowReader:
         if seconds > limit:
             raise Failure("too_large", f"{seconds:,.3f} s; the limit is {limit:,g} s")
 
-    def _check_min_duration(self, decoder: AnyDecoder) -> None:
-        seconds, limit = decoder.position / decoder.sample_rate, self._config.min_duration
-        if seconds < limit:
-            raise Failure("too_short", f"{seconds:.6g} s; the least is {limit:g} s")
-
-    def _check_content(self, streams: Sequence[RateStream]) -> None:
-        """Raise `Failure` for a recording that is silent or without speech at any of the rates.
-
-        So all models analyse a recording, or none does: a row holds results of all or a reason.
-        """
-        loudest = min(stream.level.loudest_db for stream in streams)
-        if loudest < self._config.silent_below:
-            raise Failure("silent", f"the loudest 20 ms reach {loudest:.0f} dBFS")
-        if not all(stream.all_have_speech for stream in streams):
-            raise Failure("no_speech", "no window holds anything like speech")
-
 
 class RateStream:
-    """Cuts a recording, block by block, into the windows of all configs of one rate.
+    """Cuts a piece of a recording, block by block, into the windows of all configs of one rate.
 
     `configs` are these configs by their position among those passed to `read_windows`.
     """
@@ -280,17 +281,28 @@ class RateStream:
         sample_rate: int,
         rate: int,
         configs: Mapping[int, WindowConfig],
+        piece: Piece,
         seconds: StageSeconds,
     ) -> None:
         self._rate = rate
         self._seconds = seconds
+        self._next = piece.first * rate // sample_rate
+        """The position in the whole signal of the sample that comes next."""
+        self._start = piece.start * rate // sample_rate
+        self._stop = None if piece.stop is None else piece.stop * rate // sample_rate
         self._cutters = {
-            index: WindowCutter(round(config.window * rate), round(config.hop * rate))
+            index: WindowCutter(
+                round(config.window * rate),
+                round(config.hop * rate),
+                first=self._next,
+                start=self._start,
+                stop=self._stop,
+            )
             for index, config in configs.items()
         }
         self._resampler = Resampler(sample_rate, rate) if sample_rate != rate else None
         self._last_seen = False
-        self._with_speech: set[int] = set()
+        self.with_speech: set[int] = set()
         """The configs that have had a window with speech."""
         self.level = LevelMeter(rate)
 
@@ -302,7 +314,8 @@ class RateStream:
             with timed(self._seconds, "resample"):
                 signal = self._resampler.process(mono, last=last)
         with timed(self._seconds, "vad"):
-            self.level.update(signal)
+            self.level.update(self._own(signal))
+            self._next += len(signal)
         for index, cutter in self._cutters.items():
             for start, samples in cutter.process(signal):
                 yield self._window(index, start, samples)
@@ -323,15 +336,15 @@ class RateStream:
             for start, samples in cutter.finish():
                 yield self._window(index, start, samples)
 
-    @property
-    def all_have_speech(self) -> bool:
-        """Whether each config has had a window with speech."""
-        return len(self._with_speech) == len(self._cutters)
+    def _own(self, signal: Float32) -> Float32:
+        """Return what belongs to the piece, of the samples that come next."""
+        start = max(0, self._start - self._next)
+        return signal[start : None if self._stop is None else max(0, self._stop - self._next)]
 
     def _window(self, index: int, start: int, samples: Float32) -> Window:
         rate = self._rate
         with timed(self._seconds, "vad"):
             speech = is_speech(samples, rate)
         if speech:
-            self._with_speech.add(index)
+            self.with_speech.add(index)
         return Window(start / rate, (start + len(samples)) / rate, samples, speech, index)

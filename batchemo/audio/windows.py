@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -41,25 +42,32 @@ class WindowCutter:
     What the regular windows leave uncovered at the end is covered by one more, aligned to the end
     of the signal. A signal shorter than a window makes one shorter window.
 
+    Of a piece of a signal, `first` is the position of its first sample. There are only windows that
+    begin from `start` on and before `stop`; of the last piece, which has no `stop`, also the one at
+    the end.
+
     >>> cutter = WindowCutter(length=4, hop=4)
     >>> signal = np.arange(10, dtype=np.float32)
     >>> [start for start, _ in cutter.process(signal)], [start for start, _ in cutter.finish()]
     ([0, 4], [6])
     """
 
-    def __init__(self, length: int, hop: int) -> None:
+    def __init__(
+        self, length: int, hop: int, *, first: int = 0, start: int = 0, stop: int | None = None
+    ) -> None:
         self._length = length
         self._hop = hop
+        self._stop = sys.maxsize if stop is None else stop
         self._buffer: Float32 = np.empty(0, np.float32)
-        self._buffer_start = 0
-        self._next_start = 0
+        self._buffer_start = first
+        self._next_start = -(-start // hop) * hop
         self._covered = 0
 
     def process(self, block: Float32) -> Iterator[tuple[int, Float32]]:
         """Take the next block; yield the windows that it completes as (start, samples)."""
         self._buffer = np.concatenate((self._buffer, block)) if len(self._buffer) else block
         total = self._buffer_start + len(self._buffer)
-        while self._next_start + self._length <= total:
+        while self._next_start + self._length <= total and self._next_start < self._stop:
             yield self._next_start, self._samples_from(self._next_start)
             self._covered = self._next_start + self._length
             self._next_start += self._hop

@@ -1,0 +1,89 @@
+"""What is known of a recording besides its windows: its properties, and what is measured of it.
+
+The measures of the pieces of a recording, added up in order, are those of the recording.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from batchemo.audio.failure import Failure
+from batchemo.audio.levels import ClippingMeter, LevelMeter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchemo.audio.config import WindowConfig
+
+
+@dataclass(frozen=True, slots=True)
+class AudioInfo:
+    """What is known of a recording, also of one that failed; None is unknown."""
+
+    size: int | None = None
+    mtime_ns: int | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
+    duration: float | None = None
+    rms_db: float | None = None
+    clipped: float | None = None
+    silence: float | None = None
+
+
+@dataclass(slots=True)
+class Measures:
+    """What has been measured so far of a recording, or of a piece of it."""
+
+    clipping: ClippingMeter
+    frames: int = 0
+    """At the recording's own rate."""
+    levels: tuple[LevelMeter, ...] = ()
+    """One for each rate, in the order of the configs; none before a piece was read to its end."""
+    with_speech: frozenset[int] = frozenset()
+    """The positions of the configs that have had a window with speech."""
+    complete: bool = False
+    """Whether the end of the recording was reached."""
+
+    def add_levels(self, levels: Sequence[LevelMeter]) -> None:
+        """Add the levels of the next piece."""
+        if not self.levels:
+            self.levels = tuple(levels)
+            return
+        for level, later in zip(self.levels, levels, strict=True):
+            level.add(later)
+
+    def add(self, later: Measures) -> None:
+        """Add the measures of the next piece."""
+        self.frames += later.frames
+        self.clipping.add(later.clipping)
+        if later.levels:
+            self.add_levels(later.levels)
+        self.with_speech |= later.with_speech
+        self.complete = later.complete
+
+    def describe(self, info: AudioInfo) -> AudioInfo:
+        """Return `info` with what was measured; the level and the silence are of all or unknown."""
+        if self.frames and info.sample_rate:
+            duration = self.frames / info.sample_rate
+            info = replace(info, clipped=self.clipping.clipped, duration=duration)
+        if not self.complete:
+            return info
+        return replace(info, rms_db=self.levels[0].rms_db, silence=self.levels[0].silence)
+
+    def check_duration(self, sample_rate: int, config: WindowConfig) -> None:
+        """Raise `Failure` for a recording that is too short."""
+        seconds, limit = self.frames / sample_rate, config.min_duration
+        if seconds < limit:
+            raise Failure("too_short", f"{seconds:.6g} s; the least is {limit:g} s")
+
+    def check_content(self, configs: Sequence[WindowConfig]) -> None:
+        """Raise `Failure` for a recording that is silent or without speech at any of the rates.
+
+        So all models analyse a recording, or none does: a row holds results of all or a reason.
+        """
+        loudest = min(level.loudest_db for level in self.levels)
+        if loudest < configs[0].silent_below:
+            raise Failure("silent", f"the loudest 20 ms reach {loudest:.0f} dBFS")
+        if len(self.with_speech) < len(configs):
+            raise Failure("no_speech", "no window holds anything like speech")
