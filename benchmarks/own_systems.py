@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from batchemo.evaluation import Evaluation, write_evaluation
 from batchemo.evaluation.conditions import CONDITIONS
 from batchemo.evaluation.predictions import Prediction
 from batchemo.training.data.protocols import Split
+from batchemo.training.experiment.calibration import TEMPERATURE
 from batchemo.training.experiment.cross_validation import Experiment
 from batchemo.training.experiment.evaluate import evaluate_bundle, evaluate_recipe
 from batchemo.training.export.package import PackageOptions, replace_figures
@@ -45,19 +47,29 @@ def main() -> None:
     # The baseline first: its figures stand on the cards of the others.
     for name in sorted(options.recipes, key=lambda name: name != BASELINE):
         recipe = get_recipe(name)
-        on_unseen_speakers = _evaluate(
+        by_speaker = partial(
+            _evaluate,
             recipe,
             corpus,
             options,
-            seeds=tuple(range(options.seeds)),
             folds="luna-jimenez",
             test_on=("ravdess",),
             conditions=tuple(CONDITIONS),
         )
-        on_left_out_corpora = _evaluate(
-            recipe, with_foreign, options, protocol="corpus", test_only=foreign_names(foreign)
+        by_corpus = partial(
+            _evaluate,
+            recipe,
+            with_foreign,
+            options,
+            protocol="corpus",
+            test_only=foreign_names(foreign),
         )
-        evaluations = [on_unseen_speakers, on_left_out_corpora]
+        # Once more with the temperature of the finished model, which is for both.
+        of_speakers, of_corpora = (_temperature(one()) for one in (by_speaker, by_corpus))
+        evaluations = [
+            by_speaker(other_temperature=of_corpora),
+            by_corpus(other_temperature=of_speakers),
+        ]
         bundle = _train(recipe, corpus, evaluations, baseline, options)
         evaluations.append(_evaluate_foreign(bundle, foreign, options))
         finished = replace_figures(bundle, evaluations, baseline)
@@ -71,6 +83,13 @@ def foreign_names(foreign: Corpus) -> tuple[str, ...]:
     return tuple(sorted({example.corpus for example in foreign.examples}))
 
 
+def _temperature(evaluation: Evaluation) -> float:
+    """Return the temperature for a model that is trained on everything."""
+    temperature = evaluation.info.options[TEMPERATURE]
+    assert isinstance(temperature, float)
+    return temperature
+
+
 def _evaluate(
     recipe: Recipe, corpus: Corpus, options: argparse.Namespace, **experiment_options: Any
 ) -> Evaluation:
@@ -79,7 +98,8 @@ def _evaluate(
     def on_run(done: int, total: int, split: Split, predictions: Sequence[Prediction]) -> None:
         print(f"{recipe.name}: {done}/{total}, {split.fold}, seed {split.seed}", flush=True)
 
-    experiment = _experiment(recipe, corpus, options, **experiment_options)
+    seeds = tuple(range(options.seeds))
+    experiment = _experiment(recipe, corpus, options, seeds=seeds, **experiment_options)
     evaluation = evaluate_recipe(experiment, corpus, jobs=options.jobs, on_run=on_run)
     folder = f"{recipe.name}-{experiment.protocol}"
     write_evaluation(options.work / "evaluations" / folder, evaluation)

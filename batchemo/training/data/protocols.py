@@ -72,10 +72,19 @@ _OF_OTHER_CORPORA = (
     " were left out, each with the same weight."
 )
 
+_BETWEEN = (
+    " The temperature used is the geometric mean of that one and of {:.2f}, which was fitted under"
+    " another protocol: that of a finished model is for unseen speakers and for unseen corpora."
+)
+
 _TOO_FEW = "These are too few recordings to split at random: at least one class must have three."
 
 
-def protocol_description(protocol: Protocol, hyperparameters: Hyperparameters) -> str:
+def protocol_description(
+    protocol: Protocol,
+    hyperparameters: Hyperparameters,
+    other_temperature: float | None = None,
+) -> str:
     """Describe a protocol, with how the epoch and the temperature were selected."""
     description = PROTOCOLS[protocol]
     if protocol == "speaker":
@@ -83,6 +92,8 @@ def protocol_description(protocol: Protocol, hyperparameters: Hyperparameters) -
         description += _WITH_VALIDATION if validated else _WITHOUT_VALIDATION
     if protocol == "corpus":
         description += _OF_OTHER_CORPORA
+    if other_temperature is not None:
+        description += _BETWEEN.format(other_temperature)
     return description
 
 

@@ -28,6 +28,7 @@ from batchemo.training.data.protocols import Folds, Protocol, Sample, Split, mak
 from batchemo.training.experiment.calibration import (
     UNCALIBRATED,
     Weigh,
+    between,
     corpus_weights,
     equal_weights,
     final_temperature,
@@ -69,6 +70,8 @@ class Experiment:
     """The corpora that the protocol `speaker` tests; empty for all."""
     conditions: tuple[str, ...] = ()
     """The conditions under which test recordings are predicted once more."""
+    other_temperature: float | None = None
+    """What another protocol fitted: see `experiment.calibration.between`."""
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -193,7 +196,8 @@ def run_experiment(
         # What validation says is true of the corpora that were trained on, and of no other.
         results = [replace(result, temperature=None) for result in results]
         weigh = partial(corpus_weights, test_only=experiment.test_only)
-    calibration = temperatures(context, results, weigh)
+    between_both = partial(between, experiment.other_temperature)
+    calibration = [between_both(one) for one in temperatures(context, results, weigh)]
     predicted = [
         prediction
         for result, temperature in zip(results, calibration, strict=True)
@@ -204,7 +208,8 @@ def run_experiment(
         with closing(_run_splits(experiment, jobs, under_conditions=True)) as running:
             for result, temperature in zip(running, calibration, strict=True):
                 predicted += result.predictions(temperature)
-    return ExperimentResult(tuple(predicted), final_temperature(context, results, weigh))
+    final = final_temperature(context, results, weigh)
+    return ExperimentResult(tuple(predicted), None if final is None else between_both(final))
 
 
 def with_conditions(

@@ -91,7 +91,9 @@ def evaluate_recipe(
         subject=experiment.recipe.name,
         kind="recipe",
         protocol=experiment.protocol,
-        protocol_description=protocol_description(experiment.protocol, experiment.hyperparameters),
+        protocol_description=protocol_description(
+            experiment.protocol, experiment.hyperparameters, experiment.other_temperature
+        ),
         corpora=_count_by_corpus(prediction.example for prediction in predictions),
         left_out=left_out,
         notes=notes,

@@ -108,6 +108,22 @@ def test_the_temperature_does_not_depend_on_corpora_that_are_tested_only(
     assert [of.corpus for of in without.by_corpus] == ["german", "polish", "speech"]
 
 
+def test_the_temperature_lies_between_the_fitted_one_and_that_of_another_protocol(
+    experiment: Experiment, evaluation: Evaluation, corpus: Corpus
+) -> None:
+    fitted = evaluation.info.options[TEMPERATURE]
+    assert isinstance(fitted, float)
+
+    both = evaluate_recipe(replace(experiment, other_temperature=4 * fitted), corpus)
+
+    assert both.info.options[TEMPERATURE] == pytest.approx(2 * fitted)
+    before, after = (
+        [of_corpus.confidence for of_corpus in one.by_corpus] for one in (evaluation, both)
+    )
+    assert all(less < more for less, more in zip(after, before, strict=True))
+    assert f"of {4 * fitted:.2f}, which was fitted" in both.info.protocol_description
+
+
 def test_an_unknown_language_is_noted(experiment: Experiment, corpus: Corpus) -> None:
     examples = tuple(
         replace(example, language="") if example.corpus == "polish" else example
