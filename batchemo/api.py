@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from batchemo.batch.events import Event, EventHandler, Progressed, ignore_event
 from batchemo.batch.options import STDOUT, ScanOptions
-from batchemo.bundles import BATCH_SIZE
 from batchemo.errors import UsageError
-from batchemo.inference.settings import TIMEOUT, ModelSettings, PostprocessSettings
+from batchemo.inference.settings import TIMEOUT, ModelSettings, PostprocessSettings, settings_of
 from batchemo.sources import DEFAULT_EXTENSIONS, SourceOptions
 from batchemo.tables.read import read_recordings_table
 
@@ -44,7 +43,8 @@ def scan(
     hop: float | None = None,
     channel: str | int = "mix",
     backend: Backend = "onnx",
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
     min_confidence: float = 0.0,
     dimensions: bool = False,
     speaker: str | None = None,
@@ -98,7 +98,10 @@ def scan(
     channel
         `"mix"` for the mean of all channels, or the number of one channel, from 0.
     backend, batch_size
-        What runs the model, and how many windows it gets in one batch.
+        What runs the model, and how many windows it gets in one batch: by default 8, and 128 on a
+        GPU.
+    device
+        `"cpu"`, `"cuda"` for NVIDIA's GPUs, or `"auto"` for GPUs if there are any.
     min_confidence
         Below this confidence `emotion` is `uncertain`; the probabilities are unchanged.
     dimensions
@@ -156,7 +159,7 @@ def scan(
             follow_links=follow_links,
             min_age=min_age,
         ),
-        settings=_settings(model, window, hop, channel, backend, batch_size),
+        settings=_settings(model, window, hop, channel, backend, batch_size, device),
         postprocess=PostprocessSettings(min_confidence, dimensions, speaker),
         output=_path_text(output),
         segments=_path_text(segments),
@@ -193,7 +196,8 @@ def predict(
     hop: float | None = None,
     channel: str | int = "mix",
     backend: Backend = "onnx",
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
     min_confidence: float = 0.0,
     dimensions: bool = False,
     speaker: str | None = None,
@@ -206,7 +210,7 @@ def predict(
         A file, or several.
     segments
         Return the segments table: a row for each window of all recordings that did not fail.
-    model, window, hop, channel, backend, batch_size, min_confidence, dimensions, speaker
+    model, window, hop, channel, backend, batch_size, device, min_confidence, dimensions, speaker
         As in `scan`; the adaptation to speakers uses these recordings alone.
 
     Returns
@@ -223,7 +227,7 @@ def predict(
     from batchemo.inference.single import open_predictor
 
     paths = [recordings] if isinstance(recordings, (str, os.PathLike)) else recordings
-    settings = _settings(model, window, hop, channel, backend, batch_size)
+    settings = _settings(model, window, hop, channel, backend, batch_size, device)
     postprocess = PostprocessSettings(min_confidence, dimensions, speaker)
     predictor = open_predictor(paths, *settings, postprocess=postprocess)
     table = predictor.table(segments=segments)
@@ -337,13 +341,19 @@ def _settings(
     hop: float | None,
     channel: str | int,
     backend: Backend,
-    batch_size: int,
+    batch_size: int | None,
+    device: str,
 ) -> tuple[ModelSettings, ...]:
     """Return the settings of each model."""
     models = [model] if isinstance(model, (str, os.PathLike)) else model
-    return tuple(
-        ModelSettings(os.fspath(name), window, hop, str(channel), backend, batch_size)
-        for name in models
+    return settings_of(
+        [os.fspath(name) for name in models],
+        window=window,
+        hop=hop,
+        channel=str(channel),
+        backend=backend,
+        batch_size=batch_size,
+        device=device,
     )
 
 

@@ -3,6 +3,7 @@
     BatchemoError            1  the run failed
     ├── UsageError           2  the command line, a manifest or a configuration is wrong
     ├── BundleError          1  a model bundle is damaged, or of another format
+    ├── DeviceError          1  the GPU that models should run on does not work
     ├── LockedError          4  another run holds the output
     └── MissingExtraError    1  an optional part of batchemo is not installed
 
@@ -26,6 +27,10 @@ class UsageError(BatchemoError):
 
 class BundleError(BatchemoError):
     """A model bundle was refused before anything of it ran."""
+
+
+class DeviceError(BatchemoError):
+    """The GPU that models should run on does not work; no recording is to blame."""
 
 
 class LockedError(BatchemoError):

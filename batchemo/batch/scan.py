@@ -43,6 +43,7 @@ from batchemo.batch.writer import (
 from batchemo.common.memory import prepare_arrow
 from batchemo.common.text import for_display
 from batchemo.errors import BatchemoError, describe
+from batchemo.inference.gpu_pool import GpuPool, open_gpu_pool
 from batchemo.inference.postprocess import PostProcessor, RowSource
 from batchemo.inference.predict_task import PredictTask, lost_result, predict_chunk
 from batchemo.tables.read import open_table
@@ -152,6 +153,7 @@ class _Scan:
         self._on_event, self._stream, self._executor = on_event, stream, executor
         self._options, self._schema = prepared.options, prepared.schema
         self._progress, self._summary = Progress(), Summary(prepared.options.group_by)
+        self._warnings: list[str] = []
         self.finds_transient_failures = False
         """Whether the tables are in order, but for failures that are to be tried again."""
 
@@ -173,10 +175,16 @@ class _Scan:
         self._on_event(
             Started(self._prepared.model, workers, self._options.output, len(known_rows))
         )
-        with closing(self._analyse(plan, chain(first, chunks), workers)) as stored_chunks:
+        # Workers elsewhere cannot reach the GPU processes of this machine.
+        has_gpus = bool(first) and self._executor is None
+        with (
+            open_gpu_pool(self._options.settings if has_gpus else ()) as pool,
+            closing(self._analyse(plan, chain(first, chunks), workers, pool)) as stored_chunks,
+        ):
             for number in stored_chunks:
                 if csv is not None:
                     csv.add(number)
+            self._warnings += [] if pool is None else pool.warnings()
 
         orphans = OrphanRows()
         if self._decision.keeps_orphans:
@@ -229,12 +237,15 @@ class _Scan:
         return BatchemoError(f"{messages}. No table was written; --allow-empty writes one")
 
     def _analyse(
-        self, plan: Plan, chunks: Iterator[Chunk], workers: int
+        self, plan: Plan, chunks: Iterator[Chunk], workers: int, gpu_pool: GpuPool | None
     ) -> Generator[int, None, None]:
         """Have the workers analyse the chunks; yield each chunk's number when it is stored."""
         embeddings = self._schema.embeddings
         task = PredictTask(
-            self._options.settings, self._options.timeout, embeddings=embeddings is not None
+            self._options.settings,
+            self._options.timeout,
+            embeddings=embeddings is not None,
+            gpu_folder=None if gpu_pool is None else str(gpu_pool.folder),
         )
         finished_chunks = run_chunks(
             chunks,
@@ -324,5 +335,5 @@ class _Scan:
             limited=not plan.counts.all_found,
             unreachable=plan.counts.unreachable,
             empty_roots=tuple(sorted(orphans.empty_roots)),
-            warnings=tuple(postprocessor.warnings()),
+            warnings=(*self._warnings, *postprocessor.warnings()),
         )

@@ -4,6 +4,7 @@ from batchemo.bundles.bundle import Bundle, find_bundle, list_bundles, load_bund
 from batchemo.bundles.calibration import Calibration, softmax
 from batchemo.bundles.classifier import (
     BATCH_SIZE,
+    GPU_BATCH_SIZE,
     Backend,
     Classifier,
     ClassifierResult,
@@ -14,6 +15,7 @@ from batchemo.bundles.save import write_bundle
 
 __all__ = [
     "BATCH_SIZE",
+    "GPU_BATCH_SIZE",
     "Backend",
     "Bundle",
     "Calibration",

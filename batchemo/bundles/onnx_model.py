@@ -1,4 +1,7 @@
-"""Runs a bundle's ONNX graph by ONNX Runtime on one thread, after a check and a trial."""
+"""Runs a bundle's ONNX graph by ONNX Runtime, after a check and a trial on the processor.
+
+On the processor it takes one thread; a provider of ONNX Runtime may run it on a GPU.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,13 @@ from typing import Any
 import numpy as np
 
 from batchemo.bundles.bundle import Bundle, ForwardFn, HeadFn
+from batchemo.bundles.device import CPU, Provider
 from batchemo.bundles.model_input import ModelInput
 from batchemo.bundles.onnx_check import check_onnx
 from batchemo.bundles.schema import GRAPH, HEAD_GRAPH, output_size
 from batchemo.common.arrays import Float32
 from batchemo.common.text import counted
-from batchemo.errors import BundleError
+from batchemo.errors import BundleError, DeviceError
 
 MAX_MEMORY = 2 * 2**30
 """Bytes that graphs may use at work; more is refused, whatever memory there is."""
@@ -29,7 +33,7 @@ TRIAL_SECONDS = 60.0
 """How long the trial of a graph on two windows may take. A large model takes a second."""
 
 
-def open_graph(bundle: Bundle) -> ForwardFn:
+def open_graph(bundle: Bundle, provider: Provider = CPU) -> ForwardFn:
     """Check the bundle's ONNX graph and make it ready to compute the outputs of batches."""
     # On Linux too it would write a device identifier to disk and send usage data.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -44,7 +48,13 @@ def open_graph(bundle: Bundle) -> ForwardFn:
     _check_outputs(plain, where, bundle.info["outputs"])
     _try_run(plain, where, bundle)
     with _refusals_as_errors(where):
-        session = _session(content, optimised=True)
+        session = _session(content, optimised=True, provider=provider)
+    if session.get_providers()[0] != provider.name:
+        # ONNX Runtime says so on stderr, and goes on with the processor.
+        raise DeviceError(
+            f"ONNX Runtime cannot load {provider.name}: it needs the versions of CUDA and cuDNN "
+            "that it was built for"
+        )
     return _runner(session, where, bundle.outputs)
 
 
@@ -87,7 +97,7 @@ def _rows(values: Float32, start: int, count: int) -> Float32:
     return np.concatenate([rows, np.zeros((count - len(rows), *rows.shape[1:]), np.float32)])
 
 
-def _session(content: bytes, *, optimised: bool) -> Any:
+def _session(content: bytes, *, optimised: bool, provider: Provider = CPU) -> Any:
     import onnxruntime
 
     _limit_memory()
@@ -103,7 +113,10 @@ def _session(content: bytes, *, optimised: bool) -> Any:
     # A file that is valid protobuf, and was checked as such, can be a graph in ONNX Runtime's own
     # format as well: four bytes decide which of the two it would read.
     options.add_session_config_entry("session.load_model_format", "ONNX")
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    # On a GPU, some algorithms add up in the order in which threads come to it.
+    options.use_deterministic_compute = provider != CPU
+    wanted = [(provider.name, dict(provider.options))]
+    return onnxruntime.InferenceSession(content, options, providers=wanted)
 
 
 def _check_input(session: Any, where: Path, model_input: ModelInput) -> None:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from batchemo.app.config import HOST
-from batchemo.bundles import BATCH_SIZE
+from batchemo.bundles import BATCH_SIZE, GPU_BATCH_SIZE
 from batchemo.cli.config import load_config
 from batchemo.errors import UsageError
-from batchemo.inference.settings import TIMEOUT, ModelSettings, PostprocessSettings
+from batchemo.inference.settings import TIMEOUT, ModelSettings, PostprocessSettings, settings_of
 from batchemo.sources import DEFAULT_EXTENSIONS, SourceOptions
 
 if TYPE_CHECKING:
@@ -194,6 +194,15 @@ channel_option = click.option(
     help="Which channel to analyse: mix is the mean of all channels, 0 the first one.",
 )
 
+device_option = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="What runs the model: the processor, or NVIDIA's GPUs, which needs batchemo[gpu]; auto is "
+    "GPUs if there are any.",
+)
+
 model_options = option_group(
     click.option(
         "-m",
@@ -228,10 +237,10 @@ model_options = option_group(
     click.option(
         "--batch-size",
         type=click.IntRange(1, MAX_BATCH_SIZE),
-        default=BATCH_SIZE,
-        show_default=True,
+        show_default=f"{BATCH_SIZE}, and {GPU_BATCH_SIZE} on a GPU",
         help="Number of windows that the model gets at a time.",
     ),
+    device_option,
 )
 
 min_confidence_option = click.option(
@@ -307,9 +316,8 @@ def sources_from(values: dict[str, Any]) -> SourceOptions:
 
 def settings_from(values: dict[str, Any]) -> tuple[ModelSettings, ...]:
     """Remove the values of `model_options` and return the settings of each model."""
-    names = ("window", "hop", "channel", "backend", "batch_size")
-    shared = {name: values.pop(name) for name in names}
-    return tuple(ModelSettings(model, **shared) for model in values.pop("model"))
+    names = ("window", "hop", "channel", "backend", "batch_size", "device")
+    return settings_of(values.pop("model"), **{name: values.pop(name) for name in names})
 
 
 def postprocess_from(values: dict[str, Any]) -> PostprocessSettings:

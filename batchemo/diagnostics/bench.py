@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from batchemo.bundles import BATCH_SIZE, load_bundle
+from batchemo.bundles import load_bundle
+from batchemo.bundles.device import Device
 from batchemo.diagnostics.throughput import (
     Measurement,
     bench_recordings,
@@ -15,7 +16,7 @@ from batchemo.diagnostics.throughput import (
     window_seconds_by_batch_size,
 )
 from batchemo.errors import BatchemoError, UsageError
-from batchemo.inference.settings import ModelSettings
+from batchemo.inference.settings import ModelSettings, default_batch_size
 from batchemo.sources import Recording, SourceOptions
 from batchemo.workers.executor import available_cpus
 
@@ -81,6 +82,7 @@ class BenchResult:
     """All that was measured; times are seconds."""
 
     model: str
+    device: Device
     sample: Sample
     stages: Mapping[str, float]
     """The time of one process for a recording, by stage; `rest` is what is no stage of its own."""
@@ -108,9 +110,14 @@ class BenchResult:
     @property
     def best_batch(self) -> int:
         """The batch size that is clearly faster than the default one, else the default one."""
-        best = min(self.batches, key=lambda size: self.batches[size])
-        gain = 1 - self.batches[best] / self.batches[BATCH_SIZE]
-        return best if gain > MIN_GAIN else BATCH_SIZE
+        best, default = min(self.batches, key=self.batches.__getitem__), self.default_batch
+        gain = 1 - self.batches[best] / self.batches[default]
+        return best if gain > MIN_GAIN else default
+
+    @property
+    def default_batch(self) -> int:
+        """The default batch size."""
+        return default_batch_size(self.device)
 
     @property
     def bottleneck(self) -> str:
@@ -152,6 +159,7 @@ def run_bench(options: BenchOptions, on_step: Callable[[str], None]) -> BenchRes
         _require_success(single, recordings)
     return BenchResult(
         model=bundle.name,
+        device=options.settings.device,
         sample=Sample(
             count=len(recordings),
             mean_seconds=single.audio_seconds / single.recordings,

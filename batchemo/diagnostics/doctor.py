@@ -24,6 +24,7 @@ from batchemo.batch.options import ScanOptions
 from batchemo.common import locks
 from batchemo.common.files import open_new, rename, sync
 from batchemo.common.locks import scratch_folder
+from batchemo.common.text import counted
 from batchemo.errors import BatchemoError
 from batchemo.inference.settings import ModelSettings
 from batchemo.sources import SourceOptions
@@ -58,6 +59,7 @@ def check_up(folder: Path) -> Iterator[Check]:
     yield _python()
     yield from _packages()
     yield _libsndfile()
+    yield _devices()
     yield _file_names()
     yield _machine()
     yield _folder(folder)
@@ -90,6 +92,20 @@ def _libsndfile() -> Check:
     state: Literal["ok", "problem"] = "ok" if "WAV" in readable else "problem"
     version = soundfile.__libsndfile_version__
     return Check("libsndfile", state, f"{version}, reads {', '.join(readable)}")
+
+
+def _devices() -> Check:
+    try:
+        import onnxruntime
+
+        from batchemo.bundles.device import cuda_providers, missing_for_cuda
+    except ImportError as error:
+        return Check("devices", "problem", f"ONNX Runtime cannot be loaded: {error}")
+    names = ", ".join(onnxruntime.get_available_providers())
+    missing = missing_for_cuda()
+    gpus = counted(len(cuda_providers()), "GPU")
+    detail = f"cpu and {gpus}" if missing is None else f"cpu; no GPU ({missing})"
+    return Check("devices", "ok", f"{detail}; ONNX Runtime has {names}")
 
 
 def _file_names() -> Check:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import cycle, islice
@@ -16,11 +16,12 @@ from time import monotonic, perf_counter
 import numpy as np
 
 from batchemo.audio import Failure, read_windows
-from batchemo.bundles import BATCH_SIZE
+from batchemo.bundles import BATCH_SIZE, GPU_BATCH_SIZE
 from batchemo.common.arrays import Float32
 from batchemo.common.locks import scratch_folder
 from batchemo.diagnostics.doctor import write_synthetic_voice
 from batchemo.errors import BatchemoError, UsageError
+from batchemo.inference.gpu_pool import open_gpu_pool
 from batchemo.inference.loaded import LoadedModel, load_model
 from batchemo.inference.predict_task import PredictTask, lost_result, predict_chunk
 from batchemo.inference.settings import ModelSettings
@@ -40,6 +41,7 @@ SYNTHETIC_RATE = 48_000
 """No model's own rate, so that the time for resampling counts."""
 
 BATCH_SIZES = (1, 4, BATCH_SIZE, 64)
+GPU_BATCH_SIZES = (BATCH_SIZE, 32, GPU_BATCH_SIZE, 256)
 
 CHUNK_RECORDINGS = 32
 CHUNK_BYTES = 8 * 2**20
@@ -103,15 +105,16 @@ def window_seconds_by_batch_size(
 
     The sizes take turns, so that a machine that gets slower meanwhile slows all of them.
     """
+    sizes = BATCH_SIZES if settings.device == "cpu" else GPU_BATCH_SIZES
     model = load_model(settings)
-    available = list(islice(_model_inputs(model, recordings), max(BATCH_SIZES)))
+    available = list(islice(_model_inputs(model, recordings), max(sizes)))
     if not available:
         raise BatchemoError("none of these recordings could be decoded: `batchemo scan` says why")
-    inputs = np.stack(list(islice(cycle(available), max(BATCH_SIZES))))
+    inputs = np.stack(list(islice(cycle(available), max(sizes))))
     classifiers = {
-        size: load_model(replace(settings, batch_size=size)).classifier for size in BATCH_SIZES
+        size: load_model(replace(settings, batch_size=size)).classifier for size in sizes
     }
-    measured: dict[int, list[float]] = {size: [] for size in BATCH_SIZES}
+    measured: dict[int, list[float]] = {size: [] for size in sizes}
     end = perf_counter() + seconds
     while perf_counter() < end or not all(measured.values()):
         for size, classifier in classifiers.items():
@@ -164,14 +167,18 @@ def measure_workers(
 ) -> Measurement:
     """Let workers analyse the same recordings again and again, for that many seconds."""
     measurement, clock = Measurement(), _Clock(seconds)
-    chunks = run_chunks(
-        _endless_chunks(recordings, clock),
-        partial(predict_chunk, PredictTask((settings,), TIMEOUT)),
-        lost_result,
-        workers=jobs,
-        timeout=TIMEOUT,
-    )
-    with closing(chunks):
+    with ExitStack() as stack:
+        gpu_pool = stack.enter_context(open_gpu_pool([settings]))
+        gpu_folder = None if gpu_pool is None else str(gpu_pool.folder)
+        task = PredictTask((settings,), TIMEOUT, gpu_folder=gpu_folder)
+        chunks = run_chunks(
+            _endless_chunks(recordings, clock),
+            partial(predict_chunk, task),
+            lost_result,
+            workers=jobs,
+            timeout=TIMEOUT,
+        )
+        stack.enter_context(closing(chunks))
         for number, finished in enumerate(chunks):
             # The first chunk of each worker includes its start and the loading of the model.
             if number < jobs:

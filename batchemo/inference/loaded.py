@@ -30,19 +30,39 @@ class LoadedModel:
 
 
 def load_model(settings: ModelSettings) -> LoadedModel:
-    """Load the model that the settings name."""
+    """Load the model that the settings name, to run in this process."""
     from batchemo.bundles import load_bundle, open_classifier
+    from batchemo.bundles.device import local_provider
 
     bundle = load_bundle(settings.model)
+    classifier = open_classifier(
+        bundle,
+        backend=settings.backend,
+        batch_size=settings.batch_size,
+        provider=local_provider(settings.device),
+    )
+    return _loaded(settings, bundle, classifier)
+
+
+def _load_remote(settings: ModelSettings, number: int, folder: str) -> LoadedModel:
+    """Load all of a model but its graph, which the GPU processes of that folder run."""
+    from batchemo.bundles import load_bundle
+    from batchemo.bundles.classifier import classifier_of, output_sizes
+    from batchemo.inference.gpu_process import RemoteGraph
+
+    bundle = load_bundle(settings.model)
+    graph = RemoteGraph(folder, number, output_sizes(bundle))
+    return _loaded(settings, bundle, classifier_of(bundle, graph, settings.batch_size))
+
+
+def _loaded(settings: ModelSettings, bundle: Bundle, classifier: Classifier) -> LoadedModel:
     window = settings.window or bundle.window
     # A window that is shorter than the model's hop would leave gaps between windows.
     hop = settings.hop or min(bundle.hop, window)
     return LoadedModel(
         bundle=bundle,
         input=bundle.input,
-        classifier=open_classifier(
-            bundle, backend=settings.backend, batch_size=settings.batch_size
-        ),
+        classifier=classifier,
         window_config=WindowConfig(
             rate=bundle.rate, window=window, hop=hop, channel=settings.channel
         ),
@@ -53,9 +73,16 @@ def load_model(settings: ModelSettings) -> LoadedModel:
 # A worker process lasts for one run, which has one tuple of settings; one more is kept so that
 # code in one process may compare two runs without loading models at every chunk.
 @lru_cache(maxsize=2)
-def cached_models(settings: tuple[ModelSettings, ...]) -> tuple[LoadedModel, ...]:
-    """Load the models of a run, or return those that were loaded for the chunk before."""
-    return tuple(map(load_model, settings))
+def cached_models(
+    settings: tuple[ModelSettings, ...], gpu_folder: str | None = None
+) -> tuple[LoadedModel, ...]:
+    """Load the models of a run, or return those that were loaded for the chunk before.
+
+    With a `gpu_folder`, the GPU processes that are found there run them.
+    """
+    if gpu_folder is None:
+        return tuple(map(load_model, settings))
+    return tuple(_load_remote(each, number, gpu_folder) for number, each in enumerate(settings))
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,9 @@ class ModelSet:
         provenance = embedding_provenance(bundle, self.settings[0], sources)
         output = EmbeddingOutput(self.model, shape, provenance, self.settings[0].batch_size)
         name, digest, _ = bundle.base
-        if digest == bundle.digest:
+        # The head runs on the processor: after a base on a GPU, it would give other last bits than
+        # the whole model there.
+        if digest == bundle.digest or self.settings[0].device != "cpu":
             return output
         return replace(output, adapted=bundle, base_models=(output.model_like(name, digest),))
 

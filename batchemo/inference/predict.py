@@ -23,6 +23,7 @@ from batchemo.common.arrays import Float32
 from batchemo.common.memory import is_out_of_memory
 from batchemo.common.text import to_text
 from batchemo.common.timing import StageSeconds, add_seconds
+from batchemo.errors import DeviceError
 from batchemo.inference.loaded import LoadedModel, shared_windows
 from batchemo.sources import Recording
 from batchemo.tables.derived import mean_familiarity, mean_probabilities
@@ -91,7 +92,7 @@ def read_recording(
                 process(window)
     except Failure as error:
         failure = error
-    except ImportError:
+    except (ImportError, DeviceError):
         raise  # No recording is to blame, and none could be analysed.
     except Exception as error:
         # Whatever a recording holds, it must not cost the others in the chunk their rows.
@@ -323,6 +324,8 @@ class _ModelBatch:
         began = perf_counter()
         try:
             result = self._model.classifier.run(np.stack(pending.inputs))
+        except DeviceError:
+            raise
         except Exception as error:
             # Not only MemoryError: each runtime raises errors of its own when memory runs out.
             self.failure = unexpected_failure(error)

@@ -28,6 +28,8 @@ class PredictTask:
     """Seconds for a recording; 0 for no limit."""
     embeddings: bool = False
     """Whether to return the embeddings of windows, of the only model."""
+    gpu_folder: str | None = None
+    """Where to find the processes that run the models on GPUs; None where a worker runs them."""
 
 
 def predict_chunk(
@@ -39,7 +41,7 @@ def predict_chunk(
         from batchemo.inference.loaded import cached_models
         from batchemo.inference.predict import predict_with
 
-        models = cached_models(task.settings)
+        models = cached_models(task.settings, task.gpu_folder)
         return predict_with(models, task.timeout, recordings, embeddings=task.embeddings)
     except BatchemoError as error:
         return ChunkResult(fatal=str(error))

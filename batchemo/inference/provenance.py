@@ -117,6 +117,7 @@ def _run_options(settings: ModelSettings) -> dict[str, Any]:
         "channel": settings.channel,
         "backend": settings.backend,
         "batch_size": settings.batch_size,
+        "device": settings.device,
     }
 
 

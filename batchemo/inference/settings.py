@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from batchemo.bundles import BATCH_SIZE
+from batchemo.bundles import BATCH_SIZE, GPU_BATCH_SIZE
+from batchemo.bundles.device import Device, choose_device
 from batchemo.errors import UsageError
 from batchemo.tables.columns import UNCERTAIN
 from batchemo.tables.summary import is_path_part
@@ -42,6 +43,7 @@ class ModelSettings:
     channel: str = "mix"
     backend: Literal["onnx", "tensorflow"] = "onnx"
     batch_size: int = BATCH_SIZE
+    device: Device = "cpu"
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -57,8 +59,35 @@ class ModelSettings:
         >>> ModelSettings("fast", hop=1.5).differences()
         {'hop': 1.5}
         """
-        names = ("window", "hop", "channel", "backend", "batch_size")
+        names = ("window", "hop", "channel", "backend", "batch_size", "device")
         return _differences(self, ModelSettings(), names)
+
+
+def default_batch_size(device: Device) -> int:
+    """Return how many windows go through the graph together unless the user says otherwise."""
+    return BATCH_SIZE if device == "cpu" else GPU_BATCH_SIZE
+
+
+def settings_of(
+    models: Iterable[str],
+    *,
+    window: float | None = None,
+    hop: float | None = None,
+    channel: str = "mix",
+    backend: Literal["onnx", "tensorflow"] = "onnx",
+    batch_size: int | None = None,
+    device: str = "auto",
+) -> tuple[ModelSettings, ...]:
+    """Return the settings of each model, on the device that there is.
+
+    >>> settings_of(["fast"], device="cpu")[0] == ModelSettings("fast")
+    True
+    """
+    chosen = choose_device(device, backend)
+    size = default_batch_size(chosen) if batch_size is None else batch_size
+    return tuple(
+        ModelSettings(model, window, hop, channel, backend, size, chosen) for model in models
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from batchemo.bundles import BATCH_SIZE
+from batchemo.bundles import BATCH_SIZE, GPU_BATCH_SIZE
 from batchemo.diagnostics.bench import BenchOptions, BenchResult, Sample, Throughput
 from batchemo.errors import UsageError
 
 RESULT = BenchResult(
     model="default",
+    device="cpu",
     sample=Sample(count=24, mean_seconds=3.5, synthetic=True),
     stages={"decode": 0.001, "features": 0.006, "model": 0.003},
     reading=None,
@@ -33,6 +34,11 @@ def test_more_processes_that_are_slower_are_not_best() -> None:
 def test_another_batch_size_must_be_clearly_faster() -> None:
     assert RESULT.best_batch == BATCH_SIZE
     assert replace(RESULT, batches={**RESULT.batches, 64: 0.001}).best_batch == 64
+
+
+def test_on_a_gpu_the_default_is_larger() -> None:
+    on_gpu = replace(RESULT, device="cuda", batches={BATCH_SIZE: 0.001, GPU_BATCH_SIZE: 0.00095})
+    assert on_gpu.best_batch == on_gpu.default_batch == GPU_BATCH_SIZE
 
 
 def test_the_stage_that_takes_most_time_is_the_bottleneck() -> None:

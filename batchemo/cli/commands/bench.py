@@ -11,13 +11,12 @@ from typing import Any
 
 import click
 
-from batchemo.bundles import BATCH_SIZE
 from batchemo.cli.output.format import bar, clock
 from batchemo.cli.process import Stopped, stop_on_signals
-from batchemo.cli.shared_options import json_option, parse_jobs, split_commas
+from batchemo.cli.shared_options import device_option, json_option, parse_jobs, split_commas
 from batchemo.common.text import counted
 from batchemo.diagnostics.bench import SECONDS, BenchOptions, BenchResult
-from batchemo.inference.settings import ModelSettings
+from batchemo.inference.settings import settings_of
 from batchemo.sources import DEFAULT_EXTENSIONS, SourceOptions
 
 EPILOG = """
@@ -58,6 +57,7 @@ ERASE_LINE = "\r\x1b[K"
 @click.option(
     "-m", "--model", default="default", show_default=True, help="A model's name or folder."
 )
+@device_option
 @click.option(
     "--ext",
     multiple=True,
@@ -89,6 +89,7 @@ ERASE_LINE = "\r\x1b[K"
 def command(
     paths: tuple[str, ...],
     model: str,
+    device: str,
     ext: tuple[str, ...],
     max_jobs: int,
     seconds: float,
@@ -102,7 +103,8 @@ def command(
     from batchemo.diagnostics.bench import run_bench
 
     sources = SourceOptions(paths=paths, extensions=split_commas(ext))
-    options = BenchOptions(sources, ModelSettings(model), max_jobs, seconds)
+    [settings] = settings_of([model], device=device)
+    options = BenchOptions(sources, settings, max_jobs, seconds)
     try:
         with stop_on_signals(), _status_line() as show_status:
             result = run_bench(options, show_status)
@@ -131,6 +133,7 @@ def as_object(result: BenchResult) -> dict[str, Any]:
     """Return all findings as an object for JSON, with times in milliseconds."""
     return {
         "model": result.model,
+        "device": result.device,
         "recordings": dataclasses.asdict(result.sample),
         "stages_ms": {stage: 1000 * seconds for stage, seconds in result.stages.items()},
         "reading_ms": None if result.reading is None else 1000 * result.reading,
@@ -176,7 +179,7 @@ def _show_sample(result: BenchResult) -> None:
     kind = "synthetic recording" if sample.synthetic else "recording"
     click.echo(
         f"{counted(sample.count, kind)}, mean length {sample.mean_seconds:.1f} s; "
-        f"model {result.model}"
+        f"model {result.model} on {result.device}"
     )
     if sample.too_large:
         click.echo(f"skipped because too large: {counted(sample.too_large, 'recording')}")
@@ -185,7 +188,8 @@ def _show_sample(result: BenchResult) -> None:
 
 
 def _show_advice(result: BenchResult) -> None:
-    note = "the default" if result.best_batch == BATCH_SIZE else f"the default is {BATCH_SIZE}"
+    default = result.default_batch
+    note = "the default" if result.best_batch == default else f"the default is {default}"
     click.echo(
         f"\nlimited by  {result.bottleneck}: {ADVICE.get(result.bottleneck, DEFAULT_ADVICE)}"
     )

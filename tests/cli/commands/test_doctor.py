@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from batchemo.bundles import bundle
+from batchemo.bundles import bundle, device
 from batchemo.diagnostics import doctor
 
 # The models are run in worker processes.
@@ -33,7 +33,7 @@ def test_everything_works_and_the_model_ran_in_a_worker(batchemo, shipped, tmp_p
     needed = {name: s for name, s in states(ran).items() if name not in doctor.EXTRAS}
     assert set(needed.values()) == {"ok"}
     assert set(needed) == {
-        *("python", "packages", "libsndfile", "names", "machine", "folder", "model")
+        *("python", "packages", "libsndfile", "devices", "names", "machine", "folder", "model")
     }
     (model,) = [check for check in json.loads(ran.out) if check["name"] == "model"]
     assert "ran in a worker" in model["detail"]
@@ -118,3 +118,11 @@ def test_every_required_package_is_checked():
     required = {line.partition(">=")[0] for line in lines if line and "python_version" not in line}
     assert len(required) > 10
     assert required == set(doctor.NEEDED)
+
+
+def test_the_devices_and_what_is_missing_for_a_gpu_are_told(monkeypatch):
+    assert "CPUExecutionProvider" in doctor._devices().detail
+    monkeypatch.setattr(device, "cuda_providers", lambda: (device.CPU, device.CPU))
+    assert doctor._devices().detail.startswith("cpu and 2 GPUs")
+    monkeypatch.setattr(device, "cuda_providers", tuple)
+    assert "pip install 'batchemo[gpu]'" in doctor._devices().detail

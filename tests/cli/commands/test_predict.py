@@ -10,6 +10,9 @@ import soundfile
 from encoded_recordings import recording
 from voices import voice
 
+from batchemo.bundles import device
+from batchemo.inference.loaded import load_model
+
 
 @pytest.fixture
 def call(tmp_path, voices) -> Path:
@@ -259,3 +262,29 @@ def test_text_has_the_label_of_all_models_and_of_each(batchemo, two_models, voic
     headings = [index for index, line in enumerate(lines) if line in ("  one", "  other")]
     assert all(" – " in lines[index + 1] for index in headings)
     assert len(headings) == 2
+
+
+def test_the_gpu_is_used_where_there_is_one_with_large_batches(
+    batchemo, tiny_bundle, voices, monkeypatch
+):
+    opened = []
+
+    def noted(settings):
+        opened.append(settings)
+        return load_model(settings)
+
+    monkeypatch.setattr("batchemo.inference.single.load_model", noted)
+    monkeypatch.setattr(device, "cuda_providers", lambda: (device.CPU,))
+    for words in ((), ("--device", "cpu"), ("--batch-size", "8")):
+        ran = batchemo("predict", voices / "bert" / "two.wav", "-m", tiny_bundle.path, *words)
+        assert ran.code == 0
+    chosen = [(settings.device, settings.batch_size) for settings in opened]
+    assert chosen == [("cuda", 128), ("cpu", 8), ("cuda", 8)]
+
+
+@pytest.mark.parametrize("command", ["predict", "scan", "bench"])
+def test_a_gpu_that_is_not_there_is_wrong_usage(batchemo, voices, monkeypatch, command):
+    monkeypatch.setattr(device, "cuda_providers", tuple)
+    ran = batchemo(command, voices, "--device", "cuda")
+    assert ran.code == 2
+    assert "pip install 'batchemo[gpu]'" in ran.err

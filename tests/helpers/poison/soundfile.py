@@ -17,6 +17,8 @@ import signal
 import sys
 import time
 
+from batchemo.audio.file import OpenFile
+
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _other_folders = [entry for entry in sys.path if os.path.abspath(entry or ".") != _HERE]
 _spec = importlib.machinery.PathFinder.find_spec("soundfile", _other_folders)
@@ -25,16 +27,20 @@ _spec.loader.exec_module(_real)
 globals().update({k: v for k, v in vars(_real).items() if not k.startswith("__")})
 
 
-_preadv = os.preadv
+_read_into = OpenFile.read_into
 
 
-def _poisoned_preadv(descriptor, *args):
+def _poisoned_read_into(file, *arguments):
     """All that is decoded is read by this, whoever decodes it."""
-    _misbehave(os.readlink(f"/proc/self/fd/{descriptor}"))
-    return _preadv(descriptor, *args)
+    try:
+        _misbehave(os.readlink(f"/proc/self/fd/{file.descriptor}"))
+    except MemoryError as error:
+        file.errors.append(error)
+        raise
+    return _read_into(file, *arguments)
 
 
-os.preadv = _poisoned_preadv
+OpenFile.read_into = _poisoned_read_into
 
 
 def _misbehave(path):
