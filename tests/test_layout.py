@@ -12,7 +12,17 @@ import pytest
 REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "batchemo"
 ORDER = (
-    *("errors", "common", "tables", "features", "audio", "sources", "bundles", "workers"),
+    *(
+        "errors",
+        "common",
+        "tables",
+        "timelines",
+        "features",
+        "audio",
+        "sources",
+        "bundles",
+        "workers",
+    ),
     *("inference", "batch", "corpora", "evaluation", "adaptation", "review"),
     *("training", "diagnostics", "app", "api", "cli"),
 )

@@ -18,6 +18,7 @@ COMMANDS = {
     "summary": "Count the emotions and failures in a table of results.",
     "review": "Choose which recordings to listen to, and label them.",
     "adapt": "Adapt a model to a corpus by a few dozen answers.",
+    "export": "Write what is heard when, for Praat, ELAN, Audacity and others.",
     "show": "Show how a table of results was made.",
     "models": "List the models, show their cards, verify their files.",
     "features": "Write the features of recordings as a table.",

@@ -6,8 +6,10 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import TypeAlias
 
 import click
+import numpy as np
 
 from batchemo.cli.output.format import bar, bar_width, position
 from batchemo.common.arrays import Float32
@@ -17,8 +19,14 @@ from batchemo.tables.columns import DIMENSIONS, UNCERTAIN
 from batchemo.tables.derived import expected_dimensions, label_or_uncertain
 from batchemo.tables.rows import RecordingResult, WindowResults
 from batchemo.tables.summary import UNFAMILIAR
+from batchemo.timelines import Joining, Stretch, Windows, join_windows
 
 SHORT_BAR = 12
+MOST_WINDOWS = 20
+"""Of a recording with more windows, the stretches that they make are printed."""
+
+_Window: TypeAlias = "tuple[int, float, float, Float32 | None, float | None]"
+"""Model, start, end, probabilities and familiarity."""
 
 
 def show_recording(
@@ -82,11 +90,18 @@ class _PredictionFormatter:
 
     def line(self, probabilities: Float32) -> str:
         """Return the label and its probability, as a short bar and a number."""
-        share = float(probabilities.max())
+        return self._line(self.label(probabilities), float(probabilities.max()))
+
+    def stretch(self, stretch: Stretch) -> str:
+        """Return the label of a stretch, or `uncertain`, and its mean probability."""
+        known = stretch.confidence >= (self.postprocess.min_confidence or 0.0)
+        return self._line(stretch.label if known else UNCERTAIN, stretch.confidence)
+
+    def _line(self, label: str, share: float) -> str:
         drawn = _padded_bar(share, bar_width(self.columns, SHORT_BAR))
         uncertain = [UNCERTAIN] if self.postprocess.min_confidence else []
         width = max(map(len, [*self.labels, *uncertain]))
-        return f"{self.label(probabilities):<{width}}  {drawn}{share:.2f}"
+        return f"{label:<{width}}  {drawn}{share:.2f}"
 
 
 def _audio_facts(result: RecordingResult) -> str:
@@ -128,8 +143,12 @@ def _show_windows(
     windows: WindowResults, formatter: _PredictionFormatter, models: Sequence[str]
 ) -> None:
     width = len(position(max(windows.ends)))
-    for model, rows in groupby(windows.iter_windows(), key=lambda window: window[0]):
+    for model, of_model in groupby(windows.iter_windows(), key=lambda window: window[0]):
+        rows = list(of_model)
         click.echo(f"\n  {models[model]}" if models else "")
+        if len(rows) > MOST_WINDOWS:
+            _show_stretches(rows, formatter, width)
+            continue
         for _, start, end, probabilities, familiarity in rows:
             time = f"  {position(start):>{width}} – {position(end):>{width}}"
             if probabilities is None:
@@ -137,6 +156,20 @@ def _show_windows(
             else:
                 known = "" if familiarity is None else f"  familiarity {familiarity:.2f}"
                 click.echo(f"{time}  {formatter.line(probabilities)}{known}")
+
+
+def _show_stretches(rows: Sequence[_Window], formatter: _PredictionFormatter, width: int) -> None:
+    """Print the windows of a long recording joined to stretches, as an export has them."""
+    silent = np.full(len(formatter.labels), np.nan)
+    windows = Windows(
+        np.array([start for _, start, *_ in rows]),
+        np.array([end for _, _, end, *_ in rows]),
+        np.array([silent if row is None else row for _, _, _, row, _ in rows], np.float64),
+    )
+    click.echo(f"  {len(rows):,} windows, joined to stretches (--json has all windows)")
+    for stretch in join_windows(windows, formatter.labels, Joining()):
+        time = f"  {position(stretch.start):>{width}} – {position(stretch.end):>{width}}"
+        click.echo(f"{time}  {formatter.stretch(stretch)}")
 
 
 def _padded_bar(share: float, width: int) -> str:

@@ -85,6 +85,17 @@ def test_text_lists_the_windows_of_a_long_recording(batchemo, tiny_bundle, call)
     assert ["no speech" in line for line in windows] == [False, False, True, True]
 
 
+def test_of_many_windows_text_lists_the_stretches_that_they_make(batchemo, tiny_bundle, call):
+    out = batchemo("predict", call, "--model", tiny_bundle.path, "--hop", 0.25).out
+    assert "windows, joined to stretches" in out
+    stretches = [line.split() for line in out.splitlines() if " – " in line]
+    assert 0 < len(stretches) < 10
+    assert stretches[0][0] == "0:00.0"
+    assert all(line[3] in tiny_bundle.labels for line in stretches)
+    # The second half of the call is silent.
+    assert all(float(line[2].removeprefix("0:")) < 9 for line in stretches)
+
+
 def test_windows_without_speech_are_null_in_json(batchemo, tiny_bundle, call):
     out = batchemo("predict", call, "--model", tiny_bundle.path, "--hop", 3, "--json").out
     windows = json.loads(out)[0]["windows"]
