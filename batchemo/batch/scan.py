@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -45,18 +45,30 @@ from batchemo.common.text import for_display
 from batchemo.errors import BatchemoError, describe
 from batchemo.inference.gpu_pool import GpuPool, open_gpu_pool
 from batchemo.inference.postprocess import PostProcessor, RowSource
-from batchemo.inference.predict_task import PredictTask, lost_result, predict_chunk
+from batchemo.inference.predict_task import (
+    PredictTask,
+    lost_result,
+    predict_chunk,
+    predict_pieces,
+)
+from batchemo.inference.recording_output import join_pieces
 from batchemo.tables.read import open_table
 from batchemo.tables.rows import to_batch
 from batchemo.tables.summary import Summary, check_group_by
 from batchemo.workers.dispatcher import run_chunks
 from batchemo.workers.executor import Chunk, ExecutorFactory, available_cpus
+from batchemo.workers.parts import PieceWork
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _UNREADABLE = "unreadable_folders"
 """Where the metadata of a table counts the folders that could not be read, if there were any."""
+
+
+SHARED_BYTES = 20 * 2**20
+"""A recording of so many bytes may be long enough for another worker: ten minutes of 16 bits at
+16 kHz. How long it is, the workers find out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +120,16 @@ def run_scan(
         raise result
     on_event(result.report)
     return result
+
+
+def _useful_workers(chunks: Sequence[Chunk], jobs: int) -> int:
+    """Return how many of `jobs` workers have something to do, if these are the first chunks.
+
+    Each takes most of a second to start.
+    """
+    recordings = [recording for chunk in chunks for recording in chunk.recordings]
+    pieces = sum((recording.size or 0) // SHARED_BYTES for recording in recordings)
+    return max(1, min(jobs, len(chunks) + pieces))
 
 
 def _retry(prepared: Prepared) -> Decision:
@@ -167,11 +189,11 @@ class _Scan:
             csv = OrderedCsv(self._stream, self._schema, plan, self._store, self._summary)
 
         chunks = plan.chunks(self._prepared.recordings())
-        # No more workers than there are chunks for them: each takes most of a second to start.
-        first = list(islice(chunks, self._options.jobs or available_cpus()))
+        jobs = self._options.jobs or available_cpus()
+        first = list(islice(chunks, jobs))
         if first and not self._decision.may_replace:
             return self._would_change()
-        workers = max(1, len(first))
+        workers = _useful_workers(first, jobs)
         self._on_event(
             Started(self._prepared.model, workers, self._options.output, len(known_rows))
         )
@@ -246,6 +268,7 @@ class _Scan:
             self._options.timeout,
             embeddings=embeddings is not None,
             gpu_folder=None if gpu_pool is None else str(gpu_pool.folder),
+            cut=True,
         )
         finished_chunks = run_chunks(
             chunks,
@@ -254,6 +277,7 @@ class _Scan:
             workers=workers,
             timeout=self._options.timeout,
             executor=self._executor,
+            pieces=PieceWork(partial(predict_pieces, task), join_pieces),
             on_positions=partial(
                 self._progress.update_positions, plan=plan, on_event=self._on_event
             ),

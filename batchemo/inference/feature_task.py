@@ -121,16 +121,11 @@ def _recording_features(
     touch: heartbeat.Touch,
     open_file: OpenAudio,
 ) -> RecordingFeatures:
+    from batchemo.audio import read_windows
     from batchemo.inference.predict import read_recording
 
-    info, failure = read_recording(
-        recording,
-        [task.window_config],
-        writer.add,
-        stages=stages,
-        touch=touch,
-        open_file=open_file,
-    )
+    reader = read_windows(recording.path, task.window_config, open_file=open_file)
+    failure = read_recording(reader, writer.add, stages=stages, touch=touch)
     if failure is not None:
         writer.path.unlink()
         return lost_result(recording, failure.reason, failure.detail)
@@ -138,7 +133,7 @@ def _recording_features(
         to_text(recording.root),
         to_text(recording.file),
         recording.row,
-        duration=info.duration,
+        duration=reader.info.duration,
         windows=tuple(writer.windows),
         path=str(writer.path),
     )

@@ -4,33 +4,39 @@
 
 A recording is decoded once for all models. Batches are filled across recordings, so a row is
 complete only when the last batch with one of its windows has run: until then the recording is a
-`PendingResult` with a `ModelOutput` for each model.
+`PendingResult` with a `ModelOutput` for each model (see `recording_output`).
+
+A long recording is left to several workers where that is asked for: then there is no row, but the
+number of its pieces (see `audio.pieces`), each of which is worked on like a recording.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 import numpy as np
 
-from batchemo.audio import AudioInfo, Failure, Window, WindowConfig, read_windows
+from batchemo.audio import Failure, Window, WindowReader, read_windows
 from batchemo.audio.failure import failure_of_machine
 from batchemo.audio.file import OpenAudio, open_audio
 from batchemo.audio.read_ahead import ReadAhead
 from batchemo.common.arrays import Float32
 from batchemo.common.memory import is_out_of_memory
-from batchemo.common.text import to_text
 from batchemo.common.timing import StageSeconds, add_seconds
 from batchemo.errors import DeviceError
 from batchemo.inference.loaded import LoadedModel, shared_windows
+from batchemo.inference.recording_output import ModelOutput, PendingResult, PieceResult
 from batchemo.sources import Recording
-from batchemo.tables.derived import mean_familiarity, mean_probabilities
-from batchemo.tables.rows import RecordingResult, WindowResults
+from batchemo.tables.rows import RecordingResult
 from batchemo.workers import heartbeat
-from batchemo.workers.executor import ChunkResult
+from batchemo.workers.executor import ChunkResult, CutRecording
 from batchemo.workers.heartbeat import Touch
+
+MOST_PIECES = 4
+"""A recording with more pieces is left to several workers, where that is asked for. One with fewer
+is soon analysed, and each piece fills its last batch up with nothing."""
 
 
 def predict_with(
@@ -40,56 +46,111 @@ def predict_with(
     touch: Touch | None = None,
     *,
     embeddings: bool = False,
+    cut: bool = False,
 ) -> ChunkResult[RecordingResult]:
     """Analyse a chunk of recordings with models that are loaded already.
 
     Outside of a worker process, which leaves heartbeats, `touch` gets the positions. With
-    `embeddings`, the windows of the rows have those of the model, which must be the only one.
+    `embeddings`, the windows of the rows have those of the model, which must be the only one. With
+    `cut`, long recordings are not analysed, but named in `ChunkResult.cut`.
     """
     batcher = _Batcher(models, embeddings=embeddings)
-    pending = []
+    pending, long = list[PendingResult](), dict[int, CutRecording]()
     with ReadAhead((recording.path, recording.size) for recording in recordings) as ahead:
-        for recording in recordings:
+        for place, recording in enumerate(recordings):
             with heartbeat.monitored(recording, timeout) as leave_heartbeat:
-                touch_recording = touch or leave_heartbeat
-                pending.append(batcher.process(recording, touch_recording, ahead.open))
+                reader = batcher.open(recording, open_file=ahead.open)
+                result = PendingResult(recording, batcher.outputs())
+                result.failure = batcher.read(
+                    reader,
+                    result.outputs,
+                    touch or leave_heartbeat,
+                    most_pieces=MOST_PIECES if cut else None,
+                )
+            result.info = reader.info
+            if cut and result.failure is None and len(reader.pieces) > MOST_PIECES:
+                long[place] = CutRecording(len(reader.pieces), reader.declared_duration)
+            else:
+                pending.append(result)
     # The last, partly filled batches run under the last recording's time limit: a worker that
     # hangs can be ended only while it has named a recording.
     with heartbeat.monitored(recordings[-1], timeout):
         batcher.flush()
-    if batcher.failure is not None and len(recordings) > 1:
+    if batcher.failure is not None and len(pending) > 1:
         # Windows of several recordings shared the batch that failed: running each recording alone
         # shows which of them it was.
         results = [
-            predict_with(models, timeout, [recording], embeddings=embeddings)
-            for recording in recordings
+            predict_with(models, timeout, [result.recording], embeddings=embeddings)
+            for result in pending
         ]
-        return ChunkResult(tuple(row for result in results for row in result.rows), batcher.stages)
+        rows = tuple(row for result in results for row in result.rows)
+        return ChunkResult(rows, batcher.stages, cut=long)
     for result in pending:
         result.failure = result.failure or batcher.failure
-    return ChunkResult(tuple(result.row() for result in pending), batcher.stages)
+    return ChunkResult(tuple(result.row() for result in pending), batcher.stages, cut=long)
+
+
+def predict_pieces_with(
+    models: Sequence[LoadedModel],
+    timeout: float,
+    recording: Recording,
+    numbers: Sequence[int],
+    *,
+    embeddings: bool = False,
+) -> ChunkResult[PieceResult]:
+    """Analyse pieces of a recording; after one that fails, those that follow are left out."""
+    batcher = _Batcher(models, embeddings=embeddings)
+    results = list[PieceResult]()
+    for number in numbers:
+        with heartbeat.monitored(recording, timeout) as touch:
+            reader, outputs = batcher.open(recording, piece=number), batcher.outputs()
+            failure = batcher.read(reader, outputs, touch)
+        results.append(
+            PieceResult(
+                outputs,
+                batcher.configs,
+                reader.info,
+                len(reader.pieces),
+                reader.measures,
+                failure,
+            )
+        )
+        if failure is not None:
+            break
+    with heartbeat.monitored(recording, timeout):
+        batcher.flush()
+    if batcher.failure is not None and len(numbers) > 1:
+        alone = [
+            predict_pieces_with(models, timeout, recording, [number], embeddings=embeddings)
+            for number in numbers
+        ]
+        rows = tuple(row for result in alone for row in result.rows)
+        return ChunkResult(rows, batcher.stages)
+    rows = tuple(replace(each, failure=each.failure or batcher.failure) for each in results)
+    return ChunkResult(rows, batcher.stages)
 
 
 def read_recording(
-    recording: Recording,
-    configs: Sequence[WindowConfig],
+    reader: WindowReader,
     process: Callable[[Window], None],
     *,
     stages: StageSeconds,
     touch: Touch,
-    open_file: OpenAudio = open_audio,
-) -> tuple[AudioInfo, Failure | None]:
-    """Pass every window to `process`; return the recording's properties and why it failed.
+    most_pieces: int | None = None,
+) -> Failure | None:
+    """Pass every window to `process`; return why the recording failed, if it did.
 
-    Where there is a failure, the windows that were processed before it do not count.
+    Where there is a failure, the windows that were processed before it do not count. A recording of
+    more than `most_pieces` is opened, and not read.
     """
-    reader = read_windows(recording.path, *configs, open_file=open_file)
     failure = None
     try:
         with reader as windows:
-            for window in windows:
-                touch(window.start, reader.declared_duration)
-                process(window)
+            windows.open()
+            if most_pieces is None or len(windows.pieces) <= most_pieces:
+                for window in windows:
+                    touch(window.start, reader.declared_duration)
+                    process(window)
     except Failure as error:
         failure = error
     except (ImportError, DeviceError):
@@ -99,7 +160,7 @@ def read_recording(
         failure = unexpected_failure(error)
     for stage, seconds in reader.seconds.items():
         add_seconds(stages, stage, seconds)
-    return reader.info, failure
+    return failure
 
 
 def unexpected_failure(error: Exception) -> Failure:
@@ -117,144 +178,45 @@ def unexpected_failure(error: Exception) -> Failure:
     return Failure("internal_error", f"{type(error).__name__}: {error}")
 
 
-@dataclass(slots=True)
-class ModelOutput:
-    """The windows of a recording for one model, and their probabilities once they are known."""
-
-    starts: list[float] = field(default_factory=list)
-    ends: list[float] = field(default_factory=list)
-    probabilities: list[Float32 | None] = field(default_factory=list)
-    """None for a window that is without speech, or whose batch has not run yet."""
-    familiarity: list[float | None] = field(default_factory=list)
-    """None for such windows, and for all where the model cannot say."""
-    embeddings: dict[int, tuple[Float32, Float32]] = field(default_factory=dict)
-    """The embedding and the logits of windows with speech, by index, where they are asked for."""
-
-    def add_window(self, start: float, end: float) -> None:
-        """Append a window without probabilities."""
-        self.starts.append(start)
-        self.ends.append(end)
-        self.probabilities.append(None)
-        self.familiarity.append(None)
-
-    @property
-    def with_speech(self) -> list[Float32]:
-        """The probabilities of the windows with speech."""
-        return [p for p in self.probabilities if p is not None]
-
-    def mean(self) -> Float32:
-        """Return the model's probabilities for the whole recording."""
-        # It averages in double precision: a recording may have thousands of windows.
-        return mean_probabilities(np.stack(self.with_speech))
-
-
-@dataclass(slots=True)
-class PendingResult:
-    """A recording whose windows are in batches that may not have run yet."""
-
-    recording: Recording
-    outputs: Sequence[ModelOutput]
-    """One for each model."""
-    info: AudioInfo = field(default_factory=AudioInfo)
-    failure: Failure | None = None
-
-    def row(self) -> RecordingResult:
-        """Return the row; every batch with a window of this recording must have run."""
-        failure = self.failure
-        if failure is None and not all(output.with_speech for output in self.outputs):
-            failure = Failure("no_speech", "no window of it holds anything like speech")
-        probabilities = model_probabilities = windows = familiarity = None
-        if failure is None:
-            familiarity = mean_familiarity(mean_familiarity(o.familiarity) for o in self.outputs)
-            model_probabilities = np.stack([output.mean() for output in self.outputs])
-            probabilities = mean_probabilities(model_probabilities)
-            windows = _window_results(self.outputs)
-        if len(self.outputs) == 1:
-            # They are those of the row: a single model has no columns of its own.
-            model_probabilities = None
-        info = self.info
-        if failure is not None and failure.reason == "unreadable" and info.size is None:
-            # It could not be opened: the file is the one that was found.
-            info = AudioInfo(size=self.recording.size, mtime_ns=self.recording.mtime_ns)
-        return RecordingResult(
-            root=to_text(self.recording.root),
-            file=to_text(self.recording.file),
-            reason=failure.reason if failure else None,
-            detail=failure.detail if failure else None,
-            probabilities=probabilities,
-            model_probabilities=model_probabilities,
-            windows=windows,
-            familiarity=familiarity,
-            duration=info.duration,
-            sample_rate=info.sample_rate,
-            channels=info.channels,
-            rms_db=info.rms_db,
-            clipped=info.clipped,
-            silence=info.silence,
-            size=info.size,
-            mtime_ns=info.mtime_ns,
-        )
-
-
-def _window_results(outputs: Sequence[ModelOutput]) -> WindowResults:
-    """Concatenate the windows of all models.
-
-    NaN, not None, stands for a window without speech: they go to the parent as one array.
-    """
-    missing = np.full_like(outputs[0].with_speech[0], np.nan)
-    counts = [len(output.starts) for output in outputs]
-    probabilities = [missing if p is None else p for out in outputs for p in out.probabilities]
-    familiarity = [f for output in outputs for f in output.familiarity]
-    embeddings = logits = None
-    if outputs[0].embeddings:
-        embeddings, logits = _window_embeddings(outputs[0])
-    return WindowResults(
-        np.concatenate([output.starts for output in outputs]),
-        np.concatenate([output.ends for output in outputs]),
-        np.stack(probabilities),
-        np.repeat(np.arange(len(outputs), dtype=np.int32), counts) if len(outputs) > 1 else None,
-        # None becomes NaN.
-        np.array(familiarity, np.float32) if any(f is not None for f in familiarity) else None,
-        embeddings,
-        logits,
-    )
-
-
-def _window_embeddings(output: ModelOutput) -> tuple[Float32, Float32]:
-    """Return the embeddings and the logits of all windows, NaN without speech."""
-    examples = next(iter(output.embeddings.values()))
-    embeddings, logits = (
-        np.full((len(output.starts), len(example)), np.nan, np.float32) for example in examples
-    )
-    for index, (embedding, row) in output.embeddings.items():
-        embeddings[index], logits[index] = embedding, row
-    return embeddings, logits
-
-
 class _Batcher:
     """Reads recordings once for all models and fills a batch for each model."""
 
     def __init__(self, models: Sequence[LoadedModel], *, embeddings: bool) -> None:
         self.stages: StageSeconds = {}
         self._shared = shared_windows(models)
+        self.configs = [shared.window_config for shared in self._shared]
         # Models may have the same labels in different orders; columns are in the first one's.
         labels = models[0].bundle.labels
         self._batches = [
             _ModelBatch(model, labels, self.stages, embeddings=embeddings) for model in models
         ]
 
-    def process(self, recording: Recording, touch: Touch, open_file: OpenAudio) -> PendingResult:
-        """Read a recording and put its windows into the batches."""
-        result = PendingResult(recording, [ModelOutput() for _ in self._batches])
-        result.info, result.failure = read_recording(
-            recording,
-            [shared.window_config for shared in self._shared],
-            lambda window: self._add(window, result.outputs),
+    def outputs(self) -> list[ModelOutput]:
+        """Return an output without windows for each model."""
+        return [ModelOutput() for _ in self._batches]
+
+    def open(
+        self, recording: Recording, *, piece: int | None = None, open_file: OpenAudio = open_audio
+    ) -> WindowReader:
+        """Return the reader of a recording, or of one of its pieces."""
+        return read_windows(recording.path, *self.configs, piece=piece, open_file=open_file)
+
+    def read(
+        self,
+        reader: WindowReader,
+        outputs: Sequence[ModelOutput],
+        touch: Touch,
+        *,
+        most_pieces: int | None = None,
+    ) -> Failure | None:
+        """Put the windows of a reader into the batches; see `read_recording`."""
+        return read_recording(
+            reader,
+            lambda window: self._add(window, outputs),
             stages=self.stages,
             touch=touch,
-            open_file=open_file,
+            most_pieces=most_pieces,
         )
-        return result
 
     def flush(self) -> None:
         """Run what is left in the batches."""

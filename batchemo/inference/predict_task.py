@@ -6,16 +6,21 @@ worker alone, inside the functions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from batchemo.common.memory import RUNTIME_BYTES, require_memory
 from batchemo.common.text import to_text
 from batchemo.errors import BatchemoError, describe
+from batchemo.inference.recording_output import PieceResult
 from batchemo.inference.settings import ModelSettings
 from batchemo.sources import Recording
 from batchemo.tables.rows import RecordingResult
-from batchemo.workers.executor import ChunkResult
+from batchemo.workers.executor import ChunkResult, R
+
+if TYPE_CHECKING:
+    from batchemo.inference.loaded import LoadedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +35,49 @@ class PredictTask:
     """Whether to return the embeddings of windows, of the only model."""
     gpu_folder: str | None = None
     """Where to find the processes that run the models on GPUs; None where a worker runs them."""
+    cut: bool = False
+    """Whether long recordings are left to `predict_pieces`."""
 
 
 def predict_chunk(
     task: PredictTask, recordings: Sequence[Recording]
 ) -> ChunkResult[RecordingResult]:
     """Analyse a chunk of recordings; in a worker, the models stay loaded for the next chunk."""
+
+    def predict(models: Sequence[LoadedModel]) -> ChunkResult[RecordingResult]:
+        from batchemo.inference.predict import predict_with
+
+        return predict_with(
+            models, task.timeout, recordings, embeddings=task.embeddings, cut=task.cut
+        )
+
+    return _with_models(task, predict)
+
+
+def predict_pieces(
+    task: PredictTask, numbers: Sequence[int], recordings: Sequence[Recording]
+) -> ChunkResult[PieceResult]:
+    """Analyse pieces of the only recording, by their numbers."""
+
+    def predict(models: Sequence[LoadedModel]) -> ChunkResult[PieceResult]:
+        from batchemo.inference.predict import predict_pieces_with
+
+        (recording,) = recordings
+        return predict_pieces_with(
+            models, task.timeout, recording, numbers, embeddings=task.embeddings
+        )
+
+    return _with_models(task, predict)
+
+
+def _with_models(
+    task: PredictTask, predict: Callable[[Sequence[LoadedModel]], ChunkResult[R]]
+) -> ChunkResult[R]:
     try:
         require_memory("onnxruntime", RUNTIME_BYTES)
         from batchemo.inference.loaded import cached_models
-        from batchemo.inference.predict import predict_with
 
-        models = cached_models(task.settings, task.gpu_folder)
-        return predict_with(models, task.timeout, recordings, embeddings=task.embeddings)
+        return predict(cached_models(task.settings, task.gpu_folder))
     except BatchemoError as error:
         return ChunkResult(fatal=str(error))
     except (MemoryError, ImportError) as error:

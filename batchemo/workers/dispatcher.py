@@ -9,6 +9,8 @@ which recording did it. So the lost recordings are sorted:
   A recording that kills its worker twice while alone is blamed: `worker_died`.
 
 Without heartbeats, as on a cluster, everything that was lost is suspect.
+
+The same is done with the pieces of a long recording. Its row is a failure if one of them is blamed.
 """
 
 from __future__ import annotations
@@ -16,11 +18,11 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import BrokenExecutor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Generic
+from typing import Any, Generic
 
 from batchemo.common.locks import scratch_folder
 from batchemo.common.timing import StageSeconds, add_seconds
@@ -38,6 +40,7 @@ from batchemo.workers.executor import (
     signals_blocked,
 )
 from batchemo.workers.heartbeat import OnPositions, RecordingPosition, ignore_positions
+from batchemo.workers.parts import LongRecording, Part, PieceWork, whole_chunk
 
 CHUNKS_PER_WORKER = 2
 """One that the worker is busy with and one that waits, so that it never waits for the parent."""
@@ -67,13 +70,16 @@ def run_chunks(
     workers: int,
     timeout: float,
     executor: ExecutorFactory | None = None,
+    pieces: PieceWork[R] | None = None,
     on_positions: OnPositions = ignore_positions,
 ) -> Generator[FinishedChunk[R], None, None]:
     """Yield every chunk when its work is done, in any order; close it to end the workers.
 
     `lost` makes the row of a recording whose worker died or hung, given a reason and a detail.
+    `pieces` is needed for work that leaves long recordings to several workers.
     `executor` opens an executor for a number of workers; by default, processes of this machine.
-    `on_positions` gets how far these are into long recordings; from other executors it gets none.
+    `on_positions` gets how far these are into long recordings; from other executors it gets only
+    how many pieces are finished.
 
     >>> from batchemo.workers.executor import InlineExecutor
     >>> chunks = iter([Chunk(0, (Recording("/data", "a.wav", 44, 0),))])
@@ -88,7 +94,14 @@ def run_chunks(
     if executor is not None:
         # Heartbeats are files on this machine, which workers elsewhere cannot write.
         yield from Dispatcher(
-            executor, work, lost, workers=workers, timeout=timeout, heartbeats=None
+            executor,
+            work,
+            lost,
+            workers=workers,
+            timeout=timeout,
+            heartbeats=None,
+            pieces=pieces,
+            on_positions=on_positions,
         ).run(chunks)
         return
     with scratch_folder() as folder:
@@ -100,20 +113,9 @@ def run_chunks(
             workers=workers,
             timeout=timeout,
             heartbeats=str(folder),
+            pieces=pieces,
             on_positions=on_positions,
         ).run(chunks)
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Some recordings of a chunk, by their places in it."""
-
-    chunk: Chunk
-    places: tuple[int, ...]
-
-    @property
-    def recordings(self) -> tuple[Recording, ...]:
-        return tuple(self.chunk.recordings[place] for place in self.places)
 
 
 class Dispatcher(Generic[R]):
@@ -132,9 +134,11 @@ class Dispatcher(Generic[R]):
         workers: int,
         timeout: float,
         heartbeats: str | None,
+        pieces: PieceWork[R] | None = None,
         on_positions: OnPositions = ignore_positions,
     ) -> None:
         self._start, self._work, self._lost_row = start, work, lost
+        self._pieces = pieces
         self._workers = workers
         self._timeout = timeout
         self._monitor = (
@@ -144,14 +148,16 @@ class Dispatcher(Generic[R]):
         self._positions: tuple[RecordingPosition, ...] = ()
         self._executor: Executor | None = None
         self._executor_workers = 0
-        self._in_flight: dict[Future[ChunkResult[R]], _Part] = {}
+        self._in_flight: dict[Future[ChunkResult[Any]], Part] = {}
         # Futures put themselves here when they are done. Waiting on a queue, unlike waiting on a
         # future, can be interrupted by an exception without leaving a lock of the future taken.
-        self._completed: SimpleQueue[Future[ChunkResult[R]]] = SimpleQueue()
-        self._retry: deque[_Part] = deque()
-        self._suspects: deque[_Part] = deque()
+        self._completed: SimpleQueue[Future[ChunkResult[Any]]] = SimpleQueue()
+        self._retry: deque[Part] = deque()
+        self._suspects: deque[Part] = deque()
+        self._long: list[LongRecording] = []
+        """Those that are not finished."""
         self._running_suspect = False
-        self._deaths_alone: Counter[tuple[int, int]] = Counter()
+        self._deaths_alone: Counter[tuple[int, ...]] = Counter()
         self._failed_starts = 0
         self._rows: dict[int, dict[int, R]] = {}
         """The rows of unfinished chunks, by the chunk's number and the recording's place in it."""
@@ -176,29 +182,58 @@ class Dispatcher(Generic[R]):
         if not self._in_flight:
             # A suspect runs alone, in a worker of its own: what died together with it would become
             # suspect too. Suspects come before everything else, so that their deaths are few.
-            self._running_suspect = bool(self._suspects)
-            if self._running_suspect:
-                self._submit(self._suspects.popleft(), workers=1)
+            suspect = self._next_of(self._suspects)
+            self._running_suspect = suspect is not None
+            if suspect is not None:
+                self._submit(suspect, workers=1)
         limit = CHUNKS_PER_WORKER * self._workers
         # With suspects waiting nothing is added either: they can run only once all else has ended.
         while not (self._running_suspect or self._suspects) and len(self._in_flight) < limit:
-            part = self._retry.popleft() if self._retry else _whole(next(chunks, None))
+            part = (
+                self._next_of(self._retry) or self._next_pieces() or whole_chunk(next(chunks, None))
+            )
             if part is None:
                 break
             self._submit(part, workers=self._workers)
         return bool(self._in_flight)
 
-    def _submit(self, part: _Part, *, workers: int) -> None:
+    def _next_of(self, waiting: deque[Part]) -> Part | None:
+        """Take the next part that is still needed."""
+        while waiting:
+            part = waiting.popleft()
+            if not self._is_done(part):
+                return part
+        return None
+
+    def _next_pieces(self) -> Part | None:
+        """Return the next pieces of a long recording; before any further chunk is begun."""
+        for long in self._long:
+            numbers = long.take(self._workers)
+            if numbers:
+                return Part(long.chunk, numbers, long)
+        return None
+
+    def _is_done(self, part: Part) -> bool:
+        """Whether nothing of this part is needed any more: its recording has a row already."""
+        return part.long is not None and part.long not in self._long
+
+    def _submit(self, part: Part, *, workers: int) -> None:
         executor = self._open_executor(workers)
         with signals_blocked():
             try:
-                future = executor.submit(self._work, part.recordings)
+                future = self._submit_to(executor, part)
             except BrokenExecutor as error:
                 # The workers died since the last look: the same as if they had died of this part.
-                future = Future[ChunkResult[R]]()
+                future = Future[ChunkResult[Any]]()
                 future.set_exception(error)
             self._in_flight[future] = part
             future.add_done_callback(self._completed.put)
+
+    def _submit_to(self, executor: Executor, part: Part) -> Future[ChunkResult[Any]]:
+        if part.long is None:
+            return executor.submit(self._work, part.recordings)
+        assert self._pieces is not None
+        return executor.submit(partial(self._pieces.work, part.places), (part.long.recording,))
 
     def _open_executor(self, workers: int) -> Executor:
         """Return the executor there is, if it has that many workers, or another."""
@@ -215,7 +250,7 @@ class Dispatcher(Generic[R]):
 
     def _collect(self) -> Iterator[FinishedChunk[R]]:
         """Take in the next result, or what was lost if there is none by the next check."""
-        lost: list[_Part] = []
+        lost: list[Part] = []
         future = self._next_completed()
         if future is not None:
             yield from self._take_result(future, lost)
@@ -235,15 +270,19 @@ class Dispatcher(Generic[R]):
 
     def _check_heartbeats(self) -> bool:
         """Report positions that have changed; return whether all workers are stuck."""
-        if self._monitor is None:
-            return False
-        all_stuck = self._monitor.check()
-        if self._monitor.positions != self._positions:
-            self._positions = self._monitor.positions
+        all_stuck = self._monitor is not None and self._monitor.check()
+        positions = [long.position() for long in self._long]
+        in_pieces = {(position.root, position.file) for position in positions}
+        for position in () if self._monitor is None else self._monitor.positions:
+            # The workers of a long recording are at several positions of it.
+            if (position.root, position.file) not in in_pieces:
+                positions.append(position)
+        if tuple(positions) != self._positions:
+            self._positions = tuple(positions)
             self._on_positions(self._positions)
         return all_stuck
 
-    def _next_completed(self) -> Future[ChunkResult[R]] | None:
+    def _next_completed(self) -> Future[ChunkResult[Any]] | None:
         timeout = None if self._monitor is None else heartbeat.CHECK_INTERVAL
         try:
             return self._completed.get(timeout=timeout)
@@ -251,7 +290,7 @@ class Dispatcher(Generic[R]):
             return None
 
     def _take_result(
-        self, future: Future[ChunkResult[R]], lost: list[_Part]
+        self, future: Future[ChunkResult[Any]], lost: list[Part]
     ) -> Iterator[FinishedChunk[R]]:
         part = self._in_flight.pop(future, None)
         if part is None:
@@ -264,12 +303,32 @@ class Dispatcher(Generic[R]):
         if result.fatal is not None:
             raise BatchemoError(result.fatal)
         self._failed_starts = 0
+        if self._is_done(part):
+            return
         stages = self._stages.setdefault(part.chunk.number, {})
         for stage, seconds in result.stages.items():
             add_seconds(stages, stage, seconds)
-        yield from self._add_rows(part, result.rows)
+        if part.long is not None:
+            yield from self._add_pieces(part.long, part.places, result.rows)
+            return
+        for index, cut in result.cut.items():
+            self._long.append(LongRecording(part.chunk, part.places[index], cut))
+        others = [place for index, place in enumerate(part.places) if index not in result.cut]
+        yield from self._add_rows(replace(part, places=tuple(others)), result.rows)
 
-    def _add_rows(self, part: _Part, rows: tuple[R, ...]) -> Iterator[FinishedChunk[R]]:
+    def _add_pieces(
+        self, long: LongRecording, numbers: tuple[int, ...], results: tuple[Any, ...]
+    ) -> Iterator[FinishedChunk[R]]:
+        """Add the results of pieces; when all are there, the row of their recording."""
+        if long.add(numbers, results):
+            assert self._pieces is not None
+            yield from self._end_long(long, self._pieces.join(long.recording, long.ordered()))
+
+    def _end_long(self, long: LongRecording, row: R) -> Iterator[FinishedChunk[R]]:
+        self._long.remove(long)
+        yield from self._add_rows(Part(long.chunk, (long.place,)), (row,))
+
+    def _add_rows(self, part: Part, rows: tuple[R, ...]) -> Iterator[FinishedChunk[R]]:
         """Add rows to their chunk, and yield it when it has all of them."""
         chunk = part.chunk
         known = self._rows.setdefault(chunk.number, {})
@@ -279,31 +338,37 @@ class Dispatcher(Generic[R]):
             ordered = tuple(known[place] for place in range(len(known)))
             yield FinishedChunk(chunk, ordered, self._stages.pop(chunk.number, {}))
 
-    def _sort_lost(self, lost: list[_Part]) -> Iterator[FinishedChunk[R]]:
+    def _sort_lost(self, lost: list[Part]) -> Iterator[FinishedChunk[R]]:
         """Sort lost recordings into those to blame, to suspect and to try again."""
         started = None if self._monitor is None else self._monitor.take_started()
         self._count_failed_starts(started)
         for part in lost:
             not_started = []
             for place, recording in zip(part.places, part.recordings, strict=True):
-                single = _Part(part.chunk, (place,))
+                if self._is_done(part):
+                    break
+                single = part.single(place)
                 key = recording.root, recording.file
                 if started is not None and key not in started:
                     not_started.append(place)
                 elif self._monitor is not None and key in self._monitor.timed_out:
                     detail = f"not done after {self._timeout:g} s (see --timeout)"
-                    yield from self._add_rows(
-                        single, (self._lost_row(recording, "timeout", detail),)
-                    )
+                    yield from self._blame(single, "timeout", detail)
                 elif self._is_to_blame(single, was_alone=len(part.places) == 1):
                     detail = "the worker process died of it, alone and more than once"
-                    yield from self._add_rows(
-                        single, (self._lost_row(recording, "worker_died", detail),)
-                    )
+                    yield from self._blame(single, "worker_died", detail)
                 else:
                     self._suspects.append(single)
             if not_started:
-                self._retry.append(_Part(part.chunk, tuple(not_started)))
+                self._retry.append(replace(part, places=tuple(not_started)))
+
+    def _blame(self, part: Part, reason: str, detail: str) -> Iterator[FinishedChunk[R]]:
+        """Make the failed row of a single recording, or of the recording of a single piece."""
+        row = self._lost_row(part.recordings[0], reason, detail)
+        if part.long is None:
+            yield from self._add_rows(part, (row,))
+        else:
+            yield from self._end_long(part.long, row)
 
     def _count_failed_starts(self, started: set[heartbeat.RecordingKey] | None) -> None:
         """End the run where no recording is to blame: the workers themselves do not work."""
@@ -316,11 +381,8 @@ class Dispatcher(Generic[R]):
                 "tells whether batchemo is installed well; too little memory is another cause"
             )
 
-    def _is_to_blame(self, part: _Part, *, was_alone: bool) -> bool:
-        key = (part.chunk.number, part.places[0])
+    def _is_to_blame(self, part: Part, *, was_alone: bool) -> bool:
+        long = () if part.long is None else (part.long.place,)
+        key = (part.chunk.number, *long, part.places[0])
         self._deaths_alone[key] += was_alone
         return self._deaths_alone[key] >= MAX_DEATHS_ALONE
-
-
-def _whole(chunk: Chunk | None) -> _Part | None:
-    return None if chunk is None else _Part(chunk, tuple(range(len(chunk.recordings))))

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -38,6 +38,15 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class CutRecording:
+    """A recording that is long enough to be worked on in pieces, by several workers."""
+
+    pieces: int
+    duration: float | None
+    """Seconds, as the recording declares them."""
+
+
+@dataclass(frozen=True, slots=True)
 class ChunkResult(Generic[R]):
     """A chunk's rows in the order of its recordings, or why no chunk can be worked on."""
 
@@ -45,6 +54,9 @@ class ChunkResult(Generic[R]):
     stages: StageSeconds = field(default_factory=dict)
     fatal: str | None = None
     """What ends the whole run, such as a model that cannot be loaded."""
+    cut: Mapping[int, CutRecording] = field(default_factory=dict)
+    """The recordings that are to be worked on in pieces, by their places in the chunk: `rows` has
+    those of the others."""
 
 
 Work = Callable[[Sequence[Recording]], ChunkResult[R]]

@@ -1,0 +1,197 @@
+"""What models give for a recording, window by window, and the row that is made of it.
+
+A row is made in the process that ran the models. Of a recording that was analysed in pieces, by
+several processes, it is made in the parent: this module needs no decoder and no runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from batchemo.audio.config import WindowConfig
+from batchemo.audio.failure import Failure, file_changed
+from batchemo.audio.measures import AudioInfo, Measures
+from batchemo.common.arrays import Float32
+from batchemo.common.text import to_text
+from batchemo.sources import Recording
+from batchemo.tables.derived import mean_familiarity, mean_probabilities
+from batchemo.tables.rows import RecordingResult, WindowResults
+
+
+@dataclass(slots=True)
+class ModelOutput:
+    """The windows of a recording for one model, and their probabilities once they are known."""
+
+    starts: list[float] = field(default_factory=list)
+    ends: list[float] = field(default_factory=list)
+    probabilities: list[Float32 | None] = field(default_factory=list)
+    """None for a window that is without speech, or whose batch has not run yet."""
+    familiarity: list[float | None] = field(default_factory=list)
+    """None for such windows, and for all where the model cannot say."""
+    embeddings: dict[int, tuple[Float32, Float32]] = field(default_factory=dict)
+    """The embedding and the logits of windows with speech, by index, where they are asked for."""
+
+    def add_window(self, start: float, end: float) -> None:
+        """Append a window without probabilities."""
+        self.starts.append(start)
+        self.ends.append(end)
+        self.probabilities.append(None)
+        self.familiarity.append(None)
+
+    def add(self, later: ModelOutput) -> None:
+        """Append the windows of the next piece of the recording."""
+        first = len(self.starts)
+        self.starts += later.starts
+        self.ends += later.ends
+        self.probabilities += later.probabilities
+        self.familiarity += later.familiarity
+        self.embeddings |= {first + index: pair for index, pair in later.embeddings.items()}
+
+    @property
+    def with_speech(self) -> list[Float32]:
+        """The probabilities of the windows with speech."""
+        return [p for p in self.probabilities if p is not None]
+
+    def mean(self) -> Float32:
+        """Return the model's probabilities for the whole recording."""
+        # It averages in double precision: a recording may have thousands of windows.
+        return mean_probabilities(np.stack(self.with_speech))
+
+
+@dataclass(slots=True)
+class PendingResult:
+    """A recording whose windows are in batches that may not have run yet."""
+
+    recording: Recording
+    outputs: Sequence[ModelOutput]
+    """One for each model."""
+    info: AudioInfo = field(default_factory=AudioInfo)
+    failure: Failure | None = None
+
+    def row(self) -> RecordingResult:
+        """Return the row; every batch with a window of this recording must have run."""
+        failure = self.failure
+        if failure is None and not all(output.with_speech for output in self.outputs):
+            failure = Failure("no_speech", "no window of it holds anything like speech")
+        probabilities = model_probabilities = windows = familiarity = None
+        if failure is None:
+            familiarity = mean_familiarity(mean_familiarity(o.familiarity) for o in self.outputs)
+            model_probabilities = np.stack([output.mean() for output in self.outputs])
+            probabilities = mean_probabilities(model_probabilities)
+            windows = _window_results(self.outputs)
+        if len(self.outputs) == 1:
+            # They are those of the row: a single model has no columns of its own.
+            model_probabilities = None
+        info = self.info
+        if failure is not None and failure.reason == "unreadable" and info.size is None:
+            # It could not be opened: the file is the one that was found.
+            info = AudioInfo(size=self.recording.size, mtime_ns=self.recording.mtime_ns)
+        return RecordingResult(
+            root=to_text(self.recording.root),
+            file=to_text(self.recording.file),
+            reason=failure.reason if failure else None,
+            detail=failure.detail if failure else None,
+            probabilities=probabilities,
+            model_probabilities=model_probabilities,
+            windows=windows,
+            familiarity=familiarity,
+            duration=info.duration,
+            sample_rate=info.sample_rate,
+            channels=info.channels,
+            rms_db=info.rms_db,
+            clipped=info.clipped,
+            silence=info.silence,
+            size=info.size,
+            mtime_ns=info.mtime_ns,
+        )
+
+
+def _window_results(outputs: Sequence[ModelOutput]) -> WindowResults:
+    """Concatenate the windows of all models.
+
+    NaN, not None, stands for a window without speech: they go to the parent as one array.
+    """
+    missing = np.full_like(outputs[0].with_speech[0], np.nan)
+    counts = [len(output.starts) for output in outputs]
+    probabilities = [missing if p is None else p for out in outputs for p in out.probabilities]
+    familiarity = [f for output in outputs for f in output.familiarity]
+    embeddings = logits = None
+    if outputs[0].embeddings:
+        embeddings, logits = _window_embeddings(outputs[0])
+    return WindowResults(
+        np.concatenate([output.starts for output in outputs]),
+        np.concatenate([output.ends for output in outputs]),
+        np.stack(probabilities),
+        np.repeat(np.arange(len(outputs), dtype=np.int32), counts) if len(outputs) > 1 else None,
+        # None becomes NaN.
+        np.array(familiarity, np.float32) if any(f is not None for f in familiarity) else None,
+        embeddings,
+        logits,
+    )
+
+
+def _window_embeddings(output: ModelOutput) -> tuple[Float32, Float32]:
+    """Return the embeddings and the logits of all windows, NaN without speech."""
+    examples = next(iter(output.embeddings.values()))
+    embeddings, logits = (
+        np.full((len(output.starts), len(example)), np.nan, np.float32) for example in examples
+    )
+    for index, (embedding, row) in output.embeddings.items():
+        embeddings[index], logits[index] = embedding, row
+    return embeddings, logits
+
+
+@dataclass(frozen=True, slots=True)
+class PieceResult:
+    """What is known from one piece of a recording."""
+
+    outputs: Sequence[ModelOutput]
+    """One for each model."""
+    configs: Sequence[WindowConfig]
+    info: AudioInfo
+    pieces: int
+    """The number of pieces of the file that was read."""
+    measures: Measures | None
+    """None where the file could not be opened."""
+    failure: Failure | None
+
+    @property
+    def failed(self) -> bool:
+        """Whether no later piece counts."""
+        return self.failure is not None
+
+
+def join_pieces(recording: Recording, results: Sequence[PieceResult]) -> RecordingResult:
+    """Return the row of a recording: of all its pieces in order, or up to the first that failed."""
+    first, last = results[0], results[-1]
+    joined = PendingResult(recording, [ModelOutput() for _ in first.outputs], first.info)
+    for result in results:
+        for output, of_piece in zip(joined.outputs, result.outputs, strict=True):
+            output.add(of_piece)
+    measures = first.measures
+    for result in results[1:]:
+        if measures is not None and result.measures is not None:
+            measures.add(result.measures)
+    if measures is not None:
+        joined.info = measures.describe(first.info)
+    try:
+        _check_joined(results, measures)
+    except Failure as failure:
+        joined.failure = failure
+    joined.failure = last.failure or joined.failure
+    return joined.row()
+
+
+def _check_joined(results: Sequence[PieceResult], measures: Measures | None) -> None:
+    """Raise `Failure` for what is wrong with pieces of which none failed."""
+    first = results[0]
+    files = {(each.info.size, each.info.mtime_ns, each.pieces) for each in results}
+    if len(files) > 1 or first.pieces != len(results):
+        raise file_changed()
+    assert measures is not None
+    assert first.info.sample_rate is not None
+    measures.check_duration(first.info.sample_rate, first.configs[0])
+    measures.check_content(first.configs)
