@@ -1,7 +1,8 @@
 """Compares the speed of two checkouts, which scan the same recordings in turn.
 
-    git worktree add ../before HEAD~20
-    python benchmarks/compare.py ../before . --recordings RECORDINGS
+    python benchmarks/compare.py $(git describe --tags --abbrev=0) . --recordings RECORDINGS
+
+A checkout is a folder, or a revision such as a tag, which is checked out into the work folder.
 
 Each round scans all recordings with each checkout, and a few recordings to subtract the start. The
 median of the ratios of the rounds counts. The exit code is 1 if the second checkout is slower than
@@ -12,13 +13,15 @@ change the exit code: another model gives another table.
 from __future__ import annotations
 
 import argparse
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from speed.commands import BATCHEMO, Measurement, run
+from speed.commands import BATCHEMO, CHECKOUT, Measurement, run
 from speed.corpora import FEW, Folder, measure_folder, part_of
 from speed.results import Cost, Spread, ratios
 
@@ -34,7 +37,7 @@ CLOCKS: dict[str, Callable[[Measurement], float]] = {
 
 def main() -> int:
     options = _options()
-    checkouts = {"old": options.old.resolve(), "new": options.new.resolve()}
+    checkouts = {"old": options.old, "new": options.new}
     whole = measure_folder(options.recordings.resolve())
     few = part_of(whole, FEW, options.work.resolve() / "few")
     costs: dict[str, dict[str, list[Cost]]] = {"wall": {}, "processor": {}}
@@ -62,6 +65,23 @@ def main() -> int:
         print(f"slower: beyond the margin of {options.margin:.0%}")
         return SLOWER
     return 0
+
+
+def find_checkout(name: str, place: Path) -> Path:
+    """Return the folder of a checkout; a revision of this one is checked out at `place`."""
+    folder = Path(name).resolve()
+    if not folder.is_dir():
+        folder = place.resolve()
+        shutil.rmtree(folder, ignore_errors=True)
+        git = ["git", "-C", str(CHECKOUT)]
+        subprocess.run([*git, "worktree", "prune"], check=True)
+        add = [*git, "worktree", "add", "--quiet", "--detach", str(folder), name]
+        done = subprocess.run(add, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise ValueError(f"{name} is neither a folder nor a revision: {done.stderr.strip()}")
+    if not (folder / "batchemo" / "__init__.py").is_file():
+        raise ValueError(f"{name} is not a checkout of batchemo")
+    return folder
 
 
 def cost_ratio(old: list[Cost], new: list[Cost]) -> Spread:
@@ -122,8 +142,8 @@ def _output(work: Path, name: str) -> Path:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("old", type=Path, help="a checkout of batchemo")
-    parser.add_argument("new", type=Path, help="another checkout")
+    parser.add_argument("old", help="a checkout of batchemo, or a revision of this one")
+    parser.add_argument("new", help="another checkout or revision")
     parser.add_argument("--recordings", type=Path, required=True, help="a folder of recordings")
     parser.add_argument("-m", "--model", default="default", help="its name or folder, for both")
     parser.add_argument("-j", "--jobs", type=int, default=1, help="worker processes")
@@ -137,13 +157,15 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--work", type=Path, default=Path("compare.work"), help="the work folder")
     options = parser.parse_args()
-    for checkout in (options.old, options.new):
-        if not (checkout / "batchemo" / "__init__.py").is_file():
-            parser.error(f"{checkout} is not a checkout of batchemo")
+    options.work.mkdir(parents=True, exist_ok=True)
+    for name in ("old", "new"):
+        try:
+            setattr(options, name, find_checkout(getattr(options, name), options.work / name))
+        except ValueError as error:
+            parser.error(str(error))
     # Relative to this folder, not to that of the checkout.
     if Path(options.model).is_dir():
         options.model = str(Path(options.model).resolve())
-    options.work.mkdir(parents=True, exist_ok=True)
     return options
 
 

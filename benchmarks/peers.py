@@ -20,6 +20,7 @@ from pathlib import Path
 from speed.commands import CHECKOUT
 from speed.contenders import contenders
 from speed.corpora import make_corpora
+from speed.gains import gains_table
 from speed.markdown import replace_section
 from speed.report import corpora_tables, describe_machine, draw_chart
 from speed.results import Results
@@ -75,6 +76,7 @@ def stages_section(results: Results) -> str:
 
 
 SECTIONS: dict[str, Callable[[Results], str]] = {
+    "gains": gains_table,
     "machine": machine_section,
     "targets": targets_table,
     "corpora": corpora_tables,

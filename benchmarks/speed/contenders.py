@@ -85,7 +85,11 @@ def _batchemo(jobs: int) -> list[Contender]:
     )
     one = replace(default, name="default-1", title="batchemo, `default`, 1 process", jobs=1)
     frames62 = replace(default, name="frames62", title="batchemo, `frames62`", **FRAMES62)
-    return [default, *(replace(other, corpora=("given",)) for other in (one, frames62))]
+    return [
+        default,
+        replace(one, corpora=("given", "long")),
+        replace(frames62, corpora=("given",)),
+    ]
 
 
 def _loops(loop: Contender) -> list[Contender]:

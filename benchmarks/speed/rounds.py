@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from speed.commands import BATCHEMO, PYTHON, Measurement, run
-from speed.contenders import Contender, find_contender
+from speed.contenders import Contender
 from speed.corpora import Corpora, Folder
 
 REPEATS = 3
@@ -68,8 +68,7 @@ def make_tasks(corpora: Corpora, contenders: Sequence[Contender], output: Path) 
         yield Task(f"update/{corpus}", partial(run, update), REPEATS)
         yield Task(f"walk/{corpus}", partial(run, [*PYTHON, WALK, str(folder.path)]), REPEATS)
     yield Task("first row", partial(measure_first_row, corpora.few, default, output), REPEATS)
-    if not find_contender("loop", contenders).missing:
-        yield Task("import tensorflow", partial(run, [*PYTHON, "import tensorflow"]), REPEATS)
+    yield Task("import numpy", partial(run, [*PYTHON, "import numpy"]), REPEATS)
 
 
 def folder_for(corpora: Corpora, contender: Contender, corpus: str) -> Folder:

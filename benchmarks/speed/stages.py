@@ -39,8 +39,6 @@ from speed.markdown import number, table
 Float32 = npt.NDArray[np.float32]
 
 REPEATS = 5
-FRAME_LENGTHS, HOP = (512, 1024), 160
-"""The two spectra of the default model, at 16 kHz."""
 BATCH_SIZES = (1, 4, 16, 64)
 PIPE_BYTES = 32768
 """A message that fits into a pipe's buffer: a larger one would need a second process to read it."""
@@ -64,10 +62,8 @@ class Inputs:
     decoded: Sequence[tuple[Float32, int]]
     """The first channel, and the sample rate."""
     resampled: Sequence[Float32]
-    windows: int
-    """The number of windows with speech."""
-    features: Float32
-    """The features of the first windows, as many as in the largest batch."""
+    features: Sequence[Float32]
+    """Those of all windows with speech."""
 
 
 def stages_table(folder: Folder, model_name: str) -> str:
@@ -95,17 +91,16 @@ def stages_table(folder: Folder, model_name: str) -> str:
 
 def prepare_inputs(model: LoadedModel, recordings: Sequence[Recording]) -> Inputs:
     """Decode and resample all recordings and compute features, for the bounds."""
-    decoded, windows, features = [], 0, list[Float32]()
+    decoded, features = [], list[Float32]()
     for recording in recordings:
         samples, rate = soundfile.read(recording.path, dtype="float32", always_2d=True)
         decoded.append((np.ascontiguousarray(samples[:, 0]), rate))
         with read_windows(recording.path, model.window_config) as reader:
             for window in reader:
-                windows += window.speech
-                if window.speech and len(features) < max(BATCH_SIZES):
+                if window.speech:
                     features.append(model.input.prepare(window.samples, model.window_config.window))
     resampled = [soxr.resample(samples, rate, model.input.rate) for samples, rate in decoded]
-    return Inputs(recordings, decoded, resampled, windows, np.stack(features))
+    return Inputs(recordings, decoded, resampled, features)
 
 
 def measure_stages(model: LoadedModel, inputs: Inputs) -> list[Stage]:
@@ -122,7 +117,9 @@ def measure_stages(model: LoadedModel, inputs: Inputs) -> list[Stage]:
         Stage("decode", seconds["decode"], _decode(inputs), "`soundfile.read`, int16"),
         Stage("resample", seconds["resample"], _resample(inputs, model), "soxr, one call"),
         Stage("VAD", seconds["vad"], _scan_samples(inputs), "peak and energy of every sample"),
-        Stage("features", seconds["features"], _transform(inputs), "the FFTs, no window twice"),
+        Stage(
+            "features", seconds["features"], _transform(inputs, model), "the FFTs, no window twice"
+        ),
         Stage(
             "model",
             seconds["model"],
@@ -182,26 +179,31 @@ def _scan_samples(inputs: Inputs) -> float:
     return median_seconds(scan)
 
 
-def _transform(inputs: Inputs) -> float:
+def _transform(inputs: Inputs, model: LoadedModel) -> float:
+    assert model.input.feature_set is not None
+    params: Any = model.input.feature_set.params
+
     def transform() -> None:
         for samples in inputs.resampled:
-            for length in FRAME_LENGTHS:
-                padded = np.pad(samples, length // 2)
-                frames = np.lib.stride_tricks.sliding_window_view(padded, length)
-                scipy.fft.rfft(frames[::HOP], axis=1)
+            padded = np.pad(samples, params.n_fft // 2)
+            frames = np.lib.stride_tricks.sliding_window_view(padded, params.n_fft)
+            scipy.fft.rfft(frames[:: params.hop], axis=1)
 
     return median_seconds(transform)
 
 
 def _forward(inputs: Inputs, model: LoadedModel) -> float:
-    """Return the time of all windows in batches of the fastest size."""
+    """Return the time of all windows, those of each shape in batches of the fastest size."""
     classifier: Any = model.classifier
-    per_window = []
-    for size in BATCH_SIZES:
-        batch = inputs.features[:size]
-        seconds = median_seconds(partial(classifier.graph, batch))
-        per_window.append(seconds / len(batch))
-    return min(per_window) * inputs.windows
+    by_shape: dict[tuple[int, ...], list[Float32]] = {}
+    for features in inputs.features:
+        by_shape.setdefault(features.shape, []).append(features)
+    total = 0.0
+    for same in by_shape.values():
+        batches = [np.stack([same[i % len(same)] for i in range(size)]) for size in BATCH_SIZES]
+        times = (median_seconds(partial(classifier.graph, batch)) / len(batch) for batch in batches)
+        total += min(times) * len(same)
+    return total
 
 
 def _stat(inputs: Inputs) -> float:
