@@ -23,7 +23,7 @@ ORDER = (
         "bundles",
         "workers",
     ),
-    *("inference", "batch", "corpora", "evaluation", "adaptation", "review"),
+    *("inference", "batch", "corpora", "evaluation", "adaptation", "review", "report"),
     *("training", "diagnostics", "app", "api", "cli"),
 )
 """Each package may import those before it, and itself."""

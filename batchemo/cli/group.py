@@ -16,6 +16,7 @@ COMMANDS = {
     "scan": "Predict the emotion in every recording of a corpus; write one table.",
     "predict": "Analyse single recordings in detail.",
     "summary": "Count the emotions and failures in a table of results.",
+    "report": "Write a page that shows a table of results, to look at and to send.",
     "review": "Choose which recordings to listen to, and label them.",
     "adapt": "Adapt a model to a corpus by a few dozen answers.",
     "export": "Write what is heard when, for Praat, ELAN, Audacity and others.",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from app_server import RunningServer, running_server, wav_bytes
+from browser import IN_BROWSER, open_chromium
 from tiny_bundle import LABELS, tiny_graph, tiny_info
 
 from batchemo.bundles import write_bundle
@@ -17,23 +17,9 @@ from batchemo.features import get_feature_set
 selenium = pytest.importorskip("selenium", reason="needs selenium, of batchemo[test]")
 from selenium import webdriver  # noqa: E402
 from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
-from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-DRIVER = shutil.which("chromedriver")
-BROWSER_OPTIONS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1000,1900",
-)
 MODELS = {
     "default": "logmel64",
     "cnn1d": "stats162",
@@ -45,13 +31,7 @@ MODELS = {
 """Models with the feature sets of the shipped ones, and random weights."""
 HOSTILE_NAME = "<img src=x onerror=alert(1)>[x](javascript:alert(1)) **b** :red[r] $l$.wav"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.process,
-    pytest.mark.skipif(
-        not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver on the PATH"
-    ),
-]
+pytestmark = IN_BROWSER
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +51,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM or ""
-    for option in (*BROWSER_OPTIONS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(option)
-    downloads = {"download.default_directory": str(tmp_path / "downloads")}
-    options.add_experimental_option("prefs", downloads)
-    browser = webdriver.Chrome(options=options, service=Service(DRIVER))
+    browser = open_chromium(tmp_path / "profile", height=1900, downloads=tmp_path / "downloads")
     yield browser
     browser.quit()
 

@@ -7,7 +7,6 @@ import pytest
 from batchemo.app.charts import (
     MAX_STEPS,
     class_chart,
-    colours_of,
     comparison_chart,
     merge_steps,
     time_chart,
@@ -16,6 +15,7 @@ from batchemo.app.charts import (
 )
 from batchemo.app.results import ModelPrediction
 from batchemo.app.waveform import Waveform
+from batchemo.common.colours import colours_of
 from batchemo.tables.rows import WindowResults
 
 LABELS = ("neutral", "happy", "sad")

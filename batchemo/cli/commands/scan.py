@@ -149,6 +149,12 @@ Exit codes:
     metavar="FILE",
     help="Replace FILE by the metrics of the finished scan, for node exporter: a .prom file.",
 )
+@click.option(
+    "--report",
+    metavar="FILE",
+    help="Replace FILE by a report on the finished table: one .html file, as `batchemo report` "
+    "writes it.",
+)
 @config_option
 def command(**values: Any) -> int:
     """Predict the emotion in every recording of SOURCES: folders, files or globs.
@@ -157,7 +163,7 @@ def command(**values: Any) -> int:
     same command resumes; with --update it analyses only new and changed recordings.
     """
     quiet, log_json, dry_run = (values.pop(name) for name in ("quiet", "log_json", "dry_run"))
-    metrics = values.pop("metrics")
+    metrics, report_path = values.pop("metrics"), values.pop("report")
     sources, settings = sources_from(values), settings_from(values)
     postprocess = postprocess_from(values)
     values["retry_reasons"] = split_commas(values["retry_reasons"])
@@ -168,6 +174,8 @@ def command(**values: Any) -> int:
         raise UsageError("-o - writes to standard output, which is closed")
     outputs = (options.output, options.segments, options.summary, options.embeddings)
     metrics_path = None if metrics is None else check_metrics(metrics)
+    if report_path is not None:
+        _check_report(report_path, options)
     log = None if log_json is None else open_log(log_json, outputs)
     # What people read must not mix with the table or the log.
     stream = sys.stderr if STDOUT in (options.output, log_json) else sys.stdout
@@ -187,6 +195,11 @@ def command(**values: Any) -> int:
         raise
     if metrics_path is not None:
         write_metrics(metrics_path, report)
+    if report_path is not None and report.output:
+        from batchemo.report import ReportOptions, write_report
+
+        shown = ReportOptions(group_by=options.group_by, segments=options.segments)
+        write_report(report.output, report_path, shown)
     if quiet:
         # An empty folder is most often a disk that is not mounted: never silent, as an error.
         for message in report.empty:
@@ -194,6 +207,15 @@ def command(**values: Any) -> int:
     else:
         _show(report, warnings(report), stream)
     return report.exit_code
+
+
+def _check_report(path: str, options: ScanOptions) -> None:
+    """Raise a UsageError where no report can be written, before any work."""
+    from batchemo.report.write import check_report
+
+    check_report(path)
+    if options.output in (None, STDOUT):
+        raise UsageError("--report reads the finished table: name a file for it by -o")
 
 
 def _dry_run(options: ScanOptions, log: JsonLog | None, stream: IO[str] | None) -> int:

@@ -3,47 +3,26 @@
 from __future__ import annotations
 
 import csv
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from app_server import free_port, wait_until
+from browser import IN_BROWSER, open_chromium
 from review_server import running_review, write_review
 
 from batchemo.tables.labels import read_labels
 
 selenium = pytest.importorskip("selenium", reason="needs selenium, of batchemo[test]")
-from selenium import webdriver  # noqa: E402
 from selenium.common.exceptions import TimeoutException  # noqa: E402
-from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-DRIVER = shutil.which("chromedriver")
-BROWSER_OPTIONS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1000,1200",
-)
 HOSTILE = "<img src=x onerror=document.title='run'>\n\u202e=cmd() \"quoted\",'.wav"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.process,
-    pytest.mark.skipif(
-        not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver on the PATH"
-    ),
-]
+pytestmark = IN_BROWSER
 
 
 class Reviewer:
@@ -51,11 +30,7 @@ class Reviewer:
 
     def __init__(self, folder: Path, name: str) -> None:
         self.name = name
-        options = webdriver.ChromeOptions()
-        options.binary_location = CHROMIUM or ""
-        for option in (*BROWSER_OPTIONS, f"--user-data-dir={folder / f'profile-{name}'}"):
-            options.add_argument(option)
-        self.browser = webdriver.Chrome(options=options, service=Service(DRIVER))
+        self.browser = open_chromium(folder / f"profile-{name}")
 
     def start(self, url: str) -> None:
         self.browser.get(url)
