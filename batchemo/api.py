@@ -7,14 +7,13 @@ arguments into the frozen options that the command line makes too, so that both 
 from __future__ import annotations
 
 import os
-import sys
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from batchemo.batch.events import Event, EventHandler, Progressed, ignore_event
 from batchemo.batch.options import STDOUT, ScanOptions
+from batchemo.batch.progress_bar import progress_bar
+from batchemo.bundles.class_shares import shares_text
 from batchemo.errors import UsageError
 from batchemo.inference.settings import TIMEOUT, ModelSettings, PostprocessSettings, settings_of
 from batchemo.sources import DEFAULT_EXTENSIONS, SourceOptions
@@ -48,6 +47,7 @@ def scan(
     min_confidence: float = 0.0,
     dimensions: bool = False,
     speaker: str | None = None,
+    class_shares: Strings | Mapping[str, float] | None = None,
     files_from: Path | None = None,
     null: bool = False,
     manifest: Path | None = None,
@@ -110,6 +110,9 @@ def scan(
         Adapt the probabilities to each speaker. Speakers are identified by a column of the
         manifest, `folder`, `part:N`, `root` or `regex:PATTERN`. See docs/scan.md for when it
         helps and when it harms.
+    class_shares
+        How frequent the labels are in these recordings: `"even"`, the labels that there are, or
+        the share of each, such as `{"neutral": 0.8, "happy": 0.2}`.
     files_from, null
         A file that lists recordings, one a line; with `null`, separated by NUL bytes.
     manifest
@@ -143,6 +146,7 @@ def scan(
 
     if output == STDOUT:
         raise UsageError("output is a file name; without one the table is only returned")
+    shares = shares_text(class_shares)
     if if_locked not in ("fail", "wait"):
         raise UsageError(f"if_locked={if_locked!r}: a program can use 'fail' or 'wait'")
     options = ScanOptions(
@@ -160,7 +164,7 @@ def scan(
             min_age=min_age,
         ),
         settings=_settings(model, window, hop, channel, backend, batch_size, device),
-        postprocess=PostprocessSettings(min_confidence, dimensions, speaker),
+        postprocess=PostprocessSettings(min_confidence, dimensions, speaker, shares),
         output=_path_text(output),
         segments=_path_text(segments),
         embeddings=_path_text(embeddings),
@@ -178,7 +182,7 @@ def scan(
         limit=limit,
         if_locked=if_locked,
     )
-    with _progress_bar(progress) as on_event:
+    with progress_bar(progress) as on_event:
         result = run_scan(options, on_event)
     for problem in result.report.problems:
         warnings.warn(f"could not be read: {problem}", stacklevel=2)
@@ -201,6 +205,7 @@ def predict(
     min_confidence: float = 0.0,
     dimensions: bool = False,
     speaker: str | None = None,
+    class_shares: Strings | Mapping[str, float] | None = None,
 ) -> pa.Table:
     """Analyse single recordings in this process; the numbers are those of a scan.
 
@@ -210,8 +215,9 @@ def predict(
         A file, or several.
     segments
         Return the segments table: a row for each window of all recordings that did not fail.
-    model, window, hop, channel, backend, batch_size, device, min_confidence, dimensions, speaker
-        As in `scan`; the adaptation to speakers uses these recordings alone.
+    model, window, hop, channel, backend, batch_size, device, min_confidence, dimensions, speaker,
+    class_shares
+        As in `scan`; what is adapted is adapted to these recordings alone.
 
     Returns
     -------
@@ -228,7 +234,8 @@ def predict(
 
     paths = [recordings] if isinstance(recordings, (str, os.PathLike)) else recordings
     settings = _settings(model, window, hop, channel, backend, batch_size, device)
-    postprocess = PostprocessSettings(min_confidence, dimensions, speaker)
+    shares = shares_text(class_shares)
+    postprocess = PostprocessSettings(min_confidence, dimensions, speaker, shares)
     predictor = open_predictor(paths, *settings, postprocess=postprocess)
     table = predictor.table(segments=segments)
     for message in predictor.warnings:
@@ -368,31 +375,3 @@ def _as_tuple(values: Strings) -> tuple[str, ...]:
     (('wav',), ('wav', 'flac'))
     """
     return (values,) if isinstance(values, str) else tuple(values)
-
-
-@contextmanager
-def _progress_bar(progress: bool | None) -> Iterator[EventHandler]:
-    """Yield an event handler that moves a progress bar; None shows it only to a person."""
-    if not (_is_interactive() if progress is None else progress):
-        yield ignore_event
-        return
-    from tqdm.auto import tqdm
-
-    with tqdm(unit=" recordings") as bar:
-
-        def on_event(event: Event) -> None:
-            if isinstance(event, Progressed):
-                # While the sources are still being listed, a total would be too low.
-                bar.total = event.found if event.all_found else None
-                hours = f"{event.seconds_read / 3600:.2f}"
-                bar.set_postfix(hours=hours, failed=event.failed, refresh=False)
-                # A position in the midst of a long recording.
-                bar.set_description_str(str(event.most_left[0]) if event.positions else "")
-                bar.update(event.done - bar.n)
-
-        yield on_event
-
-
-def _is_interactive() -> bool:
-    """Return whether this is a notebook or has a terminal."""
-    return "ipykernel" in sys.modules or (sys.stderr is not None and sys.stderr.isatty())

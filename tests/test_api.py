@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import batchemo as package
-from batchemo.api import _progress_bar as progress_bar
 from batchemo.batch.events import Progressed
+from batchemo.batch.progress_bar import progress_bar
 from batchemo.errors import UsageError
 from batchemo.workers.heartbeat import RecordingPosition
 

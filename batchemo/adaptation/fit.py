@@ -12,7 +12,8 @@ neutral.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,6 +118,17 @@ def fit_heads(
         weights[examples.example_of_window],
     )
     return [problem.solve(strength) for strength in strengths]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Fit in one thread: the matrices are small, and several threads only wait for each other."""
+    # Before: SciPy has a BLAS of its own, and only what is loaded already is limited.
+    import scipy.optimize  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 class _Problem:

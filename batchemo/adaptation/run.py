@@ -16,7 +16,7 @@ from batchemo.adaptation.examples import (
     choose_labels,
     read_examples,
 )
-from batchemo.adaptation.fit import BaseOutput, fit_heads
+from batchemo.adaptation.fit import BaseOutput, fit_heads, one_thread
 from batchemo.adaptation.leave_out import assess
 from batchemo.adaptation.outcome import Comparison, CurvePoint, compare, learning_curve
 from batchemo.adaptation.package import Origin, write_adapted
@@ -84,10 +84,7 @@ class AdaptResult:
 
 def adapt(options: AdaptOptions) -> AdaptResult:
     """Fit a head to answers, measure it on those that are left out, and write it if it helps."""
-    from threadpoolctl import threadpool_limits
-
-    # The matrices are small: several threads only wait for each other.
-    with threadpool_limits(1, user_api="blas"):
+    with one_thread():
         return _adapt(options)
 
 

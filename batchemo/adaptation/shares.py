@@ -6,18 +6,19 @@ and finds rare classes less often.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from batchemo.adaptation.examples import Examples
+from batchemo.bundles.class_shares import normalised_shares, parse_shares
 from batchemo.common.arrays import Float64
 from batchemo.common.text import for_display
 from batchemo.errors import UsageError
 
 FROM_ANSWERS = "answers"
+_OTHERS = f"{FROM_ANSWERS}, or "
 
 _PSEUDO_COUNT = 0.5
 """What is added to the answers of each class: one without any may still come."""
@@ -39,14 +40,7 @@ class ClassShares:
         """
         if text.strip() == FROM_ANSWERS:
             return cls()
-        pairs = [item.partition("=")[::2] for item in text.split(",")]
-        try:
-            shares = {label.strip(): float(value) for label, value in pairs}
-        except ValueError:
-            shares = {}
-        if len(shares) < len(pairs):
-            raise _wrong_shares(text)
-        return cls.of(shares)
+        return cls(tuple(parse_shares(text, _OTHERS).items()))
 
     @classmethod
     def of(cls, shares: Mapping[str, float]) -> ClassShares:
@@ -55,11 +49,7 @@ class ClassShares:
         >>> ClassShares.of({"sad": 3, "happy": 1}).given
         (('sad', 0.75), ('happy', 0.25))
         """
-        total = sum(shares.values())
-        usable = all(label and share > 0 for label, share in shares.items())
-        if not (usable and 0 < total < math.inf):
-            raise _wrong_shares(",".join(f"{label}={share}" for label, share in shares.items()))
-        return cls(tuple((label, share / total) for label, share in shares.items()))
+        return cls(tuple(normalised_shares(shares, _OTHERS).items()))
 
     def logarithms(self, examples: Examples) -> Float64:
         """Return the logarithms of the shares, as a head that is fitted to all needs them."""
@@ -91,10 +81,3 @@ class ClassShares:
             )
         logarithms: Float64 = np.log(np.array([shares[label] for label in labels]))
         return logarithms
-
-
-def _wrong_shares(given: str) -> UsageError:
-    return UsageError(
-        f"--class-shares {for_display(given)}: give {FROM_ANSWERS}, or a share above 0 for each "
-        "label, such as neutral=0.8,happy=0.2"
-    )

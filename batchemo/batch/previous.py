@@ -74,7 +74,8 @@ def open_previous(
     missing = set(chunk_schema(labels, segments=False).names) - set(table.schema.names)
     missing -= set(() if head is None else probability_columns(labels))
     missing -= {FAMILIARITY}  # Tables of earlier versions have none, and their models had none.
-    if table.run.get("options", {}).get("speaker") and "unadapted" not in table.optional:
+    adapted = table.run.get("options", {}).keys() & {"speaker", "class_shares"}
+    if adapted and "unadapted" not in table.optional:
         missing |= {name for name, _ in unadapted_columns(labels, table.models)}
     if missing:
         raise UnreadableTableError(

@@ -221,7 +221,7 @@ def write_table(path: Path, schema: pa.Schema) -> Iterator[TableOutput]:
 class OrderedCsv:
     """Writes rows as CSV to a stream, in the order of the plan, as soon as chunks are finished.
 
-    Rows that are adapted to speakers depend on all others of the speaker: they wait for the end.
+    Rows that are adapted to speakers or class shares depend on others: they wait for the end.
     """
 
     def __init__(
@@ -242,7 +242,7 @@ class OrderedCsv:
     def add(self, number: int) -> None:
         """Write the rows that can be written now that this chunk is finished."""
         self._finished.add(number)
-        if self._schema.postprocess.speaker is None:
+        if not self._schema.postprocess.adapts:
             self._write()
 
     def _write(self) -> None:

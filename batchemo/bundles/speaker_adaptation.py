@@ -1,5 +1,7 @@
 """Adapts probabilities to each speaker, without labels: what all recordings of a speaker have in
-common in a model's output comes from the voice, not from the emotion.
+common in a model's output comes from the voice, not from the emotion. The same goes for a corpus,
+whose microphone, room and language all recordings share, where it is known how frequent the labels
+are in it.
 
 The logarithm of the mean probability is subtracted, not the mean of the logarithms: that would be
 dominated by labels whose probability is close to 0, where a model is least reliable.
@@ -55,23 +57,40 @@ class SpeakerMeans:
                 self._counts[name] = self._counts.get(name, 0) + int(count)
                 self._sums[name] = self._sums.get(name, 0) + total
 
-    def adapt(self, speakers: Iterable[Hashable | None], logs: npt.ArrayLike) -> Float64:
-        """Return the probabilities of recordings without the bias of each one's speaker."""
+    def adapt(
+        self,
+        speakers: Iterable[Hashable | None],
+        logs: npt.ArrayLike,
+        *,
+        corpora: Iterable[Hashable | None] | None = None,
+        log_shares: Float64 | float = 0.0,
+    ) -> Float64:
+        """Return the probabilities of recordings without the bias of each one's speaker.
+
+        With the names of `corpora`, which were added like speakers, the bias of a speaker of few
+        recordings is taken to be like that of the corpus, and that of an unknown speaker the same;
+        `log_shares` has how frequent the labels are in it.
+        """
         scores = np.asarray(logs, np.float64)
-        names, indices = _unique(speakers, len(scores))
-        biases = np.zeros((len(names), *scores.shape[1:]))
-        for index, name in enumerate(names):
-            if name in self._sums:
-                biases[index] = self._bias(name)
-        adapted = scores - biases[indices]
+        biases, weights = self._biases(speakers, scores)
+        if corpora is not None:
+            left = (1 - weights).reshape(-1, *[1] * (scores.ndim - 1))
+            biases += left * self._biases(corpora, scores)[0]
+        adapted = scores - biases + log_shares
         return softmax(adapted.reshape(-1, scores.shape[-1])).reshape(scores.shape)
 
-    def _bias(self, name: Hashable) -> Float64:
-        """Return what is subtracted from each score, less where recordings are few."""
-        count = self._counts[name]
-        mean = np.log(np.maximum(self._sums[name], 1) / (_STEPS * count))
-        centred: Float64 = mean - mean.mean(axis=-1, keepdims=True)
-        return centred * (count / (count + SHRINKAGE))
+    def _biases(self, of: Iterable[Hashable | None], scores: Float64) -> tuple[Float64, Float64]:
+        """Return what is subtracted from each score, and by how much the bias counts in it."""
+        names, indices = _unique(of, len(scores))
+        biases, weights = np.zeros((len(names), *scores.shape[1:])), np.zeros(len(names))
+        for index, name in enumerate(names):
+            if name in self._sums:
+                count = self._counts[name]
+                mean = np.log(np.maximum(self._sums[name], 1) / (_STEPS * count))
+                # Less where recordings are few.
+                weights[index] = count / (count + SHRINKAGE)
+                biases[index] = weights[index] * (mean - mean.mean(axis=-1, keepdims=True))
+        return biases[indices], weights[indices]
 
 
 def _unique(speakers: Iterable[Hashable | None], count: int) -> tuple[list[Hashable | None], Index]:

@@ -264,6 +264,14 @@ postprocess_options = option_group(
         "many recordings of mixed emotions for each speaker; harms where a speaker has only one "
         "emotion.",
     ),
+    click.option(
+        "--class-shares",
+        metavar="SHARES",
+        help="How frequent the labels are in these recordings, as far as you know: even, the "
+        "labels that there are (neutral,happy,sad), or their shares (neutral=0.8,happy=0.2). Then "
+        "the bias that the models have towards this corpus is removed. Harms where the shares are "
+        "wrong.",
+    ),
 )
 
 jobs_option = click.option(
@@ -322,7 +330,7 @@ def settings_from(values: dict[str, Any]) -> tuple[ModelSettings, ...]:
 
 def postprocess_from(values: dict[str, Any]) -> PostprocessSettings:
     """Remove the values of `postprocess_options` and return them as one object."""
-    names = ("min_confidence", "dimensions", "speaker")
+    names = ("min_confidence", "dimensions", "speaker", "class_shares")
     return PostprocessSettings(**{name: values.pop(name) for name in names})
 
 

@@ -1,7 +1,8 @@
 """From the rows that workers return to the rows of the tables.
 
-Two steps: the models' probabilities are adapted to each speaker, where that is asked for, and the
-derived columns (label, confidence, margin, agreement, dimensions) are appended.
+Two steps: the models' probabilities are adapted to each speaker and to the class shares of the
+corpus, where that is asked for, and the derived columns (label, confidence, margin, agreement,
+dimensions) are appended.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from batchemo.bundles.class_shares import log_shares
 from batchemo.bundles.speaker_adaptation import SpeakerMeans, log_probabilities
-from batchemo.common.arrays import Float32
+from batchemo.common.arrays import Float32, Float64
 from batchemo.inference.output_schema import OutputSchema
+from batchemo.inference.settings import PostprocessSettings
 from batchemo.tables.columns import (
     model_probability_columns,
     probability_columns,
@@ -41,7 +44,7 @@ SpeakerKey = tuple[str, str, str]
 """The model, the root where the speaker is a part of the path, and the speaker's name.
 
 Each model has its own bias towards a speaker, so rows of different models are never averaged; and
-folders of one name below two roots are two speakers.
+folders of one name below two roots are two speakers. A corpus is named by the model alone.
 """
 
 
@@ -50,15 +53,15 @@ class PostProcessor:
 
     def __init__(self, schema: OutputSchema) -> None:
         self.schema = schema
-        self._adapter: SpeakerAdapter | None = None
-        if schema.postprocess.speaker is not None:
-            self._adapter = SpeakerAdapter(schema.postprocess.speaker, schema.labels, schema.models)
+        self._adapter: BiasAdapter | None = None
+        if schema.postprocess.adapts:
+            self._adapter = BiasAdapter(schema.postprocess, schema.labels, schema.models)
 
     def tables(self, rows: RowSource) -> Iterator[pa.Table]:
         """Yield the rows of the recordings table, in pieces whose size is always the same.
 
         The pieces do not depend on the size of the chunks, or the bytes of a Parquet file would.
-        Adapting to speakers needs two passes over the rows: they are read twice and never held.
+        Adapting needs two passes over the rows: they are read twice and never held.
         """
         import pyarrow as pa
 
@@ -78,7 +81,7 @@ class PostProcessor:
             yield conform(derived, self.schema.recordings_with_segments_schema())
 
     def segments(self, table: pa.Table) -> pa.Table:
-        """Return the rows of the segments table; windows are never adapted to a speaker."""
+        """Return the rows of the segments table; windows are never adapted."""
         settings = self.schema.postprocess
         return segments_table(
             table,
@@ -93,14 +96,19 @@ class PostProcessor:
         return [] if self._adapter is None else self._adapter.warnings()
 
 
-class SpeakerAdapter:
-    """Removes each model's bias towards a speaker; `by` is what names the speaker of a row.
+class BiasAdapter:
+    """Removes each model's bias towards a speaker, and towards the corpus.
 
     First `update` with all rows, then `adapt` them.
     """
 
-    def __init__(self, by: str, labels: Sequence[str], models: Sequence[str]) -> None:
-        self._by = by
+    def __init__(
+        self, settings: PostprocessSettings, labels: Sequence[str], models: Sequence[str]
+    ) -> None:
+        self._by = settings.speaker
+        self._log_shares: Float64 | None = None
+        if settings.class_shares is not None:
+            self._log_shares = log_shares(settings.class_shares, labels)
         self._joint_columns = probability_columns(labels)
         of_models = [model_probability_columns(labels, model) for model in models]
         self._model_columns = of_models or [self._joint_columns]
@@ -113,14 +121,16 @@ class SpeakerAdapter:
     def update(self, table: pa.Table) -> None:
         """Add rows to the means of their speakers."""
         probabilities = self._model_probabilities(table)
-        keys = self._speaker_keys(table, probabilities)
+        keys, logs = self._speaker_keys(table, probabilities), self._logs(probabilities)
         unnamed = np.array([key is None for key in keys], bool)
         self._without_speaker += int((unnamed & ~_missing(probabilities)).sum())
-        self._means.add(keys, _logs(probabilities))
+        self._means.add(keys, logs)
+        if self._log_shares is not None:
+            self._means.add(_corpus_keys(table, probabilities), logs)
 
     def warnings(self) -> list[str]:
         """Return messages for the user about the rows of all updates."""
-        if not self._without_speaker:
+        if self._by is None or not self._without_speaker:
             return []
         have = "recording has" if self._without_speaker == 1 else "recordings have"
         return [
@@ -131,14 +141,20 @@ class SpeakerAdapter:
     def adapted_probabilities(self, table: pa.Table) -> Float32:
         """Return each row's adapted probabilities (rows, models, labels), NaN where it has none.
 
-        A row without a speaker keeps its probabilities, to the last bit.
+        Without class shares, a row without a speaker keeps its probabilities, to the last bit.
         """
         probabilities = self._model_probabilities(table)
-        keys = self._speaker_keys(table, probabilities)
-        named = np.array([key is not None for key in keys], bool)
-        adapted = self._means.adapt(keys, _logs(probabilities)).astype(np.float32)
+        keys, logs = self._speaker_keys(table, probabilities), self._logs(probabilities)
+        if self._log_shares is None:
+            adapted = self._means.adapt(keys, logs)
+            is_adapted = np.array([key is not None for key in keys], bool)
+        else:
+            corpora = _corpus_keys(table, probabilities)
+            adapted = self._means.adapt(keys, logs, corpora=corpora, log_shares=self._log_shares)
+            is_adapted = ~_missing(probabilities)
         # `adapt` goes through logarithms, which would change the last bits of the other rows too.
-        result: Float32 = np.where(named[:, None, None], adapted, probabilities)
+        after = adapted.astype(np.float32)
+        result: Float32 = np.where(is_adapted[:, None, None], after, probabilities)
         return result
 
     def adapt(self, table: pa.Table) -> pa.Table:
@@ -160,8 +176,18 @@ class SpeakerAdapter:
     def _model_probabilities(self, table: pa.Table) -> Float32:
         return np.stack([column_matrix(table, names) for names in self._model_columns], axis=1)
 
+    def _logs(self, probabilities: Float32) -> Float64:
+        """Return the logarithms; labels that the corpus does not have are impossible."""
+        # Rows without probabilities have no key and are ignored; 1.0 keeps their logs finite.
+        logs = log_probabilities(np.nan_to_num(probabilities, nan=1.0))
+        if self._log_shares is not None:
+            logs[..., np.isneginf(self._log_shares)] = -np.inf
+        return logs
+
     def _speaker_keys(self, table: pa.Table, probabilities: Float32) -> list[SpeakerKey | None]:
         """Return each row's speaker; None where none is named or there are no probabilities."""
+        if self._by is None:
+            return [None] * table.num_rows
         speakers = group_names(table, self._by).to_pylist()
         models = table["model"].to_pylist()
         is_part_of_path = self._by not in table.column_names
@@ -177,6 +203,7 @@ def _missing(probabilities: Float32) -> NDArray[np.bool_]:
     return np.asarray(np.isnan(probabilities).any(axis=(1, 2)), np.bool_)
 
 
-def _logs(probabilities: Float32) -> NDArray[np.float64]:
-    # Rows without probabilities have no speaker key and are ignored; 1.0 keeps their logs finite.
-    return log_probabilities(np.nan_to_num(probabilities, nan=1.0))
+def _corpus_keys(table: pa.Table, probabilities: Float32) -> list[tuple[str] | None]:
+    """Return the corpus of each row; None where there are no probabilities."""
+    rows = zip(table["model"].to_pylist(), _missing(probabilities), strict=True)
+    return [None if missing else (model,) for model, missing in rows]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from batchemo.bundles import BATCH_SIZE, GPU_BATCH_SIZE
+from batchemo.bundles.class_shares import EVEN, log_shares, parse_shares
 from batchemo.bundles.device import Device, choose_device
 from batchemo.errors import UsageError
 from batchemo.tables.columns import UNCERTAIN
@@ -100,6 +101,8 @@ class PostprocessSettings:
     """Whether to estimate valence, arousal and dominance."""
     speaker: str | None = None
     """What names the speaker of a recording, to adapt predictions to speakers."""
+    class_shares: str | None = None
+    """How frequent the labels are in the corpus: see `batchemo.bundles.class_shares`."""
 
     def __post_init__(self) -> None:
         # Written so that NaN is refused too.
@@ -107,11 +110,18 @@ class PostprocessSettings:
             raise UsageError(
                 f"the lowest confidence is {self.min_confidence:g}: it must lie between 0 and 1"
             )
+        if self.class_shares not in (None, EVEN):
+            parse_shares(self.class_shares, f"{EVEN}, or ")
+
+    @property
+    def adapts(self) -> bool:
+        """Whether the probabilities of a recording depend on those of others."""
+        return self.speaker is not None or self.class_shares is not None
 
     @property
     def optional(self) -> tuple[str, ...]:
         """The optional groups of columns that the recordings table has."""
-        wanted = {"unadapted": self.speaker is not None, "dimensions": self.dimensions}
+        wanted = {"unadapted": self.adapts, "dimensions": self.dimensions}
         return tuple(name for name, is_wanted in wanted.items() if is_wanted)
 
     def differences(self) -> dict[str, Any]:
@@ -120,7 +130,7 @@ class PostprocessSettings:
         >>> PostprocessSettings(dimensions=True).differences()
         {'dimensions': True}
         """
-        names = ("min_confidence", "dimensions", "speaker")
+        names = ("min_confidence", "dimensions", "speaker", "class_shares")
         return _differences(self, PostprocessSettings(), names)
 
     def check_labels(self, model: str, labels: Sequence[str]) -> None:
@@ -142,6 +152,8 @@ class PostprocessSettings:
             raise UsageError(
                 f"--min-confidence: the model {model} has a label of its own called {UNCERTAIN}"
             )
+        if self.class_shares is not None:
+            log_shares(self.class_shares, labels)
 
     def check_speaker(self, columns: Iterable[str]) -> None:
         """Refuse a `speaker` that is neither one of these columns nor a part of a path.
@@ -160,7 +172,7 @@ class PostprocessSettings:
 
 
 NO_POSTPROCESSING = PostprocessSettings()
-"""The most probable label, whatever its probability; no dimensions, no speakers."""
+"""The most probable label, whatever its probability; no dimensions, nothing adapted."""
 
 
 def _differences(settings: object, defaults: object, names: Sequence[str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from batchemo.common.text import for_display, to_text
 from batchemo.errors import UsageError
 from batchemo.inference.loaded import LoadedModel, load_model
 from batchemo.inference.model_set import ModelSet, load_model_set
-from batchemo.inference.postprocess import PostProcessor, SpeakerAdapter
+from batchemo.inference.postprocess import BiasAdapter, PostProcessor
 from batchemo.inference.predict import predict_with
 from batchemo.inference.settings import NO_POSTPROCESSING, ModelSettings, PostprocessSettings
 from batchemo.sources import Recording, SourceOptions
@@ -74,13 +74,10 @@ class Predictor:
     def rows(self, on_position: OnPosition | None = None) -> Iterator[RecordingResult]:
         """Analyse one recording after another; `on_position` gets how far, at every window.
 
-        Adapted to speakers, the first row comes when all recordings are analysed: every one of
-        them counts for its speaker.
+        If they are adapted to each other, the first row comes when all recordings are analysed.
         """
         rows = self._unadapted_rows(on_position)
-        if self.postprocess.speaker is None:
-            return rows
-        return self._adapted_rows(list(rows), self.postprocess.speaker)
+        return self._adapted_rows(list(rows)) if self.postprocess.adapts else rows
 
     def table(self, *, segments: bool = False) -> pa.Table:
         """Analyse all recordings and return the recordings table, or the segments table."""
@@ -107,11 +104,11 @@ class Predictor:
                 result = predict_with(self.loaded, 0.0, [recording], touch)
             yield from result.rows
 
-    def _adapted_rows(self, rows: list[RecordingResult], speaker: str) -> Iterator[RecordingResult]:
+    def _adapted_rows(self, rows: list[RecordingResult]) -> Iterator[RecordingResult]:
         import pyarrow as pa
 
         table = pa.Table.from_batches([self._batch(rows, segments=False)])
-        adapter = SpeakerAdapter(speaker, self.labels, self.models)
+        adapter = BiasAdapter(self.postprocess, self.labels, self.models)
         adapter.update(table)
         self.warnings.extend(adapter.warnings())
         return map(_with_probabilities, rows, adapter.adapted_probabilities(table))

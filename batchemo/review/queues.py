@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchemo.adaptation.examples import Corpus, Examples
-from batchemo.adaptation.fit import BaseOutput, fit_heads
+from batchemo.adaptation.fit import BaseOutput, fit_heads, one_thread
 from batchemo.bundles import softmax
 from batchemo.bundles.head import FLOOR
 from batchemo.common.arrays import Bool, Float32, Float64, Index
@@ -165,8 +165,6 @@ def updated_probabilities(
     """
     if not answers:
         return candidates.probabilities
-    from threadpoolctl import threadpool_limits
-
     known = candidates.labels
     labels = (*known, *sorted(set(answers.values()) - set(known)))
     # In the order of the table: the order of the answers must not change what is asked next.
@@ -182,8 +180,7 @@ def updated_probabilities(
     )
     base = BaseOutput.for_labels(known, labels)
     corpus = Corpus(len(points), np.zeros(points.shape[1]), 1.0)
-    # The matrices are small: several threads only wait for each other.
-    with threadpool_limits(1, user_api="blas"):
+    with one_thread():
         [fit] = fit_heads(examples, base, corpus, [STRENGTH])
     return softmax(fit.logits(base.of(logs), points))
 

@@ -55,10 +55,10 @@ SEVERAL_MODELS = {
 """The meaning of the columns of a recordings table of several models."""
 
 UNADAPTED = {
-    "unadapted_<label>": "what `p_<label>` was before it was adapted to the speaker",
+    "unadapted_<label>": "what `p_<label>` was before it was adapted to other recordings",
     "unadapted_<label>_<model>": "the same of `p_<label>_<model>`, in a scan with several models",
 }
-"""Optional columns of a recordings table whose probabilities are adapted to speakers."""
+"""Optional columns of a recordings table whose probabilities are adapted to others."""
 
 DIMENSIONS = {
     "valence_est": "how pleasant, from -1 to 1: an estimate from the probabilities",
@@ -83,7 +83,7 @@ DERIVED = ({"emotion", "confidence", "margin"} | MODEL_COLUMNS.keys() | OPTIONAL
     "p_<label>_<model>",
     *TRIES,
 }
-"""Columns computed from others of the same row, or from the other rows of the speaker."""
+"""Columns computed from others of the same row, or from other rows that it is adapted to."""
 
 LABEL_COLUMNS = ("emotion", "confidence", "margin")
 """The derived columns that each of several models has, besides its probabilities."""

@@ -96,7 +96,7 @@ def test_an_answer_has_no_part_in_its_own_share() -> None:
         assert row[own] == pytest.approx(2.5 / 9.5)
 
 
-@pytest.mark.parametrize("text", ["", "sad", "sad=x", "sad=-1", "sad=inf", "=1"])
+@pytest.mark.parametrize("text", ["", "sad,happy=1", "sad=x", "sad=-1", "sad=inf", "=1"])
 def test_shares_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--class-shares"):
         ClassShares.parse(text)

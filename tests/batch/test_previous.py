@@ -144,8 +144,11 @@ def test_probabilities_are_those_before_adaptation(tmp_path: Path) -> None:
         assert read(outputs, output_schema) == batch(output_schema).to_pylist()
 
 
-def test_adapted_probabilities_without_the_unadapted_ones_are_refused(tmp_path: Path) -> None:
-    provenance = {"options": {"speaker": "folder"}}
+@pytest.mark.parametrize("options", [{"speaker": "folder"}, {"class_shares": "even"}])
+def test_adapted_probabilities_without_the_unadapted_ones_are_refused(
+    tmp_path: Path, options: dict[str, str]
+) -> None:
+    provenance = {"options": options}
     outputs = write(tmp_path, schema(provenance=provenance))
     with pytest.raises(UnreadableTableError, match="columns unadapted_happy, unadapted_sad are"):
         read(outputs, schema())

@@ -262,9 +262,12 @@ def test_a_stream_has_the_rows_of_a_chunk_as_soon_as_all_before_it_are_finished(
     assert files_in(stream) == ["a.wav", "b.wav", "c.wav"]
 
 
-def test_a_stream_of_rows_adapted_to_speakers_waits_for_the_end(store: ChunkStore) -> None:
+@pytest.mark.parametrize("settings", [{"speaker": "folder"}, {"class_shares": "even"}])
+def test_a_stream_of_rows_adapted_to_others_waits_for_the_end(
+    store: ChunkStore, settings: dict[str, str]
+) -> None:
     stream = io.BytesIO()
-    csv = ordered_csv(store, stream, speaker="folder")
+    csv = ordered_csv(store, stream, **settings)
     for number in range(3):
         csv.add(number)
     assert files_in(stream) == []

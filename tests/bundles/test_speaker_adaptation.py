@@ -85,6 +85,41 @@ def test_each_of_several_models_is_adapted_by_its_own_probabilities() -> None:
     assert speakers.adapt(names, both).tobytes() == expected.tobytes()
 
 
+def test_with_class_shares_they_are_divided_by_the_mean_and_multiplied_by_the_shares() -> None:
+    probabilities, shares = made_probabilities(7, labels=3).astype(float), np.array([0.7, 0.2, 0.1])
+    means, corpus = SpeakerMeans(), ["corpus"] * 12
+    means.add(corpus, np.log(probabilities))
+    adapted = means.adapt(
+        [None] * 12, np.log(probabilities), corpora=corpus, log_shares=np.log(shares)
+    )
+    expected = shares * probabilities / probabilities.mean(axis=0) ** (12 / 20)
+    expected /= expected.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(adapted, expected, atol=1e-7)
+
+
+def test_the_fewer_recordings_of_a_speaker_the_more_the_bias_of_the_corpus_counts() -> None:
+    logs = log_probabilities(made_probabilities(8, labels=3))
+    means, corpus = SpeakerMeans(), ["corpus"] * 12
+    means.add(["one"] * 4 + ["other"] * 8, logs)
+    means.add(corpus, logs)
+    of_one, of_corpus = np.exp(logs[:4]).mean(axis=0), np.exp(logs).mean(axis=0)
+    divisor = of_one ** (4 / 12) * of_corpus ** (12 / 20 * 8 / 12)
+    expected = np.exp(logs[:4]) / divisor
+    expected /= expected.sum(axis=1, keepdims=True)
+    adapted = means.adapt(["one"] * 4, logs[:4], corpora=corpus[:4])
+    np.testing.assert_allclose(adapted, expected, atol=1e-7)
+
+
+def test_labels_that_the_corpus_does_not_have_stay_impossible() -> None:
+    logs = log_probabilities(made_probabilities(9, labels=3))
+    logs[:, 1] = -np.inf
+    means, corpus = SpeakerMeans(), ["corpus"] * 12
+    means.add(corpus, logs)
+    adapted = means.adapt([None] * 12, logs, corpora=corpus, log_shares=np.zeros(3))
+    assert (adapted[:, 1] == 0).all()
+    np.testing.assert_allclose(adapted.sum(axis=1), 1)
+
+
 def test_probabilities_of_0_and_1_stay_finite() -> None:
     adapted = adapt(log_probabilities([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]))
     assert np.isfinite(adapted).all()

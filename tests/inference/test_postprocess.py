@@ -24,9 +24,15 @@ from batchemo.tables.derived import COORDINATES
 from batchemo.tables.read import UnreadableTableError, open_table
 
 LABELS = ["neutral", "happy", "sad", "angry"]
-ALL = {"min_confidence": 0.6, "dimensions": True, "speaker": "part:1"}
+ALL = {
+    "min_confidence": 0.6,
+    "dimensions": True,
+    "speaker": "part:1",
+    "class_shares": {"neutral": 0.5, "sad": 0.3, "angry": 0.2},
+}
 """All settings, for `batchemo.scan`."""
 ALL_OPTIONS = ["--min-confidence", "0.6", "--dimensions", "--speaker", "part:1"]
+ALL_OPTIONS += ["--class-shares", "neutral=0.5,sad=0.3,angry=0.2"]
 """The same for the command."""
 
 ScanTable = Callable[..., pa.Table]
@@ -179,13 +185,29 @@ def test_new_recordings_of_a_known_speaker_change_the_others_as_a_fresh_scan_wou
     scan_table: ScanTable, corpus: Path, tmp_path: Path
 ) -> None:
     out, fresh = tmp_path / "r.parquet", tmp_path / "fresh.parquet"
-    before = scan_table(output=out, **ALL)
+    settings = {**ALL, "class_shares": None}
+    before = scan_table(output=out, **settings)
     write_voice(corpus / "anna" / "take 03 b.wav", seed=50)
-    after = scan_table(output=out, update=True, **ALL)
+    after = scan_table(output=out, update=True, **settings)
     assert not np.array_equal(values(after.slice(0, 3)), values(before.slice(0, 3)))
     assert values(after)[7:].tolist() == values(before)[6:].tolist(), "ben is another speaker"
-    scan_table(output=fresh, **ALL)
+    scan_table(output=fresh, **settings)
     assert out.read_bytes() == fresh.read_bytes()
+
+
+def test_new_recordings_change_the_others_of_a_corpus_with_class_shares(
+    scan_table: ScanTable, corpus: Path, tmp_path: Path
+) -> None:
+    out, fresh = tmp_path / "r.parquet", tmp_path / "fresh.parquet"
+    before = scan_table(output=out, class_shares=["neutral", "sad"])
+    assert set(before["emotion"].to_pylist()) <= {"neutral", "sad"}
+    assert (values(before)[:, 1] == 0).all()
+    write_voice(corpus / "anna" / "take 03 b.wav", seed=50)
+    after = scan_table(output=out, update=True, class_shares="neutral,sad")
+    assert not np.array_equal(values(after)[7:], values(before)[6:])
+    scan_table(output=fresh, class_shares="neutral,sad")
+    assert out.read_bytes() == fresh.read_bytes()
+    assert open_table(out).run["options"]["class_shares"] == "neutral,sad"
 
 
 @pytest.mark.process
@@ -215,7 +237,8 @@ def test_a_run_that_was_killed_resumes_to_the_same_bytes(
     recording = write_voice(corpus / "anna" / "more.wav", seconds=2.0, seed=20)
     for index in range(30):
         shutil.copy(recording, corpus / "anna" / f"more {index}.wav")
-    words = [str(corpus), "-o", str(tmp_path / "r.parquet"), "-j", "1", "--speaker", "folder"]
+    words = [str(corpus), "-o", str(tmp_path / "r.parquet"), "-j", "1"]
+    words += ["--speaker", "folder", "--class-shares", "even"]
     command = [*COMMAND, "scan", "-m", str(tiny_bundle.path), *words]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     wait_until(lambda: bool(list(tmp_path.glob("r.parquet.chunks/*.chunk.arrow"))))
@@ -223,7 +246,7 @@ def test_a_run_that_was_killed_resumes_to_the_same_bytes(
     process.wait()
     assert not (tmp_path / "r.parquet").exists()
     assert " unchanged" in scan(*words).stdout
-    scan_table(speaker="folder", output=tmp_path / "fresh.parquet")
+    scan_table(speaker="folder", class_shares="even", output=tmp_path / "fresh.parquet")
     assert (tmp_path / "r.parquet").read_bytes() == (tmp_path / "fresh.parquet").read_bytes()
 
 
@@ -299,6 +322,9 @@ def test_a_column_of_lists_names_no_speaker_and_no_group(
 @pytest.mark.parametrize(
     ("settings", "labels", "message"),
     [
+        ({"class_shares": "happy=x"}, LABELS, "--class-shares happy=x: give even, or labels"),
+        ({"class_shares": {"happy": -1}}, LABELS, "labels with shares above 0, such as"),
+        ({"class_shares": ["happy", "smug"]}, LABELS, "has no label smug; it has neutral, happy"),
         ({"speaker": "nobody"}, LABELS, "--speaker nobody: this is no column of the manifest"),
         ({"speaker": "emotion"}, LABELS, "folder, part:N, root or regex:PATTERN"),
         ({"speaker": "regex:(a"}, LABELS, "this is no regular expression"),

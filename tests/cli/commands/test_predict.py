@@ -173,6 +173,7 @@ def test_impossible_windows_are_wrong_usage(
 
 
 POSTPROCESS = ["--min-confidence", 0.5, "--speaker", "regex:^(o)?", "--dimensions"]
+POSTPROCESS += ["--class-shares", "happy=2,sad=1"]
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchemo.bundles.speaker_adaptation import adapt, log_probabilities
-from batchemo.inference.postprocess import SpeakerAdapter
+from batchemo.inference.postprocess import BiasAdapter
+from batchemo.inference.settings import PostprocessSettings
 from batchemo.tables.rows import RecordingResult, to_batch
 
 LABELS = ("happy", "sad", "angry")
@@ -41,7 +42,10 @@ def test_each_speaker_is_adapted_separately_whatever_the_name(
     drawn: list[tuple[str | None, int]], data: st.DataObject
 ) -> None:
     rows, names = random_rows([seed for _, seed in drawn]), [name for name, _ in drawn]
-    table, adapter = table_of(rows, names), SpeakerAdapter("who", LABELS, ())
+    table, adapter = (
+        table_of(rows, names),
+        BiasAdapter(PostprocessSettings(speaker="who"), LABELS, ()),
+    )
     cut = data.draw(st.integers(0, len(rows)))
     for part in (table.slice(cut), table.slice(0, cut)):
         adapter.update(part)
@@ -56,6 +60,48 @@ def test_each_speaker_is_adapted_separately_whatever_the_name(
     assert [message.split()[0] for message in adapter.warnings()] == [str(unnamed)] * (unnamed > 0)
 
 
+@given(cases, st.booleans(), st.data())
+def test_all_rows_are_adapted_to_class_shares_whatever_the_order_of_updates(
+    drawn: list[tuple[str | None, int]], by_speaker: bool, data: st.DataObject
+) -> None:
+    rows, names = random_rows([seed for _, seed in drawn]), [name for name, _ in drawn]
+    table = table_of(rows, names)
+    settings = PostprocessSettings(
+        speaker="who" if by_speaker else None, class_shares="happy=3,angry=1"
+    )
+    cut = data.draw(st.integers(0, len(rows)))
+    found = []
+    for parts in ((table,), (table.slice(cut), table.slice(0, cut))):
+        adapter = BiasAdapter(settings, LABELS, ())
+        for part in parts:
+            adapter.update(part)
+        found.append(adapter.adapted_probabilities(table)[:, 0])
+    assert found[0].tobytes() == found[1].tobytes()
+    assert np.isnan(found[0][2::3]).all()
+    analysed = found[0][[i for i in range(len(rows)) if i % 3 != 2]]
+    assert (analysed[:, 1] == 0).all()
+    np.testing.assert_allclose(analysed.sum(axis=1), 1, atol=1e-6)
+
+
+def test_a_corpus_that_one_label_prevails_in_by_bias_is_as_even_as_it_is_told_to_be() -> None:
+    random = np.random.default_rng(0)
+    unbiased = random.dirichlet([0.5] * 3, 300)
+    biased = unbiased * [8, 1, 1]
+    biased /= biased.sum(axis=1, keepdims=True)
+    rows = [
+        RecordingResult("/r", f"{i}.wav", probabilities=p.astype(np.float32))
+        for i, p in enumerate(biased)
+    ]
+    table = table_of(rows, [None] * 300)
+    adapter = BiasAdapter(PostprocessSettings(class_shares="even"), LABELS, ())
+    adapter.update(table)
+    adapted = adapter.adapted_probabilities(table)[:, 0]
+    truth = unbiased.argmax(axis=1)
+    assert (biased.argmax(axis=1) == truth).mean() < 0.7
+    assert (adapted.argmax(axis=1) == truth).mean() > 0.8
+    assert adapter.warnings() == []
+
+
 def test_numbers_name_speakers_like_their_text() -> None:
     rows = random_rows([1, 2, 3, 4])
     numbers = table_of(rows, ["1", "2", "3", "2"])
@@ -63,7 +109,7 @@ def test_numbers_name_speakers_like_their_text() -> None:
     typed = numbers.set_column(column, "who", pa.array([1, 2, 3, 2]))
     adapted = []
     for table in (numbers, typed):
-        adapter = SpeakerAdapter("who", LABELS, ())
+        adapter = BiasAdapter(PostprocessSettings(speaker="who"), LABELS, ())
         adapter.update(table)
         adapted.append(adapter.adapted_probabilities(table))
     assert np.array_equal(*adapted, equal_nan=True)
