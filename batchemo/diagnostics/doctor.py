@@ -32,7 +32,7 @@ from batchemo.workers.executor import available_cpus
 
 MIN_PYTHON = (3, 10)
 NEEDED = (
-    *("click", "joblib", "numpy", "onnxruntime", "pandas", "psutil", "pyarrow", "rich"),
+    *("click", "loky", "numpy", "onnxruntime", "pandas", "psutil", "pyarrow", "rich"),
     *("scipy", "soundfile", "soxr", "threadpoolctl", "tqdm"),
 )
 EXTRAS = {

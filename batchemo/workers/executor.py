@@ -122,7 +122,7 @@ class InlineExecutor:
 
 def available_cpus() -> int:
     """Return the number of processors that this process may use: affinity and cgroups count."""
-    from joblib.externals.loky import cpu_count
+    from loky import cpu_count
 
     return int(cpu_count())
 
@@ -154,7 +154,7 @@ _BROKEN_POOL_SECONDS = 3.0
 
 
 class ProcessExecutor:
-    """Processes of this machine, by joblib's loky.
+    """Processes of this machine, by loky.
 
     loky, and not `concurrent.futures`: it starts processes by fork and exec, so that they inherit
     no locks, threads or ONNX Runtime of the parent; it sends functions that are not importable by
@@ -174,7 +174,7 @@ class ProcessExecutor:
         `threads` is how many a numeric library may use in each worker. One is right for as many
         workers as processors: more only wait for each other, and sums would depend on their number.
         """
-        from joblib.externals.loky import ProcessPoolExecutor
+        from loky import ProcessPoolExecutor
 
         self._semaphores: list[str] = []
         # Where it can be seen that its run was killed: heartbeats are in such a folder.
@@ -249,7 +249,7 @@ def _start_resource_tracker() -> None:
 
     It warns of everything that it removes, a page of it, in the terminal of a command that is gone.
     """
-    from joblib.externals.loky.backend.resource_tracker import ensure_running
+    from loky.backend.resource_tracker import ensure_running
 
     # It is started with these options of the interpreter; a filter of our own would not reach it.
     sys.warnoptions.append(_QUIET_TRACKER)
@@ -261,7 +261,7 @@ def _start_resource_tracker() -> None:
 
 def _context(names: list[str]) -> Any:
     """Return what makes a pool's processes and semaphores; it appends the latter's names."""
-    from joblib.externals.loky.backend.context import LokyContext
+    from loky.backend.context import LokyContext
 
     context: Any = LokyContext()
 

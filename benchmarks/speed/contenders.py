@@ -113,7 +113,7 @@ def _joblib_scripts(loop: Contender, jobs: int) -> list[Contender]:
     default = replace(
         loop,
         name="batch",
-        title="(2) joblib + librosa, `default`",
+        title="(2) joblib + librosa, `melattn`",
         module="batch",
         jobs=jobs,
         max_recordings=200,

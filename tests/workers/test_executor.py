@@ -65,7 +65,7 @@ def test_a_shut_down_executor_has_no_processes_left(processes: ProcessExecutor) 
 def test_a_machine_that_cannot_start_workers_is_named_as_the_cause(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from joblib.externals import loky
+    import loky
 
     def fail(**options: object) -> None:
         raise OSError(28, "No space left on device")
