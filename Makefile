@@ -1,7 +1,7 @@
 # One command for each task; .ci/run uses the same ones.
 # Where Python may not write bytecode, pytest would rewrite all tests again in every process.
 export PYTHONDONTWRITEBYTECODE =
-.PHONY: help install test fast lint format types docs lowest
+.PHONY: help install test fast lint format types docs site lowest
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ types:  ## types, strictly
 docs:  ## write the pages that are made from the code; fails where a page was out of date
 	python -m batchemo.cli.reference > docs/commands.md
 	git diff --exit-code -- docs/commands.md
+
+site:  ## the documentation as a site in site/, which opens from a disk; broken links are errors
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 
 lowest:  ## the lowest versions that setup.cfg allows, on the oldest Python
 	.ci/lowest
