@@ -127,6 +127,11 @@ class Bundle:
         return str(self.info["licences"]["weights"])
 
     @property
+    def is_shipped(self) -> bool:
+        """Whether it came with this code, and can be trusted as much."""
+        return self.path.parent == models_folder()
+
+    @property
     def has_keras(self) -> bool:
         """Whether it can run on TensorFlow as well."""
         return KERAS in self.info["files"]

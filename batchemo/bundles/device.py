@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -111,6 +110,8 @@ def _has_cuda_library() -> bool:
 
 def _count_gpus() -> int:
     """Count the GPUs in another process: the driver takes memory, and stays until the end."""
+    import subprocess
+
     try:
         result = subprocess.run(
             [sys.executable, "-I", "-c", _COUNT_GPUS],

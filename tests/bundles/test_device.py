@@ -40,7 +40,7 @@ def test_without_a_gpu_auto_is_the_processor_and_cuda_an_error(
     output: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = subprocess.CompletedProcess([], 0, output, "")
-    monkeypatch.setattr("batchemo.bundles.device.subprocess.run", lambda *_, **__: found)
+    monkeypatch.setattr("subprocess.run", lambda *_, **__: found)
     assert choose_device("auto") == "cpu"
     with pytest.raises(UsageError, match="--device cuda: there is no GPU that CUDA can use"):
         choose_device("cuda")
@@ -49,7 +49,7 @@ def test_without_a_gpu_auto_is_the_processor_and_cuda_an_error(
 @pytest.mark.usefixtures("cuda_library")
 def test_each_gpu_has_a_provider_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     found = subprocess.CompletedProcess([], 0, "2\n", "")
-    monkeypatch.setattr("batchemo.bundles.device.subprocess.run", lambda *_, **__: found)
+    monkeypatch.setattr("subprocess.run", lambda *_, **__: found)
     assert [each.options["device_id"] for each in cuda_providers()] == ["0", "1"]
     assert {each.name for each in cuda_providers()} == {"CUDAExecutionProvider"}
 
@@ -59,7 +59,7 @@ def test_a_driver_that_does_not_answer_is_no_gpu(monkeypatch: pytest.MonkeyPatch
     def hang(command: list[str], **options: Any) -> None:
         raise subprocess.TimeoutExpired(command, options["timeout"])
 
-    monkeypatch.setattr("batchemo.bundles.device.subprocess.run", hang)
+    monkeypatch.setattr("subprocess.run", hang)
     assert choose_device("auto") == "cpu"
 
 
