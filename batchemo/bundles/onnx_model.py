@@ -40,9 +40,7 @@ def open_graph(bundle: Bundle, provider: Provider = CPU) -> ForwardFn:
     content = bundle.read(GRAPH)
     check_onnx(content)
     where = bundle.path / GRAPH
-    if (
-        not bundle.is_shipped
-    ):  # Those were tried before they were: it would take a tenth of a second.
+    if not bundle.is_shipped:  # The trial takes as long as opening the graph does.
         _try_graph(content, where, bundle)
     with _refusals_as_errors(where):
         session = _session(content, optimised=True, provider=provider)

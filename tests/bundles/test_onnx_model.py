@@ -42,6 +42,18 @@ def test_of_several_outputs_the_one_named_for_the_classes_is_used(tmp_path: Path
     assert several.tobytes() == one.tobytes()
 
 
+def test_a_graph_is_tried_unless_it_was_shipped(
+    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+    monkeypatch.setattr(onnx_model, "_try_graph", lambda *arguments: tried.append(arguments))
+    open_classifier(tiny_bundle)
+    assert len(tried) == 1
+    monkeypatch.setattr("batchemo.bundles.bundle.models_folder", lambda: tiny_bundle.path.parent)
+    open_classifier(tiny_bundle)
+    assert len(tried) == 1
+
+
 @pytest.mark.parametrize(
     ("outputs", "graph", "message"),
     [
