@@ -131,7 +131,7 @@ def _resolve(name: str) -> Path:
 
 def _inputs(options: ScanOptions) -> Iterator[str]:
     sources = options.sources
-    for name in (sources.manifest, sources.files_from, *sources.paths):
+    for name in (sources.manifest, sources.files_from, sources.plan, *sources.paths):
         if name is not None:
             yield name
 

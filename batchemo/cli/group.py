@@ -14,6 +14,8 @@ from batchemo.errors import BatchemoError
 
 COMMANDS = {
     "scan": "Predict the emotion in every recording of a corpus; write one table.",
+    "plan": "List the recordings once, for a scan in shards on several machines.",
+    "merge": "Merge the tables of all shards into one.",
     "predict": "Analyse single recordings in detail.",
     "summary": "Count the emotions and failures in a table of results.",
     "report": "Write a page that shows a table of results, to look at and to send.",

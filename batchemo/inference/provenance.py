@@ -17,6 +17,7 @@ from batchemo.common.text import to_text
 from batchemo.errors import UsageError
 from batchemo.inference.settings import ModelSettings, PostprocessSettings
 from batchemo.sources import SourceOptions
+from batchemo.sources.plan_file import open_plan
 
 DIGEST_LENGTH = 12
 """Hexadecimal digits of the digest in the column `model`: no two models of a user share 48 bits."""
@@ -84,6 +85,7 @@ def run_provenance(
         "batchemo": __version__,
         "options": {**_run_options(settings[0]), **postprocess.differences()},
         "sources": source_provenance(sources),
+        **_shard_provenance(sources),
     }
     models = [_model_provenance(*model) for model in zip(bundles, settings, strict=True)]
     if len(models) == 1:
@@ -100,6 +102,7 @@ def embedding_provenance(
         "batchemo": __version__,
         "options": _run_options(settings),
         "sources": source_provenance(sources),
+        **_shard_provenance(sources),
         **{
             fact: value
             for fact, value in _model_provenance(bundle, settings).items()
@@ -122,7 +125,12 @@ def _run_options(settings: ModelSettings) -> dict[str, Any]:
 
 
 def source_provenance(sources: SourceOptions) -> dict[str, Any]:
-    """Return where the recordings came from."""
+    """Return where the recordings came from; of a plan, what it was made from.
+
+    So the tables of all shards, merged, are those of one scan.
+    """
+    if sources.plan is not None:
+        return open_plan(sources.plan).sources
     return {
         # `./recordings/` and `recordings` are the same sources, and give the same bytes.
         "paths": [to_text(os.path.normpath(path)) for path in sources.paths],
@@ -132,6 +140,13 @@ def source_provenance(sources: SourceOptions) -> dict[str, Any]:
         "exclude": list(map(to_text, sources.exclude)),
         "extensions": list(sources.extensions),
     }
+
+
+def _shard_provenance(sources: SourceOptions) -> dict[str, Any]:
+    if sources.plan is None or sources.shard is None:
+        return {}
+    plan, shard = open_plan(sources.plan), sources.shard
+    return {"shard": {"plan": plan.digest, "number": shard.number, "count": shard.count}}
 
 
 def _model_provenance(bundle: Bundle, settings: ModelSettings) -> dict[str, Any]:

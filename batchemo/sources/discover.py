@@ -23,7 +23,8 @@ from batchemo.sources.filters import (
     parse_glob,
     suffixes_of,
 )
-from batchemo.sources.manifest import Manifest, read_manifest
+from batchemo.sources.manifest import Manifest, read_manifest, result_names
+from batchemo.sources.plan_file import Shard, open_plan
 from batchemo.sources.recording import Recording, SeenPaths, Skipped, stat_recording
 from batchemo.sources.walk import walk
 
@@ -56,6 +57,10 @@ class SourceOptions:
     follow_links: bool = False
     min_age: float = 0.0
     """Seconds since its last change before a file is taken."""
+    plan: str | None = None
+    """A plan that lists all recordings, instead of all of the above."""
+    shard: Shard | None = None
+    """The part of the plan to take; None for all of it."""
 
 
 class Sources:
@@ -64,9 +69,11 @@ class Sources:
     Iterate once; `skipped` is complete afterwards.
     """
 
-    def __init__(self, sources: list[_Source], options: SourceOptions, manifest: Manifest | None):
+    def __init__(
+        self, sources: list[_Source], options: SourceOptions, extras: pyarrow.Table | None
+    ) -> None:
         self.skipped = Skipped()
-        self.extras: pyarrow.Table | None = manifest.extras if manifest else None
+        self.extras = extras
         """The manifest's other columns; `Recording.row` is an index into them."""
         self._sources = sources
         # Measured from now: a file must not become old enough while the walk goes on, or two
@@ -121,6 +128,8 @@ def open_sources(options: SourceOptions, reserved: frozenset[str] = frozenset())
     ...     [recording.file for recording in open_sources(SourceOptions((folder,)))]
     ['a.wav']
     """
+    if options.plan is not None or options.shard is not None:
+        return _open_planned(options, reserved)
     file_filter = _file_filter(options)
     sources: list[_Source] = []
     manifest = None
@@ -136,7 +145,23 @@ def open_sources(options: SourceOptions, reserved: frozenset[str] = frozenset())
         raise UsageError(
             "No recordings were named: give a folder, a file or a glob, --files-from or --manifest."
         )
-    return Sources(sources, options, manifest)
+    return Sources(sources, options, manifest.extras if manifest else None)
+
+
+def _open_planned(options: SourceOptions, reserved: frozenset[str]) -> Sources:
+    if options.plan is None:
+        raise UsageError("--shard is a part of a plan: give that by --plan plan.parquet")
+    if replace(options, plan=None, shard=None) != SourceOptions():
+        raise UsageError(
+            f"the plan {for_display(options.plan)} lists all recordings: leave out other sources,"
+            " and what chooses among them"
+        )
+    plan = open_plan(options.plan)
+    rows = plan.rows_of(options.shard)
+    extras = plan.extras(rows)
+    if extras is not None:
+        extras = extras.rename_columns(result_names(extras.column_names, reserved))
+    return Sources([(options.plan, lambda _: plan.recordings(rows))], options, extras)
 
 
 def _file_filter(options: SourceOptions) -> FileFilter:

@@ -92,7 +92,7 @@ def read_manifest(path: str, reserved: frozenset[str] = frozenset()) -> Manifest
     return Manifest(
         title=title,
         paths=_as_text(paths, title),
-        extras=extras.rename_columns(_result_names(extras.column_names, reserved)),
+        extras=extras.rename_columns(result_names(extras.column_names, reserved)),
     )
 
 
@@ -312,7 +312,7 @@ def _as_text(paths: pyarrow.Table, title: str) -> pyarrow.Table:
         ) from None
 
 
-def _result_names(columns: list[str], reserved: frozenset[str]) -> list[str]:
+def result_names(columns: list[str], reserved: frozenset[str]) -> list[str]:
     """Return names that collide neither with columns of the results nor with each other."""
     taken = set(reserved) | set(_PATH_COLUMNS)
     names = []

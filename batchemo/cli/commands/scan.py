@@ -34,6 +34,7 @@ from batchemo.cli.shared_options import (
     timeout_option,
 )
 from batchemo.errors import LockedError, UsageError
+from batchemo.sources.plan_file import Shard
 
 EPILOG = """
 \b
@@ -55,6 +56,17 @@ Exit codes:
 
 @click.command(context_settings=ENVIRONMENT, epilog=EPILOG)
 @source_options
+@click.option(
+    "--plan",
+    metavar="FILE",
+    help="Analyse the recordings of a plan, which `batchemo plan` wrote, instead of SOURCES.",
+)
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Analyse the Ith of N parts of the plan. -o, --segments and --embeddings then name "
+    "folders for the tables of all shards, of which `batchemo merge` makes one.",
+)
 @click.option(
     "-o",
     "--output",
@@ -164,10 +176,18 @@ def command(**values: Any) -> int:
     """
     quiet, log_json, dry_run = (values.pop(name) for name in ("quiet", "log_json", "dry_run"))
     metrics, report_path = values.pop("metrics"), values.pop("report")
+    plan, shard = values.pop("plan"), values.pop("shard")
     sources, settings = sources_from(values), settings_from(values)
+    if plan is not None or shard is not None:
+        part = None if shard is None else Shard.parse(shard)
+        sources = dataclasses.replace(sources, plan=plan, shard=part)
     postprocess = postprocess_from(values)
     values["retry_reasons"] = split_commas(values["retry_reasons"])
     options = ScanOptions(sources, settings, postprocess, **values)
+    if sources.shard is not None:
+        from batchemo.batch.shards import with_shard_outputs
+
+        options = with_shard_outputs(options)
     if options.output is None and not dry_run:
         raise UsageError("No output is given: add -o results.parquet, or -o - for CSV")
     if options.output == STDOUT and process.stdout_is_closed():
