@@ -40,7 +40,9 @@ SHARED_CLASSES = ("neutral", "happy", "sad", "angry")
 
 
 def main() -> None:
-    options = _options()
+    parser = make_parser(__doc__)
+    parser.add_argument("--models", type=Path, default=Path("models"), help="where bundles go")
+    options = parser.parse_args()
     corpus, foreign = read_corpus(options.corpora), read_corpus([options.foreign])
     with_foreign = read_corpus([*options.corpora, options.foreign])
     baseline: list[Evaluation] = []
@@ -99,7 +101,7 @@ def _evaluate(
         print(f"{recipe.name}: {done}/{total}, {split.fold}, seed {split.seed}", flush=True)
 
     seeds = tuple(range(options.seeds))
-    experiment = _experiment(recipe, corpus, options, seeds=seeds, **experiment_options)
+    experiment = make_experiment(recipe, corpus, options, seeds=seeds, **experiment_options)
     evaluation = evaluate_recipe(experiment, corpus, jobs=options.jobs, on_run=on_run)
     folder = f"{recipe.name}-{experiment.protocol}"
     write_evaluation(options.work / "evaluations" / folder, evaluation)
@@ -124,7 +126,7 @@ def _train(
         evaluations=evaluations,
         comparisons=baseline,
     )
-    experiment = _experiment(recipe, corpus, options)
+    experiment = make_experiment(recipe, corpus, options)
     return train_bundle(experiment, package, jobs=options.jobs, on_epoch=on_epoch).bundle
 
 
@@ -150,9 +152,10 @@ def _evaluate_foreign(bundle: Bundle, foreign: Corpus, options: argparse.Namespa
     return evaluation
 
 
-def _experiment(
+def make_experiment(
     recipe: Recipe, corpus: Corpus, options: argparse.Namespace, **experiment_options: Any
 ) -> Experiment:
+    """Return an experiment with a recipe, in the work folder."""
     files = {WHISPER_TINY: options.encoder, LIGHT: options.light_encoder}
     return Experiment(
         recipe=recipe,
@@ -165,12 +168,12 @@ def _experiment(
     )
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+def make_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return the options of every benchmark of these models; the description's first line."""
+    parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
     parser.add_argument("corpora", nargs="+", type=Path, help="folders to train on")
     parser.add_argument("--foreign", type=Path, required=True, help="a corpus to evaluate on only")
     parser.add_argument("--work", type=Path, default=Path("own.work"), help="the work folder")
-    parser.add_argument("--models", type=Path, default=Path("models"), help="where bundles go")
     parser.add_argument("--recipes", nargs="+", default=[BASELINE, "default"], help="what to train")
     parser.add_argument("--encoder", type=Path, help="the file of the encoder, for accurate")
     parser.add_argument(
@@ -178,7 +181,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--seeds", type=int, default=3, help="how often each fold is trained")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
-    return parser.parse_args()
+    return parser
 
 
 if __name__ == "__main__":

@@ -31,11 +31,19 @@ def equal_weights(samples: Samples) -> Float64:
 
 
 def corpus_weights(samples: Samples, test_only: Collection[str] = ()) -> Float64:
-    """Return weights by which each corpus counts the same, and those only tested nothing."""
+    """Return weights by which each corpus counts the same, and some nothing.
+
+    Those are the corpora that are only tested, and plain speech, which is neutral throughout: an
+    error there is always a claimed emotion, and it has no part in the other figures either.
+    """
     counts = Counter(sample.example.corpus for sample in samples)
+    classes: dict[str, set[str]] = {}
+    for sample in samples:
+        classes.setdefault(sample.example.corpus, set()).add(sample.example.emotion)
+    without = {*test_only, *(name for name, found in classes.items() if len(found) == 1)}
     return np.array(
         [
-            0.0 if sample.example.corpus in test_only else 1 / counts[sample.example.corpus]
+            0.0 if sample.example.corpus in without else 1 / counts[sample.example.corpus]
             for sample in samples
         ]
     )

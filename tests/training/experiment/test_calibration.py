@@ -130,12 +130,25 @@ def test_runs_are_matched_by_fold_in_whatever_order_they_come() -> None:
 
 
 def test_corpora_count_the_same_and_those_that_are_only_tested_nothing() -> None:
-    samples = tuple(
-        Sample(made_example("a", "sad", n, corpus=corpus)) for n, corpus in enumerate("aaab")
-    )
+    samples = samples_of("a sad", "a happy", "a sad", "b sad", "b calm")
 
-    assert corpus_weights(samples).tolist() == [1 / 3, 1 / 3, 1 / 3, 1]
-    assert corpus_weights(samples, ("b",)).tolist() == [1 / 3, 1 / 3, 1 / 3, 0]
+    assert corpus_weights(samples).tolist() == [1 / 3, 1 / 3, 1 / 3, 1 / 2, 1 / 2]
+    assert corpus_weights(samples, ("b",)).tolist() == [1 / 3, 1 / 3, 1 / 3, 0, 0]
+
+
+def test_plain_speech_has_no_part_in_the_calibration() -> None:
+    samples = samples_of("a sad", "a happy", "plain neutral", "plain neutral")
+
+    assert corpus_weights(samples).tolist() == [1 / 2, 1 / 2, 0, 0]
+
+
+def samples_of(*recordings: str) -> tuple[Sample, ...]:
+    """Make a sample of each corpus and emotion."""
+    pairs = [recording.split() for recording in recordings]
+    return tuple(
+        Sample(made_example("a", emotion, n, corpus=corpus))
+        for n, (corpus, emotion) in enumerate(pairs)
+    )
 
 
 def test_where_others_are_only_tested_a_fold_stays_uncalibrated() -> None:
