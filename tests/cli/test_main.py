@@ -37,6 +37,21 @@ def test_parent_of_a_scan_imports_no_decoders_runtimes_or_librosa(
     assert not heavy & set(ended.stdout.split())
 
 
+@pytest.mark.process
+def test_the_package_runs_as_the_command_does_with_workers_too(
+    voices: Path, tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    args = ["scan", voices, "-m", tiny_bundle.path, "-o", tmp_path / "r.parquet", "-j", "2"]
+    ended = subprocess.run([sys.executable, "-m", "batchemo", *map(str, args)], check=False)
+    assert ended.returncode in (0, 3)
+    assert (tmp_path / "r.parquet").is_file()
+
+
+def test_the_citation_names_this_version() -> None:
+    citation = (Path(__file__).parents[2] / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {package.__version__}\n" in citation
+
+
 def test_unknown_command_gets_a_suggestion(batchemo: RunCommand) -> None:
     ran = batchemo("scn")
     assert ran.code == 2
