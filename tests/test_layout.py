@@ -24,7 +24,7 @@ ORDER = (
         "workers",
     ),
     *("inference", "batch", "corpora", "evaluation", "adaptation", "review", "report"),
-    *("training", "diagnostics", "app", "api", "cli", "__main__"),
+    *("training", "diagnostics", "importing", "app", "api", "cli", "__main__"),
 )
 """Each package may import those before it, and itself."""
 

@@ -45,8 +45,11 @@ class ClassifierResult:
 class Classifier(Protocol):
     """What a scan needs of a model."""
 
-    def run(self, inputs: Float32) -> ClassifierResult:
-        """Return what the model gives for n inputs of one shape."""
+    def run(self, inputs: Float32, *, one_by_one: bool = False) -> ClassifierResult:
+        """Return what the model gives for n inputs of one shape.
+
+        `one_by_one` is for inputs of a shape that few others have: batches of one window each.
+        """
         ...  # pragma: no cover
 
 
@@ -65,15 +68,16 @@ class BatchedClassifier:
     calibration: Calibration
     batch_size: int
 
-    def run(self, inputs: Float32) -> ClassifierResult:
+    def run(self, inputs: Float32, *, one_by_one: bool = False) -> ClassifierResult:
         """Return what the model gives for n inputs of one shape."""
+        size = 1 if one_by_one else self.batch_size
         results = {
-            kind: np.empty((len(inputs), size), np.float32) for kind, size in self.sizes.items()
+            kind: np.empty((len(inputs), count), np.float32) for kind, count in self.sizes.items()
         }
         results.setdefault("base", np.empty_like(results["classes"]))
-        for start in range(0, len(inputs), self.batch_size):
-            rows = inputs[start : start + self.batch_size]
-            batch = np.zeros((self.batch_size, *inputs.shape[1:]), np.float32)
+        for start in range(0, len(inputs), size):
+            rows = inputs[start : start + size]
+            batch = np.zeros((size, *inputs.shape[1:]), np.float32)
             batch[: len(rows)] = rows
             for kind, output in self._run_batch(batch, len(rows)).items():
                 results[kind][start : start + len(rows)] = output[: len(rows)]

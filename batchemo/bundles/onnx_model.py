@@ -27,7 +27,8 @@ from batchemo.common.text import counted
 from batchemo.errors import BundleError, DeviceError
 
 MAX_MEMORY = 2 * 2**30
-"""Bytes that graphs may use at work; more is refused, whatever memory there is."""
+"""Bytes that graphs may use at work, besides their weights; more is refused, whatever memory there
+is."""
 
 TRIAL_SECONDS = 60.0
 """How long the trial of a graph on two windows may take. A large model takes a second."""
@@ -116,6 +117,8 @@ def _session(content: bytes, *, optimised: bool, provider: Provider = CPU) -> An
     options.graph_optimization_level = level
     options.log_severity_level = 3  # Errors, no warnings.
     options.add_session_config_entry("session.use_env_allocators", "1")
+    # Weights are as large as their file, which is known, and do not count for the limit of memory.
+    options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
     # A file that is valid protobuf, and was checked as such, can be a graph in ONNX Runtime's own
     # format as well: four bytes decide which of the two it would read.
     options.add_session_config_entry("session.load_model_format", "ONNX")

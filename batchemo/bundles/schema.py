@@ -29,7 +29,8 @@ HEAD_GRAPH = "head.onnx"
 """Of an adapted model: its head alone, for embeddings and logits that are known already."""
 CARD = "README.md"
 
-MAX_FILE_BYTES = 256 * 2**20
+MAX_FILE_BYTES = 2**31 - 1
+"""What a file of protobuf, and so a graph in one file, may have at most."""
 MAX_LABELS = 1000
 MAX_PADDING_STEP = 100_000
 MAX_DIMENSIONS = 100

@@ -23,7 +23,7 @@ COMMANDS = {
     "adapt": "Adapt a model to a corpus by a few dozen answers.",
     "export": "Write what is heard when, for Praat, ELAN, Audacity and others.",
     "show": "Show how a table of results was made.",
-    "models": "List the models, show their cards, verify their files.",
+    "models": "List the models, show their cards, verify their files, import yours.",
     "features": "Write the features of recordings as a table.",
     "train": "Train a model on labelled recordings.",
     "evaluate": "Measure how accurate a recipe or a model is.",

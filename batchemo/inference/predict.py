@@ -264,6 +264,7 @@ class _ModelBatch:
     ) -> None:
         self._model, self._stages, self._keep_embeddings = model, stages, embeddings
         self._label_indices = model.label_indices(labels)
+        self._window_shape = model.input.shape(model.window_config.window)
         # By shape: where padding is forbidden, a short window is smaller than the others, and a
         # batch takes windows of one shape only.
         self._pending: dict[tuple[int, ...], _PendingWindows] = {}
@@ -274,8 +275,16 @@ class _ModelBatch:
         pending = self._pending.setdefault(prepared.shape, _PendingWindows())
         pending.inputs.append(prepared)
         pending.targets.append((output, len(output.probabilities) - 1))
-        if len(pending.inputs) == self._model.batch_size:
+        if len(pending.inputs) == self._model.batch_size or self._is_alone(prepared.shape):
             self._run(self._pending.pop(prepared.shape))
+
+    def _is_alone(self, shape: tuple[int, ...]) -> bool:
+        """Return whether a window of that shape has a batch for itself.
+
+        A recording that is shorter than a window, and may not be padded, has a length that hardly
+        another one has: a batch would be filled up with zeros, each as slow as a window.
+        """
+        return self._model.input.padding == "forbidden" and shape != self._window_shape
 
     def flush(self) -> None:
         """Run the windows that were collected."""
@@ -285,7 +294,9 @@ class _ModelBatch:
     def _run(self, pending: _PendingWindows) -> None:
         began = perf_counter()
         try:
-            result = self._model.classifier.run(np.stack(pending.inputs))
+            inputs = np.stack(pending.inputs)
+            alone = self._is_alone(inputs.shape[1:])
+            result = self._model.classifier.run(inputs, one_by_one=alone)
         except DeviceError:
             raise
         except Exception as error:

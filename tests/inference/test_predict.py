@@ -25,10 +25,10 @@ class FailingClassifier:
     def __init__(self, model: LoadedModel, window: Float32, error: Exception) -> None:
         self._classifier, self._window, self._error = model.classifier, window, error
 
-    def run(self, inputs: Float32) -> Float32:
+    def run(self, inputs: Float32, *, one_by_one: bool) -> Float32:
         if any(np.array_equal(each, self._window) for each in inputs):
             raise self._error
-        return self._classifier.run(inputs)
+        return self._classifier.run(inputs, one_by_one=one_by_one)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`batchemo models`: the shipped models, their cards, and whether they are intact and run."""
+"""`batchemo models`: the models, their cards, whether they are intact, and imports of others."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from batchemo.cli.commands.models_import import import_command
 from batchemo.cli.output.progress import warn
 from batchemo.cli.shared_options import json_option
 from batchemo.common.text import for_display
@@ -24,6 +25,7 @@ Examples:
   batchemo models show default
   batchemo models verify
   batchemo models verify ./my-bundle
+  batchemo models import ./exported-model -o models/mine
 """
 
 DAMAGED = 1
@@ -33,7 +35,7 @@ DAMAGED = 1
 @json_option
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> int:
-    """List the models that batchemo ships, show a model's card, or verify models."""
+    """List the models that batchemo ships, show a card, verify models, or import yours."""
     from batchemo.bundles import list_bundles
 
     if ctx.invoked_subcommand is not None:
@@ -48,6 +50,9 @@ def command(ctx: click.Context, as_json: bool) -> int:
     else:
         warn("this installation has no models. -m takes the folder of a bundle")
     return DAMAGED if damaged else 0
+
+
+command.add_command(import_command)
 
 
 @command.command()

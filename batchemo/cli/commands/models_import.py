@@ -1,0 +1,160 @@
+"""`batchemo models import`: a model of somebody else as a bundle."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from batchemo.cli.shared_options import ENVIRONMENT, config_option, json_option, split_commas
+from batchemo.common.text import for_display
+from batchemo.features.limits import MAX_RATE, MAX_SECONDS
+
+if TYPE_CHECKING:
+    from batchemo.importing.run import ImportResult
+
+EPILOG = """
+\b
+Examples:
+  optimum-cli export onnx --model superb/hubert-base-superb-er exported
+  batchemo models import exported -o models/hubert
+  batchemo models import net.onnx -o models/net --input waveform --rate 16000 \\
+      --labels neutral,happy,sad,angry
+  batchemo scan calls -o calls.parquet -m models/hubert
+
+\b
+What can be imported:
+  a folder with model.onnx, config.json and preprocessor_config.json, as optimum exports it
+  an .onnx file that takes samples, with --input, --rate and --labels
+"""
+
+
+def _renames(values: tuple[str, ...]) -> dict[str, str]:
+    """Return the pairs of OLD=NEW.
+
+    >>> _renames(("exc=happy",))
+    {'exc': 'happy'}
+    """
+    pairs = [value.rpartition("=") for value in values]
+    if wrong := [value for value in values if not value.rpartition("=")[0]]:
+        raise click.BadParameter(f"{wrong[0]!r} is not OLD=NEW", param_hint="--label")
+    return {old: new for old, _, new in pairs}
+
+
+@click.command("import", context_settings=ENVIRONMENT, epilog=EPILOG)
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="The bundle to write; its name is the model's.",
+)
+@click.option(
+    "--labels",
+    multiple=True,
+    metavar="LIST",
+    help="The classes in the order of the model's output, separated by commas. By default those "
+    "that the source names.",
+)
+@click.option(
+    "--label",
+    "rename",
+    multiple=True,
+    metavar="OLD=NEW",
+    help="Give a class another name. Repeatable.",
+)
+@click.option(
+    "--own-labels",
+    is_flag=True,
+    help="Keep the names of classes as they are. By default names such as ang or happiness become "
+    "the usual ones, angry and happy.",
+)
+@click.option(
+    "--input",
+    type=click.Choice(["waveform"]),
+    help="What an .onnx file takes: samples of shape (batch, samples).",
+)
+@click.option(
+    "--rate",
+    type=click.IntRange(4000, MAX_RATE),
+    metavar="HZ",
+    help="Samples a second that the model takes.",
+)
+@click.option(
+    "--normalise/--no-normalise",
+    default=None,
+    help="Whether the samples of each window get mean 0 and variance 1. By default what the source "
+    "says; of an .onnx file no.",
+)
+@click.option(
+    "--window",
+    type=click.FloatRange(0.02, MAX_SECONDS),
+    metavar="SECONDS",
+    help="Length of the windows that recordings are cut into, unless a scan asks for another; by "
+    "default 10 s, or what the graph takes.",
+)
+@click.option(
+    "--hop",
+    type=click.FloatRange(0.02, MAX_SECONDS),
+    metavar="SECONDS",
+    help="From the start of a window to that of the next; by default the window.",
+)
+@click.option(
+    "--classes",
+    metavar="NAME",
+    help="The output of the graph with the classes; by default logits, or the only one.",
+)
+@click.option("--licence", metavar="TEXT", help="The licence of the weights, for the card.")
+@click.option(
+    "--recordings",
+    multiple=True,
+    metavar="PATH",
+    help="A file or folder of recordings on which the bundle and its source are compared. "
+    "Repeatable. By default synthetic ones.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the bundle if it exists.")
+@json_option
+@config_option
+def import_command(**values: Any) -> None:
+    """Make a bundle of the model in SOURCE, and compare both on recordings.
+
+    The source is read as data: nothing in it is run but the operators of its graph, by an
+    allow-list. Nothing is written unless the bundle gives what the source gives.
+    """
+    from batchemo.importing.options import ImportOptions
+    from batchemo.importing.run import import_model
+
+    as_json = values.pop("as_json")
+    values["labels"] = split_commas(values["labels"])
+    values["rename"] = _renames(values["rename"])
+    result = import_model(ImportOptions(**values))
+    if as_json:
+        click.echo(json.dumps(_facts(result), indent=2, ensure_ascii=False))
+        return
+    bundle = result.bundle
+    click.echo(f"{for_display(str(bundle.path))}: {for_display(result.model.kind)}")
+    click.echo(f"  labels    {', '.join(bundle.labels)}")
+    click.echo(f"  licence   {for_display(bundle.licence)}")
+    for note in result.model.notes:
+        click.echo(f"  {for_display(note)}")
+    click.echo(f"  {result.comparison.sentence()}")
+
+
+def _facts(result: ImportResult) -> dict[str, Any]:
+    bundle, comparison = result.bundle, result.comparison
+    return {
+        "path": str(bundle.path),
+        "name": bundle.name,
+        "digest": bundle.digest,
+        "kind": result.model.kind,
+        "labels": list(bundle.labels),
+        "notes": list(result.model.notes),
+        "recordings": comparison.recordings,
+        "windows": comparison.windows,
+        "largest_difference": dict(comparison.differences),
+        "same_label": comparison.same_label,
+    }

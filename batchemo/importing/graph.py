@@ -1,0 +1,310 @@
+"""Changes of an ONNX graph so that it takes and gives what a bundle's does.
+
+A bundle's graph takes one array (batch, samples), and gives logits. A graph that somebody exported
+may also take an attention mask, give probabilities, or have outputs that nobody asked for; and the
+embedding, from which its last layer computes the logits, is not among its outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from batchemo.bundles.onnx_check import check_onnx
+from batchemo.common.text import for_display
+from batchemo.errors import BundleError, MissingExtraError, UsageError
+
+LOGITS, EMBEDDING, SAMPLES = "logits", "embedding", "samples"
+_MASKS = ("attention_mask", "padding_mask", "mask")
+_PASSED_ON = ("Identity", "Dropout", "Cast")
+"""Operators between the last layer and the output that change no number."""
+
+
+@dataclass(slots=True)
+class Graph:
+    """A graph that is being changed, and what is known of it."""
+
+    path: Path
+    model: Any
+    """The `onnx.ModelProto`."""
+
+    @property
+    def graph(self) -> Any:
+        """The `onnx.GraphProto`."""
+        return self.model.graph
+
+    def bytes(self) -> bytes:
+        """Return the file of the graph as a bundle has it; BundleError if it may have none such."""
+        content: bytes = self.model.SerializeToString()
+        check_onnx(content)
+        return content
+
+    def inputs(self) -> list[Any]:
+        """Return what must be given to it, without weights that old graphs list as well."""
+        weights = {tensor.name for tensor in self.graph.initializer}
+        return [each for each in self.graph.input if each.name not in weights]
+
+    def producer(self, name: str) -> Any | None:
+        """Return the node that computes a value, over those that only pass it on."""
+        for node in reversed(self.graph.node):
+            if name in node.output:
+                return self.producer(node.input[0]) if node.op_type in _PASSED_ON else node
+        return None
+
+    def weight_shape(self, name: str) -> tuple[int, ...] | None:
+        """Return the shape of a weight, or None if it is none, or one of a node `Constant`."""
+        shapes = (tuple(t.dims) for t in self.graph.initializer if t.name == name)
+        return next(shapes, None)
+
+
+def open_graph_file(path: Path) -> Graph:
+    """Read and check a graph whose weights are in its own file."""
+    onnx = _onnx()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{for_display(str(path))}: cannot be read: {error.strerror}") from None
+    try:
+        check_onnx(content)
+    except BundleError as error:
+        raise BundleError(f"{for_display(str(path))}: {error}") from error
+    return Graph(path, onnx.load_from_string(content))
+
+
+def input_sizes(value: Any) -> list[int | None]:
+    """Return the sizes of an input; None for one that is free."""
+    return [
+        size.dim_value if size.HasField("dim_value") else None
+        for size in value.type.tensor_type.shape.dim
+    ]
+
+
+def take_waveform(graph: Graph) -> int | None:
+    """Make the samples the only input, called `samples`; return their fixed number, if it is one.
+
+    An attention mask becomes a part of the graph: windows are given to it without any padding, so
+    that all of it is ones.
+    """
+    samples = only_array(graph)
+    shown = for_display(samples.name)
+    sizes = input_sizes(samples)
+    is_waveform = len(sizes) == 2 or (len(sizes) == 3 and sizes[1] == 1)
+    if not is_waveform:
+        raise BundleError(
+            f"{graph.path}: its input {shown} has {len(sizes)} dimensions, where a waveform has "
+            "two: (batch, samples)"
+        )
+    if sizes[0] is not None:
+        raise BundleError(
+            f"{graph.path}: takes batches of {sizes[0]} only: export it with a first dimension "
+            "that is free (for torch.onnx.export: dynamic_axes={'" + shown + "': {0: 'batch', 1: "
+            "'samples'}})"
+        )
+    _rename_input(graph, samples.name, SAMPLES if len(sizes) == 2 else f"{SAMPLES}_3d")
+    if len(sizes) == 3:
+        _add_channel(graph)
+    set_samples_input(graph, sizes[-1])
+    return sizes[-1]
+
+
+def only_array(graph: Graph) -> Any:
+    """Return the only input of numbers, after masks have become a part of the graph."""
+    onnx = _onnx()
+    masks: list[Any] = []
+    others: list[Any] = []
+    for each in graph.inputs():
+        is_float = each.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+        (masks if each.name in _MASKS and not is_float else others).append(each)
+    floats = [each for each in others if each.type.tensor_type.elem_type == onnx.TensorProto.FLOAT]
+    if len(floats) != 1 or len(others) != 1:
+        names = for_display(", ".join(each.name for each in graph.inputs())) or "nothing"
+        raise BundleError(
+            f"{graph.path}: takes {names}; a model of a scan takes one array of single precision "
+            "numbers, and an attention mask at most"
+        )
+    for mask in masks:
+        _fill_mask(graph, mask, floats[0])
+    return floats[0]
+
+
+def _fill_mask(graph: Graph, mask: Any, samples: Any) -> None:
+    helper = _onnx().helper
+    if len(input_sizes(samples)) != len(input_sizes(mask)):
+        raise BundleError(
+            f"{graph.path}: its mask {for_display(mask.name)} has not the shape of its input"
+        )
+    one = helper.make_tensor("value", mask.type.tensor_type.elem_type, [1], [1])
+    nodes = [
+        helper.make_node("Shape", [samples.name], ["imported/shape"]),
+        helper.make_node("ConstantOfShape", ["imported/shape"], [mask.name], value=one),
+    ]
+    insert_nodes(graph, nodes)
+    graph.graph.input.remove(mask)
+
+
+def _rename_input(graph: Graph, old: str, new: str) -> None:
+    if old == new:
+        return
+    used = {name for node in graph.graph.node for name in (*node.input, *node.output)}
+    if new in used:
+        raise BundleError(f"{graph.path}: has a value called {new} that is not its input")
+    for node in graph.graph.node:
+        for index, name in enumerate(node.input):
+            if name == old:
+                node.input[index] = new
+
+
+def _add_channel(graph: Graph) -> None:
+    onnx = _onnx()
+    axis = onnx.helper.make_tensor("imported/axis", onnx.TensorProto.INT64, [1], [1])
+    graph.graph.initializer.append(axis)
+    # Opset 13 and later; earlier ones have the axis as an attribute.
+    node = onnx.helper.make_node("Unsqueeze", [SAMPLES, axis.name], [f"{SAMPLES}_3d"])
+    if opset_of(graph) < 13:
+        node = onnx.helper.make_node("Unsqueeze", [SAMPLES], [f"{SAMPLES}_3d"], axes=[1])
+    insert_nodes(graph, [node])
+
+
+def set_samples_input(graph: Graph, count: int | None) -> None:
+    """Make samples the only input; `count` is how many, if it is fixed."""
+    onnx = _onnx()
+    weights = {tensor.name for tensor in graph.graph.initializer}
+    kept = [each for each in graph.graph.input if each.name in weights]
+    shape = ["batch", "samples" if count is None else count]
+    del graph.graph.input[:]
+    graph.graph.input.extend(
+        [onnx.helper.make_tensor_value_info(SAMPLES, onnx.TensorProto.FLOAT, shape), *kept]
+    )
+
+
+def give_classes(graph: Graph, wanted: str | None) -> tuple[str, int | None, bool]:
+    """Choose the output with the classes, and take what a softmax at its end takes.
+
+    Return the output's name in the original, its size if the graph says it, and whether it has a
+    softmax: a bundle's graph gives logits.
+    """
+    output = _choose(graph, wanted)
+    name, size = output.name, _declared_size(output)
+    last = graph.producer(name)
+    has_softmax = last is not None and last.op_type in ("Softmax", "LogSoftmax")
+    source = name if last is None or not has_softmax else str(last.input[0])
+    size = size or _last_size(graph, source)
+    _set_outputs(graph, {LOGITS: (source, size)})
+    return name, size, has_softmax
+
+
+def add_embedding(graph: Graph) -> int | None:
+    """Also give what the last layer takes; return its size, or None if there is no such.
+
+    That is a layer of weights (size, classes) on one vector for each window.
+    """
+    layer = _last_layer(graph, LOGITS)
+    if layer is None:
+        return None
+    node, size = layer
+    logits = next(each for each in graph.graph.output if each.name == LOGITS)
+    _set_outputs(
+        graph,
+        {LOGITS: (None, _declared_size(logits)), EMBEDDING: (node.input[0], size)},
+    )
+    return size
+
+
+def _choose(graph: Graph, wanted: str | None) -> Any:
+    outputs = {each.name: each for each in graph.graph.output}
+    for name in (wanted, LOGITS) if wanted is None else (wanted,):
+        if name in outputs:
+            return outputs[name]
+    if wanted is None and len(outputs) == 1:
+        return next(iter(outputs.values()))
+    names = for_display(", ".join(outputs))
+    problem = "has several outputs" if wanted is None else f"has no output {for_display(wanted)}"
+    raise UsageError(
+        f"{graph.path}: {problem}: {names}. --classes NAME names the one with the classes"
+    )
+
+
+def _declared_size(output: Any) -> int | None:
+    sizes = input_sizes(output)
+    return sizes[1] if len(sizes) == 2 else None
+
+
+def _last_layer(graph: Graph, name: str) -> tuple[Any, int] | None:
+    """Return the product of the last layer, and the size of what it takes."""
+    node = graph.producer(name)
+    if node is not None and node.op_type == "Add":
+        products = [graph.producer(each) for each in node.input]
+        node = next((each for each in products if each and each.op_type == "MatMul"), None)
+    if node is None or node.op_type not in ("Gemm", "MatMul"):
+        return None
+    shape = graph.weight_shape(node.input[1])
+    if shape is None or len(shape) != 2:
+        return None
+    is_transposed = any(each.name == "transB" and each.i for each in node.attribute)
+    if any(each.name == "transA" and each.i for each in node.attribute):
+        return None
+    return node, shape[1] if is_transposed else shape[0]
+
+
+def _last_size(graph: Graph, name: str) -> int | None:
+    layer = _last_layer(graph, name)
+    if layer is None:
+        return None
+    shape = graph.weight_shape(layer[0].input[1])
+    assert shape is not None
+    return shape[1] if shape[0] == layer[1] else shape[0]
+
+
+def _set_outputs(graph: Graph, outputs: dict[str, tuple[str | None, int | None]]) -> None:
+    """Make these the only outputs, of single precision: new name → value and size."""
+    onnx = _onnx()
+    values = {name: source for name, (source, _) in outputs.items()}
+    taken = {name for node in graph.graph.node for name in node.output}
+    for name, source in values.items():
+        if source in (None, name):
+            continue
+        if name in taken:
+            _rename_value(graph, name, f"imported/{name}")
+            source = f"imported/{name}" if source == name else source
+        graph.graph.node.append(onnx.helper.make_node("Identity", [source], [name]))
+    del graph.graph.output[:]
+    graph.graph.output.extend(
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", size])
+        for name, (_, size) in outputs.items()
+    )
+
+
+def _rename_value(graph: Graph, old: str, new: str) -> None:
+    for node in graph.graph.node:
+        for names in (node.input, node.output):
+            for index, name in enumerate(names):
+                if name == old:
+                    names[index] = new
+
+
+def insert_nodes(graph: Graph, nodes: Sequence[Any]) -> None:
+    """Put nodes before all others: those that they feed must come later."""
+    rest = list(graph.graph.node)
+    del graph.graph.node[:]
+    graph.graph.node.extend([*nodes, *rest])
+
+
+def opset_of(graph: Graph) -> int:
+    """Return the version of ONNX's operators that a graph uses."""
+    versions: Iterator[int] = (
+        each.version for each in graph.model.opset_import if each.domain in ("", "ai.onnx")
+    )
+    return next(versions, 1)
+
+
+def _onnx() -> Any:
+    try:
+        import onnx
+        import onnx.helper
+    except ImportError as error:
+        raise MissingExtraError(
+            "importing models needs the package onnx: pip install 'batchemo[import]'"
+        ) from error
+    return onnx

@@ -1,0 +1,39 @@
+"""Files of a source that are read as plain data: nothing in them is run, and none is large."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from batchemo.common.text import for_display
+from batchemo.errors import BundleError, UsageError
+
+MAX_BYTES = 2**22
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a small file; UsageError where there is none."""
+    shown = for_display(str(path))
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise BundleError(f"{shown}: is larger than {MAX_BYTES // 2**20} MiB")
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UsageError(f"{shown}: is missing") from None
+    except OSError as error:
+        raise UsageError(f"{shown}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BundleError(f"{shown}: is no text") from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file."""
+    try:
+        data = json.loads(read_text(path))
+    # Deep nesting exhausts the parser's stack.
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{for_display(str(path))}: is no JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise BundleError(f"{for_display(str(path))}: should hold an object")
+    return data

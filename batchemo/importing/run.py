@@ -1,0 +1,138 @@
+"""From a source to a bundle: import, a draft, the comparison with the source, the bundle."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from batchemo.bundles import Bundle, write_bundle
+from batchemo.bundles.bundle import INFO
+from batchemo.bundles.schema import CARD, GRAPH
+from batchemo.common.text import for_display
+from batchemo.errors import BundleError, UsageError
+from batchemo.importing.compare import Comparison, compare
+from batchemo.importing.options import ImportedModel, ImportOptions
+from batchemo.importing.waveform_model import import_onnx_file, import_optimum
+
+UNKNOWN_LICENCE = "unknown: see where the model came from"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """A bundle that was written, and how it compares with its source."""
+
+    bundle: Bundle
+    model: ImportedModel
+    comparison: Comparison
+
+
+def import_model(options: ImportOptions) -> ImportResult:
+    """Import a model; nothing is written unless the bundle gives what the source gives."""
+    _check_output(options)
+    model = _read_source(options)
+    # Beside the output, so that there is room for one exactly if there is for the other.
+    folder = options.output.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{options.output.name}.") as scratch:
+        draft = _write(Path(scratch) / options.output.name, options, model, None)
+        comparison = compare(draft, model.original, options.recordings)
+    if not comparison.is_close:
+        raise BundleError(
+            f"{for_display(str(options.source))}: the bundle would give other numbers than its "
+            f"source. {comparison.sentence()} Nothing was written"
+        )
+    return ImportResult(_write(options.output, options, model, comparison), model, comparison)
+
+
+def _check_output(options: ImportOptions) -> None:
+    shown = for_display(str(options.output))
+    if (options.output / INFO).is_file() and not options.overwrite:
+        raise UsageError(f"{shown}: there is a bundle already: --overwrite replaces it")
+    if options.output.exists() and not (options.output / INFO).is_file():
+        raise UsageError(f"{shown}: is there already, and is no bundle; name another folder")
+    if options.window is not None and options.hop is not None and options.hop > options.window:
+        raise UsageError(f"--hop {options.hop:g}: is longer than the window, {options.window:g} s")
+
+
+def _read_source(options: ImportOptions) -> ImportedModel:
+    source = options.source
+    shown = for_display(str(source))
+    if not source.exists():
+        raise UsageError(f"{shown}: there is no such file or folder")
+    if source.is_dir() and (source / "model.onnx").is_file():
+        return import_optimum(options)
+    if source.suffix == ".onnx":
+        return import_onnx_file(options)
+    raise UsageError(
+        f"{shown}: is nothing that can be imported: that is an .onnx file, or a folder with "
+        "model.onnx, config.json and preprocessor_config.json"
+    )
+
+
+def _write(
+    folder: Path, options: ImportOptions, model: ImportedModel, comparison: Comparison | None
+) -> Bundle:
+    name = options.output.name
+    figures = {} if comparison is None else _figures(comparison)
+    info: dict[str, Any] = {
+        "name": name,
+        "description": f"{options.source.name}, {model.kind}, imported.",
+        "input": dict(model.input),
+        "outputs": dict(model.outputs),
+        "calibration": {"method": "temperature", "temperature": 1.0},
+        "training": {"imported": {"source": options.source.name, "kind": model.kind}},
+        "figures": figures,
+        "licences": {
+            "weights": options.licence or model.licence or UNKNOWN_LICENCE,
+            "training_data": {},
+        },
+        "citations": [],
+    }
+    card = _card(name, info, model, comparison)
+    return write_bundle(folder, info, {GRAPH: model.graph, CARD: card.encode()})
+
+
+def _figures(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "import": {
+            "recordings": comparison.recordings,
+            "windows": comparison.windows,
+            "synthetic": comparison.are_synthetic,
+            "largest_difference": dict(comparison.differences),
+        }
+    }
+
+
+def _card(
+    name: str, info: Mapping[str, Any], model: ImportedModel, comparison: Comparison | None
+) -> str:
+    given, classes = info["input"], info["outputs"].get("classes")
+    lines = [
+        f"# {name}",
+        "",
+        str(info["description"]),
+        "",
+        f"Licence of the weights: {info['licences']['weights']}.",
+        "",
+        "## What it takes and gives",
+        "",
+        f"- Samples at {given['rate']} Hz, in windows of {given['window']:g} s, "
+        f"normalisation: {given['normalisation']}.",
+        *([f"- Labels: {', '.join(classes['labels'])}."] if classes else []),
+        *(f"- {note}" for note in model.notes),
+        "",
+        "## Compared with its source",
+        "",
+        "" if comparison is None else comparison.sentence(),
+        "",
+        "## Limitations",
+        "",
+        "How accurate it is was not measured here: `batchemo evaluate` does that on recordings "
+        "with labels. Its probabilities are the softmax of what the model gives, and are not "
+        "calibrated: a model that was trained until it is certain is certain of its errors, too.",
+        "",
+    ]
+    return "\n".join(lines)

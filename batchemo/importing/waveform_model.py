@@ -1,0 +1,261 @@
+"""An ONNX graph that takes samples: one file with options, or a folder as `optimum` exports it.
+
+model.onnx                  the graph: input_values (batch, samples), attention_mask, logits
+config.json                 the labels (id2label), and what they are (problem_type)
+preprocessor_config.json    the sample rate, and whether samples are normalised (do_normalize)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from batchemo.common.arrays import Float32
+from batchemo.common.text import counted, for_display
+from batchemo.errors import BundleError, UsageError
+from batchemo.importing import whisper
+from batchemo.importing.graph import (
+    EMBEDDING,
+    LOGITS,
+    add_embedding,
+    give_classes,
+    only_array,
+    open_graph_file,
+    take_waveform,
+)
+from batchemo.importing.labels import class_names
+from batchemo.importing.options import (
+    LONGEST,
+    SHORTEST,
+    WINDOW,
+    ImportedModel,
+    ImportOptions,
+    Original,
+)
+from batchemo.importing.plain_data import read_json
+
+_OF_SAMPLES = "Wav2Vec2FeatureExtractor"
+"""The class of transformers that gives models the samples themselves."""
+GRAPH, CONFIG, PREPROCESSOR = "model.onnx", "config.json", "preprocessor_config.json"
+
+
+def import_onnx_file(options: ImportOptions) -> ImportedModel:
+    """Import one ONNX file; the options say all that the file does not."""
+    if options.input is None or options.rate is None or not options.labels:
+        raise UsageError(
+            f"{for_display(str(options.source))}: an ONNX file does not say what it takes, nor "
+            "what its classes are: add --input waveform, --rate 16000 and --labels a,b,c in the "
+            "order of its output"
+        )
+    return _import(
+        options,
+        options.source,
+        "an ONNX file",
+        names=options.labels,
+        rate=options.rate,
+        normalise=bool(options.normalise),
+    )
+
+
+def import_optimum(options: ImportOptions) -> ImportedModel:
+    """Import a folder as `optimum-cli export onnx` writes it."""
+    folder = options.source
+    config, preprocessor = (read_json(folder / name) for name in (CONFIG, PREPROCESSOR))
+    rate = options.rate or _number(preprocessor, "sampling_rate", folder / PREPROCESSOR)
+    extractor = preprocessor.get("feature_extractor_type", _OF_SAMPLES)
+    bands = None
+    if extractor == whisper.EXTRACTOR:
+        whisper.check_settings(preprocessor, folder / PREPROCESSOR)
+        bands = _number(preprocessor, "feature_size", folder / PREPROCESSOR)
+    elif extractor != _OF_SAMPLES:
+        raise BundleError(
+            f"{folder / PREPROCESSOR}: {for_display(str(extractor))} makes features that cannot be "
+            "computed here; models that take samples can be imported, and those of Whisper"
+        )
+    normalise = options.normalise
+    if normalise is None:
+        normalise = bool(preprocessor.get("do_normalize", bands is None))
+    return _import(
+        options,
+        folder / GRAPH,
+        f"an ONNX export of {_architecture(config)}",
+        names=options.labels or labels_of(config, folder / CONFIG),
+        rate=rate,
+        normalise=normalise,
+        bands=bands,
+    )
+
+
+def labels_of(config: Mapping[str, Any], where: Path) -> tuple[str, ...]:
+    """Return the labels of a config.json, in the order of the logits."""
+    kind = config.get("problem_type")
+    if kind not in (None, "single_label_classification"):
+        raise BundleError(
+            f"{where}: is for {for_display(str(kind))}; a scan predicts one label of several"
+        )
+    found = config.get("id2label")
+    if not isinstance(found, Mapping) or set(found) != {str(n) for n in range(len(found))}:
+        raise BundleError(
+            f"{where}: id2label does not number the labels from 0; --labels a,b,c names them"
+        )
+    return tuple(str(found[str(number)]) for number in range(len(found)))
+
+
+def _architecture(config: Mapping[str, Any]) -> str:
+    names = config.get("architectures")
+    first = names[0] if isinstance(names, list) and names else config.get("model_type", "a model")
+    return for_display(str(first))
+
+
+def _number(data: Mapping[str, Any], key: str, where: Path) -> int:
+    value = data.get(key)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise BundleError(f"{where}: {key} should be a whole number, and is {value!r}")
+    return value
+
+
+def _import(
+    options: ImportOptions,
+    path: Path,
+    kind: str,
+    *,
+    names: Sequence[str],
+    rate: int,
+    normalise: bool,
+    bands: int | None = None,
+) -> ImportedModel:
+    """Import a graph; `bands` is how many Whisper's features have, if it takes those."""
+    graph = open_graph_file(path)
+    before: bytes = graph.model.SerializeToString()
+    labels = class_names(names, options.rename, own=options.own_labels)
+    if bands is None:
+        given = waveform_input(options, rate, take_waveform(graph), normalise=normalise)
+    else:
+        whisper.take_samples(graph, only_array(graph).name, bands)
+        given = whisper_input(options, normalise=normalise)
+    output, size, has_softmax = give_classes(graph, options.classes)
+    if size is not None and size != len(labels):
+        raise UsageError(
+            f"{path}: its output {for_display(output)} gives {counted(size, 'number')}, and there "
+            f"are {counted(len(labels), 'label')}: {for_display(', '.join(names))}"
+        )
+    outputs: dict[str, Any] = {"classes": {"name": LOGITS, "labels": list(labels)}}
+    embedding_size = add_embedding(graph)
+    if embedding_size is not None:
+        outputs["embedding"] = {"name": EMBEDDING, "size": embedding_size}
+    return ImportedModel(
+        kind=kind,
+        graph=graph.bytes(),
+        input=given,
+        outputs=outputs,
+        original=original_of(
+            before, output, normalise=normalise, has_softmax=has_softmax, bands=bands
+        ),
+        notes=tuple(_notes(names, labels, has_softmax=has_softmax, embedding_size=embedding_size)),
+    )
+
+
+def waveform_input(
+    options: ImportOptions, rate: int, count: int | None, *, normalise: bool
+) -> dict[str, Any]:
+    """Return the `input` of bundle.json; `count` is a fixed number of samples."""
+    window = options.window or WINDOW
+    span = [min(SHORTEST, window), max(LONGEST, window)]
+    if count is not None:
+        fixed = count / rate
+        if options.window not in (None, fixed):
+            raise UsageError(f"--window {options.window:g}: the graph takes {fixed:g} s only")
+        window, span = fixed, [fixed, fixed]
+    return {
+        "type": "waveform",
+        "rate": rate,
+        "window": window,
+        "hop": options.hop or window,
+        "window_range": span,
+        "normalisation": "zero_mean_unit_variance" if normalise else "none",
+        # What padding does to the answer is not known, unless the graph takes one length only.
+        "padding": "forbidden" if count is None else "trained",
+    }
+
+
+def whisper_input(options: ImportOptions, *, normalise: bool) -> dict[str, Any]:
+    """Return the `input` of bundle.json for a model that takes Whisper's features."""
+    window = options.window or float(whisper.SECONDS)
+    if window > whisper.SECONDS:
+        raise UsageError(f"--window {window:g}: Whisper takes {whisper.SECONDS} s at most")
+    return {
+        "type": "waveform",
+        "rate": whisper.RATE,
+        "window": window,
+        "hop": options.hop or window,
+        "window_range": [min(SHORTEST, window), float(whisper.SECONDS)],
+        "normalisation": "zero_mean_unit_variance" if normalise else "none",
+        # The graph itself fills every window up, to 30 s.
+        "padding": "masked",
+    }
+
+
+def _notes(
+    names: Sequence[str],
+    labels: Sequence[str],
+    *,
+    has_softmax: bool,
+    embedding_size: int | None,
+) -> list[str]:
+    renamed = [f"{old} is {new}" for old, new in zip(names, labels, strict=True) if old != new]
+    notes = [f"Labels: {for_display(', '.join(renamed))}."] if renamed else []
+    if has_softmax:
+        notes.append("The softmax at the end of the graph is left out: a bundle gives logits.")
+    if embedding_size is not None:
+        numbers = counted(embedding_size, "number")
+        notes.append(f"The embedding is what the last layer takes, {numbers}.")
+    return notes
+
+
+def original_of(
+    content: bytes,
+    output: str,
+    *,
+    normalise: bool,
+    has_softmax: bool,
+    bands: int | None,
+) -> Original:
+    """Return what the graph of the source gives for the samples of one window.
+
+    Its inputs are made here as its author's tools make them, and not as a bundle does.
+    """
+    import onnxruntime
+
+    options: Any = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    inputs = session.get_inputs()
+    kinds = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(bool)": np.bool_}
+
+    def run(samples: Float32) -> Mapping[str, Float32]:
+        values = samples
+        if normalise:
+            values = (samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)
+        given: dict[str, Any] = {}
+        for each in inputs:
+            if bands is not None:
+                given[each.name] = whisper.features_of(values, bands)[None]
+                continue
+            array = values[None] if len(each.shape) == 2 else values[None, None]
+            sizes = [size for size in each.shape[-1:] if isinstance(size, int)]
+            if sizes:
+                array = np.zeros((*array.shape[:-1], sizes[0]), np.float32)
+                array[..., : len(values)] = values
+            if each.type != "tensor(float)":
+                array = np.ones(array.shape, kinds[each.type])
+            given[each.name] = array
+        [result] = session.run([output], given)
+        if has_softmax:
+            return {"probabilities": result[0]}
+        return {"classes": result[0]}
+
+    return run

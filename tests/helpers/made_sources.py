@@ -1,0 +1,145 @@
+"""Models as people have them, of random weights and a few KB: what `models import` takes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+LABELS = ("neu", "hap", "ang", "sad")
+HIDDEN = 6
+
+
+def net(
+    *,
+    labels: int = len(LABELS),
+    mask: bool = False,
+    channel: bool = False,
+    softmax: bool = False,
+    batch: int | None = None,
+    samples: int | None = None,
+    hidden_states: bool = False,
+    extra_input: bool = False,
+    operator: str | None = None,
+    seed: int = 0,
+) -> bytes:
+    """Return a graph: samples, a convolution, the mean over time, one layer, logits.
+
+    `mask` adds an attention mask, which the logits are multiplied by; `operator` is put behind the
+    logits.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    random = np.random.default_rng(seed)
+    weights = {
+        "kernel": random.normal(size=(HIDDEN, 1, 400)) / 20,
+        "dense": random.normal(size=(labels, HIDDEN)) * 3,
+        "bias": random.normal(size=labels),
+    }
+    nodes = [
+        *([] if channel else [helper.make_node("Unsqueeze", ["input_values", "one"], ["signal"])]),
+        helper.make_node(
+            "Conv", ["input_values" if channel else "signal", "kernel"], ["frames"], strides=[320]
+        ),
+        helper.make_node("Relu", ["frames"], ["active"]),
+        helper.make_node("ReduceMean", ["active"], ["pooled"], axes=[2], keepdims=0),
+        helper.make_node("Gemm", ["pooled", "dense", "bias"], ["last"], transB=1),
+    ]
+    result = "last"
+    if mask:
+        nodes += [
+            helper.make_node("Cast", ["attention_mask"], ["mask"], to=TensorProto.FLOAT),
+            helper.make_node("ReduceMean", ["mask"], ["share"], axes=[1], keepdims=1),
+            helper.make_node("Mul", ["pooled", "share"], ["masked"]),
+        ]
+        nodes = [*nodes[:-4], *nodes[-3:], nodes[-4]]
+        nodes[-1].input[0] = "masked"
+    if operator:
+        nodes.append(helper.make_node(operator, [result], ["changed"]))
+        result = "changed"
+    last = "Softmax" if softmax else "Identity"
+    nodes.append(helper.make_node(last, [result], ["logits"]))
+    shape = [batch or "batch", *([1] if channel else []), samples or "length"]
+    inputs = [helper.make_tensor_value_info("input_values", TensorProto.FLOAT, shape)]
+    if mask:
+        inputs.append(
+            helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ["batch", "length"])
+        )
+    if extra_input:
+        inputs.append(helper.make_tensor_value_info("speaker", TensorProto.INT64, ["batch"]))
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", labels])]
+    if hidden_states:
+        outputs.insert(
+            0,
+            helper.make_tensor_value_info(
+                "frames", TensorProto.FLOAT, ["batch", HIDDEN, "frame_count"]
+            ),
+        )
+    tensors = [
+        numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()
+    ]
+    tensors.append(numpy_helper.from_array(np.array([1]), "one"))
+    return _serialised(helper.make_graph(nodes, "net", inputs, outputs, tensors))
+
+
+def whisper_net(bands: int = 80, *, opset: int = 17) -> bytes:
+    """Return a graph that takes Whisper's features: the mean over time, and one layer."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = np.random.default_rng(0).normal(size=(bands, len(LABELS))).astype(np.float32)
+    given = ["input_features", "last_axis"] if opset >= 18 else ["input_features"]
+    axes: dict[str, Any] = {} if opset >= 18 else {"axes": [2]}
+    graph = helper.make_graph(
+        [
+            helper.make_node("ReduceMean", given, ["pooled"], keepdims=0, **axes),
+            helper.make_node("MatMul", ["pooled", "weights"], ["logits"]),
+        ],
+        "whisper",
+        [
+            helper.make_tensor_value_info(
+                "input_features", TensorProto.FLOAT, ["batch", bands, 3000]
+            )
+        ],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", len(LABELS)])],
+        [
+            numpy_helper.from_array(weights, "weights"),
+            numpy_helper.from_array(np.array([2]), "last_axis"),
+        ],
+    )
+    return _serialised(graph, opset)
+
+
+def write_export(
+    folder: Path,
+    graph: bytes | None = None,
+    *,
+    config: dict[str, Any] | None = None,
+    preprocessor: dict[str, Any] | None = None,
+) -> Path:
+    """Write a folder as optimum exports it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.onnx").write_bytes(net() if graph is None else graph)
+    whole = {
+        "architectures": ["Wav2Vec2ForSequenceClassification"],
+        "id2label": {str(number): label for number, label in enumerate(LABELS)},
+        **(config or {}),
+    }
+    (folder / "config.json").write_text(json.dumps(whole))
+    settings = {
+        "feature_extractor_type": "Wav2Vec2FeatureExtractor",
+        "sampling_rate": 16000,
+        "do_normalize": True,
+        **(preprocessor or {}),
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+    return folder
+
+
+def _serialised(graph: Any, opset: int = 17) -> bytes:
+    from onnx import helper
+
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    content: bytes = model.SerializeToString()
+    return content

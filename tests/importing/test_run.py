@@ -1,0 +1,126 @@
+"""An import ends with a bundle that gives what its source gives, and scans like any other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_sources import net, write_export
+from voices import write_voice
+
+from batchemo import load_bundle, scan
+from batchemo.errors import BundleError, UsageError
+from batchemo.importing import run
+from batchemo.importing.options import ImportOptions
+from batchemo.importing.run import import_model
+from batchemo.tables.read import read_recordings_table
+
+pytest.importorskip("onnx")
+
+
+@pytest.fixture
+def voices_folder(tmp_path: Path) -> Path:
+    """Recordings of different lengths, longer and shorter than a window."""
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for number, seconds in enumerate((0.8, 1.0, 2.3, 2.3, 7.0)):
+        write_voice(folder / f"{number}.wav", seconds=seconds, seed=number)
+    return folder
+
+
+def options(tmp_path: Path, **more: Any) -> ImportOptions:
+    source = write_export(tmp_path / "export", net(mask=True))
+    return ImportOptions(source=source, output=tmp_path / "models" / "mine", **more)
+
+
+def test_the_bundle_gives_what_its_source_gives(tmp_path: Path, voices_folder: Path) -> None:
+    result = import_model(options(tmp_path, window=3.0, recordings=(str(voices_folder),)))
+
+    assert result.comparison.recordings == 5
+    assert 0 <= result.comparison.differences["classes"] < 1e-4
+    assert result.comparison.same_label == 1.0
+    bundle = load_bundle(tmp_path / "models" / "mine")
+    assert bundle.labels == ("neutral", "happy", "angry", "sad")
+    assert result.comparison.sentence() in bundle.card
+    assert bundle.info["figures"]["import"]["recordings"] == 5
+    assert list((tmp_path / "models").iterdir()) == [bundle.path]
+
+
+def test_a_bundle_that_gives_other_numbers_is_not_written(tmp_path: Path, monkeypatch: Any) -> None:
+    read = run._read_source
+
+    def other(options: ImportOptions) -> Any:
+        model = read(options)
+        changed = model.original
+        return replace(model, original=lambda samples: {"classes": changed(samples)["classes"] + 1})
+
+    monkeypatch.setattr(run, "_read_source", other)
+    with pytest.raises(BundleError, match="other numbers than its source"):
+        import_model(options(tmp_path))
+    assert not (tmp_path / "models" / "mine").exists()
+
+
+def test_a_bundle_is_replaced_only_on_request_and_a_folder_never(tmp_path: Path) -> None:
+    wanted = options(tmp_path)
+    import_model(wanted)
+    with pytest.raises(UsageError, match="--overwrite replaces it"):
+        import_model(wanted)
+    import_model(replace(wanted, overwrite=True))
+    (tmp_path / "other").mkdir()
+    with pytest.raises(UsageError, match="is no bundle"):
+        import_model(replace(wanted, output=tmp_path / "other", overwrite=True))
+
+
+@pytest.mark.parametrize("name", ["nothing", "text.txt"])
+def test_what_is_no_source_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "text.txt").write_text("no model")
+    with pytest.raises(UsageError, match=r"no such file|nothing that can be imported"):
+        import_model(ImportOptions(source=tmp_path / name, output=tmp_path / "out"))
+
+
+def test_a_scan_gives_what_the_source_gives(tmp_path: Path, voices_folder: Path) -> None:
+    result = import_model(options(tmp_path, window=3.0))
+    table = scan(voices_folder, model=str(result.bundle.path), jobs=1)
+
+    shortest = table.slice(0, 1).to_pylist()[0]
+    assert shortest["status"] == "ok"
+    import soundfile
+
+    samples, rate = soundfile.read(voices_folder / "0.wav", dtype="float32")
+    assert rate == 16000
+    logits = result.model.original(samples)["classes"]
+    expected = np.exp(logits) / np.exp(logits).sum()
+    found = [shortest[f"p_{label}"] for label in result.bundle.labels]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.process
+def test_tables_are_the_same_bytes_for_any_number_of_workers_and_batch(
+    tmp_path: Path, voices_folder: Path
+) -> None:
+    model = str(import_model(options(tmp_path, window=3.0)).bundle.path)
+    contents = []
+    for jobs in (1, 3):
+        folder = tmp_path / f"out{jobs}"
+        folder.mkdir()
+        names = {name: folder / f"{name}.parquet" for name in ("output", "segments", "embeddings")}
+        scan(voices_folder, model=model, jobs=jobs, **names)
+        contents.append([path.read_bytes() for path in names.values()])
+        assert read_recordings_table(names["output"]).num_rows == 5
+    assert contents[0] == contents[1]
+
+
+def test_a_model_of_ours_and_an_imported_one_share_a_decoding(
+    tmp_path: Path, voices_folder: Path, make_bundle: Any
+) -> None:
+    imported = import_model(options(tmp_path, window=3.0)).bundle
+    ours = make_bundle(labels=["neutral", "happy", "sad", "angry"])
+    together = scan(voices_folder, model=[str(ours.path), str(imported.path)], jobs=1).to_pylist()
+    alone = scan(voices_folder, model=str(imported.path), jobs=1).to_pylist()
+
+    for row, own in zip(together, alone, strict=True):
+        for label in imported.labels:
+            assert row[f"p_{label}_mine"] == own[f"p_{label}"]
