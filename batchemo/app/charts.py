@@ -17,6 +17,8 @@ from batchemo.tables.rows import WindowResults
 Spec = dict[str, Any]
 
 WAVEFORM_COLOUR = "#5b7fa6"
+TEXT_COLOUR = "#808495"
+"""Of numbers beside bars: can be read on a light page and on a dark one."""
 MAX_STEPS = 240
 """Steps of the chart over time: an hour has 2,400 windows, too many to send and to see."""
 
@@ -65,7 +67,7 @@ def class_chart(prediction: ModelPrediction) -> Spec:
                 "encoding": {"color": {**_label_colour(prediction.labels), "legend": None}},
             },
             {
-                "mark": {"type": "text", "align": "left", "dx": 5},
+                "mark": {"type": "text", "align": "left", "dx": 5, "color": TEXT_COLOUR},
                 "encoding": {"text": {"field": "p", "type": "quantitative", "format": ".0%"}},
             },
         ],
@@ -75,8 +77,7 @@ def class_chart(prediction: ModelPrediction) -> Spec:
 def time_chart(windows: WindowResults, labels: Sequence[str]) -> Spec:
     """Return the probabilities of all classes over time, stacked; a step without speech is a gap.
 
-    It has no axis and no legend: the page shows it between the waveform, which has the same time
-    axis, and the bars, which have the same colours.
+    Its time axis is that of the waveform above it.
     """
     edges, probabilities = merge_steps(*window_steps(windows))
     tops = np.cumsum(probabilities, axis=1)
@@ -94,11 +95,12 @@ def time_chart(windows: WindowResults, labels: Sequence[str]) -> Spec:
         for i, label in enumerate(labels)
     ]
     return {
+        "title": {"text": "Probabilities over time", "anchor": "start"},
         "data": {"values": values},
         "height": 100,
         "mark": {"type": "rect"},
         "encoding": {
-            "x": {**_time_axis("from", float(edges[-1])), "axis": None},
+            "x": _time_axis("from", float(edges[-1])),
             "x2": {"field": "to"},
             "y": {
                 "field": "low",
@@ -107,7 +109,10 @@ def time_chart(windows: WindowResults, labels: Sequence[str]) -> Spec:
                 "scale": {"domain": [0, 1]},
             },
             "y2": {"field": "high"},
-            "color": {**_label_colour(labels), "legend": None},
+            "color": {
+                **_label_colour(labels),
+                "legend": {"title": None, "orient": "bottom", "columns": 4},
+            },
             "tooltip": [
                 {"field": "label", "type": "nominal"},
                 {"field": "p", "type": "quantitative", "format": ".0%", "title": "probability"},
@@ -137,7 +142,7 @@ def comparison_chart(predictions: Mapping[str, ModelPrediction]) -> Spec:
                 "type": "nominal",
                 "sort": labels,
                 "title": None,
-                "axis": {"orient": "top", "labelAngle": 0, "ticks": False, "domain": False},
+                "axis": {"orient": "top", "labelAngle": -40, "ticks": False, "domain": False},
             },
         },
         "layer": [

@@ -181,10 +181,18 @@ def show_overview(
             columns[title] = [found[title].label if title in found else "" for found in by_title]
     if not all(predictions):
         columns["problem"] = [REASONS[row.reason] if row.reason else "" for row in rows]
-    st.dataframe(columns, hide_index=True, column_config=COLUMNS)
+    table = st.dataframe(
+        columns,
+        hide_index=True,
+        column_config=COLUMNS,
+        on_select="rerun",
+        selection_mode="single-row",
+    )
+    clicked = table["selection"]["rows"]
     # Numbered, as several uploads may have the same name.
     choices = {i: f"{i + 1}. {for_display(upload.name)}" for i, upload in enumerate(uploads)}
-    return st.selectbox("Show", choices, format_func=choices.__getitem__)
+    first = clicked[0] if clicked and clicked[0] in choices else 0
+    return st.selectbox("Show", choices, index=first, format_func=choices.__getitem__)
 
 
 def show_recording(
@@ -246,7 +254,7 @@ def agreement(predictions: Sequence[ModelPrediction]) -> str:
     count = count_agreeing(predictions)
     if count == len(predictions):
         return "All of them agree."
-    return f"{count} of {len(predictions)} agree." if count > 1 else "No two of them agree."
+    return f"{count} of {len(predictions)} give the label of their mean."
 
 
 def show_downloads(

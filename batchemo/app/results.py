@@ -6,7 +6,7 @@ import dataclasses
 import io
 import os
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -160,16 +160,20 @@ def model_titles(bundles: Sequence[Bundle]) -> list[str]:
 
 
 def count_agreeing(predictions: Sequence[ModelPrediction]) -> int:
-    """Count the models that predict the most frequent label.
+    """Count the models whose likeliest label is that of their mean: the tables' `agreement`.
 
     >>> labels = ("happy", "sad")
-    >>> happy = ModelPrediction(labels, np.array([0.9, 0.1], np.float32))
-    >>> sad = ModelPrediction(labels, np.array([0.2, 0.8], np.float32))
+    >>> happy = ModelPrediction(labels, np.array([0.6, 0.4], np.float32))
+    >>> sad = ModelPrediction(labels, np.array([0.0, 1.0], np.float32))
     >>> count_agreeing([happy, sad, happy])
-    2
+    1
     """
-    counts = Counter(prediction.top_label for prediction in predictions)
-    return max(counts.values(), default=0)
+    sums: dict[str, float] = defaultdict(float)
+    for prediction in predictions:
+        for label, probability in zip(prediction.labels, prediction.probabilities, strict=True):
+            sums[label] += float(probability)
+    likeliest = max(sums, key=sums.__getitem__, default="")
+    return sum(prediction.top_label == likeliest for prediction in predictions)
 
 
 def describe_failure(row: RecordingResult) -> str:

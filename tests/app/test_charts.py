@@ -6,6 +6,7 @@ import pytest
 
 from batchemo.app.charts import (
     MAX_STEPS,
+    TEXT_COLOUR,
     class_chart,
     comparison_chart,
     merge_steps,
@@ -81,3 +82,18 @@ def test_unknown_labels_have_distinct_colours():
     colours = colours_of(["bored", "neutral", "tired"])
     assert len(set(colours)) == 3
     assert colours[1] == colours_of(["neutral"])[0]
+
+
+def test_the_time_chart_says_what_it_shows():
+    chart = time_chart(window_results(5), LABELS)
+
+    assert chart["title"]["text"] == "Probabilities over time"
+    assert chart["encoding"]["x"]["axis"] is not None
+    assert chart["encoding"]["color"]["legend"]["orient"] == "bottom"
+
+
+def test_numbers_beside_bars_can_be_read_on_a_dark_page_too():
+    bars, numbers = class_chart(PREDICTION)["layer"]
+
+    assert bars["mark"]["type"] == "bar"
+    assert numbers["mark"]["color"] == TEXT_COLOUR

@@ -132,7 +132,7 @@ def test_models_can_be_chosen_and_compared(open_page, make_bundle):
     assert table["model"].tolist() == ["tiny1", "tiny2"]
     assert f"{table['confidence'][1]:.0%}" == second
     same = table["sounds"][0] == table["sounds"][1]
-    agreement = "All of them agree." if same else "No two of them agree."
+    agreement = "All of them agree." if same else "1 of 2 give the label of their mean."
     assert f"All models side by side. {agreement}" in captions(app)
 
     assert metrics(app)["Confidence"] == second
