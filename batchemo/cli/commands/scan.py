@@ -18,6 +18,7 @@ from batchemo.cli.output.metrics import check_metrics, write_metrics
 from batchemo.cli.output.progress import combine_handlers, progress_display, warn
 from batchemo.cli.output.scan_report import final_line, show_dry_run, show_report, warnings
 from batchemo.cli.process import stop_on_signals
+from batchemo.cli.sections import CommandWithSections
 from batchemo.cli.shared_options import (
     ENVIRONMENT,
     config_option,
@@ -54,7 +55,28 @@ Exit codes:
 """
 
 
-@click.command(context_settings=ENVIRONMENT, epilog=EPILOG)
+SECTIONS = {
+    "What to analyse": (
+        *("files_from", "null", "manifest", "base", "include", "exclude", "ext", "hidden"),
+        *("follow_links", "min_age", "plan", "shard", "limit", "allow_empty"),
+    ),
+    "What to write": (
+        *("output", "segments", "embeddings", "summary", "group_by", "report"),
+        "overwrite",
+    ),
+    "The model": ("model", "window", "hop", "channel", "backend", "batch_size", "device"),
+    "From probabilities to labels": ("min_confidence", "dimensions", "speaker", "class_shares"),
+    "Again, every night": (
+        *("update", "prune", "retry_failed", "retry_reasons", "max_tries", "fail_on"),
+        *("if_locked", "dry_run"),
+    ),
+    "The run": ("jobs", "timeout", "quiet", "log_json", "metrics", "config"),
+}
+
+
+@click.command(
+    cls=CommandWithSections, sections=SECTIONS, context_settings=ENVIRONMENT, epilog=EPILOG
+)
 @source_options
 @click.option(
     "--plan",
