@@ -142,6 +142,7 @@ class ChunkStore:
 
 
 _CHECKSUM_BYTES = 4
+_BUFFER_BYTES = 1 << 18
 
 
 class _ChecksumStream(io.RawIOBase):
@@ -166,7 +167,11 @@ def _write(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> 
     # so that the rows of a previous table of millions are never held as a whole.
     with atomic_write(path) as stream:
         checked = _ChecksumStream(stream)
-        with pa.ipc.new_file(checked, schema) as writer:
+        # Arrow writes in dozens of small pieces, each of which would be a call to Python.
+        with (
+            io.BufferedWriter(checked, _BUFFER_BYTES) as buffered,
+            pa.ipc.new_file(buffered, schema) as writer,
+        ):
             for batch in batches:
                 writer.write_batch(batch)
         stream.write(checked.checksum.to_bytes(_CHECKSUM_BYTES, "little"))

@@ -199,6 +199,7 @@ class Progress:
                 is_new = not plan.known_rows.had_failed(result.root, result.file)
                 self.new_failures += is_new
                 on_event(RecordingFailed(result.root, result.file, result.reason, detail, is_new))
+        plan.add_cost(finished.chunk, sum(finished.stages.values()))
         self.sound += sum(result.duration or 0.0 for result in finished.rows)
         self.bytes += finished.chunk.bytes
         for stage, seconds in finished.stages.items():

@@ -16,10 +16,16 @@ from batchemo.sources import Recording
 from batchemo.workers.executor import Chunk
 
 FIRST_CHUNK = 4
-FILES_PER_CHUNK = 64
+FILES_PER_CHUNK = 256
 BYTES_PER_CHUNK = 32 * 2**20
 """A chunk ends at either limit. The first are small, so that every worker has work at once and
 the first rows come soon; a long recording soon fills one of its own."""
+
+LEAST_FILES = 64
+SECONDS_PER_CHUNK = 0.5
+"""From so many files on, a chunk also ends with so many seconds of work, by what the chunks before
+it took: a larger one costs the parent less for each file, until the end of a run, where the other
+workers wait for the last one."""
 
 OWN_COLUMNS = -1
 """Instead of a row of the manifest: the row keeps the columns that it has."""
@@ -67,6 +73,13 @@ class Plan:
     limit: int | None = None
     ranges: list[RowRange] = field(default_factory=list)
     counts: PlanCounts = field(default_factory=PlanCounts)
+    _seconds: float = 0.0
+    _bytes: int = 0
+
+    def add_cost(self, chunk: Chunk, seconds: float) -> None:
+        """Learn from a finished chunk how long workers take."""
+        self._seconds += seconds
+        self._bytes += chunk.bytes
 
     def chunks(self, recordings: Iterable[Recording]) -> Iterator[Chunk]:
         """Yield the chunks to analyse, while noting the order of all rows."""
@@ -75,12 +88,19 @@ class Plan:
             waiting.append(recording)
             bytes_waiting += recording.size or 0
             self._append((number, len(waiting) - 1), recording.row)
-            if len(waiting) >= size or bytes_waiting >= BYTES_PER_CHUNK:
+            if (
+                len(waiting) >= size
+                or bytes_waiting >= BYTES_PER_CHUNK
+                or (len(waiting) >= LEAST_FILES and self._takes_long(bytes_waiting))
+            ):
                 yield Chunk(number, tuple(waiting))
                 number, waiting, bytes_waiting = number + 1, [], 0
                 size = min(2 * size, FILES_PER_CHUNK)
         if waiting:
             yield Chunk(number, tuple(waiting))
+
+    def _takes_long(self, size: int) -> bool:
+        return bool(self._bytes) and size * self._seconds / self._bytes >= SECONDS_PER_CHUNK
 
     def _to_do(self, recordings: Iterable[Recording]) -> Iterator[Recording]:
         """Yield the recordings without a valid row, up to the limit; append the rows of others."""

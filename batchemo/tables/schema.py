@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from batchemo.tables.columns import (
@@ -180,6 +181,18 @@ def chunk_schema(
     can change without predicting again. Text is plain: in a chunk of few rows a dictionary costs
     more than it saves.
     """
+    return _chunk_schema(tuple(labels), segments, tuple(models), tries, embeddings)
+
+
+@lru_cache(maxsize=4)
+def _chunk_schema(
+    labels: tuple[str, ...],
+    segments: bool,
+    models: tuple[str, ...],
+    tries: bool,
+    embeddings: EmbeddingShape | None,
+) -> pa.Schema:
+    # Kept, since it is the same for every chunk of a run, and takes as long as some rows.
     import pyarrow as pa
 
     measured = [

@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 
 from batchemo.audio import read_windows
 from batchemo.batch.chunk_store import ChunkStore
-from batchemo.batch.plan import FILES_PER_CHUNK
+from batchemo.batch.plan import LEAST_FILES
 from batchemo.inference.loaded import LoadedModel, load_model
 from batchemo.inference.predict import predict_with
 from batchemo.inference.settings import ModelSettings
@@ -110,7 +110,7 @@ def measure_stages(model: LoadedModel, inputs: Inputs) -> list[Stage]:
     seconds = {name: median(run.stages[name] for _, run in runs) for name in result.stages}
     # What no stage accounts for: opening files, heartbeats, rows.
     rest = median(taken - sum(run.stages.values()) for taken, run in runs)
-    chunk = result.rows[:FILES_PER_CHUNK]
+    chunk = result.rows[:LEAST_FILES]
     chunks = len(inputs.recordings) / len(chunk)
     transfer = median_seconds(lambda: pickle.loads(pickle.dumps(ChunkResult(chunk))))
     return [

@@ -16,7 +16,9 @@ from batchemo.batch.known_rows import KnownRows
 from batchemo.batch.plan import (
     FILES_PER_CHUNK,
     FIRST_CHUNK,
+    LEAST_FILES,
     OWN_COLUMNS,
+    SECONDS_PER_CHUNK,
     OrphanRows,
     Plan,
     is_gone,
@@ -54,11 +56,23 @@ def known(*numbers: int, root: str = "/data") -> KnownRows:
 
 
 def test_the_first_chunks_are_small_and_none_is_large() -> None:
-    chunks = Plan(KnownRows("m")).chunks(recording(number) for number in range(500))
+    chunks = Plan(KnownRows("m")).chunks(recording(number) for number in range(1000))
     sizes = [len(chunk.recordings) for chunk in chunks]
     assert sizes[0] == FIRST_CHUNK
     assert max(sizes) == FILES_PER_CHUNK
-    assert sum(sizes) == 500
+    assert sum(sizes) == 1000
+
+
+def test_chunks_of_recordings_that_take_long_are_smaller() -> None:
+    plan = Plan(KnownRows("m"))
+    chunks = plan.chunks(recording(number, size=10) for number in range(10_000))
+    sizes = []
+    for chunk in chunks:
+        sizes.append(len(chunk.recordings))
+        if len(sizes) > 10:  # From here on, 5 ms a recording.
+            plan.add_cost(chunk, 0.005 * len(chunk.recordings))
+    assert max(sizes[:10]) == FILES_PER_CHUNK
+    assert LEAST_FILES <= sizes[-2] <= SECONDS_PER_CHUNK / 0.005 < FILES_PER_CHUNK
 
 
 def test_long_recordings_get_chunks_of_their_own() -> None:
