@@ -75,6 +75,7 @@ class Plan:
     counts: PlanCounts = field(default_factory=PlanCounts)
     _seconds: float = 0.0
     _bytes: int = 0
+    """What finished chunks took, and their size."""
 
     def add_cost(self, chunk: Chunk, seconds: float) -> None:
         """Learn from a finished chunk how long workers take."""

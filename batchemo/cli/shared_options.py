@@ -293,7 +293,7 @@ timeout_option = click.option(
     show_default="5m",
     metavar="DURATION",
     help="Fail a recording whose analysis takes longer than this, for each started hour of its "
-    "length; 0 is no limit.",
+    "length, or each piece that a worker of a scan gets of it; 0 is no limit.",
 )
 
 json_option = click.option(
