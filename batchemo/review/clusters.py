@@ -1,4 +1,6 @@
-"""Recordings that stand for the others: the ones nearest to the centres of k-means."""
+"""Recordings that stand for the others: those nearest to the centres of k-means, and those that
+have others near them.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,10 @@ from batchemo.common.arrays import Float32, Float64, Index
 SAMPLE = 10_000
 """Points from which the centres are computed: more change them little, and take long."""
 _ROUNDS = 25
+NEIGHBOURS = 20
+NEIGHBOUR_SAMPLE = 2000
+"""Points among which neighbours are looked for: all would take the square of their number."""
+_ROWS_AT_A_TIME = 4096
 
 
 def medoids(points: Float32, count: int, *, seed: int = 0) -> Index:
@@ -37,6 +43,34 @@ def medoids(points: Float32, count: int, *, seed: int = 0) -> Index:
         chosen.append(int(distances[:, centre].argmin()))
         distances[chosen[-1]] = np.inf
     return np.array(chosen, np.intp)
+
+
+def densities(points: Float32, *, seed: int = 0) -> Float32:
+    """Return how near each point is to its nearest neighbours among a sample: 1 for the median.
+
+    >>> points = np.array([[0.0], [0.1], [0.2], [5.0]], np.float32)
+    >>> densities(points).argmin()
+    np.int64(3)
+    """
+    sample = np.arange(len(points))
+    if len(points) > NEIGHBOUR_SAMPLE:
+        rng = np.random.default_rng(seed)
+        sample = np.sort(rng.choice(len(points), NEIGHBOUR_SAMPLE, replace=False))
+    nearest = min(NEIGHBOURS, len(sample) - 1)
+    if nearest < 1:
+        return np.ones(len(points), np.float32)
+    means = np.empty(len(points), np.float32)
+    for start in range(0, len(points), _ROWS_AT_A_TIME):
+        rows = np.arange(start, min(start + _ROWS_AT_A_TIME, len(points)))
+        distances = squared_distances(points[rows], points[sample])
+        own = np.isin(rows, sample)
+        # A point is no neighbour of its own.
+        distances[own, np.searchsorted(sample, rows[own])] = np.inf
+        means[rows] = np.partition(distances, nearest - 1, axis=1)[:, :nearest].mean(axis=1)
+    typical = float(np.median(means))
+    # Copies of one point are as dense as can be, but not infinitely.
+    result: Float32 = 1 / np.sqrt(np.maximum(means / max(typical, 1e-12), 0.01))
+    return result
 
 
 def squared_distances(points: Float32, others: Float32) -> Float32:

@@ -23,7 +23,7 @@ from batchemo.bundles.head import FLOOR
 from batchemo.common.arrays import Bool, Float32, Float64, Index
 from batchemo.errors import UsageError
 from batchemo.review.candidates import Candidates
-from batchemo.review.clusters import medoids, squared_distances
+from batchemo.review.clusters import densities, medoids, squared_distances
 from batchemo.review.sampling import random_order, strata_of
 from batchemo.tables.labels import UNSURE
 
@@ -39,6 +39,12 @@ ROUND = 8
 
 STRENGTH = 0.3
 """Of the penalty on the weights of the head that shows what they teach."""
+
+PREDICTION_SHARE = 0.5
+"""How much what is predicted counts in the distance of two rows, where their embeddings count 1."""
+
+_LEAST_EXPLAINED = 1e-3
+"""Of the variance of a number of the embedding: none is left out altogether."""
 
 AnyFloats: TypeAlias = NDArray[np.floating[Any]]
 
@@ -106,7 +112,8 @@ class FixedQueue:
 class InformativeQueue:
     """First rows that stand for many others, then uncertain ones far from all that was asked.
 
-    The uncertainty is that of the model after learning what was answered so far.
+    The uncertainty is that of the model after learning what was answered so far. Rows that are
+    like many others come before those that are like none, from which little is learnt of the rest.
     """
 
     def __init__(
@@ -114,9 +121,15 @@ class InformativeQueue:
     ) -> None:
         self._candidates = candidates
         self._known = known
-        self._points = standardised(embedding, known)
+        logs, _ = _probability_points(candidates)
+        logs -= logs[known].mean(axis=0)
+        self._points = relevant_points(embedding, known, logs)
+        logs *= PREDICTION_SHARE / np.sqrt(np.square(logs[known]).sum(axis=1).mean() + 1e-6)
+        self._places = np.concatenate([self._points, logs], axis=1)
         rows = np.flatnonzero(known)
-        self._first = rows[medoids(self._points[rows], FIRST, seed=seed)]
+        self._first = rows[medoids(self._places[rows], FIRST, seed=seed)]
+        self._density = np.zeros(len(known), np.float32)
+        self._density[rows] = densities(self._places[rows], seed=seed)
 
     def next(self, count: int, asked: Mapping[int, str]) -> Index:
         """Return up to `count` rows, one after another, each far from those before it."""
@@ -130,13 +143,13 @@ class InformativeQueue:
         free_known = free & self._known
         wanted = min(count - len(chosen), int(free_known.sum()))
         if wanted > 0:
-            distances = _nearest_distances(self._points, [*taken, *chosen])
+            distances = _nearest_distances(self._places, [*taken, *chosen])
             for _ in range(wanted):
-                scores = np.where(free_known, uncertain * distances, -1.0)
+                scores = np.where(free_known, uncertain * distances * self._density, -1.0)
                 row = int(scores.argmax())
                 chosen.append(row)
                 free[row] = free_known[row] = False
-                newest = squared_distances(self._points, self._points[[row]])[:, 0]
+                newest = squared_distances(self._places, self._places[[row]])[:, 0]
                 distances = np.minimum(distances, np.sqrt(newest))
         # Those without an embedding come last, the most uncertain first.
         others = np.flatnonzero(free & ~self._known)
@@ -185,12 +198,21 @@ def updated_probabilities(
     return softmax(fit.logits(base.of(logs), points))
 
 
-def standardised(embedding: Float32, known: Bool) -> Float32:
-    """Return embeddings with all numbers on one scale, of about length 1; 0 where unknown."""
-    rows = embedding[known]
-    mean, spread = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
-    scale = (1 / ((spread + 1e-6) * np.sqrt(embedding.shape[1]))).astype(np.float32)
-    points = (embedding - mean.astype(np.float32)) * scale
+def relevant_points(embedding: Float32, known: Bool, logs: Float32) -> Float32:
+    """Return embeddings of about length 1; 0 where unknown.
+
+    Each number's variance becomes its multiple correlation with what is predicted: `logs`, centred.
+    What has nothing to do with labels, such as who speaks, must not make recordings different.
+    """
+    rows, logs = embedding[known], logs[known]
+    mean, spread = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64) + 1e-6
+    common = logs.T @ (rows - mean.astype(np.float32)) / (len(rows) * spread)
+    covariance = logs.T @ logs / len(rows) + 1e-6 * np.eye(logs.shape[1])
+    explained = (common * np.linalg.solve(covariance, common)).sum(axis=0)
+    by_chance = (logs.shape[1] - 1) / len(rows)
+    variance = np.sqrt(np.clip(explained - by_chance, _LEAST_EXPLAINED, 1.0))
+    scale = np.sqrt(variance / variance.sum()) / spread
+    points = (embedding - mean.astype(np.float32)) * scale.astype(np.float32)
     points[~known] = 0
     return np.asarray(points)
 

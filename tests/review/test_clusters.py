@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from batchemo.review import clusters
-from batchemo.review.clusters import medoids, squared_distances
+from batchemo.review.clusters import densities, medoids, squared_distances
 
 
 def groups(sizes: list[int], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -41,3 +41,21 @@ def test_distances_are_never_below_zero() -> None:
     expected = ((points[:, None].astype(float) - points[:5]) ** 2).sum(axis=2)
     assert found.min() >= 0
     np.testing.assert_allclose(found, expected, atol=0.1)
+
+
+@pytest.mark.parametrize("sample", [clusters.NEIGHBOUR_SAMPLE, 100])
+def test_points_with_others_near_them_are_dense(
+    sample: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clusters, "NEIGHBOUR_SAMPLE", sample)
+    random = np.random.default_rng(0)
+    far = random.normal(size=(100, 8)) * 5
+    near = random.normal(size=(200, 8))
+    found = densities(np.concatenate([far, near]).astype(np.float32))
+    assert found[100:].min() > np.median(found[:100])
+
+
+def test_copies_and_a_single_point_have_a_density_too() -> None:
+    copies = np.zeros((50, 3), np.float32)
+    assert np.isfinite(densities(copies)).all()
+    assert densities(copies[:1]).tolist() == [1.0]

@@ -9,11 +9,13 @@ import pytest
 from made_review import made_candidates
 
 from batchemo.errors import UsageError
+from batchemo.review.candidates import Candidates
 from batchemo.review.queues import (
     FIRST,
     InformativeQueue,
     disagreement,
     open_queue,
+    relevant_points,
     updated_probabilities,
 )
 
@@ -70,19 +72,46 @@ def test_unknown_queues_and_labels_are_named() -> None:
         open_queue("label:bored", CANDIDATES)
 
 
+def predicted_alike(groups: int) -> Candidates:
+    """Candidates of which those of one group have the same probabilities."""
+    rows = np.arange(len(CANDIDATES.probabilities)) % groups
+    return replace(CANDIDATES, probabilities=CANDIDATES.probabilities[rows], models={})
+
+
 def test_the_informative_first_ask_for_one_of_each_cluster() -> None:
     points, known = embedding_of(200, groups=FIRST)
-    rows = open_queue("informative", CANDIDATES, embedding=(points, known)).next(FIRST, {})
+    alike = predicted_alike(FIRST)
+    rows = open_queue("informative", alike, embedding=(points, known)).next(FIRST, {})
     assert sorted(rows % FIRST) == list(range(FIRST))
 
 
 def test_copies_of_what_was_answered_are_not_asked() -> None:
     points, known = embedding_of(200, groups=40)
-    queue = open_queue("informative", CANDIDATES, embedding=(points, known))
+    queue = open_queue("informative", predicted_alike(40), embedding=(points, known))
     answered: dict[int, str] = {}
     while len(answered) < 40:
         answered |= dict.fromkeys(queue.next(8, answered).tolist(), "sad")
     assert len({row % 40 for row in answered}) > 35
+
+
+def test_recordings_that_are_like_no_other_are_asked_late() -> None:
+    points = np.random.default_rng(0).normal(size=(200, 8)).astype(np.float32)
+    points[:10] *= 20
+    flat = replace(CANDIDATES, probabilities=np.full((200, 3), 1 / 3, np.float32), models={})
+    queue = InformativeQueue(flat, points, np.ones(200, bool))
+    answered = {row: ("sad", "happy")[row % 2] for row in range(20, 60)}
+    assert (queue.next(8, answered) < 10).sum() <= 1
+
+
+def test_numbers_that_have_nothing_to_do_with_the_predictions_count_little() -> None:
+    random = np.random.default_rng(0)
+    logs = random.normal(size=(500, 3)).astype(np.float32)
+    logs -= logs.mean(axis=0)
+    others = random.normal(size=(500, 3)).astype(np.float32)
+    points = relevant_points(np.concatenate([logs, others], axis=1), np.ones(500, bool), logs)
+    variances = points.var(axis=0)
+    assert variances[:3].min() > 5 * variances[3:].max()
+    assert np.square(points).sum(axis=1).mean() == pytest.approx(1, rel=0.01)
 
 
 def test_what_answers_made_certain_is_asked_later() -> None:
