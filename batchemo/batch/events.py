@@ -83,6 +83,9 @@ class Report:
     analysed: int
     """Recordings that were opened, whether or not they failed."""
     kept: int
+    """Recordings whose earlier rows are still right, or could be made right without decoding."""
+    predicted_again: int
+    """Rows of the previous table that were predicted by another model, without decoding."""
     new_failures: int
     """Recordings in the table that failed, and not in the table before."""
     orphans: int

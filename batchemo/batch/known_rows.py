@@ -50,6 +50,8 @@ class KnownRows:
     """Whether a row is valid which says that its recording was missing, if it still is."""
     transient: int = 0
     """Rows of the previous table that `retry_transient` makes invalid, or would make."""
+    predicted_again: int = 0
+    """Rows of the previous table that got their predictions in this run, without decoding."""
     _index: dict[str, int] = field(default_factory=dict)
     _chunks: array[int] = field(default_factory=lambda: array("q"))
     _rows: array[int] = field(default_factory=lambda: array("q"))

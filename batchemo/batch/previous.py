@@ -44,6 +44,8 @@ class PreviousTable:
     """The columns beyond those of a scan: a manifest's, or what somebody has added since."""
     batches: Iterator[pa.RecordBatch]
     """With segments, where this run writes some: empty for rows whose windows are lost."""
+    head: HeadRerun | None = None
+    """What predicts the rows anew as they are read, without decoding."""
 
 
 def open_previous(
@@ -101,7 +103,8 @@ def open_previous(
     windows = None
     if segments is not None and head is None:  # Else they come from the embeddings.
         windows = _matching_segments(table, segments, models)
-    return PreviousTable(whole, extras, _rows(table, origins, windows, earlier, head, whole))
+    rows = _rows(table, origins, windows, earlier, head, whole)
+    return PreviousTable(whole, extras, rows, head)
 
 
 def copied_table(copy: pa.Table, schema: OutputSchema) -> PreviousTable | None:

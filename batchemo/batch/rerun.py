@@ -52,6 +52,8 @@ class HeadRerun:
         self._table, self._schema, self._model = table, schema, output.model
         self._models = same_base(output, table.run)
         self._head = open_head_classifier(output.adapted, output.batch_size)
+        self.predicted = 0
+        """Rows of other models that were predicted anew so far."""
         self._has_familiarity = "familiarity" in output.adapted.outputs
 
     def columns(self, batch: pa.RecordBatch, embeddings: Mapping[str, pa.Array]) -> dict[str, Any]:
@@ -66,6 +68,7 @@ class HeadRerun:
         again = np.asarray(pc.and_(pc.and_(ours, ok), known), bool)
         if self._table.labels != list(self._schema.labels):
             self._refuse_other_rows(again | np.asarray(failed, bool) | ~np.asarray(ok, bool))
+        self.predicted += int((again & ~np.asarray(pc.equal(batch["model"], self._model))).sum())
         model = pc.if_else(pc.or_(failed, pa.array(again)), self._model, batch["model"])
         probabilities, windows, offsets = self._predict(embeddings["by_window"], again)
         labels = self._schema.labels

@@ -342,6 +342,7 @@ class _Scan:
             analysed=progress.done - progress.missing,
             missing=progress.missing,
             kept=plan.counts.kept,
+            predicted_again=plan.known_rows.predicted_again,
             new_failures=progress.new_failures + plan.counts.new_failures,
             orphans=orphans.kept,
             pruned=orphans.pruned,

@@ -284,6 +284,8 @@ def load_known_rows(
         for batch in previous.batches:
             known_rows.add(PREVIOUS, first, batch, retry_transient=decision.may_replace)
             first += batch.num_rows
+        if previous.head is not None:
+            known_rows.predicted_again = previous.head.predicted
     # A repeated run must end in the same rows: chunks, if there are any, are those of its retry.
     for number in chunks.numbers() if decision.may_replace else ():
         table = chunks.read(number, schema.chunk_schema())

@@ -74,6 +74,16 @@ def test_the_tables_are_those_of_a_scan(
     assert pq.read_table(tmp_path / "out" / "r.parquet")["model"].to_pylist()[0].startswith("mine")
 
 
+def test_the_report_says_how_many_rows_were_predicted_again(
+    scan: Scan, base: Bundle, mine: Bundle
+) -> None:
+    assert "again" not in scan(base).out
+    # One of the seven is no recording: a failure needs no prediction.
+    words = "0 recordings analysed, 1 failed (0 new), 7 unchanged, 6 rows predicted again"
+    assert words in scan(mine, "--update").out
+    assert "again" not in scan(mine, "--update").out
+
+
 def test_a_model_with_labels_of_its_own_has_them_in_the_table(
     scan: Scan, base: Bundle, tmp_path: Path
 ) -> None:

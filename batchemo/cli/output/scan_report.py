@@ -66,11 +66,13 @@ def show_report(report: Report, warnings: list[str], stream: IO[str]) -> None:
 
 def remarks(report: Report) -> list[str]:
     """Describe the recordings and rows that this run did not analyse."""
+    again = counted(report.predicted_again, "row")
     orphans = f"{report.orphans:,} rows kept" if report.orphans != 1 else "1 row kept"
     return [
         *_texts_that_apply(
             {
                 f"{report.kept:,} unchanged": report.kept,
+                f"{again} predicted again from embeddings": report.predicted_again,
                 f"{orphans} of recordings that are not in the sources": report.orphans,
                 f"{counted(report.pruned, 'row')} of deleted recordings dropped": report.pruned,
                 f"{report.young:,} modified too recently, skipped": report.young,

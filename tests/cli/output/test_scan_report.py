@@ -15,7 +15,7 @@ def report(**values: object) -> Report:
     defaults = {
         **{"output": None, "model": "m", "summary": Summary(), "problems": (), "empty": ()},
         **dict.fromkeys(("analysed", "kept", "new_failures", "orphans", "pruned", "young"), 0),
-        **dict.fromkeys(("duplicates", "hidden", "links"), 0),
+        **dict.fromkeys(("duplicates", "hidden", "links", "predicted_again"), 0),
         **{"sound": 1.0, "elapsed": 1.0, "stages": {}, "other_recordings": {}},
     }
     return Report(**{**defaults, **values})
