@@ -31,7 +31,7 @@ Backend: TypeAlias = Literal["onnx", "tensorflow"]
 
 
 def scan(
-    *sources: Path,
+    *sources: Path | Iterable[Path],
     output: Path | None = None,
     segments: Path | None = None,
     embeddings: Path | None = None,
@@ -79,7 +79,7 @@ def scan(
     Parameters
     ----------
     *sources
-        Folders, files or globs.
+        Folders, files or globs, or lists of them.
     output
         Also write the table to this `.parquet` or `.csv` file. Only with an output can an
         interrupted run be resumed, and only then can `update` reuse earlier rows.
@@ -151,7 +151,7 @@ def scan(
         raise UsageError(f"if_locked={if_locked!r}: a program can use 'fail' or 'wait'")
     options = ScanOptions(
         sources=SourceOptions(
-            paths=tuple(os.fspath(source) for source in sources),
+            paths=tuple(os.fspath(path) for source in sources for path in _paths(source)),
             files_from=_path_text(files_from),
             null_separated=null,
             manifest=_path_text(manifest),
@@ -232,7 +232,7 @@ def predict(
     """
     from batchemo.inference.single import open_predictor
 
-    paths = [recordings] if isinstance(recordings, (str, os.PathLike)) else recordings
+    paths = _paths(recordings)
     settings = _settings(model, window, hop, channel, backend, batch_size, device)
     shares = shares_text(class_shares)
     postprocess = PostprocessSettings(min_confidence, dimensions, speaker, shares)
@@ -362,6 +362,15 @@ def _settings(
         batch_size=batch_size,
         device=device,
     )
+
+
+def _paths(given: Path | Iterable[Path]) -> Iterable[Path]:
+    """Return several paths; one is a list of itself.
+
+    >>> _paths("a.wav"), _paths(["a.wav", "b.wav"])
+    (['a.wav'], ['a.wav', 'b.wav'])
+    """
+    return [given] if isinstance(given, (str, os.PathLike)) else given
 
 
 def _path_text(path: Path | None) -> str | None:

@@ -29,6 +29,13 @@ def test_scan_returns_the_table_that_the_command_writes(scanned_voices, voices, 
     assert list(table.to_pandas()["status"]).count("failed") == 1
 
 
+def test_scan_takes_lists_of_sources(voices, options):
+    folders = [voices / "anna", voices / "bert"]
+    listed = package.scan(folders, **options)
+    assert listed["file"].to_pylist() == package.scan(*folders, **options)["file"].to_pylist()
+    assert len(listed) > 1
+
+
 def test_scan_with_an_output_writes_and_returns_the_table(voices, options, tmp_path):
     csv, parquet = (
         package.scan(voices / "anna", output=tmp_path / f"results.{ending}", **options)

@@ -13,9 +13,10 @@ from batchemo.bundles.bundle import INFO
 from batchemo.bundles.schema import CARD, GRAPH
 from batchemo.common.text import for_display
 from batchemo.errors import BundleError, UsageError
+from batchemo.importing.checkpoint import import_checkpoint
 from batchemo.importing.compare import Comparison, compare
 from batchemo.importing.options import ImportedModel, ImportOptions
-from batchemo.importing.waveform_model import import_onnx_file, import_optimum
+from batchemo.importing.waveform_model import CONFIG, import_onnx_file, import_optimum
 
 UNKNOWN_LICENCE = "unknown: see where the model came from"
 
@@ -62,13 +63,15 @@ def _read_source(options: ImportOptions) -> ImportedModel:
     shown = for_display(str(source))
     if not source.exists():
         raise UsageError(f"{shown}: there is no such file or folder")
-    if source.is_dir() and (source / "model.onnx").is_file():
+    if source.is_dir() and (source / GRAPH).is_file():
         return import_optimum(options)
+    if source.is_dir() and (source / CONFIG).is_file():
+        return import_checkpoint(options)
     if source.suffix == ".onnx":
         return import_onnx_file(options)
     raise UsageError(
         f"{shown}: is nothing that can be imported: that is an .onnx file, or a folder with "
-        "model.onnx, config.json and preprocessor_config.json"
+        "config.json, preprocessor_config.json and model.onnx or model.safetensors"
     )
 
 

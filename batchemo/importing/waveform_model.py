@@ -62,8 +62,17 @@ def import_onnx_file(options: ImportOptions) -> ImportedModel:
 
 def import_optimum(options: ImportOptions) -> ImportedModel:
     """Import a folder as `optimum-cli export onnx` writes it."""
+    config = read_json(options.source / CONFIG)
+    kind = f"an ONNX export of {architecture_of(config)}"
+    return import_with_configs(options, options.source / GRAPH, kind, config)
+
+
+def import_with_configs(
+    options: ImportOptions, graph: Path, kind: str, config: Mapping[str, Any]
+) -> ImportedModel:
+    """Import a graph whose labels and input are described by the files of the source's folder."""
     folder = options.source
-    config, preprocessor = (read_json(folder / name) for name in (CONFIG, PREPROCESSOR))
+    preprocessor = read_json(folder / PREPROCESSOR)
     rate = options.rate or _number(preprocessor, "sampling_rate", folder / PREPROCESSOR)
     extractor = preprocessor.get("feature_extractor_type", _OF_SAMPLES)
     bands = None
@@ -80,8 +89,8 @@ def import_optimum(options: ImportOptions) -> ImportedModel:
         normalise = bool(preprocessor.get("do_normalize", bands is None))
     return _import(
         options,
-        folder / GRAPH,
-        f"an ONNX export of {_architecture(config)}",
+        graph,
+        kind,
         names=options.labels or labels_of(config, folder / CONFIG),
         rate=rate,
         normalise=normalise,
@@ -104,7 +113,8 @@ def labels_of(config: Mapping[str, Any], where: Path) -> tuple[str, ...]:
     return tuple(str(found[str(number)]) for number in range(len(found)))
 
 
-def _architecture(config: Mapping[str, Any]) -> str:
+def architecture_of(config: Mapping[str, Any]) -> str:
+    """Return the class of transformers that a config.json names."""
     names = config.get("architectures")
     first = names[0] if isinstance(names, list) and names else config.get("model_type", "a model")
     return for_display(str(first))

@@ -14,6 +14,7 @@ from batchemo.cli.output.progress import warn
 from batchemo.cli.shared_options import json_option
 from batchemo.common.text import for_display
 from batchemo.errors import BundleError
+from batchemo.inference.settings import ModelSettings
 
 if TYPE_CHECKING:
     from batchemo.bundles import Bundle
@@ -44,9 +45,13 @@ def command(ctx: click.Context, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps([_facts(bundle) for bundle in bundles], indent=2))
     elif bundles:
+        width = max(len(bundle.name) for bundle in bundles)
         for bundle in bundles:
-            _show_bundle(bundle)
-        click.echo("`batchemo models show NAME` prints a model's card.")
+            click.echo(_line(bundle, width))
+        click.echo(
+            "* is the default. UAR: on unseen speakers. `batchemo models show NAME` prints a "
+            "model's card."
+        )
     else:
         warn("this installation has no models. -m takes the folder of a bundle")
     return DAMAGED if damaged else 0
@@ -130,17 +135,15 @@ def _facts(bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def _show_bundle(bundle: Bundle) -> None:
-    click.echo(f"{click.style(bundle.name, bold=True)}  {for_display(bundle.description)}")
-    click.echo(f"  labels    {', '.join(bundle.labels)}")
-    click.echo(
-        f"  size      {_size(bundle) / 2**20:.1f} MiB, licence {for_display(bundle.licence)}"
-    )
-    uar, accuracy = (_unseen_speakers(bundle.info["figures"], name) for name in ("uar", "accuracy"))
-    if uar is not None and accuracy is not None:
-        figures = f"UAR {uar:.3f}, accuracy {accuracy:.3f}"
-        click.echo(f"  figures   {figures} on unseen speakers (the card has the protocol)")
-    click.echo()
+def _line(bundle: Bundle, width: int) -> str:
+    """Return a line of the list; names have `width` characters."""
+    mark = "*" if bundle.name == ModelSettings().model else " "
+    uar = _unseen_speakers(bundle.info["figures"], "uar")
+    figure = "" if uar is None else f"UAR {uar:.3f}"
+    size = f"{_size(bundle) / 2**20:.1f} MiB"
+    licence = for_display(bundle.licence)
+    labels = ", ".join(bundle.labels)
+    return f"{mark} {bundle.name:{width}}  {figure:9}  {size:>9}  {licence}  {labels}"
 
 
 def _unseen_speakers(figures: Mapping[str, Any], name: str) -> float | None:

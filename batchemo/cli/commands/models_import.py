@@ -27,6 +27,8 @@ Examples:
 \b
 What can be imported:
   a folder with model.onnx, config.json and preprocessor_config.json, as optimum exports it
+  a folder with config.json, preprocessor_config.json and model.safetensors, as transformers
+    saves it: pip install 'batchemo[import]' brings torch and transformers
   an .onnx file that takes samples, with --input, --rate and --labels
 """
 

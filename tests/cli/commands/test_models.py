@@ -28,17 +28,20 @@ def damage(bundle):
     path.write_bytes(content)
 
 
-def test_list_has_size_licence_and_figures(batchemo, shipped):
+def test_list_has_a_line_for_each_model_and_marks_the_default(batchemo, shipped):
     ran = batchemo("models")
     assert ran.code == 0
-    for word in ("default", "small", "random weights", "MiB", "MIT", "UAR 0.625, accuracy 0.600"):
-        assert word in ran.out
+    default, small, _ = ran.out.splitlines()
+    assert default.startswith("* default  UAR 0.625 ")
+    assert small.startswith("  small  ")
+    for word in ("MiB", "MIT", "neutral, happy, sad, angry"):
+        assert word in default
 
 
 @pytest.mark.parametrize(
     ("figures", "text"),
     [
-        ({"speaker": {"uar": {"mean": 0.4}, "accuracy": {"mean": 0.41}}}, "UAR 0.400, accuracy"),
+        ({"speaker": {"uar": {"mean": 0.4}, "accuracy": {"mean": 0.41}}}, "UAR 0.400"),
         ({"leaky": {"uar": {"mean": 0.9}, "accuracy": {"mean": 0.9}}}, None),
         ({"unseen_actors": ["0.9"]}, None),
         ({"speaker": {"uar": "0.9", "accuracy": {"mean": None}}}, None),
@@ -49,7 +52,7 @@ def test_list_has_only_figures_on_unseen_speakers(batchemo, make_bundle, shipped
     ran = batchemo("models")
     assert ran.code == 0
     listed = ran.out.partition("other")[2].partition("small")[0]
-    assert text in listed if text else "figures" not in listed
+    assert text in listed if text else "UAR" not in listed
 
 
 def test_list_as_json(batchemo, shipped):
@@ -117,7 +120,8 @@ def test_control_characters_of_a_bundle_are_escaped(batchemo, shipped):
         "model.onnx": shipped[1].read("model.onnx"),
         "README.md": b"# pretty\x1b]0;evil\x07\n\nbut\x1b[2J harmless\n",
     }
-    write_bundle(shipped[1].path, {**info, "description": "pretty\x1b[2J"}, files)
+    licences = {"weights": "pretty\x1b[2J", "training_data": {}}
+    write_bundle(shipped[1].path, {**info, "licences": licences}, files)
     assert r"pretty\x1b[2J" in batchemo("models").out
     card = batchemo("models", "show", "small").out
     assert card == "# pretty\\x1b]0;evil\\x07\n\nbut\\x1b[2J harmless\n"
