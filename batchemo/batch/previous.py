@@ -300,10 +300,10 @@ def with_previous_columns(
 
     Where rows that keep their own values lie beside new ones of another type, both become text.
     """
-    import pyarrow as pa
-
     if previous is None:
         return schema
+    import pyarrow as pa
+
     manifest = schema.manifest
     given = set() if manifest is None else set(manifest.column_names)
     kept = pa.schema([field for field in previous if field.name not in given])

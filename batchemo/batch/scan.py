@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -66,6 +67,8 @@ _UNREADABLE = "unreadable_folders"
 """Where the metadata of a table counts the folders that could not be read, if there were any."""
 
 
+WORKER_RECORDINGS, WORKER_BYTES = 16, 8 * 2**20
+"""Either is enough work for another worker to be worth its start."""
 SHARED_BYTES = 20 * 2**20
 """A recording of so many bytes may be long enough for another worker: ten minutes of 16 bits at
 16 kHz. How long it is, the workers find out."""
@@ -125,11 +128,25 @@ def run_scan(
 def _useful_workers(chunks: Sequence[Chunk], jobs: int) -> int:
     """Return how many of `jobs` workers have something to do, if these are the first chunks.
 
-    Each takes most of a second to start.
+    With 0 jobs, for as many as there are processors, each also has enough to do to be worth its
+    start, which takes half a second.
     """
     recordings = [recording for chunk in chunks for recording in chunk.recordings]
-    pieces = sum((recording.size or 0) // SHARED_BYTES for recording in recordings)
-    return max(1, min(jobs, len(chunks) + pieces))
+    sizes = [recording.size or 0 for recording in recordings]
+    pieces = sum(size // SHARED_BYTES for size in sizes)
+    useful = min(jobs or available_cpus(), len(chunks) + pieces)
+    if not jobs:
+        enough = max(len(recordings) / WORKER_RECORDINGS, sum(sizes) / WORKER_BYTES)
+        useful = min(useful, math.ceil(enough))
+    return max(1, useful)
+
+
+def _import_meanwhile(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """Yield the chunks; after the first, whose workers start then, import what takes its rows."""
+    for number, chunk in enumerate(chunks):
+        yield chunk
+        if number == 0:
+            import pyarrow.compute  # noqa: F401
 
 
 def _retry(prepared: Prepared) -> Decision:
@@ -189,11 +206,10 @@ class _Scan:
             csv = OrderedCsv(self._stream, self._schema, plan, self._store, self._summary)
 
         chunks = plan.chunks(self._prepared.recordings())
-        jobs = self._options.jobs or available_cpus()
-        first = list(islice(chunks, jobs))
+        first = list(islice(chunks, self._options.jobs or available_cpus()))
         if first and not self._decision.may_replace:
             return self._would_change()
-        workers = _useful_workers(first, jobs)
+        workers = _useful_workers(first, self._options.jobs)
         self._on_event(
             Started(self._prepared.model, workers, self._options.output, len(known_rows))
         )
@@ -201,7 +217,9 @@ class _Scan:
         has_gpus = bool(first) and self._executor is None
         with (
             open_gpu_pool(self._options.settings if has_gpus else ()) as pool,
-            closing(self._analyse(plan, chain(first, chunks), workers, pool)) as stored_chunks,
+            closing(
+                self._analyse(plan, _import_meanwhile(chain(first, chunks)), workers, pool)
+            ) as stored_chunks,
         ):
             for number in stored_chunks:
                 if csv is not None:
@@ -241,7 +259,8 @@ class _Scan:
         """Refuse what needs a column that the finished tables will not have, before any work."""
         schema = with_previous_columns(self._schema, previous, ())
         schema.check(self._options.group_by, self._prepared.output)
-        check_group_by(self._options.group_by, schema.recordings_schema().names)
+        if self._options.group_by is not None:
+            check_group_by(self._options.group_by, schema.recordings_schema().names)
         self._options.postprocess.check_speaker(field.name for field in schema.extras)
 
     def _would_change(self) -> BatchemoError:

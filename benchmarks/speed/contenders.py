@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from batchemo.workers.executor import available_cpus
 from speed.commands import BATCHEMO, CHECKOUT
 
 ALL = sys.maxsize
@@ -42,7 +43,9 @@ class Contender:
     def command(self, folder: Path, output: Path) -> Sequence[str]:
         """Return the command that runs it on a folder; only batchemo writes an output."""
         if not self.module:
-            scan = ["scan", str(folder), "--ext", "audio", "-m", self.model, "-j", str(self.jobs)]
+            # As a user would: with few recordings, fewer processes than processors.
+            jobs = "auto" if self.jobs == available_cpus() else str(self.jobs)
+            scan = ["scan", str(folder), "--ext", "audio", "-m", self.model, "-j", jobs]
             return [*BATCHEMO, *scan, "-o", str(output), "--overwrite", "-q"]
         command = [sys.executable, "-m", f"others.{self.module}", str(folder)]
         command += ["--jobs", str(self.jobs), *self.options]
