@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -34,6 +33,7 @@ from batchemo.batch.setup import (
     prepare,
     problems_of,
 )
+from batchemo.batch.worker_count import useful_workers, workers_with_room
 from batchemo.batch.writer import (
     OrderedCsv,
     first_difference,
@@ -65,13 +65,6 @@ if TYPE_CHECKING:
 
 _UNREADABLE = "unreadable_folders"
 """Where the metadata of a table counts the folders that could not be read, if there were any."""
-
-
-WORKER_RECORDINGS, WORKER_BYTES = 16, 8 * 2**20
-"""Either is enough work for another worker to be worth its start."""
-SHARED_BYTES = 20 * 2**20
-"""A recording of so many bytes may be long enough for another worker: ten minutes of 16 bits at
-16 kHz. How long it is, the workers find out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,22 +116,6 @@ def run_scan(
         raise result
     on_event(result.report)
     return result
-
-
-def _useful_workers(chunks: Sequence[Chunk], jobs: int) -> int:
-    """Return how many of `jobs` workers have something to do, if these are the first chunks.
-
-    With 0 jobs, for as many as there are processors, each also has enough to do to be worth its
-    start, which takes half a second.
-    """
-    recordings = [recording for chunk in chunks for recording in chunk.recordings]
-    sizes = [recording.size or 0 for recording in recordings]
-    pieces = sum(size // SHARED_BYTES for size in sizes)
-    useful = min(jobs or available_cpus(), len(chunks) + pieces)
-    if not jobs:
-        enough = max(len(recordings) / WORKER_RECORDINGS, sum(sizes) / WORKER_BYTES)
-        useful = min(useful, math.ceil(enough))
-    return max(1, useful)
 
 
 def _import_meanwhile(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
@@ -196,6 +173,15 @@ class _Scan:
         self.finds_transient_failures = False
         """Whether the tables are in order, but for failures that are to be tried again."""
 
+    def _with_room(self, workers: int) -> int:
+        """Return how many of the workers to start; memory elsewhere is not known here."""
+        is_here = self._executor is None and self._options.settings[0].device == "cpu"
+        weights = self._prepared.weight_bytes if is_here else 0
+        is_asked = self._options.jobs > 0
+        started, warnings = workers_with_room(workers, weights, is_asked=is_asked)
+        self._warnings += warnings
+        return started
+
     def run(self) -> ScanResult | BatchemoError:
         """Analyse and write; return an error where no table may be written after all."""
         known_rows, previous = load_known_rows(self._prepared, self._decision, self._store)
@@ -209,7 +195,7 @@ class _Scan:
         first = list(islice(chunks, self._options.jobs or available_cpus()))
         if first and not self._decision.may_replace:
             return self._would_change()
-        workers = _useful_workers(first, self._options.jobs)
+        workers = self._with_room(useful_workers(first, self._options.jobs))
         self._on_event(
             Started(self._prepared.model, workers, self._options.output, len(known_rows))
         )

@@ -57,6 +57,8 @@ class Prepared:
     schema: OutputSchema
     model: str
     sources: Sources
+    weight_bytes: int = 0
+    """Of the graphs of all models."""
 
     @property
     def output(self) -> Path | None:
@@ -84,7 +86,7 @@ def prepare(options: ScanOptions) -> Prepared:
     )
     sources = open_sources(options.sources, schema.reserved)
     schema = replace(schema, manifest=sources.extras)
-    prepared = Prepared(options, outputs, schema, model_set.model, sources)
+    prepared = Prepared(options, outputs, schema, model_set.model, sources, model_set.weight_bytes)
     schema.check(options.group_by, prepared.output)
     return prepared
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from batchemo.bundles import Bundle, load_bundle
-from batchemo.bundles.schema import output_size
+from batchemo.bundles.schema import GRAPH, output_size
 from batchemo.errors import UsageError
 from batchemo.inference.output_schema import EmbeddingOutput, OutputSchema
 from batchemo.inference.provenance import (
@@ -45,6 +45,11 @@ class ModelSet:
     def model(self) -> str:
         """The value of the column `model`: rows that share it can be compared."""
         return " + ".join(map(model_id, self.bundles, self.settings))
+
+    @property
+    def weight_bytes(self) -> int:
+        """The size of all graphs, which is that of their weights but for a few kilobytes."""
+        return sum(bundle.info["files"][GRAPH]["bytes"] for bundle in self.bundles)
 
     def output_schema(
         self,

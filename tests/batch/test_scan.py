@@ -20,14 +20,14 @@ from voices import write_voice
 
 from batchemo.batch.chunk_store import ChunkStore
 from batchemo.batch.options import ScanOptions
-from batchemo.batch.scan import _useful_workers, run_scan
+from batchemo.batch.scan import run_scan
 from batchemo.bundles import Bundle
 from batchemo.errors import BatchemoError
 from batchemo.inference.settings import ModelSettings
-from batchemo.sources import Recording, SourceOptions
+from batchemo.sources import SourceOptions
 from batchemo.tables.columns import RECORDINGS
 from batchemo.tables.read import open_table
-from batchemo.workers.executor import Chunk, InlineExecutor
+from batchemo.workers.executor import InlineExecutor
 
 
 @pytest.fixture
@@ -249,27 +249,6 @@ def test_no_more_workers_are_started_than_there_are_chunks(
 ) -> None:
     ended = scan_inline(corpus, "-o", out, "-j", "64", "-q", "--log-json", "-")
     assert json.loads(ended.stdout.splitlines()[0])["workers"] == 2
-
-
-@pytest.mark.parametrize(
-    ("sizes", "workers"),
-    [
-        ([350_000] * 12, 1),
-        ([350_000] * 17, 2),
-        ([3_000_000] * 12, 5),
-        ([350_000] * 1000, 8),
-        ([None] * 12, 1),
-        ([], 1),
-    ],
-)
-def test_without_a_number_of_workers_each_is_worth_its_start(
-    sizes: list[int | None], workers: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("batchemo.batch.scan.available_cpus", lambda: 8)
-    recordings = [Recording("/", f"{n}.wav", size, 0) for n, size in enumerate(sizes)]
-    chunks = [Chunk(n, tuple(recordings[n::8])) for n in range(8) if recordings[n::8]]
-    assert _useful_workers(chunks, 0) == workers
-    assert _useful_workers(chunks, 3) == max(1, min(3, len(chunks)))
 
 
 @pytest.mark.process

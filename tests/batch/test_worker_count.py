@@ -1,0 +1,56 @@
+"""A run starts no more workers than have room for the models, unless it was asked to."""
+
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from batchemo.batch.worker_count import useful_workers, workers_with_room
+from batchemo.sources import Recording
+from batchemo.workers.executor import Chunk
+
+GIB = 2**30
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch):
+    """16 GB of free memory."""
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=16 * GIB))
+
+
+@pytest.mark.parametrize(
+    ("workers", "is_asked", "weights", "started", "warning"),
+    [
+        (8, False, 2**20, 8, None),
+        (8, False, GIB, 5, "-j 5, and not 8: the models take up to 3.0 GB a worker, and 16.0 GB"),
+        (8, False, 10 * GIB, 1, "-j 1, and not 8"),
+        (4, False, GIB, 4, None),
+        (8, True, GIB, 8, "-j 8: the models take up to 3.0 GB a worker, and 16.0 GB are free"),
+        (1, True, 10 * GIB, 1, None),
+    ],
+)
+def test_workers_are_as_many_as_have_room(workers, is_asked, weights, started, warning) -> None:
+    found, warnings = workers_with_room(workers, weights, is_asked=is_asked)
+    assert found == started
+    assert [each[: len(warning)] for each in warnings] == ([] if warning is None else [warning])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "workers"),
+    [
+        ([350_000] * 12, 1),
+        ([350_000] * 17, 2),
+        ([3_000_000] * 12, 5),
+        ([350_000] * 1000, 8),
+        ([None] * 12, 1),
+        ([], 1),
+    ],
+)
+def test_without_a_number_of_workers_each_is_worth_its_start(
+    sizes: list[int | None], workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batchemo.batch.worker_count.available_cpus", lambda: 8)
+    recordings = [Recording("/", f"{n}.wav", size, 0) for n, size in enumerate(sizes)]
+    chunks = [Chunk(n, tuple(recordings[n::8])) for n in range(8) if recordings[n::8]]
+    assert useful_workers(chunks, 0) == workers
+    assert useful_workers(chunks, 3) == max(1, min(3, len(chunks)))
