@@ -50,13 +50,17 @@ class Comparison:
         """Say how it ended.
 
         >>> Comparison(2, 3, False, {"classes": 1e-7}, {"classes": 1e-4}, 1.0).sentence()
-        'On 3 windows of 2 recordings the largest difference is 1.0e-07 (classes).'
+        'On 3 windows of 2 recordings ... 1.0e-07 (classes), and the same label is ... 100.0 % ...'
         """
         what = "synthetic recordings" if self.are_synthetic else "recordings"
         largest = ", ".join(f"{value:.1e} ({kind})" for kind, value in self.differences.items())
+        same = ""
+        if self.same_label is not None:
+            same = f", and the same label is the likeliest on {self.same_label:.1%} of them"
+            same = same.replace("%", " %")
         return (
             f"On {self.windows} windows of {self.recordings} {what} the largest difference is "
-            f"{largest}."
+            f"{largest}{same}."
         )
 
 

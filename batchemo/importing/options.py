@@ -42,6 +42,8 @@ class ImportOptions:
     licence: str | None = None
     recordings: tuple[str, ...] = ()
     """Files and folders of recordings on which the bundle and the original are compared."""
+    int8: bool = False
+    """Store and multiply the weights of products in 8 bits."""
     overwrite: bool = False
 
 

@@ -23,6 +23,7 @@ def net(
     hidden_states: bool = False,
     extra_input: bool = False,
     operator: str | None = None,
+    hidden: int = HIDDEN,
     seed: int = 0,
 ) -> bytes:
     """Return a graph: samples, a convolution, the mean over time, one layer, logits.
@@ -34,8 +35,8 @@ def net(
 
     random = np.random.default_rng(seed)
     weights = {
-        "kernel": random.normal(size=(HIDDEN, 1, 400)) / 20,
-        "dense": random.normal(size=(labels, HIDDEN)) * 3,
+        "kernel": random.normal(size=(hidden, 1, 400)) / 20,
+        "dense": random.normal(size=(labels, hidden)) * 3,
         "bias": random.normal(size=labels),
     }
     nodes = [
@@ -74,7 +75,7 @@ def net(
         outputs.insert(
             0,
             helper.make_tensor_value_info(
-                "frames", TensorProto.FLOAT, ["batch", HIDDEN, "frame_count"]
+                "frames", TensorProto.FLOAT, ["batch", hidden, "frame_count"]
             ),
         )
     tensors = [

@@ -97,6 +97,27 @@ def test_a_scan_gives_what_the_source_gives(tmp_path: Path, voices_folder: Path)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_8_bits_make_it_smaller_and_say_what_they_change(
+    tmp_path: Path, voices_folder: Path
+) -> None:
+    # A layer as large as those that 8 bits are for.
+    source = write_export(tmp_path / "export", net(hidden=512))
+    wanted = ImportOptions(source=source, output=tmp_path / "whole", window=3.0)
+    whole = import_model(wanted)
+    small = import_model(
+        replace(wanted, output=tmp_path / "small", int8=True, recordings=(str(voices_folder),))
+    )
+
+    assert len(small.model.graph) < len(whole.model.graph)
+    assert whole.comparison.differences["classes"] < small.comparison.differences["classes"]
+    assert small.comparison.same_label is not None
+    assert small.comparison.same_label > 0.7
+    assert "8 bits" in small.bundle.card
+    assert small.comparison.sentence() in small.bundle.card
+    table = scan(voices_folder, model=str(small.bundle.path), jobs=1)
+    assert set(table["status"].to_pylist()) == {"ok"}
+
+
 @pytest.mark.process
 def test_tables_are_the_same_bytes_for_any_number_of_workers_and_batch(
     tmp_path: Path, voices_folder: Path
