@@ -7,6 +7,7 @@ several processes, it is made in the parent: this module needs no decoder and no
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -171,7 +172,7 @@ def join_pieces(recording: Recording, results: Sequence[PieceResult]) -> Recordi
     for result in results:
         for output, of_piece in zip(joined.outputs, result.outputs, strict=True):
             output.add(of_piece)
-    measures = first.measures
+    measures = deepcopy(first.measures)
     for result in results[1:]:
         if measures is not None and result.measures is not None:
             measures.add(result.measures)

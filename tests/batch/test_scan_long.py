@@ -127,7 +127,10 @@ def test_a_recording_that_changes_while_its_pieces_are_read_is_unreadable(
     recording = Recording(str(tmp_path), "a.wav", 1, 1)
     task = PredictTask((ModelSettings(str(tiny_bundle.path), window=2.0),))
     first = predict_pieces(task, (0, 1, 2), [recording]).rows
-    assert join_pieces(recording, [*first, *predict_pieces(task, (3, 4), [recording]).rows]).windows
+    whole = [*first, *predict_pieces(task, (3, 4), [recording]).rows]
+    rows = [join_pieces(recording, whole) for _ in range(2)]
+    assert rows[0].windows is not None
+    assert rows[0].duration == rows[1].duration == SECONDS
     soundfile.write(path, long_voice(RATE)[:-1000], RATE)
     results = [*first, *predict_pieces(task, (3, 4), [recording]).rows]
     row = join_pieces(recording, results)

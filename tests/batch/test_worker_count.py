@@ -54,3 +54,11 @@ def test_without_a_number_of_workers_each_is_worth_its_start(
     chunks = [Chunk(n, tuple(recordings[n::8])) for n in range(8) if recordings[n::8]]
     assert useful_workers(chunks, 0) == workers
     assert useful_workers(chunks, 3) == max(1, min(3, len(chunks)))
+
+
+@pytest.mark.parametrize(("megabytes", "workers"), [(110, 4), (30, 2), (5, 1)])
+def test_a_single_recording_gets_as_many_workers_as_may_share_it(
+    megabytes: int, workers: int
+) -> None:
+    chunk = Chunk(0, (Recording("/", "interview.wav", megabytes * 2**20, 0),))
+    assert useful_workers([chunk], 4) == workers
