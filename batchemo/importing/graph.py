@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from batchemo.bundles.onnx_check import check_onnx
+from batchemo.bundles.schema import MAX_EMBEDDING_SIZE
 from batchemo.common.text import for_display
 from batchemo.errors import BundleError, MissingExtraError, UsageError
 
@@ -54,14 +55,17 @@ class Graph:
         return None
 
     def weight_shape(self, name: str) -> tuple[int, ...] | None:
-        """Return the shape of a weight, or None if it is none, or one of a node `Constant`."""
-        shapes = (tuple(t.dims) for t in self.graph.initializer if t.name == name)
-        return next(shapes, None)
+        """Return the shape of a weight of single precision, or None if it is none."""
+        single = _onnx().TensorProto.FLOAT
+        weights = (t for t in self.graph.initializer if t.name == name and t.data_type == single)
+        return next((tuple(tensor.dims) for tensor in weights), None)
 
 
 def open_graph_file(path: Path) -> Graph:
     """Read and check a graph whose weights are in its own file."""
     onnx = _onnx()
+    if not path.is_file():  # Reading from a pipe might never end.
+        raise UsageError(f"{for_display(str(path))}: is no regular file")
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -130,12 +134,19 @@ def only_array(graph: Graph) -> Any:
 
 
 def _fill_mask(graph: Graph, mask: Any, samples: Any) -> None:
-    helper = _onnx().helper
+    onnx = _onnx()
+    helper, types = onnx.helper, onnx.TensorProto
+    kind = mask.type.tensor_type.elem_type
+    if kind not in (types.INT64, types.INT32, types.BOOL):
+        raise BundleError(
+            f"{graph.path}: its mask {for_display(mask.name)} is neither of whole numbers of 32 or "
+            "64 bits nor of truth values"
+        )
     if len(input_sizes(samples)) != len(input_sizes(mask)):
         raise BundleError(
             f"{graph.path}: its mask {for_display(mask.name)} has not the shape of its input"
         )
-    one = helper.make_tensor("value", mask.type.tensor_type.elem_type, [1], [1])
+    one = helper.make_tensor("value", kind, [1], [1])
     nodes = [
         helper.make_node("Shape", [samples.name], ["imported/shape"]),
         helper.make_node("ConstantOfShape", ["imported/shape"], [mask.name], value=one),
@@ -201,7 +212,7 @@ def add_embedding(graph: Graph) -> int | None:
     That is a layer of weights (size, classes) on one vector for each window.
     """
     layer = _last_layer(graph, LOGITS)
-    if layer is None:
+    if layer is None or layer[1] > MAX_EMBEDDING_SIZE:
         return None
     node, size = layer
     logits = next(each for each in graph.graph.output if each.name == LOGITS)

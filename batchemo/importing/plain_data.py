@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ def read_text(path: Path) -> str:
     """Return the text of a small file; UsageError where there is none."""
     shown = for_display(str(path))
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # Reading from a pipe might never end.
+            raise BundleError(f"{shown}: is no regular file")
         if path.stat().st_size > MAX_BYTES:
             raise BundleError(f"{shown}: is larger than {MAX_BYTES // 2**20} MiB")
         return path.read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from typing import Any
 from batchemo.bundles import Bundle, write_bundle
 from batchemo.bundles.bundle import INFO
 from batchemo.bundles.schema import CARD, GRAPH
-from batchemo.common.text import for_display
+from batchemo.common.text import for_display, to_text
 from batchemo.errors import BundleError, UsageError
 from batchemo.importing.checkpoint import import_checkpoint
 from batchemo.importing.compare import Comparison, compare
@@ -86,14 +86,15 @@ def _write(
     folder: Path, options: ImportOptions, model: ImportedModel, comparison: Comparison | None
 ) -> Bundle:
     name = options.output.name
+    source = to_text(options.source.resolve().name)
     figures = {} if comparison is None else _figures(comparison)
     info: dict[str, Any] = {
         "name": name,
-        "description": f"{options.source.name}, {model.kind}, imported.",
+        "description": f"{source}, {model.kind}, imported.",
         "input": dict(model.input),
         "outputs": dict(model.outputs),
         "calibration": {"method": "temperature", "temperature": 1.0},
-        "training": {"imported": {"source": options.source.name, "kind": model.kind}},
+        "training": {"imported": {"source": source, "kind": model.kind}},
         "figures": figures,
         "licences": {
             "weights": options.licence or model.licence or UNKNOWN_LICENCE,

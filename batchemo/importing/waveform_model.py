@@ -8,6 +8,7 @@ preprocessor_config.json    the sample rate, and whether samples are normalised 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -237,13 +238,19 @@ def original_of(
 
     Its inputs are made here as its author's tools make them, and not as a bundle does.
     """
-    import onnxruntime
 
-    options: Any = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    inputs = session.get_inputs()
+    @cache
+    def session() -> Any:
+        """Open the graph: not before the bundle's has shown in its trial what it takes."""
+        import onnxruntime
+
+        options: Any = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        # Nothing is fused or folded: another way than the bundle's to the same numbers.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
     kinds = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(bool)": np.bool_}
 
     def run(samples: Float32) -> Mapping[str, Float32]:
@@ -251,7 +258,7 @@ def original_of(
         if normalise:
             values = (samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)
         given: dict[str, Any] = {}
-        for each in inputs:
+        for each in session().get_inputs():
             if bands is not None:
                 given[each.name] = whisper.features_of(values, bands)[None]
                 continue
@@ -263,7 +270,7 @@ def original_of(
             if each.type != "tensor(float)":
                 array = np.ones(array.shape, kinds[each.type])
             given[each.name] = array
-        [result] = session.run([output], given)
+        [result] = session().run([output], given)
         if has_softmax:
             return {"probabilities": result[0]}
         return {"classes": result[0]}

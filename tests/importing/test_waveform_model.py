@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,20 @@ def test_files_that_are_missing_or_broken_are_named(tmp_path: Path) -> None:
     (folder / "config.json").unlink()
     with pytest.raises(UsageError, match=r"config\.json: is missing"):
         imported(folder)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.onnx"])
+def test_a_pipe_in_place_of_a_file_is_refused(tmp_path: Path, name: str) -> None:
+    folder = write_export(tmp_path)
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises((BundleError, UsageError), match="is no regular file"):
+        imported(folder)
+
+
+def test_no_embedding_is_given_that_tables_could_not_hold(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("batchemo.importing.graph.MAX_EMBEDDING_SIZE", HIDDEN - 1)
+    assert set(imported(write_export(tmp_path)).outputs) == {"classes"}
 
 
 def test_one_file_needs_what_it_does_not_say(tmp_path: Path) -> None:
