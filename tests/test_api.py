@@ -29,6 +29,19 @@ def test_scan_returns_the_table_that_the_command_writes(scanned_voices, voices, 
     assert list(table.to_pandas()["status"]).count("failed") == 1
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_labels_are_categories_in_the_models_order_whichever_occur(
+    voices, options, tiny_bundle, tmp_path, ending
+):
+    segments = tmp_path / "segments.parquet"
+    table = package.scan(
+        voices / "anna", output=tmp_path / f"results.{ending}", segments=segments, **options
+    )
+    for frame in (table.to_pandas(), pq.read_table(segments).to_pandas()):
+        assert tuple(frame["emotion"].cat.categories) == tiny_bundle.labels
+        assert frame["emotion"].nunique() < len(tiny_bundle.labels)
+
+
 def test_scan_takes_lists_of_sources(voices, options):
     folders = [voices / "anna", voices / "bert"]
     listed = package.scan(folders, **options)

@@ -303,6 +303,17 @@ def models_of(columns: list[str]) -> list[str]:
     return models
 
 
+def label_columns_of(columns: list[str]) -> frozenset[str]:
+    """Return the columns whose values are labels, of a recordings or segments table.
+
+    >>> sorted(label_columns_of(["emotion", "confidence", "p_sad", "emotion_note"]))
+    ['emotion']
+    """
+    if not labels_of(columns):
+        return frozenset()
+    return frozenset(["emotion", *(f"emotion_{model}" for model in models_of(columns))])
+
+
 def optional_of(columns: list[str]) -> tuple[str, ...]:
     """Return the optional blocks of a table, parsed from its column names.
 

@@ -21,6 +21,7 @@ from batchemo.tables.columns import (
     probability_columns,
 )
 from batchemo.tables.schema import segments_schema
+from batchemo.tables.write import label_categories
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -96,7 +97,7 @@ def segments_table(
         "file": table["file"].take(recordings),
         "start": windows.field("start"),
         "end": windows.field("end"),
-        "emotion": emotion.dictionary_encode(),
+        "emotion": label_categories(emotion, labels),
         "confidence": confidence,
     }
     columns |= matrix_columns(probabilities, probability_columns(labels))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from batchemo.errors import UsageError
+from batchemo.tables.columns import label_columns_of, labels_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -213,9 +214,29 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     import pyarrow as pa
 
     columns = []
+    labels, names = labels_of(schema.names), label_columns_of(schema.names)
     for field in schema:
         column = table[field.name]
-        if pa.types.is_dictionary(field.type) and not pa.types.is_dictionary(column.type):
+        if field.name in names and not pa.types.is_dictionary(column.type):
+            column = label_categories(column.combine_chunks(), labels)
+        elif pa.types.is_dictionary(field.type) and not pa.types.is_dictionary(column.type):
             column = column.dictionary_encode()
         columns.append(column.cast(field.type))
     return pa.table(columns, schema=schema)
+
+
+def label_categories(column: pa.Array, labels: Sequence[str]) -> pa.DictionaryArray:
+    """Return a column of labels as categories: all labels in their order, then what else occurs.
+
+    So that tables of different recordings have the same categories.
+
+    >>> import pyarrow as pa
+    >>> label_categories(pa.array(["sad", None]), ["happy", "sad"]).dictionary.to_pylist()
+    ['happy', 'sad']
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    others = [value for value in column.unique().drop_null().to_pylist() if value not in labels]
+    categories = pa.array([*labels, *others], pa.string())
+    return pa.DictionaryArray.from_arrays(pc.index_in(column, categories), categories)
