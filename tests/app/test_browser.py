@@ -117,7 +117,7 @@ def test_all_models_can_be_compared(
     compare(browser)
     charts = "[data-testid=stVegaLiteChart]"
     WebDriverWait(browser, 20).until(lambda b: len(b.find_elements(By.CSS_SELECTOR, charts)) == 3)
-    assert "agree" in page_text(browser)
+    assert "All models side by side" in page_text(browser)
 
 
 def test_the_downloaded_table_holds_all_compared_models(

@@ -28,6 +28,7 @@ ALLOWED = {
     "app/results.py",
     "bundles/keras_model.py",
     "bundles/save.py",
+    "inference/gpu_pool.py",
 }
 """Files that write in another way than by `open_new`, and why they may."""
 
