@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -33,7 +33,7 @@ from batchemo.batch.setup import (
     prepare,
     problems_of,
 )
-from batchemo.batch.worker_count import useful_workers, workers_with_room
+from batchemo.batch.worker_count import first_chunks, useful_workers, workers_with_room
 from batchemo.batch.writer import (
     OrderedCsv,
     first_difference,
@@ -57,7 +57,7 @@ from batchemo.tables.read import open_table
 from batchemo.tables.rows import to_batch
 from batchemo.tables.summary import Summary, check_group_by
 from batchemo.workers.dispatcher import run_chunks
-from batchemo.workers.executor import Chunk, ExecutorFactory, available_cpus
+from batchemo.workers.executor import Chunk, ExecutorFactory
 from batchemo.workers.parts import PieceWork
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class _Scan:
             csv = OrderedCsv(self._stream, self._schema, plan, self._store, self._summary)
 
         chunks = plan.chunks(self._prepared.recordings())
-        first = list(islice(chunks, self._options.jobs or available_cpus()))
+        first = first_chunks(chunks, self._options.jobs)
         if first and not self._decision.may_replace:
             return self._would_change()
         workers = self._with_room(useful_workers(first, self._options.jobs))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from batchemo.workers.executor import Chunk, available_cpus
 
@@ -15,6 +15,21 @@ SHARED_BYTES = 20 * 2**20
 COPIES = 3
 """How often a worker has the weights of a model in memory while it loads them, as measured with a
 model of 1.2 GB: the file, ONNX Runtime's copy, and the one in the order in which it multiplies."""
+
+
+def first_chunks(chunks: Iterator[Chunk], jobs: int) -> list[Chunk]:
+    """Take as many chunks as `useful_workers` needs to know: the first are small."""
+    wanted = jobs or available_cpus()
+    taken: list[Chunk] = []
+    recordings = size = 0
+    for chunk in chunks:
+        taken.append(chunk)
+        recordings += len(chunk.recordings)
+        size += sum(recording.size or 0 for recording in chunk.recordings)
+        is_enough = recordings >= wanted * WORKER_RECORDINGS or size >= wanted * WORKER_BYTES
+        if len(taken) >= wanted and (jobs or is_enough):
+            break
+    return taken
 
 
 def useful_workers(chunks: Sequence[Chunk], jobs: int) -> int:

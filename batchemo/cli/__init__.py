@@ -18,8 +18,13 @@ def main() -> None:
         return
     sys.meta_path.insert(0, PandasBlocker())
     from batchemo.cli.main import run
+    from batchemo.cli.process import flush_stderr
 
-    sys.exit(run())
+    try:
+        code = run()
+    except BrokenPipeError:  # Not even the error could be printed.
+        code = 1
+    sys.exit(code if flush_stderr() else 1)
 
 
 class PandasBlocker:

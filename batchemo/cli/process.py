@@ -130,6 +130,21 @@ def stdout_reader_is_gone() -> bool:
 
 def discard_stdout() -> None:
     """Connect standard output to the null device, also for the flush when the interpreter exits."""
+    _discard(sys.stdout.fileno())
+
+
+def flush_stderr() -> bool:
+    """Write what is left for standard error; return False where nobody reads it any more."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        # Python would try again as it exits, and end with the code 120.
+        _discard(2)
+        return False
+    return True
+
+
+def _discard(descriptor: int) -> None:
     null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
+    os.dup2(null, descriptor)
     os.close(null)

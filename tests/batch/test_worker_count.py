@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from batchemo.batch.worker_count import useful_workers, workers_with_room
+from batchemo.batch import worker_count
+from batchemo.batch.worker_count import first_chunks, useful_workers, workers_with_room
 from batchemo.sources import Recording
 from batchemo.workers.executor import Chunk
 
@@ -62,3 +63,19 @@ def test_a_single_recording_gets_as_many_workers_as_may_share_it(
 ) -> None:
     chunk = Chunk(0, (Recording("/", "interview.wav", megabytes * 2**20, 0),))
     assert useful_workers([chunk], 4) == workers
+
+
+@pytest.mark.parametrize(("recordings", "workers"), [(1, 1), (16, 1), (17, 2), (60, 4), (999, 4)])
+def test_many_small_recordings_are_work_for_all_though_the_first_chunks_are_small(
+    monkeypatch, recordings, workers
+) -> None:
+    monkeypatch.setattr(worker_count, "available_cpus", lambda: 4)
+    sizes = [4, 8, 16, 32, *[64] * 20]
+    left, chunks = recordings, []
+    for number, size in enumerate(sizes):
+        found = tuple(Recording("/d", f"{number}-{n}.wav", 1000, 0) for n in range(min(size, left)))
+        left -= len(found)
+        if found:
+            chunks.append(Chunk(number, found))
+
+    assert useful_workers(first_chunks(iter(chunks), 0), 0) == workers
