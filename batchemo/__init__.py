@@ -5,10 +5,10 @@
     table = batchemo.scan("recordings")
     table.to_pandas().groupby("emotion").size()
 
-The functions are `scan`, `predict`, `adapt` and `load_bundle`; their parameters have the names of
-the command line's options. All errors are `BatchemoError`; the module `batchemo.errors` has its
-kinds. Importing batchemo imports next to nothing else: each function is imported when it is first
-used.
+The functions are `scan`, `predict`, `plan`, `merge`, `adapt` and `load_bundle`; their parameters
+have the names of the command line's options. All errors are `BatchemoError`; the module
+`batchemo.errors` has its kinds. Importing batchemo imports next to nothing else: each function is
+imported when it is first used.
 """
 
 from __future__ import annotations
@@ -16,15 +16,26 @@ from __future__ import annotations
 # Type checkers take this for true; `typing` itself would be imported only to say the same.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from batchemo.api import adapt, load_bundle, predict, scan
+    from batchemo.api import adapt, load_bundle, merge, plan, predict, scan
     from batchemo.errors import BatchemoError
 
 __version__ = "0.1.0"
-__all__ = ["BatchemoError", "__version__", "adapt", "load_bundle", "predict", "scan"]
+__all__ = [
+    "BatchemoError",
+    "__version__",
+    "adapt",
+    "load_bundle",
+    "merge",
+    "plan",
+    "predict",
+    "scan",
+]
 
 _MODULES = {
     "scan": "batchemo.api",
     "predict": "batchemo.api",
+    "plan": "batchemo.api",
+    "merge": "batchemo.api",
     "adapt": "batchemo.api",
     "load_bundle": "batchemo.api",
     "BatchemoError": "batchemo.errors",

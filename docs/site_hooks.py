@@ -45,7 +45,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         if path.is_file():
             files.append(File.generated(config, target, content=path.read_bytes()))
     functions = "# Functions\n\n" + "".join(
-        f"::: batchemo.api.{name}\n\n" for name in ("scan", "predict", "adapt", "load_bundle")
+        f"::: batchemo.api.{name}\n\n"
+        for name in ("scan", "predict", "plan", "merge", "adapt", "load_bundle")
     )
     files.append(File.generated(config, FUNCTIONS, content=functions))
     return files

@@ -199,3 +199,23 @@ def test_exported_names_exist_and_are_documented():
         assert name in dir(package)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = package.nonsense
+
+
+def test_shards_of_a_plan_merge_to_the_table_of_a_scan(voices, options, tmp_path):
+    plan, shards, merged = tmp_path / "plan.parquet", tmp_path / "shards", tmp_path / "m.parquet"
+    package.scan(voices, output=tmp_path / "one.parquet", **options)
+    recordings = package.plan(voices, output=plan)
+
+    rows = [
+        package.scan(plan=plan, shard=f"{number}/2", output=shards, **options).num_rows
+        for number in (1, 2)
+    ]
+
+    assert package.merge(shards, output=merged) == recordings == sum(rows)
+    assert merged.read_bytes() == (tmp_path / "one.parquet").read_bytes()
+
+
+def test_a_plan_warns_of_sources_that_cannot_be_read(voices, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.warns(UserWarning, match="no recordings were found"):
+        assert package.plan(voices, tmp_path / "empty", output=tmp_path / "plan.parquet") > 0

@@ -1,33 +1,32 @@
-"""The functions that a program calls: the commands `scan`, `predict` and `adapt`.
-
-Parameters have the names of the command line's options, with `_` for `-`. Every function turns its
-arguments into the frozen options that the command line makes too, so that both run the same code.
-"""
+"""`scan` and `predict`: recordings become a table."""
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal
 
+from batchemo.api.arguments import (
+    Backend,
+    Path,
+    Strings,
+    as_paths,
+    as_tuple,
+    model_settings,
+    path_text,
+    source_options,
+)
 from batchemo.batch.options import STDOUT, ScanOptions
 from batchemo.batch.progress_bar import progress_bar
 from batchemo.bundles.class_shares import shares_text
 from batchemo.errors import UsageError
-from batchemo.inference.settings import TIMEOUT, ModelSettings, PostprocessSettings, settings_of
-from batchemo.sources import DEFAULT_EXTENSIONS, SourceOptions
+from batchemo.inference.settings import TIMEOUT, PostprocessSettings
+from batchemo.sources import DEFAULT_EXTENSIONS
+from batchemo.sources.plan_file import Shard
 from batchemo.tables.read import read_recordings_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from batchemo.adaptation.run import AdaptResult
-    from batchemo.bundles import Bundle
-
-Path: TypeAlias = str | os.PathLike[str]
-Strings: TypeAlias = str | Sequence[str]
-Backend: TypeAlias = Literal["onnx", "tensorflow"]
 
 
 def scan(
@@ -58,6 +57,8 @@ def scan(
     hidden: bool = False,
     follow_links: bool = False,
     min_age: float = 0.0,
+    plan: Path | None = None,
+    shard: str | None = None,
     jobs: int | None = None,
     timeout: float = TIMEOUT,
     update: bool = False,
@@ -121,6 +122,9 @@ def scan(
         The folder that the names in a list or manifest are relative to.
     include, exclude, ext, hidden, follow_links, min_age
         Which files of a folder are read; `min_age` is in seconds.
+    plan, shard
+        A plan that `plan` wrote, instead of sources; and the part of it to take, such as `"3/16"`.
+        `output`, `segments` and `embeddings` of a shard name folders.
     jobs
         Worker processes; by default one for each processor that this process may use.
     timeout
@@ -143,6 +147,7 @@ def scan(
     >>> table.to_pandas().groupby("emotion").size()  # doctest: +SKIP
     """
     from batchemo.batch.scan import run_scan
+    from batchemo.batch.shards import with_shard_outputs
 
     if output == STDOUT:
         raise UsageError("output is a file name; without one the table is only returned")
@@ -150,38 +155,41 @@ def scan(
     if if_locked not in ("fail", "wait"):
         raise UsageError(f"if_locked={if_locked!r}: a program can use 'fail' or 'wait'")
     options = ScanOptions(
-        sources=SourceOptions(
-            paths=tuple(os.fspath(path) for source in sources for path in _paths(source)),
-            files_from=_path_text(files_from),
-            null_separated=null,
-            manifest=_path_text(manifest),
-            base=_path_text(base),
-            include=_as_tuple(include),
-            exclude=_as_tuple(exclude),
-            extensions=_as_tuple(ext),
+        sources=source_options(
+            sources,
+            files_from=files_from,
+            null=null,
+            manifest=manifest,
+            base=base,
+            include=include,
+            exclude=exclude,
+            ext=ext,
             hidden=hidden,
             follow_links=follow_links,
             min_age=min_age,
+            plan=plan,
+            shard=None if shard is None else Shard.parse(shard),
         ),
-        settings=_settings(model, window, hop, channel, backend, batch_size, device),
+        settings=model_settings(model, window, hop, channel, backend, batch_size, device),
         postprocess=PostprocessSettings(min_confidence, dimensions, speaker, shares),
-        output=_path_text(output),
-        segments=_path_text(segments),
-        embeddings=_path_text(embeddings),
-        summary=_path_text(summary),
+        output=path_text(output),
+        segments=path_text(segments),
+        embeddings=path_text(embeddings),
+        summary=path_text(summary),
         group_by=group_by,
         jobs=jobs or 0,
         timeout=timeout,
         update=update,
         overwrite=overwrite,
         retry_failed=retry_failed,
-        retry_reasons=_as_tuple(retry_reasons),
+        retry_reasons=as_tuple(retry_reasons),
         max_tries=max_tries,
         prune=prune,
         allow_empty=allow_empty,
         limit=limit,
         if_locked=if_locked,
     )
+    options = with_shard_outputs(options)
     with progress_bar(progress) as on_event:
         result = run_scan(options, on_event)
     for problem in result.report.problems:
@@ -232,8 +240,8 @@ def predict(
     """
     from batchemo.inference.single import open_predictor
 
-    paths = _paths(recordings)
-    settings = _settings(model, window, hop, channel, backend, batch_size, device)
+    paths = as_paths(recordings)
+    settings = model_settings(model, window, hop, channel, backend, batch_size, device)
     shares = shares_text(class_shares)
     postprocess = PostprocessSettings(min_confidence, dimensions, speaker, shares)
     predictor = open_predictor(paths, *settings, postprocess=postprocess)
@@ -241,146 +249,3 @@ def predict(
     for message in predictor.warnings:
         warnings.warn(message, stacklevel=2)
     return table
-
-
-def adapt(
-    model: Path,
-    *,
-    labels: Path,
-    embeddings: Path,
-    output: Path,
-    leave_out: str = "recording",
-    label_set: Strings = (),
-    class_shares: Literal["answers"] | Mapping[str, float] | None = None,
-    force: bool = False,
-    overwrite: bool = False,
-) -> AdaptResult:
-    """Adapt a model to a corpus by what people have answered for some of its recordings.
-
-    That it does not help is no error: then no bundle is written, and the result has the figures. A
-    line of the labels that is no answer is a Python warning.
-
-    Parameters
-    ----------
-    model
-        The name of the model that made the embeddings, or the folder of its bundle.
-    labels
-        The answers, as `batchemo review` writes them: a CSV file with `root`, `file` and `label`.
-    embeddings
-        The embeddings of the corpus, as `scan` writes them.
-    output
-        The folder of the bundle to write.
-    leave_out
-        What is left out together when figures are measured: `recording`, or what names the speaker
-        of one: `folder`, `part:N` or `regex:PATTERN`.
-    label_set
-        The labels of the adapted model; by default the model's, or those of the answers if one of
-        them is not among the model's.
-    class_shares
-        How frequent the classes are in the corpus: `"answers"` if these were drawn at random, or
-        the share of each label. By default no class is preferred.
-    force, overwrite
-        Write the bundle even if it is not shown to help; replace an existing one.
-
-    Returns
-    -------
-    AdaptResult
-        `comparison` has the figures `before` and `after` of answers that were left out (`uar`,
-        `accuracy`, `ece`, `recall`), and whether the model `helps`; `bundle` is None where none was
-        written. `curve` has the UAR by the number of answers.
-
-    Examples
-    --------
-    >>> import batchemo
-    >>> result = batchemo.adapt(
-    ...     "accurate", labels="labels.csv", embeddings="e.parquet", output="models/mine"
-    ... )  # doctest: +SKIP
-    >>> result.comparison.before.uar, result.comparison.after.uar  # doctest: +SKIP
-    (0.46, 0.52)
-    """
-    from batchemo.adaptation import run
-    from batchemo.adaptation.shares import ClassShares
-
-    if class_shares is None:
-        shares = None
-    elif isinstance(class_shares, str):
-        shares = ClassShares.parse(class_shares)
-    else:
-        shares = ClassShares.of(class_shares)
-    options = run.AdaptOptions(
-        model=os.fspath(model),
-        labels=os.fspath(labels),
-        embeddings=os.fspath(embeddings),
-        output=os.fspath(output),
-        leave_out=leave_out,
-        label_set=_as_tuple(label_set),
-        class_shares=shares,
-        force=force,
-        overwrite=overwrite,
-    )
-    result = run.adapt(options)
-    for problem in result.problems:
-        warnings.warn(f"{options.labels}: {problem}", stacklevel=2)
-    return result
-
-
-def load_bundle(name_or_path: Path = "default") -> Bundle:
-    """Read a model's bundle and verify its files against their digests.
-
-    Nothing of the model is executed. The bundle has the labels, the feature set, the window, the
-    figures of its evaluations and the model card.
-
-    Examples
-    --------
-    >>> import batchemo
-    >>> batchemo.load_bundle("nowhere")
-    Traceback (most recent call last):
-    batchemo.errors.UsageError: nowhere: there is no such model; ...
-    """
-    from batchemo.bundles import load_bundle
-
-    return load_bundle(os.fspath(name_or_path))
-
-
-def _settings(
-    model: Path | Sequence[Path],
-    window: float | None,
-    hop: float | None,
-    channel: str | int,
-    backend: Backend,
-    batch_size: int | None,
-    device: str,
-) -> tuple[ModelSettings, ...]:
-    """Return the settings of each model."""
-    models = [model] if isinstance(model, (str, os.PathLike)) else model
-    return settings_of(
-        [os.fspath(name) for name in models],
-        window=window,
-        hop=hop,
-        channel=str(channel),
-        backend=backend,
-        batch_size=batch_size,
-        device=device,
-    )
-
-
-def _paths(given: Path | Iterable[Path]) -> Iterable[Path]:
-    """Return several paths; one is a list of itself.
-
-    >>> _paths("a.wav"), _paths(["a.wav", "b.wav"])
-    (['a.wav'], ['a.wav', 'b.wav'])
-    """
-    return [given] if isinstance(given, (str, os.PathLike)) else given
-
-
-def _path_text(path: Path | None) -> str | None:
-    return None if path is None else os.fspath(path)
-
-
-def _as_tuple(values: Strings) -> tuple[str, ...]:
-    """Return a tuple of strings; a single string is one element.
-
-    >>> _as_tuple("wav"), _as_tuple(["wav", "flac"])
-    (('wav',), ('wav', 'flac'))
-    """
-    return (values,) if isinstance(values, str) else tuple(values)
