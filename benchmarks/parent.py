@@ -39,6 +39,7 @@ class FreeExecutor:
     """Returns a made-up result for every recording, and counts the time that this takes."""
 
     alive = True
+    workers = 1
     seconds = 0.0
     """Of all executors: a scan opens its own."""
 

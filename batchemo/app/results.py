@@ -114,7 +114,7 @@ def analyse_upload(
             Path(folder, FILE).write_bytes(upload.content)
             recording = Recording(folder, FILE, len(upload.content), None)
             work, lost = partial(run_job, job), partial(lost_job_result, job)
-            result = worker.run(work, lost, recording, job.timeout)
+            result = worker.run(work, lost, [recording], job.timeout).rows[0]
     except OSError as error:
         raise BatchemoError(f"the server could not take the recording: {error.strerror}") from error
     rows = (_anonymous(row, upload.name, folder) for row in result.rows)

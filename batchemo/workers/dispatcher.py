@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import BrokenExecutor, Future
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -91,28 +92,16 @@ def run_chunks(
     >>> [finished.rows for finished in done]
     [('a.wav',)]
     """
-    if executor is not None:
+    with ExitStack() as stack:
         # Heartbeats are files on this machine, which workers elsewhere cannot write.
+        folder = None if executor is not None else str(stack.enter_context(scratch_folder()))
         yield from Dispatcher(
-            executor,
+            executor or partial(ProcessExecutor, folder),
             work,
             lost,
             workers=workers,
             timeout=timeout,
-            heartbeats=None,
-            pieces=pieces,
-            on_positions=on_positions,
-        ).run(chunks)
-        return
-    with scratch_folder() as folder:
-        start = partial(ProcessExecutor, str(folder))
-        yield from Dispatcher(
-            start,
-            work,
-            lost,
-            workers=workers,
-            timeout=timeout,
-            heartbeats=str(folder),
+            heartbeats=folder,
             pieces=pieces,
             on_positions=on_positions,
         ).run(chunks)
@@ -186,9 +175,8 @@ class Dispatcher(Generic[R]):
             self._running_suspect = suspect is not None
             if suspect is not None:
                 self._submit(suspect, workers=1)
-        limit = CHUNKS_PER_WORKER * self._workers
         # With suspects waiting nothing is added either: they can run only once all else has ended.
-        while not (self._running_suspect or self._suspects) and len(self._in_flight) < limit:
+        while not (self._running_suspect or self._suspects) and self._has_room():
             part = (
                 self._next_of(self._retry) or self._next_pieces() or whole_chunk(next(chunks, None))
             )
@@ -196,6 +184,12 @@ class Dispatcher(Generic[R]):
                 break
             self._submit(part, workers=self._workers)
         return bool(self._in_flight)
+
+    def _has_room(self) -> bool:
+        return len(self._in_flight) < CHUNKS_PER_WORKER * self._present_workers()
+
+    def _present_workers(self) -> int:
+        return self._executor.workers if self._executor else max(1, self._workers)
 
     def _next_of(self, waiting: deque[Part]) -> Part | None:
         """Take the next part that is still needed."""
@@ -208,7 +202,7 @@ class Dispatcher(Generic[R]):
     def _next_pieces(self) -> Part | None:
         """Return the next pieces of a long recording; before any further chunk is begun."""
         for long in self._long:
-            numbers = long.take(self._workers)
+            numbers = long.take(self._present_workers())
             if numbers:
                 return Part(long.chunk, numbers, long)
         return None
@@ -262,7 +256,8 @@ class Dispatcher(Generic[R]):
             self._in_flight.clear()
         while lost and self._in_flight:
             # One future told that the executor is broken, so every other is done, or will be in an
-            # instant: with a result that arrived before, or with the same exception.
+            # instant: with a result that arrived before, or with the same exception. On a cluster,
+            # others go on with their work until it is done.
             yield from self._take_result(self._completed.get(), lost)
         if lost:
             self._close_executor(kill=True)
@@ -308,12 +303,16 @@ class Dispatcher(Generic[R]):
         stages = self._stages.setdefault(part.chunk.number, {})
         for stage, seconds in result.stages.items():
             add_seconds(stages, stage, seconds)
+        for index, (reason, detail) in result.lost.items():
+            yield from self._blame(part.single(part.places[index]), reason, detail)
         if part.long is not None:
-            yield from self._add_pieces(part.long, part.places, result.rows)
+            if not result.lost:
+                yield from self._add_pieces(part.long, part.places, result.rows)
             return
         for index, cut in result.cut.items():
             self._long.append(LongRecording(part.chunk, part.places[index], cut))
-        others = [place for index, place in enumerate(part.places) if index not in result.cut]
+        without_row = result.cut.keys() | result.lost.keys()
+        others = [place for index, place in enumerate(part.places) if index not in without_row]
         yield from self._add_rows(replace(part, places=tuple(others)), result.rows)
 
     def _add_pieces(

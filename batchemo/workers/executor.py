@@ -57,6 +57,9 @@ class ChunkResult(Generic[R]):
     cut: Mapping[int, CutRecording] = field(default_factory=dict)
     """The recordings that are to be worked on in pieces, by their places in the chunk: `rows` has
     those of the others."""
+    lost: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+    """The recordings that `rows` lacks since they killed their worker or hung, where the executor
+    itself finds them: reason and detail by place."""
 
 
 Work = Callable[[Sequence[Recording]], ChunkResult[R]]
@@ -67,11 +70,15 @@ It raises nothing and writes nothing: what goes wrong with a recording is a row 
 
 
 class Executor(Protocol):
-    """What a scan needs of a place that works on chunks; a cluster can be one too.
+    """What a scan needs of a place that works on chunks; a cluster is one too.
 
     A future with the exception `concurrent.futures.BrokenExecutor` means that workers died: the
     dispatcher shuts the executor down, opens another and finds out which recording it was.
     """
+
+    @property
+    def workers(self) -> int:
+        """How many chunks it works on at a time, at least one; on a cluster, this may change."""
 
     def submit(self, work: Work[R], chunk: Sequence[Recording]) -> Future[ChunkResult[R]]:
         """Start the work on a chunk."""
@@ -85,7 +92,7 @@ class Executor(Protocol):
 
 
 ExecutorFactory = Callable[[int], Executor]
-"""Opens an executor with this number of workers."""
+"""Opens an executor with this number of workers; a cluster's has as many as there are, for 0."""
 
 
 class InlineExecutor:
@@ -102,6 +109,7 @@ class InlineExecutor:
 
     def __init__(self, workers: int = 1) -> None:
         """Accept any number of workers, as an `ExecutorFactory` must."""
+        self.workers = workers
 
     def submit(self, work: Callable[[T], R], item: T) -> Future[R]:
         """Do the work and return a finished future."""
@@ -176,6 +184,7 @@ class ProcessExecutor:
         """
         from loky import ProcessPoolExecutor
 
+        self.workers = workers
         self._semaphores: list[str] = []
         # Where it can be seen that its run was killed: heartbeats are in such a folder.
         self._marker = ExitStack()

@@ -74,7 +74,7 @@ def test_a_hanging_recording_does_not_delay_another_visitor(
     assert view.rows[tiny_bundle.digest].reason is None
     pool.close()
     visitor.join(60)
-    assert errors == ["the page is being closed"]
+    assert errors == ["the server is being closed"]
 
 
 def test_a_visitor_who_waits_too_long_for_a_worker_gets_an_error(monkeypatch):

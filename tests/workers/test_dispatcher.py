@@ -10,6 +10,7 @@ from concurrent.futures import BrokenExecutor, Future
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -70,6 +71,7 @@ class FragileExecutor:
     alive = True
 
     def __init__(self, workers: int) -> None:
+        self.workers = workers
         self._is_broken = False
         self._futures: list[Future[ChunkResult[str]]] = []
 
@@ -126,6 +128,32 @@ def test_no_more_chunks_are_taken_than_may_be_in_flight() -> None:
     next(finished)
     assert taken == 3 * CHUNKS_PER_WORKER
     assert len(list(finished)) == 19
+
+
+def test_as_many_chunks_are_in_flight_as_the_workers_that_come_and_go_can_take() -> None:
+    class Growing(InlineExecutor):
+        def submit(self, work: Any, item: Any) -> Future[Any]:
+            submitted.append(item)
+            if len(submitted) == 4:
+                self.workers = 5
+            return super().submit(work, item)
+
+    submitted: list[object] = []
+    finished = run_inline(chunks_of([str(i) for i in range(60)]), workers=1, executor=Growing)
+
+    for expected in (2, 3, 2 * 5 + 2):
+        next(finished)
+        assert len(submitted) == expected
+
+
+def test_recordings_that_an_executor_itself_blames_are_failures() -> None:
+    def work(chunk: Sequence[Recording]) -> ChunkResult[str]:
+        names = [recording.file for recording in chunk]
+        lost = {place: ("timeout", "") for place, name in enumerate(names) if name == "hang"}
+        return ChunkResult(tuple(name for name in names if name != "hang"), lost=lost)
+
+    found = rows_of(run_inline(chunks_of(["a", "hang", "c", "d"]), work))
+    assert found == ["a", "hang: timeout", "c", "d"]
 
 
 def test_a_fatal_result_ends_the_run() -> None:

@@ -61,6 +61,7 @@ class DyingExecutor:
     """Works in this process; dies with all that is unfinished at pieces that it is given."""
 
     alive = True
+    workers = 2
 
     def __init__(self, deaths: dict[int, int]) -> None:
         self._deaths = deaths
@@ -140,6 +141,18 @@ def test_a_piece_that_kills_its_worker_again_and_again_fails_its_recording_alone
     found = rows_of(run(["long", "b", "c", "d"], executor.open))
     assert found == ["long: worker_died", "b", "c", "d"]
     assert executor.submitted.count((4,)) == 2
+
+
+def test_a_piece_that_the_executor_itself_blames_fails_its_recording() -> None:
+    class Blaming(InlineExecutor):
+        def submit(self, work: Any, item: Any) -> Future[Any]:
+            if work is look:
+                return super().submit(work, item)
+            future = Future[Any]()
+            future.set_result(ChunkResult(lost={0: ("timeout", "")}))
+            return future
+
+    assert rows_of(run(["a", "long", "c"], Blaming)) == ["a", "long: timeout", "c"]
 
 
 def test_pieces_that_died_together_are_not_blamed_for_each_other() -> None:

@@ -90,7 +90,7 @@ class ReviewPage:
             return Clip(failure="It does not lie below its root, or a link leads out of it.")
         with self.pool.borrow() as worker:
             work = partial(cut_clips, range_of(key))
-            return worker.run(work, lost_clip, Recording(*found, None, None), TIMEOUT)
+            return worker.run(work, lost_clip, [Recording(*found, None, None)], TIMEOUT).rows[0]
 
 
 def id_of(key: Key) -> str:
