@@ -142,6 +142,7 @@ def _check_output(options: AdaptOptions) -> Path:
 
 
 def _check_base(base: Bundle) -> Bundle:
+    base.require_labels("adapting")
     if "base" in base.outputs:
         name = base.base[0]
         raise UsageError(

@@ -73,7 +73,8 @@ def open_previous(
             f"has {', '.join(labels)}. Rows of both cannot be in one table: use --overwrite, or "
             "another output"
         )
-    missing = set(chunk_schema(labels, segments=False).names) - set(table.schema.names)
+    needed = chunk_schema(labels, segments=False, measured=schema.measured).names
+    missing = set(needed) - set(table.schema.names)
     missing -= set(() if head is None else probability_columns(labels))
     missing -= {FAMILIARITY}  # Tables of earlier versions have none, and their models had none.
     adapted = table.run.get("options", {}).keys() & {"speaker", "class_shares"}
@@ -88,6 +89,7 @@ def open_previous(
         labels,
         segments=segments is not None,
         models=models,
+        measured=schema.measured,
         tries=schema.tries,
         embeddings=None if schema.embeddings is None else schema.embeddings.shape,
     )
@@ -102,7 +104,7 @@ def open_previous(
         origins |= _unadapted_origins(table, columns)
     windows = None
     if segments is not None and head is None:  # Else they come from the embeddings.
-        windows = _matching_segments(table, segments, models)
+        windows = _matching_segments(table, segments, schema)
     rows = _rows(table, origins, windows, earlier, head, whole)
     return PreviousTable(whole, extras, rows, head)
 
@@ -185,7 +187,7 @@ def _rows(
 
 
 def _matching_segments(
-    table: TableFile, path: Path, models: Sequence[str]
+    table: TableFile, path: Path, schema: OutputSchema
 ) -> _SegmentsByRecording | None:
     """Open the segments table if its rows are windows of the recordings table.
 
@@ -198,7 +200,7 @@ def _matching_segments(
     if not path.is_file():
         return None
     segments = open_table(path)
-    if segments.labels != table.labels:
+    if segments.labels != table.labels or not set(schema.measured) <= set(segments.schema.names):
         return None
     runs = groupby(_recording_names(segments))
     name, run = next(runs, _NO_RUN)
@@ -214,7 +216,7 @@ def _matching_segments(
                     return None
                 name, run = next(runs, _NO_RUN)
             counts.append(found)
-    return None if name is not None else _SegmentsByRecording(segments, counts, models)
+    return None if name is not None else _SegmentsByRecording(segments, counts, schema)
 
 
 _NESTED = frozenset({"segments", "embedding", "by_window"})
@@ -236,11 +238,11 @@ class _SegmentsByRecording:
     Only the windows of one batch of recordings are held, however long the table is.
     """
 
-    def __init__(self, segments: TableFile, counts: Sequence[int], models: Sequence[str]) -> None:
+    def __init__(self, segments: TableFile, counts: Sequence[int], schema: OutputSchema) -> None:
         """Take the segments table and how many windows it has of each recording."""
         self._labels = segments.labels
         self._counts = iter(counts)
-        self._models = models
+        self._models, self._measured = schema.models, schema.measured
         self._batches = segments.batches()
         self._waiting: list[pa.RecordBatch] = []
         self._count = 0
@@ -256,9 +258,16 @@ class _SegmentsByRecording:
             self._count += self._waiting[-1].num_rows
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
         if not total:
-            empty = np.zeros((0, len(self._labels)), np.float32)
             indices: list[int] | None = [] if self._models else None
-            return segment_lists(offsets, [], [], empty, indices, familiarity=empty[:, 0])
+            return segment_lists(
+                offsets,
+                [],
+                [],
+                np.zeros((0, len(self._labels)), np.float32),
+                indices,
+                familiarity=np.zeros(0, np.float32),
+                measured=np.zeros((0, len(self._measured)), np.float32),
+            )
         table = pa.Table.from_batches(self._waiting).combine_chunks()
         rest = table.slice(total)
         self._waiting, self._count = rest.to_batches(), rest.num_rows
@@ -269,7 +278,13 @@ class _SegmentsByRecording:
             familiarity = column_matrix(batch, [FAMILIARITY])[:, 0]
         models = self._model_indices(batch)
         return segment_lists(
-            offsets, batch["start"], batch["end"], probabilities, models, familiarity=familiarity
+            offsets,
+            batch["start"],
+            batch["end"],
+            probabilities,
+            models,
+            familiarity=familiarity,
+            measured=column_matrix(batch, self._measured),
         )
 
     def _model_indices(self, batch: pa.RecordBatch) -> pa.Array | None:

@@ -297,6 +297,7 @@ class _Scan:
                     model=self._prepared.model,
                     segments=self._schema.segments,
                     models=self._schema.models,
+                    measured=self._schema.measured,
                     tries=list(map(plan.known_rows.next_tries, finished.rows))
                     if self._schema.tries
                     else None,

@@ -32,13 +32,13 @@ MAX_INFO_BYTES = 2**20
 
 _FRONT_MATTER = "---\n"
 
-OUTPUTS = ("classes", "familiarity", "embedding", "base")
-"""The outputs of a graph that are read, by the names of their kinds; all but the first one are
-optional."""
+OUTPUTS = ("classes", "dimensions", "familiarity", "embedding", "base")
+"""The outputs of a graph that are read, by the names of their kinds. A bundle has classes, or
+dimensions, or both."""
 
 ForwardFn: TypeAlias = Callable[[Float32], Mapping[str, Float32]]
-"""A batch of inputs (batch_size, *shape) → (batch_size, size) of each of `Bundle.outputs`: the
-logits of the `classes`, and what else the bundle has."""
+"""A batch of inputs (batch_size, *shape) → (batch_size, size) of each of `Bundle.outputs`; of the
+`classes`, their logits."""
 
 HeadFn: TypeAlias = Callable[[Mapping[str, Float32]], Float32]
 """What the base gives for windows, by kind (`base` for its logits), → the adapted logits."""
@@ -64,8 +64,21 @@ class Bundle:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The classes, in the order of the probabilities."""
-        return tuple(self.info["outputs"]["classes"]["labels"])
+        """The classes, in the order of the probabilities; none of a model without classes."""
+        return tuple(self.info["outputs"].get("classes", {}).get("labels", ()))
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """The dimensions that it was trained to give, in the order of the graph's output."""
+        return tuple(self.info["outputs"].get("dimensions", {}).get("dimensions", ()))
+
+    def require_labels(self, purpose: str) -> None:
+        """Raise UsageError for a model without classes; `purpose` needs them."""
+        if not self.labels:
+            raise UsageError(
+                f"{self.name}: gives {', '.join(self.dimensions)}, and no labels, which {purpose} "
+                "needs: name a model that has labels"
+            )
 
     @property
     def input(self) -> ModelInput:

@@ -32,7 +32,7 @@ class ClassifierResult:
     """What a model gives for n windows."""
 
     probabilities: Float32
-    """Calibrated, (n, labels)."""
+    """Calibrated, (n, labels); without labels for a model that has none."""
     familiarity: Float32 | None = None
     """How much each window is like the training recordings, (n,), from 0 to 1; None where the model
     does not say."""
@@ -40,6 +40,8 @@ class ClassifierResult:
     """(n, size); None where the model has none."""
     logits: Float32 | None = None
     """Not calibrated, (n, labels); of an adapted model those of its base."""
+    dimensions: Float32 | None = None
+    """(n, dimensions), in the order of the bundle; None where the model has none."""
 
 
 class Classifier(Protocol):
@@ -74,7 +76,8 @@ class BatchedClassifier:
         results = {
             kind: np.empty((len(inputs), count), np.float32) for kind, count in self.sizes.items()
         }
-        results.setdefault("base", np.empty_like(results["classes"]))
+        classes = results.setdefault("classes", np.empty((len(inputs), 0), np.float32))
+        results.setdefault("base", np.empty_like(classes))
         for start in range(0, len(inputs), size):
             rows = inputs[start : start + size]
             batch = np.zeros((size, *inputs.shape[1:]), np.float32)
@@ -87,6 +90,7 @@ class BatchedClassifier:
             None if familiarity is None else familiarity[:, 0],
             results.get("embedding"),
             results["base"],
+            results.get("dimensions"),
         )
 
     def _run_batch(self, batch: Float32, count: int) -> dict[str, Float32 | Float64]:
@@ -100,6 +104,8 @@ class BatchedClassifier:
             if not np.isfinite(output[:count]).all():
                 what = "logits" if kind == "classes" else kind
                 raise BundleError(f"the model gives {what} that are no numbers: it is broken")
+        if "classes" not in outputs:
+            return dict(outputs)
         familiarity: Float32 | None = None
         results: dict[str, Float32 | Float64] = {"base": outputs["classes"], **outputs}
         if "familiarity" in outputs:
@@ -144,7 +150,8 @@ def open_classifier(
 
 def classifier_of(bundle: Bundle, graph: ForwardFn, batch_size: int) -> Classifier:
     """Return the classifier of a bundle whose graph is open, wherever it runs."""
-    return BatchedClassifier(graph, output_sizes(bundle), bundle.calibration, batch_size)
+    size = bundle.input.batch_size or batch_size
+    return BatchedClassifier(graph, output_sizes(bundle), bundle.calibration, size)
 
 
 def output_sizes(bundle: Bundle) -> dict[str, int]:

@@ -49,6 +49,8 @@ class ModelInput:
     windows that the model was trained on. `forbidden`: it is run at its own length."""
     feature_set: FeatureSet | None = None
     """The features that the graph takes; None where it takes the samples."""
+    batch_size: int | None = None
+    """The windows that the graph takes at once, if it does not take any number: one."""
     padding_step: int | None = None
     """Where padding is masked: features are padded to a multiple of so many frames only, as padding
     costs time; None for the length of a whole window."""
@@ -69,6 +71,7 @@ class ModelInput:
             normalisation=data["normalisation"],
             padding=data["padding"],
             feature_set=feature_set,
+            batch_size=data.get("batch_size"),
             padding_step=data.get("padding_step"),
         )
 

@@ -19,6 +19,7 @@ from batchemo.features.limits import (
     MAX_WINDOW_VALUES,
     MIN_SECONDS,
 )
+from batchemo.tables.columns import MEASURED
 
 FORMAT = 2
 """The version of the bundle format that this batchemo reads and writes."""
@@ -33,7 +34,6 @@ MAX_FILE_BYTES = 2**31 - 1
 """What a file of protobuf, and so a graph in one file, may have at most."""
 MAX_LABELS = 1000
 MAX_PADDING_STEP = 100_000
-MAX_DIMENSIONS = 100
 MAX_EMBEDDING_SIZE = 65_536
 """Numbers of a window: the embeddings of a batch of 16 take 4 MB."""
 
@@ -67,7 +67,7 @@ def check_info(info: Any) -> None:
         )
     _fields(_FIELDS)("", info)
     # A scan keeps the probabilities of a recording's windows until it is done with the recording.
-    labels, hop = len(info["outputs"]["classes"]["labels"]), info["input"]["hop"]
+    labels, hop = len(info["outputs"].get("classes", {}).get("labels", ())), info["input"]["hop"]
     if labels / hop > MAX_PROBABILITIES_A_SECOND:
         expected = f"at least {labels / MAX_PROBABILITIES_A_SECOND:g} s for {labels} labels"
         raise _wrong("input: hop", expected, hop)
@@ -269,6 +269,7 @@ def _input(where: str, value: Any) -> None:
     of_features = {"features": _feature_set} if is_features else {}
     is_masked = is_features and value.get("padding") == "masked"
     optional = {"padding_step": _at_most(MAX_PADDING_STEP, " frames")} if is_masked else {}
+    optional["batch_size"] = _at_most(1, " window, if it does not take any number of them")
     _fields({**_INPUT_FIELDS, **of_features}, optional)(where, value)
     _check_windows(where, value)
     if is_features:
@@ -304,9 +305,13 @@ def _check_windows(where: str, value: Mapping[str, Any]) -> None:
 
 
 def _dimensions(where: str, value: Any) -> None:
-    dimensions = _names(1, MAX_DIMENSIONS, "dimensions")
-    _fields({"name": _text, "dimensions": dimensions, "ranges": _object})(where, value)
-    ranges, names = value["ranges"], value["dimensions"]
+    dimensions = _names(1, len(MEASURED), "dimensions")
+    _fields({"name": _text, "dimensions": dimensions}, {"ranges": _object})(where, value)
+    names, ranges = value["dimensions"], value.get("ranges")
+    for index, name in enumerate(names):
+        _one_of(*MEASURED)(f"{where}: dimensions[{index}]", name)
+    if ranges is None:
+        return
     if ranges.keys() != set(names):
         raise _wrong(f"{where}: ranges", f"one for each of {', '.join(names)}", dict(ranges))
     for name, pair in ranges.items():
@@ -318,8 +323,9 @@ def _dimensions(where: str, value: Any) -> None:
 
 def _outputs(where: str, value: Any) -> None:
     _fields(
-        {"classes": _fields({"name": _text, "labels": _names(2, MAX_LABELS, "labels")})},
+        {},
         {
+            "classes": _fields({"name": _text, "labels": _names(2, MAX_LABELS, "labels")}),
             "dimensions": _dimensions,
             "embedding": _fields({"name": _text, "size": _at_most(MAX_EMBEDDING_SIZE)}),
             "familiarity": _fields({"name": _text}),
@@ -332,8 +338,15 @@ def _outputs(where: str, value: Any) -> None:
                 }
             ),
         },
-        {"classes": "a scan needs the labels of a classifier"},
     )(where, value)
+    if not value.keys() & {"classes", "dimensions"}:
+        raise BundleError(
+            f"bundle.json: {where}: classes: is missing; a scan needs the labels of a classifier, "
+            "or dimensions"
+        )
+    for kind in ("familiarity", "base"):
+        if kind in value and "classes" not in value:
+            raise BundleError(f"bundle.json: {where}: classes: is missing; {kind} is about labels")
     if "base" in value and "embedding" not in value:
         raise BundleError(
             f"bundle.json: {where}: embedding: is missing; an adapted model has that of its base"

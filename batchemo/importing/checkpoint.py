@@ -56,7 +56,8 @@ def import_checkpoint(options: ImportOptions) -> ImportedModel:
     """Export a checkpoint, and import the export; its original is the model in torch."""
     folder = options.source
     config = read_json(folder / CONFIG)
-    architecture = _check(folder, config, has_labels=bool(options.labels))
+    has_labels = bool(options.labels or options.dimensions)
+    architecture = _check(folder, config, has_labels=has_labels)
     torch, transformers = _libraries()
     with _quiet(transformers):
         model = _load(folder, getattr(transformers, architecture))
@@ -66,7 +67,8 @@ def import_checkpoint(options: ImportOptions) -> ImportedModel:
             kind = f"a checkpoint of {architecture}"
             imported = import_with_configs(options, graph, kind, config)
         extractor = transformers.AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)
-    return replace(imported, original=_original(torch, model, extractor))
+    [kind] = imported.outputs.keys() & {"classes", "dimensions"}
+    return replace(imported, original=_original(torch, model, extractor, kind))
 
 
 def _check(folder: Path, config: Mapping[str, Any], *, has_labels: bool) -> str:
@@ -190,11 +192,11 @@ def _export(torch: Any, model: Any, path: Path, *, bands: int | None) -> None:
         raise BatchemoError(f"torch cannot export the model: {reason}") from error
 
 
-def _original(torch: Any, model: Any, extractor: Any) -> Original:
+def _original(torch: Any, model: Any, extractor: Any, kind: str) -> Original:
     def run(samples: Float32) -> Mapping[str, Float32]:
         given = extractor(samples, sampling_rate=extractor.sampling_rate, return_tensors="pt")
         with torch.no_grad():
             logits: Float32 = model(**given).logits[0].numpy()
-        return {"classes": logits}
+        return {kind: logits}
 
     return run

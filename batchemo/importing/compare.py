@@ -126,10 +126,14 @@ def _bundle_outputs(
         prepared = bundle.input.prepare(window.samples, bundle.window)
         by_shape.setdefault(prepared.shape, []).append((index, prepared))
     results: dict[int, Mapping[str, Float32 | Float64]] = {}
+    size = bundle.input.batch_size or _BATCH
     for group in by_shape.values():
-        for start in range(0, len(group), _BATCH):
-            part = group[start : start + _BATCH]
-            outputs = dict[str, Float32 | Float64](forward(np.stack([each for _, each in part])))
+        for start in range(0, len(group), size):
+            part = group[start : start + size]
+            # Filled up with zeros, as in a scan.
+            batch = np.zeros((size, *part[0][1].shape), np.float32)
+            batch[: len(part)] = [each for _, each in part]
+            outputs = dict[str, Float32 | Float64](forward(batch))
             if "classes" in outputs:
                 outputs["probabilities"] = softmax(outputs["classes"])
             for row, (index, _) in enumerate(part):

@@ -1,8 +1,7 @@
-"""Changes of an ONNX graph so that it takes and gives what a bundle's does.
+"""An ONNX graph that is imported, and changes so that it takes what a bundle's does.
 
-A bundle's graph takes one array (batch, samples), and gives logits. A graph that somebody exported
-may also take an attention mask, give probabilities, or have outputs that nobody asked for; and the
-embedding, from which its last layer computes the logits, is not among its outputs.
+A bundle's graph takes one array (batch, samples). A graph that somebody exported may also take an
+attention mask, or be for one window at a time. What it gives is the subject of `graph_outputs`.
 """
 
 from __future__ import annotations
@@ -13,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from batchemo.bundles.onnx_check import check_onnx
-from batchemo.bundles.schema import MAX_EMBEDDING_SIZE
 from batchemo.common.text import for_display
 from batchemo.errors import BundleError, MissingExtraError, UsageError
 
-LOGITS, EMBEDDING, SAMPLES = "logits", "embedding", "samples"
+SAMPLES = "samples"
 _MASKS = ("attention_mask", "padding_mask", "mask")
 _PASSED_ON = ("Identity", "Dropout", "Cast")
 """Operators between the last layer and the output that change no number."""
@@ -56,14 +54,14 @@ class Graph:
 
     def weight_shape(self, name: str) -> tuple[int, ...] | None:
         """Return the shape of a weight of single precision, or None if it is none."""
-        single = _onnx().TensorProto.FLOAT
+        single = onnx_package().TensorProto.FLOAT
         weights = (t for t in self.graph.initializer if t.name == name and t.data_type == single)
         return next((tuple(tensor.dims) for tensor in weights), None)
 
 
 def open_graph_file(path: Path) -> Graph:
     """Read and check a graph whose weights are in its own file."""
-    onnx = _onnx()
+    onnx = onnx_package()
     if not path.is_file():  # Reading from a pipe might never end.
         raise UsageError(f"{for_display(str(path))}: is no regular file")
     try:
@@ -85,8 +83,11 @@ def input_sizes(value: Any) -> list[int | None]:
     ]
 
 
-def take_waveform(graph: Graph) -> int | None:
-    """Make the samples the only input, called `samples`; return their fixed number, if it is one.
+def take_waveform(graph: Graph) -> tuple[int | None, bool]:
+    """Make the samples the only input, called `samples`.
+
+    Return their fixed number, if it is one, and whether the graph was exported for a single window:
+    then the number of windows is made free, and only a trial shows whether it is.
 
     An attention mask becomes a part of the graph: windows are given to it without any padding, so
     that all of it is ones.
@@ -100,7 +101,7 @@ def take_waveform(graph: Graph) -> int | None:
             f"{graph.path}: its input {shown} has {len(sizes)} dimensions, where a waveform has "
             "two: (batch, samples)"
         )
-    if sizes[0] is not None:
+    if sizes[0] not in (None, 1):
         raise BundleError(
             f"{graph.path}: takes batches of {sizes[0]} only: export it with a first dimension "
             "that is free (for torch.onnx.export: dynamic_axes={'" + shown + "': {0: 'batch', 1: "
@@ -110,12 +111,15 @@ def take_waveform(graph: Graph) -> int | None:
     if len(sizes) == 3:
         _add_channel(graph)
     set_samples_input(graph, sizes[-1])
-    return sizes[-1]
+    if sizes[0] == 1:
+        # What is said of values on the way has the single window in it.
+        del graph.graph.value_info[:]
+    return sizes[-1], sizes[0] == 1
 
 
 def only_array(graph: Graph) -> Any:
     """Return the only input of numbers, after masks have become a part of the graph."""
-    onnx = _onnx()
+    onnx = onnx_package()
     masks: list[Any] = []
     others: list[Any] = []
     for each in graph.inputs():
@@ -134,7 +138,7 @@ def only_array(graph: Graph) -> Any:
 
 
 def _fill_mask(graph: Graph, mask: Any, samples: Any) -> None:
-    onnx = _onnx()
+    onnx = onnx_package()
     helper, types = onnx.helper, onnx.TensorProto
     kind = mask.type.tensor_type.elem_type
     if kind not in (types.INT64, types.INT32, types.BOOL):
@@ -168,7 +172,7 @@ def _rename_input(graph: Graph, old: str, new: str) -> None:
 
 
 def _add_channel(graph: Graph) -> None:
-    onnx = _onnx()
+    onnx = onnx_package()
     axis = onnx.helper.make_tensor("imported/axis", onnx.TensorProto.INT64, [1], [1])
     graph.graph.initializer.append(axis)
     # Opset 13 and later; earlier ones have the axis as an attribute.
@@ -180,7 +184,7 @@ def _add_channel(graph: Graph) -> None:
 
 def set_samples_input(graph: Graph, count: int | None) -> None:
     """Make samples the only input; `count` is how many, if it is fixed."""
-    onnx = _onnx()
+    onnx = onnx_package()
     weights = {tensor.name for tensor in graph.graph.initializer}
     kept = [each for each in graph.graph.input if each.name in weights]
     shape = ["batch", "samples" if count is None else count]
@@ -188,111 +192,6 @@ def set_samples_input(graph: Graph, count: int | None) -> None:
     graph.graph.input.extend(
         [onnx.helper.make_tensor_value_info(SAMPLES, onnx.TensorProto.FLOAT, shape), *kept]
     )
-
-
-def give_classes(graph: Graph, wanted: str | None) -> tuple[str, int | None, bool]:
-    """Choose the output with the classes, and take what a softmax at its end takes.
-
-    Return the output's name in the original, its size if the graph says it, and whether it has a
-    softmax: a bundle's graph gives logits.
-    """
-    output = _choose(graph, wanted)
-    name, size = output.name, _declared_size(output)
-    last = graph.producer(name)
-    has_softmax = last is not None and last.op_type in ("Softmax", "LogSoftmax")
-    source = name if last is None or not has_softmax else str(last.input[0])
-    size = size or _last_size(graph, source)
-    _set_outputs(graph, {LOGITS: (source, size)})
-    return name, size, has_softmax
-
-
-def add_embedding(graph: Graph) -> int | None:
-    """Also give what the last layer takes; return its size, or None if there is no such.
-
-    That is a layer of weights (size, classes) on one vector for each window.
-    """
-    layer = _last_layer(graph, LOGITS)
-    if layer is None or layer[1] > MAX_EMBEDDING_SIZE:
-        return None
-    node, size = layer
-    logits = next(each for each in graph.graph.output if each.name == LOGITS)
-    _set_outputs(
-        graph,
-        {LOGITS: (None, _declared_size(logits)), EMBEDDING: (node.input[0], size)},
-    )
-    return size
-
-
-def _choose(graph: Graph, wanted: str | None) -> Any:
-    outputs = {each.name: each for each in graph.graph.output}
-    for name in (wanted, LOGITS) if wanted is None else (wanted,):
-        if name in outputs:
-            return outputs[name]
-    if wanted is None and len(outputs) == 1:
-        return next(iter(outputs.values()))
-    names = for_display(", ".join(outputs))
-    problem = "has several outputs" if wanted is None else f"has no output {for_display(wanted)}"
-    raise UsageError(
-        f"{graph.path}: {problem}: {names}. --classes NAME names the one with the classes"
-    )
-
-
-def _declared_size(output: Any) -> int | None:
-    sizes = input_sizes(output)
-    return sizes[1] if len(sizes) == 2 else None
-
-
-def _last_layer(graph: Graph, name: str) -> tuple[Any, int] | None:
-    """Return the product of the last layer, and the size of what it takes."""
-    node = graph.producer(name)
-    if node is not None and node.op_type == "Add":
-        products = [graph.producer(each) for each in node.input]
-        node = next((each for each in products if each and each.op_type == "MatMul"), None)
-    if node is None or node.op_type not in ("Gemm", "MatMul"):
-        return None
-    shape = graph.weight_shape(node.input[1])
-    if shape is None or len(shape) != 2:
-        return None
-    is_transposed = any(each.name == "transB" and each.i for each in node.attribute)
-    if any(each.name == "transA" and each.i for each in node.attribute):
-        return None
-    return node, shape[1] if is_transposed else shape[0]
-
-
-def _last_size(graph: Graph, name: str) -> int | None:
-    layer = _last_layer(graph, name)
-    if layer is None:
-        return None
-    shape = graph.weight_shape(layer[0].input[1])
-    assert shape is not None
-    return shape[1] if shape[0] == layer[1] else shape[0]
-
-
-def _set_outputs(graph: Graph, outputs: dict[str, tuple[str | None, int | None]]) -> None:
-    """Make these the only outputs, of single precision: new name → value and size."""
-    onnx = _onnx()
-    values = {name: source for name, (source, _) in outputs.items()}
-    taken = {name for node in graph.graph.node for name in node.output}
-    for name, source in values.items():
-        if source in (None, name):
-            continue
-        if name in taken:
-            _rename_value(graph, name, f"imported/{name}")
-            source = f"imported/{name}" if source == name else source
-        graph.graph.node.append(onnx.helper.make_node("Identity", [source], [name]))
-    del graph.graph.output[:]
-    graph.graph.output.extend(
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", size])
-        for name, (_, size) in outputs.items()
-    )
-
-
-def _rename_value(graph: Graph, old: str, new: str) -> None:
-    for node in graph.graph.node:
-        for names in (node.input, node.output):
-            for index, name in enumerate(names):
-                if name == old:
-                    names[index] = new
 
 
 def insert_nodes(graph: Graph, nodes: Sequence[Any]) -> None:
@@ -310,7 +209,8 @@ def opset_of(graph: Graph) -> int:
     return next(versions, 1)
 
 
-def _onnx() -> Any:
+def onnx_package() -> Any:
+    """Return the package onnx, which only an import needs."""
     try:
         import onnx
         import onnx.helper

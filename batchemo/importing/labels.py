@@ -10,6 +10,7 @@ from types import MappingProxyType
 from batchemo.common.text import for_display
 from batchemo.corpora.labels import SYNONYMS
 from batchemo.errors import UsageError
+from batchemo.tables.columns import MEASURED
 
 # As corpora and checkpoints shorten them; folders of recordings hardly do.
 _SHORT = {
@@ -39,11 +40,7 @@ def class_names(
     >>> class_names(["joy", "happiness", "ang"], {})
     ('joy', 'happiness', 'angry')
     """
-    if missing := sorted(rename.keys() - set(found)):
-        raise UsageError(
-            f"--label {for_display(missing[0])}=…: the model has no such label; it has "
-            f"{for_display(', '.join(found))}"
-        )
+    _check_renamed(found, rename)
     wanted = [rename.get(name) or (name if own else _usual(name)) for name in found]
     counts = Counter(wanted)
     labels = [
@@ -52,6 +49,32 @@ def class_names(
     ]
     _check(labels)
     return tuple(labels)
+
+
+def dimension_names(found: Sequence[str], rename: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the column of each dimension.
+
+    >>> dimension_names(["Arousal", "pleasure"], {"pleasure": "valence"})
+    ('arousal', 'valence')
+    """
+    _check_renamed(found, rename)
+    names = [rename.get(name, name.strip().casefold()) for name in found]
+    unknown = [name for name in names if name not in MEASURED]
+    if unknown or len(set(names)) < len(names):
+        raise UsageError(
+            f"the model gives {for_display(', '.join(found))}, and there are columns for "
+            f"{', '.join(MEASURED)}, each of them once: --dimensions LIST names what it gives, in "
+            "its order, and --label OLD=NEW one of them"
+        )
+    return tuple(names)
+
+
+def _check_renamed(found: Sequence[str], rename: Mapping[str, str]) -> None:
+    if missing := sorted(rename.keys() - set(found)):
+        raise UsageError(
+            f"--label {for_display(missing[0])}=…: the model has no such label; it has "
+            f"{for_display(', '.join(found))}"
+        )
 
 
 def _usual(name: str) -> str:

@@ -27,6 +27,8 @@ class ImportOptions:
     output: Path
     labels: tuple[str, ...] = ()
     """The name of each class, in the order of the graph's output."""
+    dimensions: tuple[str, ...] = ()
+    """The same for a model that gives dimensions, and no classes."""
     rename: Mapping[str, str] = field(default_factory=dict)
     own_labels: bool = False
     """Keep names such as `ang`, which otherwise become the usual ones."""
@@ -38,7 +40,7 @@ class ImportOptions:
     window: float | None = None
     hop: float | None = None
     classes: str | None = None
-    """The name of the graph's output with the classes."""
+    """The name of the graph's output with the classes, or the dimensions."""
     licence: str | None = None
     recordings: tuple[str, ...] = ()
     """Files and folders of recordings on which the bundle and the original are compared."""
@@ -63,3 +65,5 @@ class ImportedModel:
     """What the source itself says."""
     notes: tuple[str, ...] = ()
     """What was changed, for the user and the card."""
+    for_single_windows: bool = False
+    """Whether the graph was exported for one window at a time: it may still take several."""

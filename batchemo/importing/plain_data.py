@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from batchemo.common.text import for_display
-from batchemo.errors import BundleError, UsageError
+from batchemo.errors import BundleError, MissingExtraError, UsageError
 
 MAX_BYTES = 2**22
 
@@ -28,6 +28,32 @@ def read_text(path: Path) -> str:
         raise UsageError(f"{shown}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise BundleError(f"{shown}: is no text") from None
+
+
+def read_yaml(path: Path) -> Any:
+    """Return what stands in a YAML file of plain values.
+
+    Tags can name code, and aliases make of a short file a huge one: both are refused.
+    """
+    try:
+        import yaml
+    except ImportError as error:
+        raise MissingExtraError(
+            "a model.yaml is read by PyYAML: pip install 'batchemo[import]'"
+        ) from error
+    shown, text = for_display(str(path)), read_text(path)
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent) or getattr(event, "tag", None) is not None:
+                line = event.start_mark.line + 1
+                raise BundleError(
+                    f"{shown}: has a tag or an alias in line {line}, which plain data has not"
+                )
+        return yaml.load(text, Loader=yaml.SafeLoader)
+    # Such as dates that there are not.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = for_display(" ".join(str(error).split())[:300])
+        raise BundleError(f"{shown}: is no YAML: {reason}") from None
 
 
 def read_json(path: Path) -> dict[str, Any]:

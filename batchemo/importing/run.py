@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from batchemo.bundles.bundle import INFO
 from batchemo.bundles.schema import CARD, GRAPH
 from batchemo.common.text import for_display, to_text
 from batchemo.errors import BundleError, UsageError
+from batchemo.importing.audonnx import DESCRIPTION, import_audonnx
 from batchemo.importing.checkpoint import import_checkpoint
 from batchemo.importing.compare import Comparison, compare
 from batchemo.importing.int8 import in_8_bits
@@ -38,6 +40,8 @@ def import_model(options: ImportOptions) -> ImportResult:
     """
     _check_output(options)
     model = _read_source(options)
+    if model.for_single_windows:
+        model = _for_batches(options, model)
     if options.int8:
         note = "Weights are stored and multiplied in 8 bits, which changes its answers a little."
         model = replace(model, graph=in_8_bits(model.graph), notes=(*model.notes, note))
@@ -55,6 +59,19 @@ def import_model(options: ImportOptions) -> ImportResult:
     return ImportResult(_write(options.output, options, model, comparison), model, comparison)
 
 
+def _for_batches(options: ImportOptions, model: ImportedModel) -> ImportedModel:
+    """Return a model that takes any number of windows; if it gives others then, only one.
+
+    Graphs that were exported with a single window may have its number in their constants.
+    """
+    with tempfile.TemporaryDirectory() as scratch, suppress(BundleError):
+        draft = _write(Path(scratch) / options.output.name, options, model, None)
+        if compare(draft, model.original, ()).is_close:
+            return model
+    note = "The graph takes one window at a time: there are no batches, which costs time on a GPU."
+    return replace(model, input={**model.input, "batch_size": 1}, notes=(*model.notes, note))
+
+
 def _check_output(options: ImportOptions) -> None:
     shown = for_display(str(options.output))
     if (options.output / INFO).is_file() and not options.overwrite:
@@ -70,6 +87,8 @@ def _read_source(options: ImportOptions) -> ImportedModel:
     shown = for_display(str(source))
     if not source.exists():
         raise UsageError(f"{shown}: there is no such file or folder")
+    if source.suffix == ".zip" or (source / DESCRIPTION).is_file():
+        return import_audonnx(options)
     if source.is_dir() and (source / GRAPH).is_file():
         return import_optimum(options)
     if source.is_dir() and (source / CONFIG).is_file():
@@ -77,8 +96,9 @@ def _read_source(options: ImportOptions) -> ImportedModel:
     if source.suffix == ".onnx":
         return import_onnx_file(options)
     raise UsageError(
-        f"{shown}: is nothing that can be imported: that is an .onnx file, or a folder with "
-        "config.json, preprocessor_config.json and model.onnx or model.safetensors"
+        f"{shown}: is nothing that can be imported: that is an .onnx file, a folder with "
+        "config.json, preprocessor_config.json and model.onnx or model.safetensors, or a .zip or "
+        "folder with model.yaml and model.onnx"
     )
 
 
@@ -120,7 +140,22 @@ def _figures(comparison: Comparison) -> dict[str, Any]:
 def _card(
     name: str, info: Mapping[str, Any], model: ImportedModel, comparison: Comparison | None
 ) -> str:
-    given, classes = info["input"], info["outputs"].get("classes")
+    given, outputs = info["input"], info["outputs"]
+    gives = {
+        "Labels": outputs.get("classes", {}).get("labels"),
+        "Dimensions": outputs.get("dimensions", {}).get("dimensions"),
+    }
+    limits = (
+        "How accurate it is was not measured here. Dimensions are as the model gives them: what "
+        "their scale is, its author says."
+    )
+    if gives["Labels"]:
+        limits = (
+            "How accurate it is was not measured here: `batchemo evaluate` does that on recordings "
+            "with labels. Its probabilities are the softmax of what the model gives, and are not "
+            "calibrated: a model that was trained until it is certain is certain of its errors "
+            "too."
+        )
     lines = [
         f"# {name}",
         "",
@@ -132,7 +167,7 @@ def _card(
         "",
         f"- Samples at {given['rate']} Hz, in windows of {given['window']:g} s, "
         f"normalisation: {given['normalisation']}.",
-        *([f"- Labels: {', '.join(classes['labels'])}."] if classes else []),
+        *(f"- {what}: {', '.join(names)}." for what, names in gives.items() if names),
         *(f"- {note}" for note in model.notes),
         "",
         "## Compared with its source",
@@ -141,9 +176,7 @@ def _card(
         "",
         "## Limitations",
         "",
-        "How accurate it is was not measured here: `batchemo evaluate` does that on recordings "
-        "with labels. Its probabilities are the softmax of what the model gives, and are not "
-        "calibrated: a model that was trained until it is certain is certain of its errors, too.",
+        limits,
         "",
     ]
     return "\n".join(lines)

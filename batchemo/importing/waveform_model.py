@@ -19,15 +19,21 @@ from batchemo.common.text import counted, for_display
 from batchemo.errors import BundleError, UsageError
 from batchemo.importing import whisper
 from batchemo.importing.graph import (
-    EMBEDDING,
-    LOGITS,
-    add_embedding,
-    give_classes,
     only_array,
     open_graph_file,
     take_waveform,
 )
-from batchemo.importing.labels import class_names
+from batchemo.importing.graph_outputs import (
+    DIMENSIONS,
+    EMBEDDING,
+    LOGITS,
+    SourceOutput,
+    add_embedding,
+    give_classes,
+    give_dimensions,
+    source_output,
+)
+from batchemo.importing.labels import class_names, dimension_names
 from batchemo.importing.options import (
     LONGEST,
     SHORTEST,
@@ -40,22 +46,25 @@ from batchemo.importing.plain_data import read_json
 
 _OF_SAMPLES = "Wav2Vec2FeatureExtractor"
 """The class of transformers that gives models the samples themselves."""
+_REGRESSION = "regression"
 GRAPH, CONFIG, PREPROCESSOR = "model.onnx", "config.json", "preprocessor_config.json"
 
 
 def import_onnx_file(options: ImportOptions) -> ImportedModel:
     """Import one ONNX file; the options say all that the file does not."""
-    if options.input is None or options.rate is None or not options.labels:
+    names = options.labels or options.dimensions
+    if options.input is None or options.rate is None or not names:
         raise UsageError(
             f"{for_display(str(options.source))}: an ONNX file does not say what it takes, nor "
             "what its classes are: add --input waveform, --rate 16000 and --labels a,b,c in the "
             "order of its output"
         )
-    return _import(
+    return import_graph(
         options,
         options.source,
         "an ONNX file",
-        names=options.labels,
+        names=names,
+        are_dimensions=bool(options.dimensions),
         rate=options.rate,
         normalise=bool(options.normalise),
     )
@@ -88,11 +97,12 @@ def import_with_configs(
     normalise = options.normalise
     if normalise is None:
         normalise = bool(preprocessor.get("do_normalize", bands is None))
-    return _import(
+    return import_graph(
         options,
         graph,
         kind,
-        names=options.labels or labels_of(config, folder / CONFIG),
+        names=options.dimensions or options.labels or labels_of(config, folder / CONFIG),
+        are_dimensions=bool(options.dimensions) or is_regression(config),
         rate=rate,
         normalise=normalise,
         bands=bands,
@@ -102,9 +112,10 @@ def import_with_configs(
 def labels_of(config: Mapping[str, Any], where: Path) -> tuple[str, ...]:
     """Return the labels of a config.json, in the order of the logits."""
     kind = config.get("problem_type")
-    if kind not in (None, "single_label_classification"):
+    if kind not in (None, "single_label_classification", _REGRESSION):
         raise BundleError(
-            f"{where}: is for {for_display(str(kind))}; a scan predicts one label of several"
+            f"{where}: is for {for_display(str(kind))}; a scan predicts one label of several, or "
+            "dimensions"
         )
     found = config.get("id2label")
     if not isinstance(found, Mapping) or set(found) != {str(n) for n in range(len(found))}:
@@ -112,6 +123,11 @@ def labels_of(config: Mapping[str, Any], where: Path) -> tuple[str, ...]:
             f"{where}: id2label does not number the labels from 0; --labels a,b,c names them"
         )
     return tuple(str(found[str(number)]) for number in range(len(found)))
+
+
+def is_regression(config: Mapping[str, Any]) -> bool:
+    """Return whether a config.json is of a model that gives dimensions."""
+    return config.get("problem_type") == _REGRESSION
 
 
 def architecture_of(config: Mapping[str, Any]) -> str:
@@ -128,44 +144,63 @@ def _number(data: Mapping[str, Any], key: str, where: Path) -> int:
     return value
 
 
-def _import(
+def import_graph(
     options: ImportOptions,
     path: Path,
     kind: str,
     *,
     names: Sequence[str],
+    are_dimensions: bool = False,
+    output: str | None = None,
+    embedding: str | None = None,
     rate: int,
     normalise: bool,
     bands: int | None = None,
 ) -> ImportedModel:
-    """Import a graph; `bands` is how many Whisper's features have, if it takes those."""
+    """Import a graph; `bands` is how many Whisper's features have, if it takes those.
+
+    `output` and `embedding` are the names of its outputs, where the source says them.
+    """
     graph = open_graph_file(path)
     before: bytes = graph.model.SerializeToString()
-    labels = class_names(names, options.rename, own=options.own_labels)
+    for_single_windows = False
     if bands is None:
-        given = waveform_input(options, rate, take_waveform(graph), normalise=normalise)
+        count, for_single_windows = take_waveform(graph)
+        given = waveform_input(options, rate, count, normalise=normalise)
     else:
         whisper.take_samples(graph, only_array(graph).name, bands)
         given = whisper_input(options, normalise=normalise)
-    output, size, has_softmax = give_classes(graph, options.classes)
-    if size is not None and size != len(labels):
+    named_embedding = None if embedding is None else source_output(graph, embedding)
+    outputs: dict[str, Any]
+    if are_dimensions:
+        labels = dimension_names(names, options.rename)
+        main, name = give_dimensions(graph, options.classes or output), DIMENSIONS
+        outputs = {"dimensions": {"name": name, "dimensions": list(labels)}}
+    else:
+        labels = class_names(names, options.rename, own=options.own_labels)
+        main, name = give_classes(graph, options.classes or output), LOGITS
+        outputs = {"classes": {"name": name, "labels": list(labels)}}
+    if main.size is not None and main.size != len(labels):
         raise UsageError(
-            f"{path}: its output {for_display(output)} gives {counted(size, 'number')}, and there "
-            f"are {counted(len(labels), 'label')}: {for_display(', '.join(names))}"
+            f"{path}: its output {for_display(main.name)} gives {counted(main.size, 'number')}, "
+            f"and there are {counted(len(labels), 'label')}: {for_display(', '.join(names))}"
         )
-    outputs: dict[str, Any] = {"classes": {"name": LOGITS, "labels": list(labels)}}
-    embedding_size = add_embedding(graph)
+    embedding_size = add_embedding(graph, name, named_embedding)
+    originals = {next(iter(outputs)): main.name}
     if embedding_size is not None:
         outputs["embedding"] = {"name": EMBEDDING, "size": embedding_size}
+        if named_embedding is not None:
+            originals["embedding"] = named_embedding.name
     return ImportedModel(
         kind=kind,
         graph=graph.bytes(),
         input=given,
         outputs=outputs,
         original=original_of(
-            before, output, normalise=normalise, has_softmax=has_softmax, bands=bands
+            before, originals, normalise=normalise, has_softmax=main.has_softmax, bands=bands
         ),
-        notes=tuple(_notes(names, labels, has_softmax=has_softmax, embedding_size=embedding_size)),
+        notes=tuple(_notes(names, labels, main, embedding_size, named_embedding)),
+        for_single_windows=for_single_windows,
     )
 
 
@@ -212,29 +247,30 @@ def whisper_input(options: ImportOptions, *, normalise: bool) -> dict[str, Any]:
 def _notes(
     names: Sequence[str],
     labels: Sequence[str],
-    *,
-    has_softmax: bool,
+    main: SourceOutput,
     embedding_size: int | None,
+    embedding: SourceOutput | None,
 ) -> list[str]:
     renamed = [f"{old} is {new}" for old, new in zip(names, labels, strict=True) if old != new]
     notes = [f"Labels: {for_display(', '.join(renamed))}."] if renamed else []
-    if has_softmax:
+    if main.has_softmax:
         notes.append("The softmax at the end of the graph is left out: a bundle gives logits.")
     if embedding_size is not None:
         numbers = counted(embedding_size, "number")
-        notes.append(f"The embedding is what the last layer takes, {numbers}.")
+        what = "what the last layer takes" if embedding is None else for_display(embedding.name)
+        notes.append(f"The embedding is {what}, {numbers}.")
     return notes
 
 
 def original_of(
     content: bytes,
-    output: str,
+    outputs: Mapping[str, str],
     *,
     normalise: bool,
     has_softmax: bool,
     bands: int | None,
 ) -> Original:
-    """Return what the graph of the source gives for the samples of one window.
+    """Return what the graph of the source gives for the samples of one window, by kind.
 
     Its inputs are made here as its author's tools make them, and not as a bundle does.
     """
@@ -270,9 +306,10 @@ def original_of(
             if each.type != "tensor(float)":
                 array = np.ones(array.shape, kinds[each.type])
             given[each.name] = array
-        [result] = session().run([output], given)
+        results = session().run(list(outputs.values()), given)
+        named = {kind: result[0] for kind, result in zip(outputs, results, strict=True)}
         if has_softmax:
-            return {"probabilities": result[0]}
-        return {"classes": result[0]}
+            named["probabilities"] = named.pop("classes")
+        return named
 
     return run

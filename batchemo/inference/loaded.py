@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from batchemo.audio import WindowConfig
 from batchemo.inference.settings import ModelSettings
+from batchemo.tables.columns import MEASURED
 
 if TYPE_CHECKING:
     from batchemo.bundles import Bundle, Classifier, ModelInput
@@ -27,6 +28,11 @@ class LoadedModel:
     def label_indices(self, labels: Sequence[str]) -> list[int]:
         """Return the index of each of these labels in the model's own order."""
         return [self.bundle.labels.index(label) for label in labels]
+
+    def measured_indices(self) -> list[int]:
+        """Return the index of each dimension, in the order of columns, in the model's own order."""
+        dimensions = self.bundle.dimensions
+        return [dimensions.index(name) for name in MEASURED if name in dimensions]
 
 
 def load_model(settings: ModelSettings) -> LoadedModel:

@@ -20,13 +20,16 @@ from batchemo.inference.provenance import (
 )
 from batchemo.inference.settings import ModelSettings, PostprocessSettings
 from batchemo.sources import SourceOptions
-from batchemo.tables.columns import recordings_columns
+from batchemo.tables.columns import MEASURED, recordings_columns
 from batchemo.tables.schema import EmbeddingShape
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSet:
-    """Verified models with the same labels, and the settings of each."""
+    """Verified models with the same labels, and the settings of each.
+
+    A model that gives dimensions is the only one.
+    """
 
     bundles: tuple[Bundle, ...]
     settings: tuple[ModelSettings, ...]
@@ -35,6 +38,11 @@ class ModelSet:
     def labels(self) -> tuple[str, ...]:
         """The labels in the order of the tables, which is the first model's."""
         return self.bundles[0].labels
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The dimensions that the model gives, in the order of their columns."""
+        return tuple(name for name in MEASURED if name in self.bundles[0].dimensions)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -71,6 +79,7 @@ class ModelSet:
             segments,
             run_provenance(self.bundles, self.settings, sources, postprocess),
             models=self.names,
+            measured=self.measured,
             postprocess=postprocess,
             tries=tries,
             embeddings=self._embedding_output(sources) if embeddings else None,
@@ -106,12 +115,23 @@ def load_model_set(settings: Sequence[ModelSettings]) -> ModelSet:
     bundles = tuple(load_bundle(each.model) for each in settings)
     for bundle, each in zip(bundles, settings, strict=True):
         check_windows(bundle, each)
+    if len(bundles) > 1:
+        for bundle in bundles:
+            _check_can_share(bundle)
     for first, second in combinations(bundles, 2):
         _check_pair(first, second)
     # From here on a setting that is the model's default is None, as in rows of earlier runs.
     model_set = ModelSet(bundles, tuple(map(without_defaults, bundles, settings)))
     _check_columns(model_set)
     return model_set
+
+
+def _check_can_share(bundle: Bundle) -> None:
+    if bundle.dimensions:
+        raise UsageError(
+            f"--model {bundle.name}: this model gives {', '.join(bundle.dimensions)}, which the "
+            "table of several models has no columns for: scan with it alone"
+        )
 
 
 def _check_pair(first: Bundle, second: Bundle) -> None:

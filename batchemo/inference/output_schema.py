@@ -58,6 +58,8 @@ class OutputSchema:
     """Columns that only the previous table has; its rows keep them in an update."""
     models: tuple[str, ...] = ()
     """The names of several models; a single model has no columns of its own."""
+    measured: tuple[str, ...] = ()
+    """The dimensions that the model gives, in the order of their columns."""
     postprocess: PostprocessSettings = NO_POSTPROCESSING
     tries: bool = False
     """Whether there is a column that counts the runs that have tried a failed recording."""
@@ -67,7 +69,7 @@ class OutputSchema:
     @property
     def optional(self) -> tuple[str, ...]:
         """The optional blocks of columns that the recordings table has."""
-        return (*self.postprocess.optional, *(("tries",) if self.tries else ()))
+        return (*self.postprocess.optional, *self.measured, *(("tries",) if self.tries else ()))
 
     @property
     def reserved(self) -> frozenset[str]:
@@ -91,6 +93,7 @@ class OutputSchema:
             self.labels,
             segments=self.segments,
             models=self.models,
+            measured=self.measured,
             tries=self.tries,
             embeddings=embeddings,
         )
@@ -124,9 +127,8 @@ class OutputSchema:
 
     def segments_schema(self) -> pa.Schema:
         """Return the schema of the segments table."""
-        dimensions = self.postprocess.dimensions
         several_models = bool(self.models)
-        schema = segments_schema(self.labels, several_models=several_models, dimensions=dimensions)
+        schema = segments_schema(self.labels, several_models=several_models, optional=self.optional)
         return with_provenance(schema, self.provenance)
 
     def embeddings_schema(self) -> pa.Schema:

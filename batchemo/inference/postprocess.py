@@ -82,13 +82,12 @@ class PostProcessor:
 
     def segments(self, table: pa.Table) -> pa.Table:
         """Return the rows of the segments table; windows are never adapted."""
-        settings = self.schema.postprocess
         return segments_table(
             table,
             self.schema.labels,
             self.schema.models,
-            min_confidence=settings.min_confidence,
-            dimensions=settings.dimensions,
+            min_confidence=self.schema.postprocess.min_confidence,
+            optional=self.schema.optional,
         )
 
     def warnings(self) -> list[str]:

@@ -264,6 +264,7 @@ class _ModelBatch:
     ) -> None:
         self._model, self._stages, self._keep_embeddings = model, stages, embeddings
         self._label_indices = model.label_indices(labels)
+        self._measured_indices = model.measured_indices()
         self._window_shape = model.input.shape(model.window_config.window)
         # By shape: where padding is forbidden, a short window is smaller than the others, and a
         # batch takes windows of one shape only.
@@ -310,6 +311,10 @@ class _ModelBatch:
                 values = result.familiarity.tolist()
                 for (output, index), value in zip(pending.targets, values, strict=True):
                     output.familiarity[index] = value
+            if result.dimensions is not None:
+                measured = result.dimensions[:, self._measured_indices]
+                for (output, index), row in zip(pending.targets, measured, strict=True):
+                    output.measured[index] = row
             if self._keep_embeddings:
                 assert result.embedding is not None
                 assert result.logits is not None

@@ -154,6 +154,7 @@ def _model_provenance(bundle: Bundle, settings: ModelSettings) -> dict[str, Any]
         "model": bundle.name,
         "digest": bundle.digest,
         "labels": list(bundle.labels),
+        **({"dimensions": list(bundle.dimensions)} if bundle.dimensions else {}),
         **_input_provenance(bundle),
         "window": settings.window or bundle.window,
         "hop": settings.hop or bundle.hop,

@@ -6,7 +6,7 @@ several processes, it is made in the parent: this module needs no decoder and no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 
@@ -32,6 +32,8 @@ class ModelOutput:
     """None for a window that is without speech, or whose batch has not run yet."""
     familiarity: list[float | None] = field(default_factory=list)
     """None for such windows, and for all where the model cannot say."""
+    measured: dict[int, Float32] = field(default_factory=dict)
+    """The dimensions of windows with speech, by index, of a model that gives them."""
     embeddings: dict[int, tuple[Float32, Float32]] = field(default_factory=dict)
     """The embedding and the logits of windows with speech, by index, where they are asked for."""
 
@@ -49,6 +51,7 @@ class ModelOutput:
         self.ends += later.ends
         self.probabilities += later.probabilities
         self.familiarity += later.familiarity
+        self.measured |= {first + index: row for index, row in later.measured.items()}
         self.embeddings |= {first + index: pair for index, pair in later.embeddings.items()}
 
     @property
@@ -60,6 +63,11 @@ class ModelOutput:
         """Return the model's probabilities for the whole recording."""
         # It averages in double precision: a recording may have thousands of windows.
         return mean_probabilities(np.stack(self.with_speech))
+
+    def mean_measured(self) -> Float32 | None:
+        """Return the dimensions of the whole recording; None where the model gives none."""
+        rows = [self.measured[index] for index in sorted(self.measured)]
+        return mean_probabilities(np.stack(rows)) if rows else None
 
 
 @dataclass(slots=True)
@@ -77,11 +85,12 @@ class PendingResult:
         failure = self.failure
         if failure is None and not all(output.with_speech for output in self.outputs):
             failure = Failure("no_speech", "no window of it holds anything like speech")
-        probabilities = model_probabilities = windows = familiarity = None
+        probabilities = model_probabilities = windows = familiarity = measured = None
         if failure is None:
             familiarity = mean_familiarity(mean_familiarity(o.familiarity) for o in self.outputs)
             model_probabilities = np.stack([output.mean() for output in self.outputs])
             probabilities = mean_probabilities(model_probabilities)
+            measured = self.outputs[0].mean_measured()
             windows = _window_results(self.outputs)
         if len(self.outputs) == 1:
             # They are those of the row: a single model has no columns of its own.
@@ -96,6 +105,7 @@ class PendingResult:
             reason=failure.reason if failure else None,
             detail=failure.detail if failure else None,
             probabilities=probabilities,
+            measured=measured,
             model_probabilities=model_probabilities,
             windows=windows,
             familiarity=familiarity,
@@ -119,7 +129,9 @@ def _window_results(outputs: Sequence[ModelOutput]) -> WindowResults:
     counts = [len(output.starts) for output in outputs]
     probabilities = [missing if p is None else p for out in outputs for p in out.probabilities]
     familiarity = [f for output in outputs for f in output.familiarity]
-    embeddings = logits = None
+    embeddings = logits = measured = None
+    if outputs[0].measured:
+        measured = _by_window(outputs[0], outputs[0].measured)
     if outputs[0].embeddings:
         embeddings, logits = _window_embeddings(outputs[0])
     return WindowResults(
@@ -131,18 +143,24 @@ def _window_results(outputs: Sequence[ModelOutput]) -> WindowResults:
         np.array(familiarity, np.float32) if any(f is not None for f in familiarity) else None,
         embeddings,
         logits,
+        measured,
     )
 
 
 def _window_embeddings(output: ModelOutput) -> tuple[Float32, Float32]:
     """Return the embeddings and the logits of all windows, NaN without speech."""
-    examples = next(iter(output.embeddings.values()))
-    embeddings, logits = (
-        np.full((len(output.starts), len(example)), np.nan, np.float32) for example in examples
-    )
-    for index, (embedding, row) in output.embeddings.items():
-        embeddings[index], logits[index] = embedding, row
-    return embeddings, logits
+    embeddings = {index: embedding for index, (embedding, _) in output.embeddings.items()}
+    logits = {index: row for index, (_, row) in output.embeddings.items()}
+    return _by_window(output, embeddings), _by_window(output, logits)
+
+
+def _by_window(output: ModelOutput, rows: Mapping[int, Float32]) -> Float32:
+    """Return a row for each window, NaN for one that has none."""
+    size = len(next(iter(rows.values())))
+    values = np.full((len(output.starts), size), np.nan, np.float32)
+    for index, row in rows.items():
+        values[index] = row
+    return values
 
 
 @dataclass(frozen=True, slots=True)

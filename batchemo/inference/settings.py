@@ -142,6 +142,8 @@ class PostprocessSettings:
         """
         from batchemo.tables.derived import COORDINATES
 
+        if not labels:
+            self._check_without_labels(model)
         unknown = [label for label in labels if label not in COORDINATES]
         if self.dimensions and unknown:
             raise UsageError(
@@ -154,6 +156,19 @@ class PostprocessSettings:
             )
         if self.class_shares is not None:
             log_shares(self.class_shares, labels)
+
+    def _check_without_labels(self, model: str) -> None:
+        options = {
+            "--dimensions": self.dimensions,
+            "--min-confidence": self.min_confidence,
+            "--speaker": self.speaker,
+            "--class-shares": self.class_shares,
+        }
+        if given := [name for name, value in options.items() if value]:
+            raise UsageError(
+                f"{given[0]}: the model {model} gives dimensions, and no labels with probabilities:"
+                " leave this option out"
+            )
 
     def check_speaker(self, columns: Iterable[str]) -> None:
         """Refuse a `speaker` that is neither one of these columns nor a part of a path.

@@ -115,7 +115,12 @@ class Predictor:
 
     def _batch(self, rows: list[RecordingResult], *, segments: bool) -> pa.RecordBatch:
         return to_batch(
-            rows, labels=self.labels, model=self.model, segments=segments, models=self.models
+            rows,
+            labels=self.labels,
+            model=self.model,
+            segments=segments,
+            models=self.models,
+            measured=self.model_set.measured,
         )
 
 

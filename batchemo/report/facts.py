@@ -81,6 +81,11 @@ def collect_facts(path: str | Path, *, group_by: str | None = None, examples: in
             f"{for_display(str(path))} is not a recordings table: it lacks {', '.join(missing)}."
             " Give the table that scan's -o wrote"
         )
+    if not table.labels:
+        raise UsageError(
+            f"{for_display(str(path))}: has no probabilities (p_<label>), which a report is about: "
+            "give the table of a scan with a model that has labels"
+        )
     check_group_by(group_by, names)
     counts = _Counts(table, group_by, examples)
     wanted = {*_NEEDED, *_OPTIONAL, *([group_by] if group_by else [])}

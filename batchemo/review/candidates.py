@@ -67,7 +67,10 @@ def read_candidates(path: str | Path) -> Candidates:
     names = table.schema.names
     wanted = probability_columns(table.labels)
     if not wanted:
-        raise UsageError(f"{shown}: has no probabilities (p_<label>): give the table of a scan")
+        raise UsageError(
+            f"{shown}: has no probabilities (p_<label>), which reviewers are asked about: give the "
+            "table of a scan with a model that has labels"
+        )
     by_model = {model: model_probability_columns(table.labels, model) for model in table.models}
     times = [name for name in ("start", "end") if name in names]
     columns = ["root", "file", *times, *wanted, *(c for cs in by_model.values() for c in cs)]

@@ -60,6 +60,14 @@ UNADAPTED = {
 }
 """Optional columns of a recordings table whose probabilities are adapted to others."""
 
+MEASURED = {
+    "arousal": "how excited, as the model gives it; null where status is failed",
+    "valence": "how pleasant, as the model gives it; null where status is failed",
+    "dominance": "how much in control, as the model gives it; null where status is failed",
+}
+"""Optional columns of recordings and segments tables: dimensions that a model was trained to give.
+Each of them is a block of its own, as a model need not give all."""
+
 DIMENSIONS = {
     "valence_est": "how pleasant, from -1 to 1: an estimate from the probabilities",
     "arousal_est": "how excited, from -1 to 1: an estimate from the probabilities",
@@ -70,7 +78,7 @@ DIMENSIONS = {
 TRIES = {"tries": "how many runs have tried to analyse a recording that failed; else null"}
 """Optional column of recordings tables, where the number of tries is limited."""
 
-OPTIONAL = {**UNADAPTED, **DIMENSIONS, **TRIES}
+OPTIONAL = {**UNADAPTED, **MEASURED, **DIMENSIONS, **TRIES}
 """The optional columns, which stand before `familiarity`."""
 
 FAMILIARITY = "familiarity"
@@ -81,6 +89,7 @@ UNCERTAIN = "uncertain"
 
 DERIVED = ({"emotion", "confidence", "margin"} | MODEL_COLUMNS.keys() | OPTIONAL.keys()) - {
     "p_<label>_<model>",
+    *MEASURED,
     *TRIES,
 }
 """Columns computed from others of the same row, or from other rows that it is adapted to."""
@@ -201,6 +210,7 @@ def _optional_blocks(
     """Return the optional blocks of columns by name, in their order in the table."""
     return {
         "unadapted": unadapted_columns(labels, models),
+        **{name: [(name, name)] for name in MEASURED},
         "dimensions": [(name, name) for name in DIMENSIONS],
         "tries": [(name, name) for name in TRIES],
     }
@@ -212,7 +222,7 @@ def recordings_columns(
     """Return the columns of the recordings table in order as (name, template).
 
     `models` are the names of several models; a single one has no columns of its own. `optional`
-    may hold "unadapted", "dimensions" and "tries".
+    may hold "unadapted", names of `MEASURED`, "dimensions" and "tries".
     """
     columns = []
     for name in RECORDINGS:
@@ -230,14 +240,18 @@ def recordings_columns(
 
 
 def segments_columns(
-    labels: Sequence[str], *, several_models: bool = False, dimensions: bool = False
+    labels: Sequence[str], *, several_models: bool = False, optional: Collection[str] = ()
 ) -> list[tuple[str, str]]:
-    """Return the columns of the segments table in order as (name, template)."""
+    """Return the columns of the segments table in order as (name, template).
+
+    `optional` may hold names of `MEASURED`, and "dimensions".
+    """
     columns = []
     for name in SEGMENTS:
         if name == "p_<label>":
             columns += [(column, name) for column in probability_columns(labels)]
-            columns += [(each, each) for each in DIMENSIONS if dimensions]
+            columns += [(each, each) for each in MEASURED if each in optional]
+            columns += [(each, each) for each in DIMENSIONS if "dimensions" in optional]
         else:
             columns.append((name, name))
         if name == "file" and several_models:
@@ -333,6 +347,7 @@ def optional_of(columns: list[str]) -> tuple[str, ...]:
 
 
 def _after_labels(columns: list[str]) -> int:
-    """Return the position after the probabilities of all labels."""
+    """Return the position after the probabilities of all labels, of which there may be none."""
     labels = labels_of(columns)
-    return columns.index(f"p_{labels[-1]}") + 1 if labels else len(columns)
+    last = f"p_{labels[-1]}" if labels else "margin" if "margin" in columns else "confidence"
+    return columns.index(last) + 1 if last in columns else len(columns)

@@ -6,7 +6,7 @@ They are computed when tables are written, from the probabilities alone: another
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from batchemo.common.arrays import Bool, Float32, Index
 from batchemo.tables.columns import (
     DIMENSIONS,
     LABEL_COLUMNS,
+    MEASURED,
     UNCERTAIN,
     model_probability_columns,
     probability_columns,
@@ -77,7 +78,7 @@ def segments_table(
     models: Sequence[str] = (),
     *,
     min_confidence: float = 0.0,
-    dimensions: bool = False,
+    optional: Collection[str] = (),
 ) -> pa.Table:
     """Return a row for every window of the rows of `table`, in their order."""
     import pyarrow as pa
@@ -86,11 +87,7 @@ def segments_table(
     lists = table["segments"].combine_chunks()
     recordings = pc.list_parent_indices(lists)
     windows = lists.flatten()
-    known = windows.field("p")
-    without_speech = known.is_null().to_numpy(zero_copy_only=False)
-    probabilities = np.full((len(windows), len(labels)), np.nan, np.float32)
-    # flatten() leaves out what lies under a null.
-    probabilities[~without_speech] = known.flatten().to_numpy().reshape(-1, len(labels))
+    probabilities = _window_matrix(windows, "p", len(labels))
     emotion, confidence, _ = label_columns(probabilities, labels, min_confidence)
     columns = {
         "root": table["root"].take(recordings),
@@ -102,21 +99,37 @@ def segments_table(
     }
     columns |= matrix_columns(probabilities, probability_columns(labels))
     columns["familiarity"] = windows.field("familiarity")
-    if dimensions:
+    measured = [name for name in MEASURED if name in optional]
+    columns |= matrix_columns(_window_matrix(windows, "measured", len(measured)), measured)
+    if "dimensions" in optional:
         columns |= dimension_columns(probabilities, labels)
     if models:
         names = pa.array(models, pa.string()).take(windows.field("model"))
         columns["model"] = names.dictionary_encode()
-    schema = segments_schema(labels, several_models=bool(models), dimensions=dimensions)
+    schema = segments_schema(labels, several_models=bool(models), optional=optional)
     return pa.table(columns).select(schema.names).cast(schema)
+
+
+def _window_matrix(windows: pa.StructArray, name: str, width: int) -> Float32:
+    """Return lists of windows as a matrix, with NaN for a window without speech."""
+    matrix = np.full((len(windows), width), np.nan, np.float32)
+    if width:
+        lists = windows.field(name)
+        with_speech = lists.is_valid().to_numpy(zero_copy_only=False)
+        # flatten() leaves out what lies under a null.
+        matrix[with_speech] = lists.flatten().to_numpy().reshape(-1, width)
+    return matrix
 
 
 def label_columns(
     probabilities: Float32, labels: Sequence[str], min_confidence: float
 ) -> list[pa.Array]:
-    """Return the columns named by `LABEL_COLUMNS`."""
+    """Return the columns named by `LABEL_COLUMNS`, of nulls where there are no labels."""
     import pyarrow as pa
 
+    if not labels:
+        types = pa.string(), pa.float32(), pa.float32()
+        return [pa.nulls(len(probabilities), kind) for kind in types]
     unknown = _is_unknown(probabilities)
     label = label_or_uncertain(probabilities, labels, min_confidence)
     _, confidence, margin = top_two(probabilities)
@@ -210,6 +223,8 @@ def expected_dimensions(probabilities: NDArray[Any], labels: Sequence[str]) -> F
 
 def column_matrix(table: pa.Table | pa.RecordBatch, columns: Sequence[str]) -> Float32:
     """Return numeric columns as a matrix, (rows, columns), with NaN for null."""
+    if not columns:
+        return np.zeros((table.num_rows, 0), np.float32)
     return np.stack([np.asarray(table[name], np.float32) for name in columns], axis=1)
 
 

@@ -91,7 +91,7 @@ def _meanings(table: TableFile, kind: str) -> dict[str, str]:
         columns = segments_columns(
             table.labels,
             several_models=SEGMENT_MODEL.keys() <= set(table.schema.names),
-            dimensions="dimensions" in table.optional,
+            optional=table.optional,
         )
     else:
         meanings = (SEVERAL_MODELS if table.models else RECORDINGS) | OPTIONAL

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from batchemo.common.arrays import Float32, Float64
+from batchemo.common.arrays import Bool, Float32, Float64
 from batchemo.tables.columns import model_probability_columns, probability_columns
 from batchemo.tables.schema import (
     STATUS_FAILED,
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class WindowResults:
-    """The windows of one recording; a window without speech has NaN for its probabilities."""
+    """The windows of one recording; a window without speech has NaN for what models give."""
 
     starts: Float64
     ends: Float64
     probabilities: Float32
+    """(windows, labels)"""
     models: NDArray[np.int32] | None = None
     """In a scan with several models: the index of the model whose window it is."""
     familiarity: Float32 | None = None
@@ -39,6 +40,8 @@ class WindowResults:
     """(windows, size), NaN without speech; None where they are not asked for."""
     logits: Float32 | None = None
     """(windows, labels), likewise."""
+    measured: Float32 | None = None
+    """(windows, dimensions); None where no model measures them."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the values alone: `dataclasses` looks up the fields of each object again."""
@@ -50,6 +53,11 @@ class WindowResults:
             return np.full(len(self.starts), np.nan, np.float32)
         return self.familiarity
 
+    def has_speech(self) -> Bool:
+        """Return for each window whether models gave something for it."""
+        given = self.probabilities if self.measured is None else self.measured
+        return np.asarray(~np.isnan(given).any(axis=1), np.bool_)
+
     def iter_windows(self) -> Iterator[tuple[int, float, float, Float32 | None, float | None]]:
         """Yield model, start, end, probabilities and familiarity of each window.
 
@@ -57,9 +65,14 @@ class WindowResults:
         """
         models = np.zeros(len(self.starts), np.int32) if self.models is None else self.models
         familiarity = [None if np.isnan(f) else float(f) for f in self.known_familiarity()]
-        windows = zip(models, self.starts, self.ends, self.probabilities, familiarity, strict=True)
-        for model, start, end, p, f in windows:
-            yield int(model), float(start), float(end), None if np.isnan(p).any() else p, f
+        given = [
+            p if speech else None
+            for p, speech in zip(self.probabilities, self.has_speech(), strict=True)
+        ]
+        for model, start, end, p, f in zip(
+            models, self.starts, self.ends, given, familiarity, strict=True
+        ):
+            yield int(model), float(start), float(end), p, f
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +88,9 @@ class RecordingResult:
     reason: str | None = None
     detail: str | None = None
     probabilities: Float32 | None = None
+    """Empty for a model without labels."""
+    measured: Float32 | None = None
+    """The dimensions that the model gives, in the order of `columns.MEASURED`."""
     model_probabilities: Float32 | None = None
     """In a scan with several models: (models, labels), of which `probabilities` is the mean."""
     windows: WindowResults | None = None
@@ -127,12 +143,14 @@ def to_batch(
     model: str,
     segments: bool,
     models: Sequence[str] = (),
+    measured: Sequence[str] = (),
     tries: Sequence[int | None] | None = None,
     embeddings: EmbeddingShape | None = None,
 ) -> pa.RecordBatch:
     """Return results as a batch of `chunk_schema`; `models` are the names of several models.
 
-    `tries` is how often each recording has been tried, where that is counted.
+    `measured` are the names of the dimensions that a model gives, `tries` is how often each
+    recording has been tried, where that is counted.
 
     >>> batch = to_batch([RecordingResult("/data", "a.wav", reason="empty")], labels=["happy"],
     ...                  model="m@1", segments=False)
@@ -145,6 +163,7 @@ def to_batch(
         labels,
         segments=segments,
         models=models,
+        measured=measured,
         tries=tries is not None,
         embeddings=embeddings,
     )
@@ -152,6 +171,7 @@ def to_batch(
     columns["tries"] = tries
     probabilities = [result.probabilities for result in results]
     columns |= _float_columns(probabilities, probability_columns(labels))
+    columns |= _float_columns([result.measured for result in results], measured)
     for index, name in enumerate(models):
         probabilities = [
             None if result.model_probabilities is None else result.model_probabilities[index]
@@ -208,18 +228,24 @@ def _segments_column(results: Sequence[RecordingResult], kind: pa.ListType) -> p
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
     known = [found for found in windows if found is not None]
     # Each concatenation starts with an empty array of its type: all results may have failed.
-    n_labels = kind.value_type.field("p").type.list_size
-    probabilities = [np.zeros((0, n_labels), np.float32)] + [w.probabilities for w in known]
+    window = kind.value_type
+    probabilities = _stacked([w.probabilities for w in known], _list_size(window, "p"))
+    measured = _stacked([w.measured for w in known], _list_size(window, "measured"))
     starts = np.concatenate([np.zeros(0)] + [w.starts for w in known])
     ends = np.concatenate([np.zeros(0)] + [w.ends for w in known])
     models = None
-    if kind.value_type.get_field_index("model") >= 0:
+    if window.get_field_index("model") >= 0:
         indices = [w.models for w in known if w.models is not None]
         models = np.concatenate([np.zeros(0, np.int32), *indices])
     familiarity = np.concatenate([np.zeros(0, np.float32)] + [w.known_familiarity() for w in known])
     return segment_lists(
-        offsets, starts, ends, np.concatenate(probabilities), models, familiarity=familiarity
+        offsets, starts, ends, probabilities, models, familiarity=familiarity, measured=measured
     )
+
+
+def _list_size(window: pa.StructType, name: str) -> int:
+    index = window.get_field_index(name)
+    return 0 if index < 0 else int(window.field(index).type.list_size)
 
 
 def segment_lists(
@@ -230,6 +256,7 @@ def segment_lists(
     models: Any = None,
     *,
     familiarity: Float32,
+    measured: Float32 | None = None,
 ) -> pa.ListArray:
     """Return the windows as a column of lists; NaN becomes null, as of those without speech."""
     import pyarrow as pa
@@ -239,18 +266,22 @@ def segment_lists(
         "start": pa.array(starts, pa.float64()),
         "end": pa.array(ends, pa.float64()),
         "p": _fixed_size_lists(probabilities),
+        "measured": None if measured is None else _fixed_size_lists(measured),
         "familiarity": pa.array(familiarity, mask=np.isnan(familiarity)),
     }
     if models is not None:
         columns["model"] = pa.array(models, pa.int32())
+    columns = {name: column for name, column in columns.items() if column is not None}
     windows = pa.StructArray.from_arrays(list(columns.values()), names=list(columns))
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), windows)
 
 
-def _fixed_size_lists(values: Float32) -> pa.FixedSizeListArray:
-    """Return the rows of a matrix as lists; null for a row with NaN."""
+def _fixed_size_lists(values: Float32) -> pa.FixedSizeListArray | None:
+    """Return the rows of a matrix as lists, null for a row with NaN; None for one without width."""
     import pyarrow as pa
 
+    if not values.shape[1]:
+        return None
     return pa.FixedSizeListArray.from_arrays(
         pa.array(np.nan_to_num(values).ravel(), pa.float32()),
         values.shape[1],
@@ -287,6 +318,7 @@ def embedding_columns(
         "logits": _fixed_size_lists(logits),
         "familiarity": pa.array(familiarity, mask=np.isnan(familiarity)),
     }
+    columns = {name: column for name, column in columns.items() if column is not None}
     by_window = pa.ListArray.from_arrays(
         pa.array(offsets, pa.int32()),
         pa.StructArray.from_arrays(list(columns.values()), names=list(columns)),

@@ -104,10 +104,10 @@ def recordings_schema(
 
 
 def segments_schema(
-    labels: Sequence[str], *, several_models: bool = False, dimensions: bool = False
+    labels: Sequence[str], *, several_models: bool = False, optional: Collection[str] = ()
 ) -> pa.Schema:
     """Return the schema of the segments table, with a column `model` for several models."""
-    return _schema(segments_columns(labels, several_models=several_models, dimensions=dimensions))
+    return _schema(segments_columns(labels, several_models=several_models, optional=optional))
 
 
 def summary_schema() -> pa.Schema:
@@ -137,6 +137,7 @@ class EmbeddingShape:
     size: int
     """Of its embedding."""
     logits: int
+    """0 for a model without labels: then there is no list of them."""
 
 
 def embedding_fields(shape: EmbeddingShape) -> list[pa.Field]:
@@ -148,7 +149,8 @@ def embedding_fields(shape: EmbeddingShape) -> list[pa.Field]:
         ("start", pa.float64()),
         ("end", pa.float64()),
         ("embedding", embedding),
-        ("logits", pa.list_(pa.float32(), shape.logits)),
+        # Parquet files cannot be read back with lists of no numbers.
+        *([("logits", pa.list_(pa.float32(), shape.logits))] if shape.logits else []),
         ("familiarity", pa.float32()),
     ]
     by_window = pa.list_(pa.struct(window))
@@ -172,16 +174,17 @@ def chunk_schema(
     *,
     segments: bool,
     models: Sequence[str] = (),
+    measured: Sequence[str] = (),
     tries: bool = False,
     embeddings: EmbeddingShape | None = None,
 ) -> pa.Schema:
-    """Return the schema of the rows of a finished chunk: what was measured, and the windows.
+    """Return the schema of the rows of a finished chunk: what models gave, and the windows.
 
     Derived columns are added when the tables are written, so that `--min-confidence` and the like
     can change without predicting again. Text is plain: in a chunk of few rows a dictionary costs
     more than it saves.
     """
-    return _chunk_schema(tuple(labels), segments, tuple(models), tries, embeddings)
+    return _chunk_schema(tuple(labels), segments, tuple(models), tuple(measured), tries, embeddings)
 
 
 @lru_cache(maxsize=4)
@@ -189,26 +192,29 @@ def _chunk_schema(
     labels: tuple[str, ...],
     segments: bool,
     models: tuple[str, ...],
+    measured: tuple[str, ...],
     tries: bool,
     embeddings: EmbeddingShape | None,
 ) -> pa.Schema:
     # Kept, since it is the same for every chunk of a run, and takes as long as some rows.
     import pyarrow as pa
 
-    measured = [
+    optional = (*measured, *(TRIES if tries else ()))
+    stored = [
         (name, template)
-        for name, template in recordings_columns(labels, models, TRIES if tries else ())
+        for name, template in recordings_columns(labels, models, optional)
         if template not in DERIVED
     ]
     fields = [
         pa.field(field.name, pa.string()) if pa.types.is_dictionary(field.type) else field
-        for field in _schema(measured)
+        for field in _schema(stored)
     ]
     if segments:
         window = [
             ("start", pa.float64()),
             ("end", pa.float64()),
-            ("p", pa.list_(pa.float32(), len(labels))),
+            *([("p", pa.list_(pa.float32(), len(labels)))] if labels else []),
+            *([("measured", pa.list_(pa.float32(), len(measured)))] if measured else []),
             ("familiarity", pa.float32()),
         ]
         if models:

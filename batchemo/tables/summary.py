@@ -24,6 +24,8 @@ ALL = "all"
 """The group of all rows where the summary is not grouped."""
 NO_GROUP = "(none)"
 """The group of rows whose path has no such part, or whose column is null."""
+NO_LABEL = ""
+"""The outcome of recordings that a model without labels has analysed."""
 
 UNFAMILIAR = 0.3
 """Below this familiarity, recordings are so unlike the training recordings that their labels are
@@ -62,7 +64,8 @@ class Summary:
 
     group_by: str | None = None
     counts: dict[tuple[str, str, str], Count] = field(default_factory=dict)
-    """By group, status and outcome: the emotion, or the reason of failure."""
+    """By group, status and outcome: the emotion, or the reason of failure; `NO_LABEL` for
+    recordings of a model without labels."""
 
     def add(self, table: pa.Table) -> None:
         """Count the rows of a part of a recordings table."""
@@ -75,7 +78,7 @@ class Summary:
         familiarity = table["familiarity"] if has_column else nulls
         # Compared in float32, as the table holds it.
         unfamiliar = pc.less(familiarity, pa.scalar(UNFAMILIAR, pa.float32()))
-        outcomes = pc.coalesce(as_text(table["emotion"]), as_text(table["reason"]))
+        outcomes = pc.coalesce(as_text(table["emotion"]), as_text(table["reason"]), NO_LABEL)
         totals = (
             pa.table(
                 {
@@ -154,12 +157,14 @@ class Summary:
             yield {
                 "group": group,
                 "status": status,
-                "emotion": outcome if ok else None,
+                "emotion": outcome if ok and outcome != NO_LABEL else None,
                 "reason": None if ok else outcome,
                 "files": count.recordings,
                 "share": count.recordings / self.count_recordings(status, group),
                 "minutes": count.seconds / 60,
-                "mean_confidence": count.confidence / count.recordings if ok else None,
+                "mean_confidence": count.confidence / count.recordings
+                if ok and outcome != NO_LABEL
+                else None,
                 "mean_familiarity": count.mean_familiarity,
             }
 

@@ -46,6 +46,11 @@ def read_timelines(path: str | Path, joining: Joining) -> Iterator[Timeline]:
     """
     table = open_table(path)
     names = set(table.schema.names)
+    if EMOTION in names and not table.labels:
+        raise UsageError(
+            f"{for_display(str(path))}: has no probabilities (p_<label>), which timelines are made "
+            "of: give the table of a scan with a model that has labels"
+        )
     if {"start", "end", EMOTION} <= names:
         return _from_segments(table, joining)
     if {"duration", EMOTION, "confidence"} <= names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,70 @@ def whisper_net(bands: int = 80, *, opset: int = 17) -> bytes:
         ],
     )
     return _serialised(graph, opset)
+
+
+DIMENSIONS = ("arousal", "dominance", "valence")
+MODEL_YAML = """\
+$audonnx.core.model.Model==0.6.1:
+  path: model.onnx
+  labels:
+    hidden_states: null
+    logits:
+    - arousal
+    - dominance
+    - valence
+  transform: null
+"""
+
+
+def dimensional_net(*, is_baked_in: bool = False, outputs: int = 3) -> bytes:
+    """Return a graph for one window at a time: signal → hidden_states and logits.
+
+    With `is_baked_in` it holds for one window only, as a constant of a reshape says.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    random = np.random.default_rng(0)
+    weights = {
+        "kernel": random.normal(size=(HIDDEN, 1, 400)) / 20,
+        "dense": random.normal(size=(outputs, HIDDEN)),
+        "bias": np.full(outputs, 0.5),
+    }
+    shapes = {"one": [1], "shape": [1, HIDDEN, -1] if is_baked_in else [0, HIDDEN, -1]}
+    nodes = [
+        helper.make_node("Unsqueeze", ["signal", "one"], ["channel"]),
+        helper.make_node("Conv", ["channel", "kernel"], ["frames"], strides=[320]),
+        helper.make_node("Reshape", ["frames", "shape"], ["shaped"]),
+        helper.make_node("Relu", ["shaped"], ["active"]),
+        helper.make_node("ReduceMean", ["active"], ["hidden_states"], axes=[2], keepdims=0),
+        helper.make_node("Gemm", ["hidden_states", "dense", "bias"], ["logits"], transB=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "dimensional",
+        [helper.make_tensor_value_info("signal", TensorProto.FLOAT, [1, "time"])],
+        [
+            helper.make_tensor_value_info("hidden_states", TensorProto.FLOAT, [1, HIDDEN]),
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, outputs]),
+        ],
+        [
+            *(numpy_helper.from_array(v.astype(np.float32), name) for name, v in weights.items()),
+            *(numpy_helper.from_array(np.array(v), name) for name, v in shapes.items()),
+        ],
+    )
+    return _serialised(graph)
+
+
+def write_audonnx(
+    path: Path, graph: bytes | None = None, described: str = MODEL_YAML, **more: bytes
+) -> Path:
+    """Write a zip archive as audEERING publishes its model; `more` are further members."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model.onnx", dimensional_net() if graph is None else graph)
+        archive.writestr("model.yaml", described)
+        for name, content in more.items():
+            archive.writestr(name, content)
+    return path
 
 
 def write_export(

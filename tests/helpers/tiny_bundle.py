@@ -44,7 +44,7 @@ def waveform_graph(labels: int, *, seed: int = 0, more: Mapping[str, int] | None
     from onnx import TensorProto, helper, numpy_helper
 
     random = np.random.default_rng(seed)
-    outputs = {**(more or {}), "logits": labels}
+    outputs = {**(more or {}), **({"logits": labels} if labels else {})}
     nodes = [
         helper.make_node("Mul", ["samples", "samples"], ["squares"]),
         helper.make_node("ReduceMean", ["squares"], ["power"], axes=[1], keepdims=1),
@@ -96,7 +96,8 @@ def tiny_info(
 ) -> dict[str, Any]:
     """Return the bundle.json of a tiny bundle, apart from `format` and `files`.
 
-    `changes` are keys of bundle.json or of its `input`; `outputs` are further outputs.
+    `changes` are keys of bundle.json or of its `input`; `outputs` are further outputs. Without
+    labels it has no classes.
     """
     feature_set = features or get_feature_set("logmel64").to_dict()
     info: dict[str, Any] = {
@@ -112,7 +113,10 @@ def tiny_info(
             "normalisation": "none" if waveform else "graph",
             "padding": "trained",
         },
-        "outputs": {"classes": {"name": "logits", "labels": list(labels)}, **(outputs or {})},
+        "outputs": {
+            **({"classes": {"name": "logits", "labels": list(labels)}} if labels else {}),
+            **(outputs or {}),
+        },
         "calibration": {"method": "temperature", "temperature": 1.0},
         "training": {"data": "none"},
         "figures": {},
@@ -126,7 +130,7 @@ def tiny_info(
 def tiny_files(info: Mapping[str, Any], *, seed: int = 0) -> dict[str, bytes]:
     """Return the files of a bundle with that bundle.json: a graph of random weights and a card."""
     outputs = info["outputs"]
-    labels = len(outputs["classes"]["labels"])
+    labels = len(outputs.get("classes", {}).get("labels", ()))
     if info["input"]["type"] == "waveform":
         more = {}
         if "dimensions" in outputs:

@@ -100,7 +100,7 @@ def test_labels_are_those_of_the_export_or_those_that_are_given(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("graph", "message"),
     [
-        ({"batch": 1}, "first dimension that is free"),
+        ({"batch": 2}, "first dimension that is free"),
         ({"extra_input": True}, "takes input_values, speaker"),
         ({"labels": 5}, "gives 5 numbers, and there are 4 labels"),
         ({"operator": "Loop"}, "operator 'Loop'"),
@@ -165,7 +165,7 @@ def test_a_pipe_in_place_of_a_file_is_refused(tmp_path: Path, name: str) -> None
 
 
 def test_no_embedding_is_given_that_tables_could_not_hold(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("batchemo.importing.graph.MAX_EMBEDDING_SIZE", HIDDEN - 1)
+    monkeypatch.setattr("batchemo.importing.graph_outputs.MAX_EMBEDDING_SIZE", HIDDEN - 1)
     assert set(imported(write_export(tmp_path)).outputs) == {"classes"}
 
 

@@ -102,6 +102,7 @@ def command(
     postprocess = PostprocessSettings(min_confidence)
     bundles = [load_bundle(name) for name in models or shipped_models()]
     for bundle in bundles:
+        bundle.require_labels("the page")
         postprocess.check_labels(bundle.name, bundle.labels)
     folders = tuple(os.path.abspath(bundle.path) for bundle in bundles)
     options = AppOptions(

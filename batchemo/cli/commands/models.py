@@ -124,6 +124,7 @@ def _facts(bundle: Bundle) -> dict[str, Any]:
         "name": bundle.name,
         "description": bundle.description,
         "labels": list(bundle.labels),
+        "dimensions": list(bundle.dimensions),
         "features": bundle.features["name"] if bundle.features else "waveform",
         "window": bundle.window,
         "hop": bundle.hop,
@@ -142,7 +143,7 @@ def _line(bundle: Bundle, width: int) -> str:
     figure = "" if uar is None else f"UAR {uar:.3f}"
     size = f"{_size(bundle) / 2**20:.1f} MiB"
     licence = for_display(bundle.licence)
-    labels = ", ".join(bundle.labels)
+    labels = ", ".join((*bundle.labels, *bundle.dimensions))
     return f"{mark} {bundle.name:{width}}  {figure:9}  {size:>9}  {licence}  {labels}"
 
 

@@ -29,6 +29,7 @@ What can be imported:
   a folder with model.onnx, config.json and preprocessor_config.json, as optimum exports it
   a folder with config.json, preprocessor_config.json and model.safetensors, as transformers
     saves it: pip install 'batchemo[import]' brings torch and transformers
+  a .zip with model.onnx and model.yaml, as audEERING's audonnx saves it, or its folder
   an .onnx file that takes samples, with --input, --rate and --labels
 """
 
@@ -61,6 +62,13 @@ def _renames(values: tuple[str, ...]) -> dict[str, str]:
     metavar="LIST",
     help="The classes in the order of the model's output, separated by commas. By default those "
     "that the source names.",
+)
+@click.option(
+    "--dimensions",
+    multiple=True,
+    metavar="LIST",
+    help="The model gives these, and no classes: arousal, valence and dominance, or some of them, "
+    "in the order of its output. By default what the source says.",
 )
 @click.option(
     "--label",
@@ -108,7 +116,8 @@ def _renames(values: tuple[str, ...]) -> dict[str, str]:
 @click.option(
     "--classes",
     metavar="NAME",
-    help="The output of the graph with the classes; by default logits, or the only one.",
+    help="The output of the graph with the classes or the dimensions; by default logits, or the "
+    "only one.",
 )
 @click.option("--licence", metavar="TEXT", help="The licence of the weights, for the card.")
 @click.option(
@@ -138,6 +147,9 @@ def import_command(**values: Any) -> None:
 
     as_json = values.pop("as_json")
     values["labels"] = split_commas(values["labels"])
+    values["dimensions"] = split_commas(values["dimensions"])
+    if values["labels"] and values["dimensions"]:
+        raise click.UsageError("--labels and --dimensions: a model's output gives one of them")
     values["rename"] = _renames(values["rename"])
     result = import_model(ImportOptions(**values))
     if as_json:
@@ -145,7 +157,10 @@ def import_command(**values: Any) -> None:
         return
     bundle = result.bundle
     click.echo(f"{for_display(str(bundle.path))}: {for_display(result.model.kind)}")
-    click.echo(f"  labels    {', '.join(bundle.labels)}")
+    if bundle.labels:
+        click.echo(f"  labels    {', '.join(bundle.labels)}")
+    else:
+        click.echo(f"  gives     {', '.join(bundle.dimensions)}")
     click.echo(f"  licence   {for_display(bundle.licence)}")
     for note in result.model.notes:
         click.echo(f"  {for_display(note)}")
@@ -160,6 +175,7 @@ def _facts(result: ImportResult) -> dict[str, Any]:
         "digest": bundle.digest,
         "kind": result.model.kind,
         "labels": list(bundle.labels),
+        "dimensions": list(bundle.dimensions),
         "notes": list(result.model.notes),
         "recordings": comparison.recordings,
         "windows": comparison.windows,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import click
+import numpy as np
 
 from batchemo.cli.output.progress import PositionDisplay, warn
 from batchemo.cli.output.recording_report import show_recording
@@ -46,6 +47,8 @@ Examples:
   duration, sample_rate, channels, rms_db, clipped, silence, size, mtime_ns
   for several models also agreement and models {name: {the same four}}, and model in each window
   with --dimensions, valence_est, arousal_est and dominance_est wherever those four are
+  of a model that gives them, arousal, valence and dominance, for the recording and each window;
+  a model without labels has null for emotion, confidence, margin and probabilities
 
 \b
 Exit codes:
@@ -68,7 +71,7 @@ def command(files: tuple[str, ...], as_json: bool, **values: Any) -> int:
 
     postprocess = postprocess_from(values)
     predictor = open_predictor(files, *settings_from(values), postprocess=postprocess)
-    labels, models = predictor.labels, predictor.models
+    labels, models, measured = predictor.labels, predictor.models, predictor.model_set.measured
     failed = False
     objects = []
     with libraries_silenced(), PositionDisplay(sys.stderr) as display:
@@ -76,9 +79,11 @@ def command(files: tuple[str, ...], as_json: bool, **values: Any) -> int:
             display.clear()
             failed |= result.reason is not None
             if as_json:
-                objects.append(as_object(result, labels, predictor.model, models, postprocess))
+                objects.append(
+                    as_object(result, labels, predictor.model, models, postprocess, measured)
+                )
             else:
-                show_recording(path, result, labels, models, postprocess)
+                show_recording(path, result, labels, models, postprocess, measured)
     if as_json:
         click.echo(json.dumps(objects, indent=2, allow_nan=False))
     for message in predictor.warnings:
@@ -92,6 +97,7 @@ def as_object(
     model: str,
     models: tuple[str, ...] = (),
     postprocess: PostprocessSettings = NO_POSTPROCESSING,
+    measured: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return a result as an object for JSON, with the names of the tables' columns."""
     describe = partial(_prediction, labels=labels, postprocess=postprocess)
@@ -102,15 +108,19 @@ def as_object(
         "reason": result.reason,
         "detail": result.detail,
         **describe(result.probabilities),
+        **_measured(measured, result.measured),
         **(_model_predictions(result, models, describe) if models else {}),
-        "windows": None if result.windows is None else _windows(result.windows, models, describe),
+        "windows": None
+        if result.windows is None
+        else _windows(result.windows, models, describe, measured),
         **{name: getattr(result, name) for name in _MEASUREMENTS},
         "model": model,
     }
 
 
 _WRITTEN_APART = {
-    *("root", "file", "reason", "detail", "probabilities", "model_probabilities", "windows")
+    *("root", "file", "reason", "detail", "probabilities", "model_probabilities", "windows"),
+    "measured",
 }
 _MEASUREMENTS = [
     field.name for field in dataclasses.fields(RecordingResult) if field.name not in _WRITTEN_APART
@@ -125,7 +135,7 @@ def _prediction(
     """Return what a table derives from probabilities; null for each where there are none."""
     names = ["emotion", "confidence", "margin", "probabilities"]
     names += DIMENSIONS if postprocess.dimensions else ()
-    if probabilities is None:
+    if probabilities is None or not labels:
         return dict.fromkeys(names)
     row = probabilities[None]
     _, confidence, margin = top_two(row)
@@ -138,6 +148,13 @@ def _prediction(
     if postprocess.dimensions:
         values += expected_dimensions(row, labels)[0].tolist()
     return dict(zip(names, values, strict=True))
+
+
+def _measured(names: Sequence[str], values: Float32 | None) -> dict[str, Any]:
+    """Return the dimensions that the model gives; null for a failure, or without speech."""
+    if values is None or np.isnan(values).any():
+        return dict.fromkeys(names)
+    return dict(zip(names, map(float, values), strict=True))
 
 
 def _model_predictions(
@@ -154,7 +171,10 @@ def _model_predictions(
 
 
 def _windows(
-    windows: WindowResults, models: tuple[str, ...], describe: _Describe
+    windows: WindowResults,
+    models: tuple[str, ...],
+    describe: _Describe,
+    measured: Sequence[str],
 ) -> list[dict[str, Any]]:
     return [
         {
@@ -162,7 +182,10 @@ def _windows(
             "start": float(start),
             "end": float(end),
             **describe(probabilities),
+            **_measured(measured, None if windows.measured is None else windows.measured[index]),
             "familiarity": familiarity,
         }
-        for model, start, end, probabilities, familiarity in windows.iter_windows()
+        for index, (model, start, end, probabilities, familiarity) in enumerate(
+            windows.iter_windows()
+        )
     ]

@@ -35,12 +35,21 @@ def show_recording(
     labels: Sequence[str],
     models: Sequence[str] = (),
     postprocess: PostprocessSettings = NO_POSTPROCESSING,
+    measured: Sequence[str] = (),
 ) -> None:
-    """Print a result; of several models, first their mean and then the prediction of each."""
+    """Print a result; of several models, first their mean and then the prediction of each.
+
+    `measured` are the names of the dimensions that the model gives.
+    """
     click.echo(f"{click.style(for_display(path), bold=True)}{_audio_facts(result)}")
     if result.probabilities is None:
         reason = f"{result.reason}: {for_display(result.detail or '')}"
         click.secho(f"  failed: {reason}\n", fg="yellow")
+        return
+    if result.measured is not None:
+        click.echo(f"  {_dimensions(measured, result.measured)}\n")
+    if not labels:
+        _show_measured_windows(result.windows, measured)
         return
     columns = shutil.get_terminal_size().columns
     formatter = _PredictionFormatter(labels, postprocess, columns)
@@ -85,8 +94,7 @@ class _PredictionFormatter:
     def dimensions(self, probabilities: Float32) -> str:
         """Return valence, arousal and dominance."""
         values = expected_dimensions(probabilities[None], self.labels)[0]
-        names = (name.removesuffix("_est") for name in DIMENSIONS)
-        return ", ".join(f"{name} {v:+.2f}" for name, v in zip(names, values, strict=True))
+        return _dimensions([name.removesuffix("_est") for name in DIMENSIONS], values)
 
     def line(self, probabilities: Float32) -> str:
         """Return the label and its probability, as a short bar and a number."""
@@ -102,6 +110,10 @@ class _PredictionFormatter:
         uncertain = [UNCERTAIN] if self.postprocess.min_confidence else []
         width = max(map(len, [*self.labels, *uncertain]))
         return f"{label:<{width}}  {drawn}{share:.2f}"
+
+
+def _dimensions(names: Sequence[str], values: Float32) -> str:
+    return ", ".join(f"{name} {value:+.2f}" for name, value in zip(names, values, strict=True))
 
 
 def _audio_facts(result: RecordingResult) -> str:
@@ -156,6 +168,21 @@ def _show_windows(
             else:
                 known = "" if familiarity is None else f"  familiarity {familiarity:.2f}"
                 click.echo(f"{time}  {formatter.line(probabilities)}{known}")
+
+
+def _show_measured_windows(windows: WindowResults | None, names: Sequence[str]) -> None:
+    """Print the dimensions of each window; a model of dimensions alone has no stretches."""
+    if windows is None or windows.measured is None or len(windows.starts) < 2:
+        return
+    if len(windows.starts) > MOST_WINDOWS:
+        click.echo(f"  {len(windows.starts):,} windows (--json has them)\n")
+        return
+    width = len(position(max(windows.ends)))
+    rows = zip(windows.starts, windows.ends, windows.measured, windows.has_speech(), strict=True)
+    for start, end, values, has_speech in rows:
+        given = _dimensions(names, values) if has_speech else click.style("no speech", dim=True)
+        click.echo(f"  {position(start):>{width}} – {position(end):>{width}}  {given}")
+    click.echo()
 
 
 def _show_stretches(rows: Sequence[_Window], formatter: _PredictionFormatter, width: int) -> None:

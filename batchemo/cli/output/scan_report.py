@@ -13,7 +13,7 @@ from batchemo.cli.output.progress import warn
 from batchemo.common.text import counted, for_display
 from batchemo.sources.filters import extension_option
 from batchemo.tables.schema import STATUS_FAILED, STATUS_OK
-from batchemo.tables.summary import UNFAMILIAR, Count, Summary
+from batchemo.tables.summary import NO_LABEL, UNFAMILIAR, Count, Summary
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -202,11 +202,12 @@ def _summary_table(counts: dict[tuple[str, str], Count], status: str, width: int
         table.add_column("confidence", justify="right")
     for kind, count in rows:
         share = count.recordings / total
-        cells = [for_display(kind), f"{count.recordings:,}", f"{share:.1%}"]
+        cells = [for_display(kind) or "(no labels)", f"{count.recordings:,}", f"{share:.1%}"]
         if width:
             cells += [bar(share, width), f"{count.seconds / 60:,.1f}"]
         if is_ok:
-            cells.append(f"{count.confidence / count.recordings:.2f}")
+            mean = count.confidence / count.recordings
+            cells.append("" if kind == NO_LABEL else f"{mean:.2f}")
         style = "" if is_ok else "yellow"
         table.add_row(*(Text(cell, style=style) for cell in cells))
     return table

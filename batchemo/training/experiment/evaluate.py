@@ -119,6 +119,7 @@ def evaluate_bundle(
     over them; otherwise recordings whose labels the bundle does not know are left out. With
     `conditions`, recordings are predicted under each of these too.
     """
+    bundle.require_labels("an evaluation")
     check_classes(bundle, classes)
     labels = tuple(classes) or bundle.labels
     examples = [example for example in corpus.examples if example.emotion in labels]

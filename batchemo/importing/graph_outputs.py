@@ -1,0 +1,145 @@
+"""Changes of an ONNX graph so that it gives what a bundle's does.
+
+A bundle's graph gives logits or dimensions, and an embedding. One that somebody exported may give
+probabilities, or have outputs that nobody asked for; and the embedding, from which its last layer
+computes the logits, is seldom among its outputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from batchemo.bundles.schema import MAX_EMBEDDING_SIZE
+from batchemo.common.text import for_display
+from batchemo.errors import UsageError
+from batchemo.importing.graph import Graph, input_sizes, onnx_package
+
+LOGITS, DIMENSIONS, EMBEDDING = "logits", "dimensions", "embedding"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOutput:
+    """An output of the graph as it was exported."""
+
+    name: str
+    size: int | None
+    """The numbers of a window, if the graph says it."""
+    has_softmax: bool = False
+
+
+def give_classes(graph: Graph, wanted: str | None) -> SourceOutput:
+    """Choose the output with the classes, and give what a softmax at its end takes."""
+    output = _choose(graph, wanted)
+    name, size = output.name, _declared_size(output)
+    last = graph.producer(name)
+    has_softmax = last is not None and last.op_type in ("Softmax", "LogSoftmax")
+    source = name if last is None or not has_softmax else str(last.input[0])
+    size = size or _last_size(graph, source)
+    _set_outputs(graph, {LOGITS: (source, size)})
+    return SourceOutput(name, size, has_softmax)
+
+
+def give_dimensions(graph: Graph, wanted: str | None) -> SourceOutput:
+    """Choose the output with the dimensions, and give it as it is."""
+    output = _choose(graph, wanted)
+    size = _declared_size(output) or _last_size(graph, output.name)
+    _set_outputs(graph, {DIMENSIONS: (output.name, size)})
+    return SourceOutput(output.name, size)
+
+
+def add_embedding(graph: Graph, given: str, output: SourceOutput | None = None) -> int | None:
+    """Also give the embedding; return its size, or None if there is no such.
+
+    That is this output of the graph as it was, or else what the last layer takes before the output
+    `given`: a layer of weights (size, classes) on one vector for each window.
+    """
+    if output is not None:
+        source, size = output.name, output.size
+    else:
+        layer = _last_layer(graph, given)
+        source, size = (layer[0].input[0], layer[1]) if layer else ("", None)
+    if size is None or size > MAX_EMBEDDING_SIZE:
+        return None
+    main = next(each for each in graph.graph.output if each.name == given)
+    _set_outputs(graph, {given: (None, _declared_size(main)), EMBEDDING: (source, size)})
+    return size
+
+
+def source_output(graph: Graph, name: str) -> SourceOutput | None:
+    """Return an output of one vector for each window by its name; None if there is no such."""
+    found = (each for each in graph.graph.output if each.name == name)
+    sizes = ((each, _declared_size(each)) for each in found)
+    return next((SourceOutput(each.name, size) for each, size in sizes if size), None)
+
+
+def _choose(graph: Graph, wanted: str | None) -> Any:
+    outputs = {each.name: each for each in graph.graph.output}
+    for name in (wanted, LOGITS) if wanted is None else (wanted,):
+        if name in outputs:
+            return outputs[name]
+    if wanted is None and len(outputs) == 1:
+        return next(iter(outputs.values()))
+    names = for_display(", ".join(outputs))
+    problem = "has several outputs" if wanted is None else f"has no output {for_display(wanted)}"
+    raise UsageError(
+        f"{graph.path}: {problem}: {names}. --classes NAME names the one with the classes"
+    )
+
+
+def _declared_size(output: Any) -> int | None:
+    sizes = input_sizes(output)
+    return sizes[1] if len(sizes) == 2 else None
+
+
+def _last_layer(graph: Graph, name: str) -> tuple[Any, int] | None:
+    """Return the product of the last layer, and the size of what it takes."""
+    node = graph.producer(name)
+    if node is not None and node.op_type == "Add":
+        products = [graph.producer(each) for each in node.input]
+        node = next((each for each in products if each and each.op_type == "MatMul"), None)
+    if node is None or node.op_type not in ("Gemm", "MatMul"):
+        return None
+    shape = graph.weight_shape(node.input[1])
+    if shape is None or len(shape) != 2:
+        return None
+    is_transposed = any(each.name == "transB" and each.i for each in node.attribute)
+    if any(each.name == "transA" and each.i for each in node.attribute):
+        return None
+    return node, shape[1] if is_transposed else shape[0]
+
+
+def _last_size(graph: Graph, name: str) -> int | None:
+    layer = _last_layer(graph, name)
+    if layer is None:
+        return None
+    shape = graph.weight_shape(layer[0].input[1])
+    assert shape is not None
+    return shape[1] if shape[0] == layer[1] else shape[0]
+
+
+def _set_outputs(graph: Graph, outputs: dict[str, tuple[str | None, int | None]]) -> None:
+    """Make these the only outputs, of single precision: new name → value and size."""
+    onnx = onnx_package()
+    values = {name: source for name, (source, _) in outputs.items()}
+    taken = {name for node in graph.graph.node for name in node.output}
+    for name, source in values.items():
+        if source in (None, name):
+            continue
+        if name in taken:
+            _rename_value(graph, name, f"imported/{name}")
+            source = f"imported/{name}" if source == name else source
+        graph.graph.node.append(onnx.helper.make_node("Identity", [source], [name]))
+    del graph.graph.output[:]
+    graph.graph.output.extend(
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", size])
+        for name, (_, size) in outputs.items()
+    )
+
+
+def _rename_value(graph: Graph, old: str, new: str) -> None:
+    for node in graph.graph.node:
+        for names in (node.input, node.output):
+            for index, name in enumerate(names):
+                if name == old:
+                    names[index] = new

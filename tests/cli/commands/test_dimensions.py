@@ -1,0 +1,77 @@
+"""Commands with a model of dimensions alone: they work, or say what they need."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from command_line import RunCommand
+from voices import write_voice
+
+from batchemo import scan
+
+pytest.importorskip("onnx")
+
+DIMENSIONS = {"name": "adv", "dimensions": ["arousal", "dominance", "valence"]}
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> Path:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for number, seconds in enumerate((0.8, 2.0, 7.0)):
+        write_voice(folder / f"{number}.wav", seconds=seconds, seed=number)
+    (folder / "3.wav").write_bytes(b"no audio")
+    return folder
+
+
+@pytest.fixture
+def measuring(make_bundle: Any) -> str:
+    outputs = {"dimensions": DIMENSIONS}
+    return str(make_bundle(labels=(), waveform=True, outputs=outputs).path)
+
+
+def test_predict_prints_what_was_measured(
+    batchemo: RunCommand, recordings: Path, measuring: str
+) -> None:
+    printed = batchemo("predict", recordings / "2.wav", "-m", measuring)
+    assert printed.code == 0
+    assert printed.out.count("arousal ") > 2
+    [found] = json.loads(batchemo("predict", recordings / "2.wav", "-m", measuring, "--json").out)
+    assert found["emotion"] is found["windows"][0]["probabilities"] is None
+    assert isinstance(found["valence"], float)
+    assert isinstance(found["windows"][0]["valence"], float)
+
+
+def test_commands_about_labels_say_that_there_are_none(
+    batchemo: RunCommand, recordings: Path, measuring: str, tmp_path: Path
+) -> None:
+    table = tmp_path / "r.parquet"
+    scan(recordings, model=measuring, jobs=1, output=table)
+    for command in (
+        ("report", table, "-o", tmp_path / "r.html"),
+        ("review", table, "--list"),
+        ("export", table, "-o", tmp_path / "labels", "--to", "audacity"),
+        ("app", "-m", measuring, "--no-browser"),
+        ("evaluate", measuring, recordings, "--label", "recordings=happy"),
+    ):
+        refused = batchemo(*command)
+        assert (refused.code, refused.out) == (2, ""), command
+        assert "labels" in refused.err, command
+
+
+def test_a_summary_counts_recordings_without_labels(
+    batchemo: RunCommand, recordings: Path, measuring: str, tmp_path: Path
+) -> None:
+    table = tmp_path / "r.parquet"
+    scan(recordings, model=measuring, jobs=1, output=table, summary=tmp_path / "s.parquet")
+    assert "(no labels)" in batchemo("summary", table).out
+    rows = pq.read_table(tmp_path / "s.parquet").to_pylist()
+    assert [(row["status"], row["emotion"], row["files"]) for row in rows] == [
+        ("ok", None, 3),
+        ("failed", None, 1),
+    ]
+    assert rows[0]["mean_confidence"] is None
