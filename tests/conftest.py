@@ -18,6 +18,7 @@ from command_line import (
 )
 from fault_steps import any_trial, retry_trial, trial, update_trial
 from hypothesis import settings
+from object_server import bucket, s3_server
 from scan_commands import corpus, scan, scan_inline, start_scan
 from tiny_bundle import tiny_files, tiny_info
 
@@ -31,9 +32,11 @@ __all__ = [
     "any_trial",
     "batchemo",
     "batchemo_process",
+    "bucket",
     "corpus",
     "inline_workers",
     "retry_trial",
+    "s3_server",
     "scan",
     "scan_inline",
     "scanned_voices",

@@ -15,6 +15,7 @@ ORDER = (
     *(
         "errors",
         "common",
+        "storage",
         "tables",
         "timelines",
         "features",

@@ -2,7 +2,8 @@
 
 In reading order: `failure`, `config`, `file` (opening), `formats` (headers), `decode`, `decode_av`,
 `levels` and `vad` (measures), `measures` (of a recording), `windows` (resampling and cutting),
-`pieces` (of long recordings), `reader` (all of these together).
+`pieces` (of long recordings), `reader` (all of these together), `objects` (opening what is in no
+file system), `read_ahead`.
 
 Each name is imported when it is first used: who joins the measures of pieces needs no decoder.
 """

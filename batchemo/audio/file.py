@@ -1,5 +1,7 @@
 """Opens recordings. Nothing else in batchemo does: what may be opened is decided here alone.
 
+What is in no file system is opened by `objects`.
+
 All reading goes through here as well, and errors are kept: decoders in C take a part of the file
 that could not be read for its end, or for damage.
 """
@@ -12,9 +14,10 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from batchemo.audio.failure import Failure, failure_of_machine
+from batchemo.storage.url import is_url
 
 ReadAt: TypeAlias = Callable[[int, int], bytes]
 """Takes an offset and a count; returns up to `count` bytes that stand at the offset."""
@@ -26,18 +29,29 @@ _MAX_OFFSET = (1 << 63) - 1
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
+class Blocks(Protocol):
+    """Reads what has no descriptor."""
+
+    def read_into(self, offset: int, buffer: Any) -> int:
+        """Fill a buffer from `offset` on, as far as the file goes; return how much was read."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenFile:
     """A regular file that is open for reading, or a part of one, and its modification time."""
 
-    descriptor: int
+    descriptor: int | None
+    """None for an object of a store, of which there is `content` or `blocks`."""
     size: int
-    mtime_ns: int
+    mtime_ns: int | None
     start: int = 0
     """Where the part begins in the whole file."""
     is_part: bool = False
-    content: bytearray | None = None
+    content: bytearray | memoryview | None = None
     """The whole file, if it was read ahead."""
+    blocks: Blocks | None = None
+    etag: str | None = None
+    """What a store calls this version of an object."""
     errors: list[OSError | MemoryError] = field(default_factory=list)
     """What reading has raised, of the whole file and all its parts."""
 
@@ -49,8 +63,12 @@ class OpenFile:
         if self.content is not None:
             first = self.start + offset
             return bytes(memoryview(self.content)[first : first + min(count, self.size - offset)])
+        count = min(count, self.size - offset)
+        if self.descriptor is None:
+            buffer = bytearray(count)
+            return bytes(memoryview(buffer)[: self.read_into(offset, buffer)])
         try:
-            return os.pread(self.descriptor, min(count, self.size - offset), self.start + offset)
+            return os.pread(self.descriptor, count, self.start + offset)
         except (OSError, MemoryError) as error:
             self.errors.append(error)
             raise
@@ -63,6 +81,9 @@ class OpenFile:
             view[:count] = memoryview(self.content)[first : first + count]
             return count
         try:
+            if self.descriptor is None:
+                assert self.blocks is not None
+                return self.blocks.read_into(self.start + offset, buffer)
             return os.preadv(self.descriptor, [buffer], self.start + offset)
         except (OSError, MemoryError) as error:
             self.errors.append(error)
@@ -71,6 +92,11 @@ class OpenFile:
     def part(self, start: int, end: int) -> OpenFile:
         """Return the bytes from `start` to `end` as a file of their own."""
         return replace(self, start=self.start + start, size=end - start, is_part=True)
+
+    def close(self) -> None:
+        """Close the descriptor, if there is one."""
+        if self.descriptor is not None:
+            os.close(self.descriptor)
 
 
 OpenAudio: TypeAlias = Callable[[str], AbstractContextManager[OpenFile]]
@@ -107,10 +133,6 @@ class FileView(io.RawIOBase):
     def tell(self) -> int:
         """Return the position."""
         return self._position
-
-    def fileno(self) -> int:
-        """Return the descriptor of the file."""
-        return self._file.descriptor
 
     def readable(self) -> bool:
         """Return True: PyAV asks before it reads."""
@@ -159,11 +181,15 @@ def open_audio(path: str) -> Iterator[OpenFile]:
     try:
         yield file
     finally:
-        os.close(file.descriptor)
+        file.close()
 
 
 def open_file(path: str) -> OpenFile:
-    """Open the recording at `path`; the caller closes its descriptor. See `open_audio`."""
+    """Open the recording at `path`, which may be a URL; the caller closes it. See `open_audio`."""
+    if is_url(path):
+        from batchemo.audio.objects import open_object
+
+        return open_object(path)
     descriptor = _open(path)
     try:
         status = os.fstat(descriptor)

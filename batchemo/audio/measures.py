@@ -23,6 +23,7 @@ class AudioInfo:
 
     size: int | None = None
     mtime_ns: int | None = None
+    etag: str | None = None
     sample_rate: int | None = None
     channels: int | None = None
     duration: float | None = None

@@ -4,10 +4,11 @@ On a disk that turns or a share of a network, every file costs its latency again
 many files at once, and hold what they have read, up to a number of files and bytes.
 
 Most disks are fast, and most files in the page cache: threads would only cost time there. So a
-process reads ahead from the first recording on that made it wait.
+process reads ahead from the first recording on that made it wait; recordings in object stores and
+on web servers from the very first on.
 
-What cannot be opened or read ahead is opened and read as if there were no threads, so that its
-failure is found, and told, in one place only.
+A file that cannot be opened or read ahead is opened and read as if there were no threads, so that
+its failure is found, and told, in one place only. Not so an object: its request has been repeated.
 """
 
 from __future__ import annotations
@@ -24,13 +25,18 @@ from functools import lru_cache
 
 from batchemo.audio.failure import Failure
 from batchemo.audio.file import OpenFile, open_audio, open_file
+from batchemo.audio.objects import MAX_WHOLE_BYTES
+from batchemo.storage.url import is_url
 
 MAX_FILES = 32
 """How many files are open at once: at 20 ms each, as many as are analysed at .6 ms each."""
 MAX_BYTES = 16 * 2**20
 """How much is read ahead."""
-MAX_FILE_BYTES = 4 * 2**20
+MAX_FILE_BYTES = MAX_WHOLE_BYTES
 """Larger files are opened ahead, but not read: their decoding takes longer than the latency."""
+
+_UNKNOWN_BYTES = MAX_BYTES // MAX_FILES
+"""What is expected of an object whose size is not known."""
 
 _WAIT = 0.002
 _WAIT_SHARE = 0.25
@@ -52,7 +58,7 @@ class ReadAhead:
 
     def __init__(self, files: Iterable[tuple[str, int | None]]) -> None:
         self._waiting = deque(files)
-        self._ahead: dict[str, tuple[Future[OpenFile | None], int]] = {}
+        self._ahead: dict[str, tuple[Future[OpenFile | Failure | None], int]] = {}
         """What is opened for each path, and how many bytes of it may be held."""
         self._bytes = 0
 
@@ -66,7 +72,7 @@ class ReadAhead:
     @contextmanager
     def open(self, path: str) -> Iterator[OpenFile]:
         """Open the recording at `path` for the block, as `open_audio` does."""
-        if _slow.is_set():
+        if _slow.is_set() or is_url(path):
             self._start_more()
         elif self._waiting:
             self._waiting.popleft()
@@ -76,11 +82,13 @@ class ReadAhead:
             future, size = ahead
             file = future.result()
             self._bytes -= size
+        if isinstance(file, Failure):
+            raise file
         if file is not None:
             try:
                 yield file
             finally:
-                os.close(file.descriptor)
+                file.close()
             return
         began, worked = time.perf_counter(), time.thread_time()
         try:
@@ -96,6 +104,8 @@ class ReadAhead:
         """Open as many of the next files as may be open at once."""
         while self._waiting and len(self._ahead) < MAX_FILES:
             path, size = self._waiting[0]
+            if size is None and is_url(path):
+                size = _UNKNOWN_BYTES
             held = size if size is not None and size <= MAX_FILE_BYTES else 0
             if self._bytes + held > MAX_BYTES:
                 return
@@ -104,7 +114,8 @@ class ReadAhead:
                 continue  # The second time, it is opened when it is its turn.
             try:
                 # Made here: memory that threads allocate is kept for each of them.
-                future = _threads().submit(_open_ahead, path, bytearray(held))
+                content = bytearray(0 if is_url(path) else held)
+                future = _threads().submit(_open_ahead, path, content)
             except RuntimeError:
                 self._waiting.clear()  # No thread can be had.
                 return
@@ -117,13 +128,18 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(MAX_FILES, "read-ahead")
 
 
-def _open_ahead(path: str, content: bytearray) -> OpenFile | None:
-    """Open a file, and read it if it still fills `content`; return None if it cannot be opened."""
+def _open_ahead(path: str, content: bytearray) -> OpenFile | Failure | None:
+    """Open a file, and read it if it still fills `content`; return None if it cannot be opened.
+
+    Of an object, return its failure.
+    """
     try:
         file = open_file(path)
-    except (Failure, OSError):
+    except Failure as failure:
+        return failure if is_url(path) else None
+    except OSError:
         return None
-    if not 0 < len(content) == file.size:
+    if file.descriptor is None or not 0 < len(content) == file.size:
         return file
     try:
         filled = os.preadv(file.descriptor, [content], 0)
@@ -132,7 +148,6 @@ def _open_ahead(path: str, content: bytearray) -> OpenFile | None:
     return replace(file, content=content) if filled == len(content) else file
 
 
-def _close(future: Future[OpenFile | None]) -> None:
-    file = future.result()
-    if file is not None:
-        os.close(file.descriptor)
+def _close(future: Future[OpenFile | Failure | None]) -> None:
+    if future.exception() is None and isinstance(file := future.result(), OpenFile):
+        file.close()

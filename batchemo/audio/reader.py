@@ -180,7 +180,7 @@ class WindowReader:
         with timed(self.seconds, "decode"):
             file = self._stack.enter_context(self._open_file(self._path))
             self._read_errors = file.errors
-            self._info = replace(self._info, size=file.size, mtime_ns=file.mtime_ns)
+            self._info = replace(self._info, size=file.size, mtime_ns=file.mtime_ns, etag=file.etag)
             decoder = open_decoder(file, single=self._piece is not None)
             self._stack.callback(decoder.close)
             self._info = replace(

@@ -32,8 +32,9 @@ RowPosition = tuple[int, int]
 class KnownRows:
     """Rows by the identity of their recordings.
 
-    A row is valid for a recording of the same size and mtime if it was computed by the same model
-    with the same settings, and if it is no failure that is to be tried again.
+    A row is valid for a recording of the same size and version if it was computed by the same model
+    with the same settings, and if it is no failure that is to be tried again. The version of an
+    object that has an ETag is that, and of everything else the time of its last change.
 
     The columns are arrays of machine integers, since there is an entry for each of millions of
     recordings: Python objects would take ten times the memory.
@@ -56,7 +57,7 @@ class KnownRows:
     _chunks: array[int] = field(default_factory=lambda: array("q"))
     _rows: array[int] = field(default_factory=lambda: array("q"))
     _sizes: array[int] = field(default_factory=lambda: array("q"))
-    _mtimes: array[int] = field(default_factory=lambda: array("q"))
+    _versions: array[int] = field(default_factory=lambda: array("q"))
     _valid: bytearray = field(default_factory=bytearray)
     _requested: bytearray = field(default_factory=bytearray)
     _failed: bytearray = field(default_factory=bytearray)
@@ -107,12 +108,12 @@ class KnownRows:
             valid = pc.and_(valid, complete)
         if "by_window" in batch.schema.names:
             valid = pc.and_(valid, pc.or_(failed, batch["by_window"].is_valid()))
-        mtimes = batch["mtime"].cast(pa.int64())
+        mtimes = pc.fill_null(batch["mtime"].cast(pa.int64()), _UNKNOWN).to_pylist()
         first = len(self._rows)
         self._chunks.extend([chunk] * len(files))
         self._rows.extend(range(first_row, first_row + len(files)))
         self._sizes.extend(pc.fill_null(batch["size"], _UNKNOWN).to_pylist())
-        self._mtimes.extend(pc.fill_null(mtimes, _UNKNOWN).to_pylist())
+        self._versions.extend(map(_version, mtimes, batch["etag"].to_pylist()))
         self._valid.extend(pc.fill_null(valid, False).to_pylist())
         self._requested.extend(bytes(len(files)))
         self._failed.extend(pc.fill_null(failed, True).to_pylist())
@@ -151,8 +152,8 @@ class KnownRows:
         if entry is None:
             return 1
         size = _UNKNOWN if result.size is None else result.size
-        mtime = _UNKNOWN if result.mtime_ns is None else result.mtime_ns
-        is_unchanged = (size, mtime) == (self._sizes[entry], self._mtimes[entry])
+        version = _version(result.mtime_ns, result.etag)
+        is_unchanged = (size, version) == (self._sizes[entry], self._versions[entry])
         return 1 + (self._tries[entry] if is_unchanged else 0)
 
     def was_read(self, recording: Recording) -> bool:
@@ -176,7 +177,8 @@ class KnownRows:
             keep = self.keep_unreachable if was_there else self.keep_missing
             return keep and self._chunks[entry] == PREVIOUS
         same_size = recording.size == self._sizes[entry]
-        return same_size and recording.mtime_ns == self._mtimes[entry]
+        version = _version(recording.mtime_ns, recording.etag)
+        return same_size and version == self._versions[entry]
 
     def orphans(self) -> Iterator[tuple[RowPosition, str, str]]:
         """Yield position, root and file of every row whose recording is not among the sources."""
@@ -184,6 +186,13 @@ class KnownRows:
             if not self._requested[entry]:
                 root, _, file = key.partition("\0")
                 yield (self._chunks[entry], self._rows[entry]), root, file
+
+
+def _version(mtime_ns: int | None, etag: str | None) -> int:
+    """Return a number that differs between two versions of a recording."""
+    if etag is not None:
+        return hash(etag)
+    return _UNKNOWN if mtime_ns is None else mtime_ns
 
 
 def _names(recording: Recording) -> tuple[str, str]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from batchemo.batch.known_rows import KnownRows, RowPosition
 from batchemo.common.text import from_text
 from batchemo.sources import Recording
+from batchemo.sources.objects import holds_objects, object_is_gone
+from batchemo.storage.url import is_url
 from batchemo.workers.executor import Chunk
 
 FIRST_CHUNK = 4
@@ -180,6 +182,8 @@ def keep_orphans(plan: Plan, *, prune: bool) -> OrphanRows:
 
 def is_gone(root: str, file: str) -> bool:
     """Return whether there is certainly no such file; one that cannot be looked up may exist."""
+    if is_url(root):
+        return object_is_gone(os.path.join(root, from_text(file)))
     try:
         os.lstat(os.path.join(from_text(root), from_text(file)))
     except (FileNotFoundError, NotADirectoryError):
@@ -190,6 +194,8 @@ def is_gone(root: str, file: str) -> bool:
 
 
 def _holds_files(root: str) -> bool:
+    if is_url(root):
+        return holds_objects(root)
     try:
         with os.scandir(from_text(root)) as entries:
             return next(entries, None) is not None

@@ -19,7 +19,7 @@ from batchemo.batch.previous_embeddings import EmbeddingsByRecording, matching_e
 from batchemo.batch.rerun import HeadRerun
 from batchemo.errors import UsageError
 from batchemo.inference.output_schema import OutputSchema, is_flat
-from batchemo.tables.columns import FAMILIARITY, probability_columns, unadapted_columns
+from batchemo.tables.columns import ADDED, FAMILIARITY, probability_columns, unadapted_columns
 from batchemo.tables.derived import column_matrix
 from batchemo.tables.embeddings import ROWS_AT_A_TIME
 from batchemo.tables.read import (
@@ -76,7 +76,7 @@ def open_previous(
     needed = chunk_schema(labels, segments=False, measured=schema.measured).names
     missing = set(needed) - set(table.schema.names)
     missing -= set(() if head is None else probability_columns(labels))
-    missing -= {FAMILIARITY}  # Tables of earlier versions have none, and their models had none.
+    missing -= ADDED
     adapted = table.run.get("options", {}).keys() & {"speaker", "class_shares"}
     if adapted and "unadapted" not in table.optional:
         missing |= {name for name, _ in unadapted_columns(labels, table.models)}

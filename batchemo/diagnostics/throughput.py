@@ -26,6 +26,7 @@ from batchemo.inference.loaded import LoadedModel, load_model
 from batchemo.inference.predict_task import PredictTask, lost_result, predict_chunk
 from batchemo.inference.settings import ModelSettings
 from batchemo.sources import Recording, SourceOptions, open_sources
+from batchemo.storage.url import is_url
 from batchemo.tables.rows import RecordingResult
 from batchemo.workers.dispatcher import FinishedChunk, run_chunks
 from batchemo.workers.executor import Chunk
@@ -54,6 +55,8 @@ def bench_recordings(options: SourceOptions) -> Iterator[tuple[Sequence[Recordin
 
     Without any path in the options, they are synthetic, and exist within the context only.
     """
+    if any(map(is_url, options.paths)):
+        raise UsageError("bench measures files of this machine: copy some recordings to it")
     if options.paths:
         yield choose_recordings(list(islice(open_sources(options), MAX_CANDIDATES)))
         return

@@ -108,7 +108,7 @@ def _windows(bundle: Bundle, recording: Recording) -> list[Window]:
     config = WindowConfig(rate=bundle.rate, window=bundle.window, hop=bundle.hop)
     windows = []
     try:
-        with read_windows(recording.path, config) as reader:
+        with read_windows(recording.address, config) as reader:
             for window in reader:
                 windows.append(window)
                 if len(windows) == MAX_WINDOWS:

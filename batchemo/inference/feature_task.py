@@ -75,7 +75,7 @@ def compute_features(
 
     stages: StageSeconds = {}
     results = []
-    with ReadAhead((recording.path, recording.size) for recording in recordings) as ahead:
+    with ReadAhead((recording.address, recording.size) for recording in recordings) as ahead:
         for recording in recordings:
             with (
                 heartbeat.monitored(recording, task.timeout) as touch,
@@ -124,7 +124,7 @@ def _recording_features(
     from batchemo.audio import read_windows
     from batchemo.inference.predict import read_recording
 
-    reader = read_windows(recording.path, task.window_config, open_file=open_file)
+    reader = read_windows(recording.address, task.window_config, open_file=open_file)
     failure = read_recording(reader, writer.add, stages=stages, touch=touch)
     if failure is not None:
         writer.path.unlink()

@@ -56,7 +56,7 @@ def predict_with(
     """
     batcher = _Batcher(models, embeddings=embeddings)
     pending, long = list[PendingResult](), dict[int, CutRecording]()
-    with ReadAhead((recording.path, recording.size) for recording in recordings) as ahead:
+    with ReadAhead((recording.address, recording.size) for recording in recordings) as ahead:
         for place, recording in enumerate(recordings):
             with heartbeat.monitored(recording, timeout) as leave_heartbeat:
                 reader = batcher.open(recording, open_file=ahead.open)
@@ -199,7 +199,7 @@ class _Batcher:
         self, recording: Recording, *, piece: int | None = None, open_file: OpenAudio = open_audio
     ) -> WindowReader:
         """Return the reader of a recording, or of one of its pieces."""
-        return read_windows(recording.path, *self.configs, piece=piece, open_file=open_file)
+        return read_windows(recording.address, *self.configs, piece=piece, open_file=open_file)
 
     def read(
         self,

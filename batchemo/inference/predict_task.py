@@ -97,4 +97,5 @@ def lost_result(recording: Recording, reason: str, detail: str) -> RecordingResu
         detail=detail,
         size=recording.size,
         mtime_ns=recording.mtime_ns,
+        etag=recording.etag,
     )

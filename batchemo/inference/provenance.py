@@ -18,6 +18,7 @@ from batchemo.errors import UsageError
 from batchemo.inference.settings import ModelSettings, PostprocessSettings
 from batchemo.sources import SourceOptions
 from batchemo.sources.plan_file import open_plan
+from batchemo.storage.url import is_url, without_access
 
 DIGEST_LENGTH = 12
 """Hexadecimal digits of the digest in the column `model`: no two models of a user share 48 bits."""
@@ -133,13 +134,17 @@ def source_provenance(sources: SourceOptions) -> dict[str, Any]:
         return open_plan(sources.plan).sources
     return {
         # `./recordings/` and `recordings` are the same sources, and give the same bytes.
-        "paths": [to_text(os.path.normpath(path)) for path in sources.paths],
+        "paths": [to_text(_normal(path)) for path in sources.paths],
         "files_from": sources.files_from and to_text(sources.files_from),
         "manifest": sources.manifest and to_text(sources.manifest),
         "include": list(map(to_text, sources.include)),
         "exclude": list(map(to_text, sources.exclude)),
         "extensions": list(sources.extensions),
     }
+
+
+def _normal(path: str) -> str:
+    return without_access(path).rstrip("/") if is_url(path) else os.path.normpath(path)
 
 
 def _shard_provenance(sources: SourceOptions) -> dict[str, Any]:

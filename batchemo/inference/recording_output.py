@@ -98,7 +98,8 @@ class PendingResult:
         info = self.info
         if failure is not None and failure.reason == "unreadable" and info.size is None:
             # It could not be opened: the file is the one that was found.
-            info = AudioInfo(size=self.recording.size, mtime_ns=self.recording.mtime_ns)
+            found = self.recording
+            info = AudioInfo(size=found.size, mtime_ns=found.mtime_ns, etag=found.etag)
         return RecordingResult(
             root=to_text(self.recording.root),
             file=to_text(self.recording.file),
@@ -117,6 +118,7 @@ class PendingResult:
             silence=info.silence,
             size=info.size,
             mtime_ns=info.mtime_ns,
+            etag=info.etag,
         )
 
 
@@ -207,7 +209,7 @@ def join_pieces(recording: Recording, results: Sequence[PieceResult]) -> Recordi
 def _check_joined(results: Sequence[PieceResult], measures: Measures | None) -> None:
     """Raise `Failure` for what is wrong with pieces of which none failed."""
     first = results[0]
-    files = {(each.info.size, each.info.mtime_ns, each.pieces) for each in results}
+    files = {(each.info.size, each.info.mtime_ns, each.info.etag, each.pieces) for each in results}
     if len(files) > 1 or first.pieces != len(results):
         raise file_changed()
     assert measures is not None

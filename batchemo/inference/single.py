@@ -17,7 +17,9 @@ from batchemo.inference.postprocess import BiasAdapter, PostProcessor
 from batchemo.inference.predict import predict_with
 from batchemo.inference.settings import NO_POSTPROCESSING, ModelSettings, PostprocessSettings
 from batchemo.sources import Recording, SourceOptions
+from batchemo.sources.objects import stat_url
 from batchemo.sources.recording import stat_recording
+from batchemo.storage.url import is_url
 from batchemo.tables.derived import mean_probabilities
 from batchemo.tables.rows import RecordingResult, to_batch
 from batchemo.workers.heartbeat import RecordingPosition, Touch
@@ -144,6 +146,8 @@ def _with_probabilities(row: RecordingResult, adapted: Float32) -> RecordingResu
 
 
 def _recording(path: str) -> Recording:
+    if is_url(path):
+        return stat_url(path)
     if os.path.isdir(path):
         shown = for_display(path)
         raise UsageError(f"{shown} is a folder: `batchemo scan {shown}` analyses all that is in it")

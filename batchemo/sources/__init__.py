@@ -1,7 +1,7 @@
-"""Where recordings come from: folders, files, globs, lists and manifests, as one ordered stream.
+"""Where recordings come from: folders, files, globs, lists, manifests, buckets: one ordered stream.
 
-In reading order: `recording`, `filters`, `walk`, `file_list`, `manifest`, `discover` (all of them
-together).
+In reading order: `recording`, `filters`, `walk`, `objects`, `file_list`, `manifest`, `plan_file`,
+`discover` (all of them together).
 """
 
 from batchemo.sources.discover import SourceOptions, Sources, open_sources

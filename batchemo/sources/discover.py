@@ -24,9 +24,11 @@ from batchemo.sources.filters import (
     suffixes_of,
 )
 from batchemo.sources.manifest import Manifest, read_manifest, result_names
+from batchemo.sources.objects import stat_url, url_source, walk_bucket
 from batchemo.sources.plan_file import Shard, open_plan
 from batchemo.sources.recording import Recording, SeenPaths, Skipped, stat_recording
 from batchemo.sources.walk import walk
+from batchemo.storage.url import is_url
 
 if TYPE_CHECKING:
     import pyarrow
@@ -41,7 +43,7 @@ class SourceOptions:
     """What the user named, and what of it to take."""
 
     paths: tuple[str, ...] = ()
-    """Folders, files and globs."""
+    """Folders, files, globs and URLs."""
     files_from: str | None = None
     """A list of files and folders; "-" reads it from standard input."""
     null_separated: bool = False
@@ -184,8 +186,8 @@ def _file_filter(options: SourceOptions) -> FileFilter:
 
 
 def _base(options: SourceOptions) -> str | None:
-    if options.base is None:
-        return None
+    if options.base is None or is_url(options.base):
+        return options.base
     if not os.path.isdir(options.base):
         raise UsageError(f"The base {for_display(options.base)} is no folder.")
     return os.path.abspath(options.base)
@@ -196,7 +198,9 @@ def _manifest_source(title: str, manifest: Manifest, base: str, file_filter: Fil
 
 
 def _path_source(path: str, file_filter: FileFilter) -> _Source:
-    """Return the source for a folder, a file or a glob; one that exists is never a glob."""
+    """Return the source for a folder, a file, a glob or a URL; what exists is never a glob."""
+    if is_url(path):
+        return _url_source(path, file_filter)
     if not path:
         raise UsageError("One of the names given is empty: leave it out, or write . for here.")
     absolute = os.path.abspath(path)
@@ -214,6 +218,14 @@ def _path_source(path: str, file_filter: FileFilter) -> _Source:
     if stat.S_ISREG(mode):
         return absolute, lambda skipped: _single_file(absolute)
     raise UsageError(f"{for_display(path)} is neither a folder nor a regular file.")
+
+
+def _url_source(address: str, file_filter: FileFilter) -> _Source:
+    url, below = url_source(address, file_filter)
+    if below is None:
+        recording = stat_url(address)
+        return url, lambda skipped: iter([recording])
+    return url, lambda skipped: walk_bucket(url, below, skipped)
 
 
 def _not_found_or_unreadable(path: str, error: OSError | ValueError) -> str:

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from batchemo.common.text import for_display
+from batchemo.errors import UsageError
 from batchemo.sources.filters import FileFilter
-from batchemo.sources.recording import Recording, Skipped, split_path, stat_recording
+from batchemo.sources.objects import Named, look_up, walk_bucket
+from batchemo.sources.recording import Recording, Skipped, split_path
 from batchemo.sources.walk import walk
+from batchemo.storage.url import is_bucket
 
 _BLOCK_BYTES = 1 << 16
 # No system opens a longer path, so no more of an entry is kept: a file that is no list at all, such
@@ -28,26 +31,45 @@ def read_list(
 ) -> Iterator[Recording]:
     """Yield the recordings that the entries name; a folder is walked, a missing file is yielded.
 
+    A bucket, and a URL in one that ends in a slash, is what a folder is elsewhere.
+
     Entries that name no recording are counted by `skipped`, with `title` for the list.
     """
+    names = _names(stream, title, null_separated, base, skipped)
+    for named, recording in look_up(names):
+        path = os.path.join(named.root, named.file)
+        if recording is not None:
+            if file_filter.accepts(named.file):
+                yield recording
+        elif is_bucket(named.root):
+            yield from walk_bucket(named.root, file_filter, skipped)
+        elif os.path.isdir(path):
+            yield from walk(path, file_filter, skipped)
+        else:
+            problem = f"{for_display(path)} is no regular file"
+            skipped.reject(f"entry {named.number} of {title}", problem)
+
+
+def _names(
+    stream: BinaryIO, title: str, null_separated: bool, base: str, skipped: Skipped
+) -> Iterator[Named]:
     for number, raw in enumerate(_split(stream, b"\0" if null_separated else b"\n"), 1):
         entry = raw if null_separated else _strip_line(raw, number)
         if not entry:
             continue
         problem = _problem(entry)
-        if not problem:
-            root, file = split_path(os.fsdecode(entry), base)
-            path = os.path.join(root, file)
-            recording = stat_recording(root, file)
-            if recording is not None:
-                if file_filter.accepts(file):
-                    yield recording
-            elif os.path.isdir(path):
-                yield from walk(path, file_filter, skipped)
-            else:
-                problem = f"{for_display(path)} is no regular file"
         if problem:
             skipped.reject(f"entry {number} of {title}", problem)
+            continue
+        name = os.fsdecode(entry)
+        try:
+            root, file, access = split_path(name, base)
+        except UsageError as error:
+            skipped.reject(f"entry {number} of {title}", str(error))
+            continue
+        if is_bucket(name) and name.endswith("/"):
+            root, file = name.rstrip("/"), ""
+        yield Named(root, file, number, access=access)
 
 
 def _split(stream: BinaryIO, separator: bytes) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from batchemo.errors import UsageError
@@ -124,7 +124,7 @@ def has_wildcards(text: str) -> bool:
     return _WILDCARD.search(text) is not None
 
 
-def parse_glob(path: str) -> Glob:
+def parse_glob(path: str, is_folder: Callable[[str], bool] = os.path.isdir) -> Glob:
     """Split a glob at its first part that is a pattern, and no folder of that very name.
 
     A folder that the whole glob matches is taken with all that is in it, as if the shell had
@@ -136,7 +136,7 @@ def parse_glob(path: str) -> Glob:
     """
     root = "/" if path.startswith("/") else ""
     parts = _split_pattern(path)
-    while len(parts) > 1 and (not has_wildcards(parts[0]) or os.path.isdir(root + parts[0])):
+    while len(parts) > 1 and (not has_wildcards(parts[0]) or is_folder(root + parts[0])):
         root += parts.pop(0) + "/"
     stem, _, suffix = parts[-1].rpartition(".")
     names_extension = bool(stem and suffix) and not has_wildcards(suffix)

@@ -15,7 +15,8 @@ from batchemo.common.memory import is_out_of_memory
 from batchemo.common.text import for_display, from_text
 from batchemo.errors import UsageError
 from batchemo.sources.filters import FileFilter
-from batchemo.sources.recording import Recording, Skipped, split_path, stat_recording
+from batchemo.sources.objects import Named, look_up
+from batchemo.sources.recording import Recording, Skipped, absolute_folder, split_path
 from batchemo.tables.write import unescape_formulas
 
 if TYPE_CHECKING:
@@ -45,25 +46,36 @@ class Manifest:
         self, base: str, file_filter: FileFilter, skipped: Skipped
     ) -> Iterator[Recording]:
         """Yield a recording for each row; rows that name none are counted by `skipped`."""
+        for named, recording in look_up(self._names(base, skipped)):
+            if recording is None:
+                path = for_display(os.path.join(named.root, named.file))
+                title = f"row {named.number + 1} of {self.title}"
+                skipped.reject(title, f"{path} is no regular file")
+            elif file_filter.accepts(named.file):
+                yield recording
+
+    def _names(self, base: str, skipped: Skipped) -> Iterator[Named]:
         row = -1
         for batch in self.paths.to_batches(max_chunksize=_BATCH_ROWS):
             for cells in batch.to_pylist():
                 row += 1
-                name, problem = from_text(cells["file"] or ""), ""
-                folder = os.path.abspath(os.path.join(base, from_text(cells.get("root") or "")))
-                if not name:
-                    problem = "its file is empty"
-                elif "\0" in name or "\0" in folder:
-                    problem = "its file holds a NUL character"
-                else:
-                    root, file = split_path(name, folder)
-                    recording = stat_recording(root, file, row)
-                    if recording is None:
-                        problem = f"{for_display(os.path.join(root, file))} is no regular file"
-                    elif file_filter.accepts(file):
-                        yield recording
-                if problem:
-                    skipped.reject(f"row {row + 1} of {self.title}", problem)
+                try:
+                    yield self._named(cells, row, base)
+                except UsageError as error:
+                    skipped.reject(f"row {row + 1} of {self.title}", str(error))
+
+    def _named(self, cells: dict[str, Any], row: int, base: str) -> Named:
+        """Return what a row names; UsageError if that is nothing."""
+        name = from_text(cells["file"] or "")
+        folder = absolute_folder(from_text(cells.get("root") or ""), base)
+        if not name:
+            raise UsageError("its file is empty")
+        if "\0" in name or "\0" in folder:
+            raise UsageError("its file holds a NUL character")
+        root, file, access = split_path(name, folder)
+        if not file:
+            raise UsageError(f"{for_display(root)} names no file")
+        return Named(root, file, row, row, access)
 
 
 def read_manifest(path: str, reserved: frozenset[str] = frozenset()) -> Manifest:

@@ -3,8 +3,9 @@
     plan.parquet
         root, file       where a recording is, as in a table of results
         size, mtime      bytes and time of the last change when it was listed; null where missing
+        etag             what an object store called this version of it; null for a file
         ...              the other columns of the manifest, if there was one
-      metadata batchemo-plan: {"format": 1, "sources": what a table of results says of its sources}
+      metadata batchemo-plan: {"format": 2, "sources": what a table of results says of its sources}
 
 A shard is the i-th of n parts of these rows, in their order and of nearly equal numbers: so the
 tables of all shards, one after another, have the rows of one scan of the whole plan.
@@ -25,14 +26,16 @@ from typing import TYPE_CHECKING, Any
 from batchemo.common.files import atomic_write
 from batchemo.common.text import for_display, from_text, to_text
 from batchemo.errors import UsageError
-from batchemo.sources.recording import Recording, stat_recording
+from batchemo.sources.objects import Named, look_up
+from batchemo.sources.recording import Recording
+from batchemo.storage.url import NO_ACCESS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 METADATA_KEY = b"batchemo-plan"
-FORMAT = 1
-COLUMNS = ("root", "file", "size", "mtime")
+FORMAT = 2
+COLUMNS = ("root", "file", "size", "mtime", "etag")
 _ROWS_PER_GROUP = 65_536
 
 
@@ -95,15 +98,16 @@ class PlanFile:
 
     def recordings(self, rows: range) -> Iterator[Recording]:
         """Yield the recordings of these rows as they are now; a missing one has no size."""
+        for named, recording in look_up(self._names(rows)):
+            # What is no regular file any more is as good as missing.
+            yield recording or Recording(named.root, named.file, None, None, named.row)
+
+    def _names(self, rows: range) -> Iterator[Named]:
         number = 0
         for batch in self._batches(rows, ["root", "file"]):
             for root, file in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                recording = stat_recording(from_text(root), from_text(file), number)
+                yield Named(from_text(root), from_text(file), number, number)
                 number += 1
-                # What is no regular file any more is as good as missing.
-                yield recording or Recording(
-                    from_text(root), from_text(file), None, None, number - 1
-                )
 
     def extras(self, rows: range) -> pa.Table | None:
         """Return the columns that came from a manifest, of these rows; None if there are none."""
@@ -184,11 +188,17 @@ def write_plan(
 def _table(group: list[Recording], extras: pa.Table | None, schema: pa.Schema) -> pa.Table:
     import pyarrow as pa
 
+    if any(recording.access != NO_ACCESS for recording in group):
+        raise UsageError(
+            "A plan holds no passwords or signatures, which some of these addresses need: scan the"
+            " list of them itself"
+        )
     columns = [
         pa.array([to_text(recording.root) for recording in group]),
         pa.array([to_text(recording.file) for recording in group]),
         pa.array([recording.size for recording in group], _types()[2]),
         pa.array([recording.mtime_ns for recording in group]).cast(_types()[3]),
+        pa.array([recording.etag for recording in group], pa.string()),
     ]
     if extras is not None:
         # A recording that the manifest does not name has none of its columns.
@@ -200,7 +210,7 @@ def _table(group: list[Recording], extras: pa.Table | None, schema: pa.Schema) -
 def _types() -> tuple[Any, ...]:
     import pyarrow as pa
 
-    return pa.string(), pa.string(), pa.int64(), pa.timestamp("ns", "UTC")
+    return pa.string(), pa.string(), pa.int64(), pa.timestamp("ns", "UTC"), pa.string()
 
 
 def _digest(path: str) -> str:

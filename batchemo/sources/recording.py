@@ -14,6 +14,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from batchemo.sources.filters import AUDIO_EXTENSIONS, VIDEO_EXTENSIONS
+from batchemo.storage.url import (
+    NO_ACCESS,
+    Access,
+    absolute,
+    is_url,
+    split_access,
+    split_url,
+    with_access,
+)
 
 MAX_NAMED = 20
 """Problems of one kind that are named one by one."""
@@ -36,11 +45,19 @@ class Recording:
     mtime_ns: int | None
     row: int | None = None
     """The row of the manifest that names it, if one does."""
+    etag: str | None = None
+    """What an object store calls this version of it."""
+    access: Access = NO_ACCESS
 
     @property
     def path(self) -> str:
-        """The path to open."""
+        """The path or URL, as it may be shown."""
         return os.path.join(self.root, self.file)
+
+    @property
+    def address(self) -> str:
+        """The path or URL to open: with what is secret in it, so that it may not be shown."""
+        return with_access(self.path, self.access)
 
 
 @dataclass(slots=True)
@@ -89,19 +106,47 @@ def by_frequency(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
-def split_path(name: str, base: str) -> tuple[str, str]:
+def split_path(name: str, base: str) -> tuple[str, str, Access]:
     """Split a name into root and file: below `base` if it lies there, else below its own folder.
 
-    >>> split_path("a/../b/c.wav", "/data"), split_path("/data/c.wav", "/data")
+    Both may be URLs; the third value is what is secret in them. The file is empty where a URL names
+    a bucket or server and nothing in it.
+
+    >>> split_path("a/../b/c.wav", "/data")[:2], split_path("/data/c.wav", "/data")[:2]
     (('/data', 'b/c.wav'), ('/data', 'c.wav'))
-    >>> split_path("../c.wav", "/data")
-    ('/', 'c.wav')
+    >>> split_path("../c.wav", "/data")[:2], split_path("s3://bucket/a/c.wav", "/data")[:2]
+    (('/', 'c.wav'), ('s3://bucket/a', 'c.wav'))
     """
-    path = os.path.abspath(os.path.join(base, name))
+    access = NO_ACCESS
+    if is_url(base):
+        base, access = split_access(base)
+    if is_url(name):
+        name, access = split_access(name)
+    path = absolute(base, name)
+    if path is None:
+        path = os.path.abspath(os.path.join(base, name))
     prefix = os.path.join(base, "")
     if path.startswith(prefix):
-        return base, path[len(prefix) :]
-    return os.path.dirname(path), os.path.basename(path)
+        return base, path[len(prefix) :], access
+    if is_url(path) and not split_url(path)[1]:
+        return path, "", access
+    root, _, file = path.rpartition("/")
+    return root or "/", file, access
+
+
+def absolute_folder(name: str, base: str) -> str:
+    """Return a folder relative to a base, as a path or a URL with all that is in it.
+
+    >>> absolute_folder("a", "/data"), absolute_folder("", "s3://bucket/calls/")
+    ('/data/a', 's3://bucket/calls')
+    """
+    url, access = split_access(base) if is_url(base) else (base, NO_ACCESS)
+    if is_url(name):
+        url, access = split_access(name)
+    path = absolute(url, "" if is_url(name) else name)
+    if path is None:
+        return os.path.abspath(os.path.join(base, name))
+    return with_access(path, access)
 
 
 def stat_recording(root: str, file: str, row: int | None = None) -> Recording | None:
@@ -134,12 +179,14 @@ class SeenPaths:
 
     def add(self, path: str) -> bool:
         """Return whether this is the first path to its file. Hard links are different files."""
-        folder, name = os.path.split(path)
-        real = os.path.join(self._real_folder(folder), name)
-        if os.path.islink(real):
-            real = os.path.realpath(real)
+        real = path if is_url(path) else self._real_path(path)
         digest = hashlib.blake2b(os.fsencode(real), digest_size=16).digest()
         if digest in self._digests:
             return False
         self._digests.add(digest)
         return True
+
+    def _real_path(self, path: str) -> str:
+        folder, name = os.path.split(path)
+        real = os.path.join(self._real_folder(folder), name)
+        return os.path.realpath(real) if os.path.islink(real) else real

@@ -85,7 +85,7 @@ def _list_folder(path: bytes, prefix: str, file_filter: FileFilter, skipped: Ski
                         is_folder = True
                     elif not name.lower().endswith(file_filter.suffixes):
                         if entry.is_file(follow_symlinks=follow):
-                            _count_extension(name, skipped)
+                            count_extension(name, skipped)
                         continue
                     elif entry.is_file(follow_symlinks=follow):
                         is_folder = False
@@ -103,7 +103,8 @@ def _list_folder(path: bytes, prefix: str, file_filter: FileFilter, skipped: Ski
     return _Folder(path, prefix, iter(names), subfolders)
 
 
-def _count_extension(name: bytes, skipped: Skipped) -> None:
+def count_extension(name: bytes, skipped: Skipped) -> None:
+    """Count a file whose extension was not asked for."""
     stem, dot, extension = name.rpartition(b".")
     if not stem:  # A hidden file, or one without an extension.
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 RECORDINGS = {
-    "root": "the folder, absolute, that the recording was found below",
+    "root": "the folder, absolute, or the URL that the recording was found below",
     "file": "the path below root, with / between the parts; bytes that are no UTF-8 stand as \\xNN",
     "status": "ok, or failed",
     "reason": "why it failed, a code (see docs/audio.md); null where status is ok",
@@ -28,6 +28,7 @@ RECORDINGS = {
     "silence": "share of the signal that is silent",
     "size": "bytes of the file that was read",
     "mtime": "when that file was last changed, UTC",
+    "etag": "what the object store calls this version of the object; null for a file",
     "model": "the model with the start of its digest, and the settings that are not its defaults",
 }
 """The recordings table: one row for each recording."""
@@ -83,6 +84,9 @@ OPTIONAL = {**UNADAPTED, **MEASURED, **DIMENSIONS, **TRIES}
 
 FAMILIARITY = "familiarity"
 """The column that says how like the training recordings a recording, or a window, is."""
+
+ADDED = frozenset({FAMILIARITY, "etag"})
+"""Columns that tables of earlier versions do not have, in whose place null is right."""
 
 UNCERTAIN = "uncertain"
 """Replaces the label where its confidence is below `--min-confidence`."""

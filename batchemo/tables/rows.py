@@ -104,6 +104,7 @@ class RecordingResult:
     silence: float | None = None
     size: int | None = None
     mtime_ns: int | None = None
+    etag: str | None = None
 
     def __post_init__(self) -> None:
         if (self.reason is None) == (self.probabilities is None):
@@ -130,6 +131,7 @@ _SAME_NAME = (
     "clipped",
     "silence",
     "size",
+    "etag",
 )
 """The fields of a result that are columns as they are."""
 _MAX_TIMESTAMP = 2**63 - 1

@@ -66,6 +66,7 @@ def _types() -> dict[str, Any]:
         "silence": pa.float32(),
         "size": pa.int64(),
         "mtime": pa.timestamp("ns", "UTC"),
+        "etag": text,
         "model": category,
         "files": pa.int64(),
         "share": pa.float64(),

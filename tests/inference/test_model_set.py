@@ -142,7 +142,7 @@ def test_the_columns_are_in_the_documented_order(corpus: Path, models: Models, o
         *("emotion_speech", "confidence_speech", "margin_speech"),
         *(f"{name}_speech" for name in p),
         *("familiarity", "windows", "duration", "sample_rate", "channels", "rms_db"),
-        *("clipped", "silence", "size", "mtime", "model"),
+        *("clipped", "silence", "size", "mtime", "etag", "model"),
     ]
     first, second = (models.bundles[name].digest[:12] for name in ("stats162", "speech"))
     assert row["model"] == f"stats162@{first} + speech@{second}"

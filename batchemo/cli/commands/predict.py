@@ -44,7 +44,7 @@ Examples:
   emotion, confidence, margin, probabilities {label: probability}
   windows [{start, end, the same four, and familiarity}], with null for windows without speech
   familiarity: how like the training recordings it is, 0 to 1; null if the model cannot say
-  duration, sample_rate, channels, rms_db, clipped, silence, size, mtime_ns
+  duration, sample_rate, channels, rms_db, clipped, silence, size, mtime_ns, etag
   for several models also agreement and models {name: {the same four}}, and model in each window
   with --dimensions, valence_est, arousal_est and dominance_est wherever those four are
   of a model that gives them, arousal, valence and dominance, for the recording and each window;
