@@ -60,6 +60,7 @@ def scan(
     plan: Path | None = None,
     shard: str | None = None,
     jobs: int | None = None,
+    executor: str | None = None,
     timeout: float = TIMEOUT,
     update: bool = False,
     overwrite: bool = False,
@@ -127,6 +128,9 @@ def scan(
         `output`, `segments` and `embeddings` of a shard name folders.
     jobs
         Worker processes; by default one for each processor that this process may use.
+    executor
+        A cluster whose workers analyse the recordings: `"dask://HOST:PORT"`; `jobs` is then how
+        many of its workers, by default all.
     timeout
         Seconds for a recording, or for each started hour of a longer one; 0 for no limit.
     update, overwrite, retry_failed, retry_reasons, max_tries, prune, allow_empty, limit, if_locked
@@ -178,6 +182,7 @@ def scan(
         summary=path_text(summary),
         group_by=group_by,
         jobs=jobs or 0,
+        executor=executor,
         timeout=timeout,
         update=update,
         overwrite=overwrite,

@@ -38,7 +38,9 @@ class ScanOptions:
     group_by: str | None = None
     """What the summary counts by; None for all recordings together."""
     jobs: int = 0
-    """Worker processes; 0 for as many as this process may use."""
+    """Worker processes; 0 for as many as this process may use, or as the cluster has."""
+    executor: str | None = None
+    """The cluster that works on the recordings, dask://HOST:PORT; None for this machine."""
     timeout: float = TIMEOUT
     """Seconds for a recording, or for each started hour of it; 0 for no limit."""
     update: bool = False

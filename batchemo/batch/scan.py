@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from batchemo.batch.chunk_store import ChunkStore
+from batchemo.batch.cluster import cluster_executor, count_workers
 from batchemo.batch.events import EventHandler, Progress, Report, Started, ignore_event
 from batchemo.batch.options import ScanOptions
 from batchemo.batch.outputs import (
@@ -85,10 +86,11 @@ def run_scan(
 
     With `options.output` None the finished table comes with the report; with "-" the rows go to
     `stream` as CSV while they are found. `executor` opens what chunks are worked on by, given a
-    number of workers: by default, processes of this machine.
+    number of workers: by default, the cluster that the options name, or processes of this machine.
     """
     prepare_arrow(PARENT_BYTES)
     prepared = prepare(options)
+    executor = executor or cluster_executor(prepared)
     try:
         with hold_outputs(prepared) as store:
             decision = decide(prepared)
@@ -173,8 +175,12 @@ class _Scan:
         self.finds_transient_failures = False
         """Whether the tables are in order, but for failures that are to be tried again."""
 
-    def _with_room(self, workers: int) -> int:
-        """Return how many of the workers to start; memory elsewhere is not known here."""
+    def _count_workers(self, first: Sequence[Chunk]) -> int:
+        """Return how many workers the run has, if these are the first chunks."""
+        if self._options.executor is not None and self._executor is not None:
+            return count_workers(self._executor, self._options.jobs) if first else 0
+        workers = useful_workers(first, self._options.jobs)
+        # Memory elsewhere is not known here.
         is_here = self._executor is None and self._options.settings[0].device == "cpu"
         weights = self._prepared.weight_bytes if is_here else 0
         is_asked = self._options.jobs > 0
@@ -195,7 +201,7 @@ class _Scan:
         first = first_chunks(chunks, self._options.jobs)
         if first and not self._decision.may_replace:
             return self._would_change()
-        workers = self._with_room(useful_workers(first, self._options.jobs))
+        workers = self._count_workers(first)
         self._on_event(
             Started(self._prepared.model, workers, self._options.output, len(known_rows))
         )
@@ -279,7 +285,8 @@ class _Scan:
             chunks,
             partial(predict_chunk, task),
             lost_result,
-            workers=workers,
+            # The workers of a cluster come and go: the executor knows how many there are.
+            workers=workers if self._options.executor is None else self._options.jobs,
             timeout=self._options.timeout,
             executor=self._executor,
             pieces=PieceWork(partial(predict_pieces, task), join_pieces),

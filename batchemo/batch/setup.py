@@ -57,6 +57,8 @@ class Prepared:
     schema: OutputSchema
     model: str
     sources: Sources
+    digests: tuple[str, ...] = ()
+    """Of the bundles of all models."""
     weight_bytes: int = 0
     """Of the graphs of all models."""
 
@@ -86,7 +88,10 @@ def prepare(options: ScanOptions) -> Prepared:
     )
     sources = open_sources(options.sources, schema.reserved)
     schema = replace(schema, manifest=sources.extras)
-    prepared = Prepared(options, outputs, schema, model_set.model, sources, model_set.weight_bytes)
+    digests = tuple(bundle.digest for bundle in model_set.bundles)
+    prepared = Prepared(
+        *(options, outputs, schema, model_set.model, sources, digests, model_set.weight_bytes)
+    )
     schema.check(options.group_by, prepared.output)
     return prepared
 

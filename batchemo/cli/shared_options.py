@@ -284,6 +284,12 @@ jobs_option = click.option(
     help="Number of worker processes; auto is one for each processor that this process may use.",
 )
 
+executor_option = click.option(
+    "--executor",
+    metavar="ADDRESS",
+    help="Let the workers of a Dask cluster analyse: dask://HOST:PORT is its scheduler.",
+)
+
 quiet_option = switch("--quiet", "-q", help="Print nothing but errors.")
 
 timeout_option = click.option(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from batchemo.bundles import Bundle, load_bundle
+from batchemo.bundles.bundle import models_folder
 from batchemo.bundles.schema import GRAPH, output_size
 from batchemo.errors import UsageError
 from batchemo.inference.output_schema import EmbeddingOutput, OutputSchema
@@ -120,8 +121,15 @@ def load_model_set(settings: Sequence[ModelSettings]) -> ModelSet:
             _check_can_share(bundle)
     for first, second in combinations(bundles, 2):
         _check_pair(first, second)
-    # From here on a setting that is the model's default is None, as in rows of earlier runs.
-    model_set = ModelSet(bundles, tuple(map(without_defaults, bundles, settings)))
+    # From here on a setting that is the model's default is None, as in rows of earlier runs. A
+    # shipped model keeps its name, since workers elsewhere may have it in another folder.
+    named = (
+        each
+        if bundle.path.parent == models_folder()
+        else replace(each, model=str(bundle.path.absolute()))
+        for bundle, each in zip(bundles, settings, strict=True)
+    )
+    model_set = ModelSet(bundles, tuple(map(without_defaults, bundles, named)))
     _check_columns(model_set)
     return model_set
 

@@ -16,6 +16,7 @@ EPILOG = """
 Examples:
   batchemo doctor
   batchemo doctor --output-folder /mnt/results --json
+  batchemo doctor --executor dask://scheduler:8786
 
 \b
 Exit codes:
@@ -33,17 +34,23 @@ COLOURS = {"ok": "green", "absent": "yellow", "problem": "red"}
     metavar="FOLDER",
     help="Folder where tables will be written; by default the current folder.",
 )
+@click.option(
+    "--executor",
+    metavar="ADDRESS",
+    help="Check the workers of a Dask cluster instead, against this machine: dask://HOST:PORT.",
+)
 @json_option
-def command(output_folder: Path, as_json: bool) -> int:
+def command(output_folder: Path, executor: str | None, as_json: bool) -> int:
     """Check versions, the audio library, models, workers, memory and the output folder.
 
     Every shipped model is verified and run on a synthetic recording, in a worker process as in a
-    scan.
+    scan. Of a cluster's workers the versions and models are compared with those here.
     """
+    from batchemo.diagnostics.cluster import check_cluster
     from batchemo.diagnostics.doctor import check_up
 
     checks = []
-    for check in check_up(output_folder):
+    for check in check_up(output_folder) if executor is None else check_cluster(executor):
         checks.append(check)
         if not as_json:
             state = click.style(f"{check.state:<8}", fg=COLOURS[check.state])

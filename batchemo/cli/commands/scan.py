@@ -22,6 +22,7 @@ from batchemo.cli.sections import CommandWithSections
 from batchemo.cli.shared_options import (
     ENVIRONMENT,
     config_option,
+    executor_option,
     jobs_option,
     model_options,
     postprocess_from,
@@ -70,7 +71,7 @@ SECTIONS = {
         *("update", "prune", "retry_failed", "retry_reasons", "max_tries", "fail_on"),
         *("if_locked", "dry_run"),
     ),
-    "The run": ("jobs", "timeout", "quiet", "log_json", "metrics", "config"),
+    "The run": ("jobs", "executor", "timeout", "quiet", "log_json", "metrics", "config"),
 }
 
 
@@ -120,6 +121,7 @@ SECTIONS = {
 @model_options
 @postprocess_options
 @jobs_option
+@executor_option
 @timeout_option
 @switch(
     "--update",
