@@ -52,7 +52,7 @@ def check_keras(content: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             config, weights = _read_members(archive)
-        _check_layers(json.loads(config))
+        check_layers(json.loads(config))
     except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, RecursionError) as error:
         raise BundleError(f"model.keras: is no Keras file: {error}") from error
     # Members cut short, compressed by a method that zipfile does not know, or encrypted.
@@ -77,10 +77,11 @@ def _read_members(archive: zipfile.ZipFile) -> tuple[bytes, bytes]:
     return archive.read("config.json"), archive.read("model.weights.h5")
 
 
-def _check_layers(config: Any) -> None:
+def check_layers(config: Any) -> None:
+    """Raise BundleError for a configuration with layers that could run code of others."""
     if isinstance(config, list):
         for part in config:
-            _check_layers(part)
+            check_layers(part)
     if not isinstance(config, Mapping):
         return
     module, name = config.get("module"), config.get("class_name")
@@ -90,7 +91,7 @@ def _check_layers(config: Any) -> None:
     if name in _REFUSED_LAYERS or ">" in str(config.get("registered_name")):
         raise BundleError(f"model.keras: has a {name} layer, which could run foreign code")
     for part in config.values():
-        _check_layers(part)
+        check_layers(part)
 
 
 def _is_keras(module: str) -> bool:

@@ -107,7 +107,7 @@ def take_waveform(graph: Graph) -> tuple[int | None, bool]:
             "that is free (for torch.onnx.export: dynamic_axes={'" + shown + "': {0: 'batch', 1: "
             "'samples'}})"
         )
-    _rename_input(graph, samples.name, SAMPLES if len(sizes) == 2 else f"{SAMPLES}_3d")
+    rename_input(graph, samples.name, SAMPLES if len(sizes) == 2 else f"{SAMPLES}_3d")
     if len(sizes) == 3:
         _add_channel(graph)
     set_samples_input(graph, sizes[-1])
@@ -159,7 +159,8 @@ def _fill_mask(graph: Graph, mask: Any, samples: Any) -> None:
     graph.graph.input.remove(mask)
 
 
-def _rename_input(graph: Graph, old: str, new: str) -> None:
+def rename_input(graph: Graph, old: str, new: str) -> None:
+    """Give all nodes that take an input the value of another name."""
     if old == new:
         return
     used = {name for node in graph.graph.node for name in (*node.input, *node.output)}
@@ -184,13 +185,20 @@ def _add_channel(graph: Graph) -> None:
 
 def set_samples_input(graph: Graph, count: int | None) -> None:
     """Make samples the only input; `count` is how many, if it is fixed."""
+    set_input(graph, SAMPLES, ["samples" if count is None else count])
+
+
+def set_input(graph: Graph, name: str, shape: Sequence[int | str]) -> None:
+    """Make this array of single precision the only input; `shape` is that of a window."""
     onnx = onnx_package()
     weights = {tensor.name for tensor in graph.graph.initializer}
     kept = [each for each in graph.graph.input if each.name in weights]
-    shape = ["batch", "samples" if count is None else count]
     del graph.graph.input[:]
     graph.graph.input.extend(
-        [onnx.helper.make_tensor_value_info(SAMPLES, onnx.TensorProto.FLOAT, shape), *kept]
+        [
+            onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", *shape]),
+            *kept,
+        ]
     )
 
 

@@ -7,19 +7,35 @@ computes the logits, is seldom among its outputs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from batchemo.bundles.schema import MAX_EMBEDDING_SIZE
-from batchemo.common.text import for_display
+from batchemo.common.text import counted, for_display
 from batchemo.errors import UsageError
 from batchemo.importing.graph import Graph, input_sizes, onnx_package
+from batchemo.importing.labels import class_names, dimension_names
+from batchemo.importing.options import ImportOptions
 
 LOGITS, DIMENSIONS, EMBEDDING = "logits", "dimensions", "embedding"
 
 
 @dataclass(frozen=True, slots=True)
-class SourceOutput:
+class GivenOutputs:
+    """What the changed graph gives, and which outputs of the original these are."""
+
+    info: Mapping[str, Any]
+    """The `outputs` of bundle.json."""
+    originals: Mapping[str, str]
+    """The outputs of the original by kind, where it has them: `probabilities` is one with a
+    softmax."""
+    notes: tuple[str, ...]
+    """What was changed, for the user and the card."""
+
+
+@dataclass(frozen=True, slots=True)
+class _SourceOutput:
     """An output of the graph as it was exported."""
 
     name: str
@@ -28,7 +44,54 @@ class SourceOutput:
     has_softmax: bool = False
 
 
-def give_classes(graph: Graph, wanted: str | None) -> SourceOutput:
+def give_outputs(
+    graph: Graph,
+    options: ImportOptions,
+    names: Sequence[str],
+    *,
+    are_dimensions: bool = False,
+    output: str | None = None,
+    embedding: str | None = None,
+) -> GivenOutputs:
+    """Make the graph give classes or dimensions of these names, and the embedding, if it has one.
+
+    `output` and `embedding` are the names of its outputs, where the source says them.
+    """
+    wanted = options.classes or output
+    named_embedding = None if embedding is None else _source_output(graph, embedding)
+    info: dict[str, Any]
+    if are_dimensions:
+        labels = dimension_names(names, options.rename)
+        main, name = _give_dimensions(graph, wanted), DIMENSIONS
+        info = {"dimensions": {"name": name, "dimensions": list(labels)}}
+    else:
+        labels = class_names(names, options.rename, own=options.own_labels)
+        main, name = _give_classes(graph, wanted), LOGITS
+        info = {"classes": {"name": name, "labels": list(labels)}}
+    if main.size is not None and main.size != len(labels):
+        raise UsageError(
+            f"{graph.path}: its output {for_display(main.name)} gives "
+            f"{counted(main.size, 'number')}, and there are {counted(len(labels), 'label')}: "
+            f"{for_display(', '.join(names))}"
+        )
+    [kind] = info
+    originals = {"probabilities" if main.has_softmax else kind: main.name}
+    renamed = [f"{old} is {new}" for old, new in zip(names, labels, strict=True) if old != new]
+    notes = [f"Labels: {for_display(', '.join(renamed))}."] if renamed else []
+    if main.has_softmax:
+        notes.append("The softmax at the end of the graph is left out: a bundle gives logits.")
+    size = _add_embedding(graph, name, named_embedding)
+    if size is not None:
+        info["embedding"] = {"name": EMBEDDING, "size": size}
+        what = "what the last layer takes"
+        if named_embedding is not None:
+            what = for_display(named_embedding.name)
+            originals["embedding"] = named_embedding.name
+        notes.append(f"The embedding is {what}, {counted(size, 'number')}.")
+    return GivenOutputs(info, originals, tuple(notes))
+
+
+def _give_classes(graph: Graph, wanted: str | None) -> _SourceOutput:
     """Choose the output with the classes, and give what a softmax at its end takes."""
     output = _choose(graph, wanted)
     name, size = output.name, _declared_size(output)
@@ -37,18 +100,18 @@ def give_classes(graph: Graph, wanted: str | None) -> SourceOutput:
     source = name if last is None or not has_softmax else str(last.input[0])
     size = size or _last_size(graph, source)
     _set_outputs(graph, {LOGITS: (source, size)})
-    return SourceOutput(name, size, has_softmax)
+    return _SourceOutput(name, size, has_softmax)
 
 
-def give_dimensions(graph: Graph, wanted: str | None) -> SourceOutput:
+def _give_dimensions(graph: Graph, wanted: str | None) -> _SourceOutput:
     """Choose the output with the dimensions, and give it as it is."""
     output = _choose(graph, wanted)
     size = _declared_size(output) or _last_size(graph, output.name)
     _set_outputs(graph, {DIMENSIONS: (output.name, size)})
-    return SourceOutput(output.name, size)
+    return _SourceOutput(output.name, size)
 
 
-def add_embedding(graph: Graph, given: str, output: SourceOutput | None = None) -> int | None:
+def _add_embedding(graph: Graph, given: str, output: _SourceOutput | None = None) -> int | None:
     """Also give the embedding; return its size, or None if there is no such.
 
     That is this output of the graph as it was, or else what the last layer takes before the output
@@ -66,11 +129,11 @@ def add_embedding(graph: Graph, given: str, output: SourceOutput | None = None) 
     return size
 
 
-def source_output(graph: Graph, name: str) -> SourceOutput | None:
+def _source_output(graph: Graph, name: str) -> _SourceOutput | None:
     """Return an output of one vector for each window by its name; None if there is no such."""
     found = (each for each in graph.graph.output if each.name == name)
     sizes = ((each, _declared_size(each)) for each in found)
-    return next((SourceOutput(each.name, size) for each, size in sizes if size), None)
+    return next((_SourceOutput(each.name, size) for each, size in sizes if size), None)
 
 
 def _choose(graph: Graph, wanted: str | None) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from batchemo.common.arrays import Float32
+from batchemo.features import FeatureSet
 
 WINDOW = 10.0
 """Seconds of a window, where neither the user nor the graph asks for another."""
@@ -34,6 +35,10 @@ class ImportOptions:
     """Keep names such as `ang`, which otherwise become the usual ones."""
     input: str | None = None
     """What a single graph takes; `waveform` is all there is."""
+    features: FeatureSet | None = None
+    """The feature set that a Keras model takes."""
+    scaler: Path | None = None
+    """A file with the mean and the scale of each feature, that a Keras model takes them by."""
     rate: int | None = None
     normalise: bool | None = None
     """Whether the samples of each window get mean 0 and variance 1."""

@@ -18,6 +18,7 @@ from batchemo.importing.audonnx import DESCRIPTION, import_audonnx
 from batchemo.importing.checkpoint import import_checkpoint
 from batchemo.importing.compare import Comparison, compare
 from batchemo.importing.int8 import in_8_bits
+from batchemo.importing.keras_net import KERAS_SUFFIXES, import_keras
 from batchemo.importing.options import ImportedModel, ImportOptions
 from batchemo.importing.waveform_model import CONFIG, import_onnx_file, import_optimum
 
@@ -95,10 +96,12 @@ def _read_source(options: ImportOptions) -> ImportedModel:
         return import_checkpoint(options)
     if source.suffix == ".onnx":
         return import_onnx_file(options)
+    if source.suffix in KERAS_SUFFIXES:
+        return import_keras(options)
     raise UsageError(
-        f"{shown}: is nothing that can be imported: that is an .onnx file, a folder with "
-        "config.json, preprocessor_config.json and model.onnx or model.safetensors, or a .zip or "
-        "folder with model.yaml and model.onnx"
+        f"{shown}: is nothing that can be imported: that is an .onnx, .h5 or .keras file, a folder "
+        "with config.json, preprocessor_config.json and model.onnx or model.safetensors, or a .zip "
+        "or folder with model.yaml and model.onnx"
     )
 
 
@@ -145,6 +148,9 @@ def _card(
         "Labels": outputs.get("classes", {}).get("labels"),
         "Dimensions": outputs.get("dimensions", {}).get("dimensions"),
     }
+    what = f"Samples at {given['rate']} Hz, normalisation: {given['normalisation']}"
+    if "features" in given:
+        what = f"The features {given['features']['name']}, of samples at {given['rate']} Hz"
     limits = (
         "How accurate it is was not measured here. Dimensions are as the model gives them: what "
         "their scale is, its author says."
@@ -165,8 +171,7 @@ def _card(
         "",
         "## What it takes and gives",
         "",
-        f"- Samples at {given['rate']} Hz, in windows of {given['window']:g} s, "
-        f"normalisation: {given['normalisation']}.",
+        f"- {what}, in windows of {given['window']:g} s.",
         *(f"- {what}: {', '.join(names)}." for what, names in gives.items() if names),
         *(f"- {note}" for note in model.notes),
         "",

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from batchemo.common.arrays import Float32
-from batchemo.common.text import counted, for_display
+from batchemo.common.text import for_display
 from batchemo.errors import BundleError, UsageError
 from batchemo.importing import whisper
 from batchemo.importing.graph import (
@@ -23,17 +23,7 @@ from batchemo.importing.graph import (
     open_graph_file,
     take_waveform,
 )
-from batchemo.importing.graph_outputs import (
-    DIMENSIONS,
-    EMBEDDING,
-    LOGITS,
-    SourceOutput,
-    add_embedding,
-    give_classes,
-    give_dimensions,
-    source_output,
-)
-from batchemo.importing.labels import class_names, dimension_names
+from batchemo.importing.graph_outputs import GivenOutputs, give_outputs
 from batchemo.importing.options import (
     LONGEST,
     SHORTEST,
@@ -170,36 +160,21 @@ def import_graph(
     else:
         whisper.take_samples(graph, only_array(graph).name, bands)
         given = whisper_input(options, normalise=normalise)
-    named_embedding = None if embedding is None else source_output(graph, embedding)
-    outputs: dict[str, Any]
-    if are_dimensions:
-        labels = dimension_names(names, options.rename)
-        main, name = give_dimensions(graph, options.classes or output), DIMENSIONS
-        outputs = {"dimensions": {"name": name, "dimensions": list(labels)}}
-    else:
-        labels = class_names(names, options.rename, own=options.own_labels)
-        main, name = give_classes(graph, options.classes or output), LOGITS
-        outputs = {"classes": {"name": name, "labels": list(labels)}}
-    if main.size is not None and main.size != len(labels):
-        raise UsageError(
-            f"{path}: its output {for_display(main.name)} gives {counted(main.size, 'number')}, "
-            f"and there are {counted(len(labels), 'label')}: {for_display(', '.join(names))}"
-        )
-    embedding_size = add_embedding(graph, name, named_embedding)
-    originals = {next(iter(outputs)): main.name}
-    if embedding_size is not None:
-        outputs["embedding"] = {"name": EMBEDDING, "size": embedding_size}
-        if named_embedding is not None:
-            originals["embedding"] = named_embedding.name
+    outputs = give_outputs(
+        graph,
+        options,
+        names,
+        are_dimensions=are_dimensions,
+        output=output,
+        embedding=embedding,
+    )
     return ImportedModel(
         kind=kind,
         graph=graph.bytes(),
         input=given,
-        outputs=outputs,
-        original=original_of(
-            before, originals, normalise=normalise, has_softmax=main.has_softmax, bands=bands
-        ),
-        notes=tuple(_notes(names, labels, main, embedding_size, named_embedding)),
+        outputs=outputs.info,
+        original=original_of(before, outputs, normalise=normalise, bands=bands),
+        notes=outputs.notes,
         for_single_windows=for_single_windows,
     )
 
@@ -244,31 +219,8 @@ def whisper_input(options: ImportOptions, *, normalise: bool) -> dict[str, Any]:
     }
 
 
-def _notes(
-    names: Sequence[str],
-    labels: Sequence[str],
-    main: SourceOutput,
-    embedding_size: int | None,
-    embedding: SourceOutput | None,
-) -> list[str]:
-    renamed = [f"{old} is {new}" for old, new in zip(names, labels, strict=True) if old != new]
-    notes = [f"Labels: {for_display(', '.join(renamed))}."] if renamed else []
-    if main.has_softmax:
-        notes.append("The softmax at the end of the graph is left out: a bundle gives logits.")
-    if embedding_size is not None:
-        numbers = counted(embedding_size, "number")
-        what = "what the last layer takes" if embedding is None else for_display(embedding.name)
-        notes.append(f"The embedding is {what}, {numbers}.")
-    return notes
-
-
 def original_of(
-    content: bytes,
-    outputs: Mapping[str, str],
-    *,
-    normalise: bool,
-    has_softmax: bool,
-    bands: int | None,
+    content: bytes, outputs: GivenOutputs, *, normalise: bool, bands: int | None
 ) -> Original:
     """Return what the graph of the source gives for the samples of one window, by kind.
 
@@ -306,10 +258,8 @@ def original_of(
             if each.type != "tensor(float)":
                 array = np.ones(array.shape, kinds[each.type])
             given[each.name] = array
-        results = session().run(list(outputs.values()), given)
-        named = {kind: result[0] for kind, result in zip(outputs, results, strict=True)}
-        if has_softmax:
-            named["probabilities"] = named.pop("classes")
-        return named
+        results = session().run(list(outputs.originals.values()), given)
+        pairs = zip(outputs.originals, results, strict=True)
+        return {kind: result[0] for kind, result in pairs}
 
     return run

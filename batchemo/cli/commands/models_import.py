@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchemo.cli.shared_options import ENVIRONMENT, config_option, json_option, split_commas
+from batchemo.cli.shared_options import (
+    ENVIRONMENT,
+    config_option,
+    feature_set_from,
+    json_option,
+    param_option,
+    split_commas,
+)
 from batchemo.common.text import for_display
 from batchemo.features.limits import MAX_RATE, MAX_SECONDS
 
@@ -22,6 +29,8 @@ Examples:
   batchemo models import exported -o models/hubert
   batchemo models import net.onnx -o models/net --input waveform --rate 16000 \\
       --labels neutral,happy,sad,angry
+  batchemo models import model.h5 -o models/lstm --features frames62 --scaler scaler.json \\
+      --labels angry,calm,disgust,fearful,happy,neutral,sad,surprised
   batchemo scan calls -o calls.parquet -m models/hubert
 
 \b
@@ -31,6 +40,8 @@ What can be imported:
     saves it: pip install 'batchemo[import]' brings torch and transformers
   a .zip with model.onnx and model.yaml, as audEERING's audonnx saves it, or its folder
   an .onnx file that takes samples, with --input, --rate and --labels
+  an .h5 or .keras file over one of our feature sets, with --features, --labels and, where the
+    features were standardised, --scaler: pip install 'batchemo[train]' brings Keras
 """
 
 
@@ -87,6 +98,18 @@ def _renames(values: tuple[str, ...]) -> dict[str, str]:
     "--input",
     type=click.Choice(["waveform"]),
     help="What an .onnx file takes: samples of shape (batch, samples).",
+)
+@click.option(
+    "--features",
+    metavar="NAME",
+    help="The feature set that a Keras model takes: see `batchemo features --help`.",
+)
+@param_option
+@click.option(
+    "--scaler",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The mean and the scale that its features were standardised by: .json or .npz.",
 )
 @click.option(
     "--rate",
@@ -151,6 +174,10 @@ def import_command(**values: Any) -> None:
     if values["labels"] and values["dimensions"]:
         raise click.UsageError("--labels and --dimensions: a model's output gives one of them")
     values["rename"] = _renames(values["rename"])
+    name, params = values["features"], values.pop("params")
+    if params and name is None:
+        raise click.UsageError("--param: sets a parameter of --features")
+    values["features"] = None if name is None else feature_set_from(name, params)
     result = import_model(ImportOptions(**values))
     if as_json:
         click.echo(json.dumps(_facts(result), indent=2, ensure_ascii=False))
