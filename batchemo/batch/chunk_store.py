@@ -34,12 +34,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from typing_extensions import Buffer
 
+    from batchemo.batch.mirror import Mirror
+
 PREVIOUS = -1
 """The number of the copy of the previous table; chunks are numbered from 0 on."""
 
 Reader = Callable[[int], "pa.Table"]
 """Returns all rows of a chunk, or of the previous table, by its number."""
 
+STORE_SUFFIX = ".chunks"
+"""What a chunk store's folder is called, after the name of its output."""
 _PREVIOUS_NAME = "previous.arrow"
 _CHUNK_NAME = "{:09d}.chunk.arrow"
 _CHUNK_PATTERN = "[0-9]" * 9 + ".chunk.arrow"
@@ -55,7 +59,7 @@ def store_folder(output: str | Path) -> Path:
     'out/results.parquet.chunks'
     """
     output = Path(output)
-    return output.with_name(output.name + ".chunks")
+    return output.with_name(output.name + STORE_SUFFIX)
 
 
 def longest_chunk_path(output: Path) -> Path:
@@ -68,6 +72,8 @@ class ChunkStore:
     """The finished chunks in a folder, and the copy of the previous table."""
 
     folder: Path
+    mirror: Mirror | None = None
+    """Where the chunks are put too, if the output is in a bucket."""
 
     def numbers(self) -> list[int]:
         """List the finished chunks, in order."""
@@ -81,7 +87,10 @@ class ChunkStore:
 
     def write(self, number: int, batch: pa.RecordBatch) -> None:
         """Write the rows of a chunk."""
-        _write(self._path(number), [batch], batch.schema)
+        path = self._path(number)
+        _write(path, [batch], batch.schema)
+        if self.mirror is not None:
+            self.mirror.put(path)
 
     def read(self, number: int, schema: pa.Schema) -> pa.Table | None:
         """Read columns of a chunk; None where it is damaged or lacks some of them."""
@@ -133,8 +142,11 @@ class ChunkStore:
         """Remove all chunks, finished or not; the folder itself is removed with its lock."""
         # In this order: see the top of this file.
         for pattern in (_PREVIOUS_NAME, _CHUNK_PATTERN, ".*.arrow.unfinished"):
-            for path in self.folder.glob(pattern):
+            paths = list(self.folder.glob(pattern))
+            for path in paths:
                 path.unlink()
+            if self.mirror is not None and pattern == _CHUNK_PATTERN:
+                self.mirror.remove(paths)
         sync_folder(self.folder)
 
     def _path(self, number: int) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from batchemo.batch.mirror import local_plan, open_mirror
 from batchemo.batch.options import ScanOptions
 from batchemo.batch.outputs import output_exists
 from batchemo.batch.plan import is_gone
@@ -71,15 +72,16 @@ class DryRun:
 
 def dry_run(options: ScanOptions) -> DryRun:
     """Compare the sources with what earlier runs did, by the same decision as a scan."""
-    prepared = prepare(options)
-    decision = decide(prepared)
-    found = _compare(prepared, decision)
-    if decision.may_replace:
-        return found
-    if any(state.files for name, state in found.states() if name != "unchanged"):
-        assert prepared.output is not None
-        raise output_exists(prepared.output)
-    return _compare(prepare(options), Decision.RETRY)
+    with local_plan(options) as local, open_mirror(local, lock=False) as mirror:
+        prepared = prepare(local, mirror)
+        decision = decide(prepared)
+        found = _compare(prepared, decision)
+        if decision.may_replace:
+            return found
+        if any(state.files for name, state in found.states() if name != "unchanged"):
+            assert prepared.output is not None
+            raise output_exists(prepared.output)
+        return _compare(prepare(local, mirror), Decision.RETRY)
 
 
 def _compare(prepared: Prepared, decision: Decision) -> DryRun:

@@ -13,14 +13,19 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from batchemo.batch.chunk_store import longest_chunk_path, store_folder
+from batchemo.batch.chunk_store import STORE_SUFFIX, longest_chunk_path, store_folder
 from batchemo.batch.options import STDOUT, ScanOptions
 from batchemo.common.files import atomic_write, unfinished_path
 from batchemo.common.text import for_display
 from batchemo.errors import UsageError
 from batchemo.sources import Recording
+from batchemo.storage.url import is_url, without_access
 from batchemo.tables.write import table_format
+
+if TYPE_CHECKING:
+    from batchemo.batch.mirror import Mirror
 
 _NAMING = "naming.json"
 
@@ -33,6 +38,8 @@ class OutputPaths:
     segments: Path | None = None
     summary: Path | None = None
     embeddings: Path | None = None
+    mirror: Mirror | None = None
+    """What keeps the bucket up to date, where some of them are copies of objects."""
 
     def all(self) -> list[Path]:
         """List the files, the recordings table last: where it has its name, all have theirs."""
@@ -43,30 +50,47 @@ class OutputPaths:
         """List the files that are there."""
         return [path for path in self.all() if path.exists()]
 
+    def shown(self, path: Path) -> str:
+        """Return the path, or the URL of what it is a copy of."""
+        return (self.mirror and self.mirror.url(path)) or str(path)
+
+    def publish(self, path: Path) -> None:
+        """Put a file that has got its name into the bucket, if it is a copy of what is there."""
+        if self.mirror is not None:
+            self.mirror.put(path)
+
     def without_own_files(self, recordings: Iterable[Recording]) -> Iterator[Recording]:
         """Yield the recordings that are no output, and lie in no chunk store, of this run."""
         # As text: a system call for each of millions of recordings would cost more than the walk.
-        outputs = {str(path) for path in self.all()}
-        stores = tuple(f"{store_folder(path)}{os.sep}" for path in self.all())
+        names = [self.shown(path) for path in self.all()]
+        outputs, stores = set(names), tuple(f"{name}{STORE_SUFFIX}/" for name in names)
         for recording in recordings:
             path = recording.path
             if path not in outputs and not path.startswith(stores):
                 yield recording
 
 
-def check_outputs(options: ScanOptions) -> OutputPaths | None:
-    """Check the names of all outputs; None where nothing is written to a file."""
+def check_outputs(options: ScanOptions, mirror: Mirror | None = None) -> OutputPaths | None:
+    """Check the names of all outputs; None where nothing is written to a file.
+
+    With a mirror, the outputs in buckets are its copies.
+    """
     if options.output is None or options.output == STDOUT:
         if options.segments or options.summary or options.embeddings:
             raise UsageError(
                 "--segments, --summary and --embeddings need a file for the main table: -o FILE"
             )
         return None
+
+    def path_of(name: str) -> Path:
+        return mirror.local(name) if mirror is not None and is_url(name) else _resolve(name)
+
     outputs = OutputPaths(
-        _resolve(options.output),
-        _resolve(options.segments) if options.segments else None,
-        _resolve(options.summary) if options.summary else None,
-        _resolve(options.embeddings) if options.embeddings else None,
+        path_of(options.output),
+        path_of(options.segments) if options.segments else None,
+        path_of(options.summary) if options.summary else None,
+        path_of(options.embeddings) if options.embeddings else None,
+        mirror,
     )
     if len(set(outputs.all())) < len(outputs.all()):
         raise UsageError("-o, --segments, --summary and --embeddings must name different files")
@@ -90,11 +114,21 @@ def check_output(output: str, *, overwrite: bool) -> Path:
     Traceback (most recent call last):
     batchemo.errors.UsageError: ...results.xlsx: the name of a table must end in .parquet or .csv...
     """
-    path, shown = _resolve(output), for_display(output)
+    if is_url(output):
+        shown = for_display(without_access(output))
+        raise UsageError(f"{shown}: only scan, plan and merge write to a bucket: name a file")
+    path = _resolve(output)
     check_path(path)
     if path.exists() and not overwrite:
-        raise UsageError(f"{shown} exists: --overwrite replaces it; another name (-o) keeps both")
+        raise table_exists(output)
     return path
+
+
+def table_exists(output: str) -> UsageError:
+    """Make the error for a single table that exists and that nobody asked to replace."""
+    return UsageError(
+        f"{for_display(output)} exists: --overwrite replaces it; another name (-o) keeps both"
+    )
 
 
 def check_path(path: Path) -> None:
@@ -167,16 +201,20 @@ def read_record(outputs: OutputPaths) -> NamingRecord | None:
     """Return the record of an interrupted run; None if there is none that can be read."""
     try:
         content = json.loads((store_folder(outputs.recordings) / _NAMING).read_text())
-        return NamingRecord(tuple(map(Path, content["tables"])), content["update"])
+        named = {outputs.shown(path): path for path in outputs.all()}
+        tables = tuple(named.get(name, Path(name)) for name in content["tables"])
+        return NamingRecord(tables, content["update"])
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None
 
 
 def write_record(outputs: OutputPaths, record: NamingRecord) -> None:
     """Write the record, in the place of an earlier one."""
-    content = {"tables": [str(path) for path in record.tables], "update": record.update}
-    with atomic_write(store_folder(outputs.recordings) / _NAMING) as stream:
+    content = {"tables": [outputs.shown(path) for path in record.tables], "update": record.update}
+    path = store_folder(outputs.recordings) / _NAMING
+    with atomic_write(path) as stream:
         stream.write(json.dumps(content).encode())
+    outputs.publish(path)
 
 
 def recorded_names(outputs: OutputPaths) -> tuple[Path, ...]:
@@ -190,3 +228,5 @@ def discard_record(outputs: OutputPaths) -> None:
     path = store_folder(outputs.recordings) / _NAMING
     for leftover in (path, unfinished_path(path)):
         leftover.unlink(missing_ok=True)
+    if outputs.mirror is not None:
+        outputs.mirror.remove([path])

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING
 from batchemo.batch.chunk_store import ChunkStore
 from batchemo.batch.cluster import cluster_executor, count_workers
 from batchemo.batch.events import EventHandler, Progress, Report, Started, ignore_event
+from batchemo.batch.mirror import Mirror, local_plan, open_mirror
 from batchemo.batch.options import ScanOptions
 from batchemo.batch.outputs import (
     NamingRecord,
@@ -89,7 +90,21 @@ def run_scan(
     number of workers: by default, the cluster that the options name, or processes of this machine.
     """
     prepare_arrow(PARENT_BYTES)
-    prepared = prepare(options)
+    with local_plan(options) as local, open_mirror(local) as mirror:
+        result = _run(local, mirror, on_event, stream, executor)
+    on_event(result.report)
+    return result
+
+
+def _run(
+    options: ScanOptions,
+    mirror: Mirror | None,
+    on_event: EventHandler,
+    stream: IO[bytes] | None,
+    executor: ExecutorFactory | None,
+) -> ScanResult:
+    """Scan, with all outputs on this machine."""
+    prepared = prepare(options, mirror)
     executor = executor or cluster_executor(prepared)
     try:
         with hold_outputs(prepared) as store:
@@ -101,7 +116,7 @@ def run_scan(
             result = scan.run()
             if decision is Decision.REPEAT and scan.finds_transient_failures:
                 # These are the tables of this command, from when the machine was at fault.
-                prepared = prepare(options)
+                prepared = prepare(options, mirror)
                 scan = _Scan(prepared, _retry(prepared), store, on_event, stream, executor)
                 result = scan.run()
             if isinstance(result, BatchemoError) and store.numbers():
@@ -116,7 +131,6 @@ def run_scan(
     if isinstance(result, BatchemoError):
         # Not before: raised inside of the block, it would keep a chunk store without chunks.
         raise result
-    on_event(result.report)
     return result
 
 

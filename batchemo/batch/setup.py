@@ -42,6 +42,8 @@ from batchemo.sources.recording import MAX_NAMED, by_frequency
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from batchemo.batch.mirror import Mirror
+
 STDIN = "-"
 PARENT_BYTES = 128 * 2**20
 """The address space that Arrow and the threads of a pool of processes take, as measured."""
@@ -74,9 +76,9 @@ class Prepared:
         return self.outputs.without_own_files(self.sources)
 
 
-def prepare(options: ScanOptions) -> Prepared:
-    """Check the outputs, the models and the sources."""
-    outputs = check_outputs(options)
+def prepare(options: ScanOptions, mirror: Mirror | None = None) -> Prepared:
+    """Check the outputs, of which a mirror has those in buckets, the models and the sources."""
+    outputs = check_outputs(options, mirror)
     model_set = load_model_set(options.settings)
     options = replace(options, settings=model_set.settings)
     schema = model_set.output_schema(
@@ -154,7 +156,7 @@ def hold_outputs(prepared: Prepared) -> Iterator[ChunkStore]:
     if prepared.options.if_locked != "wait":
         decide(prepared)  # A run that is refused creates no lock, not even for a moment.
     with _locked(prepared, outputs):
-        store = ChunkStore(store_folder(outputs.recordings))
+        store = ChunkStore(store_folder(outputs.recordings), outputs.mirror)
         yield store
         # In this order: if a power cut brings chunks back, the record of names must be there too,
         # or the tables would pass for somebody else's.

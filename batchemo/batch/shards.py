@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from batchemo.batch.mirror import local_tables, single_output
 from batchemo.batch.options import STDOUT, ScanOptions
-from batchemo.batch.outputs import OutputPaths, check_output
+from batchemo.batch.outputs import OutputPaths
 from batchemo.batch.setup import empty_messages, problems_of
 from batchemo.batch.writer import write_table
 from batchemo.common.memory import prepare_arrow
@@ -25,6 +26,7 @@ from batchemo.errors import BatchemoError, UsageError
 from batchemo.inference.provenance import source_provenance
 from batchemo.sources import SourceOptions, open_sources
 from batchemo.sources.plan_file import Shard, write_plan
+from batchemo.storage.url import is_url
 from batchemo.tables.columns import EMBEDDINGS, recordings_columns
 from batchemo.tables.embeddings import embedding_groups
 from batchemo.tables.read import TableFile, open_table
@@ -55,25 +57,28 @@ def make_plan(sources: SourceOptions, output: str, *, overwrite: bool = False) -
     >>> make_plan(SourceOptions((str(folder),)), str(folder / "plan.parquet")).recordings
     1
     """
-    path = check_output(output, overwrite=overwrite)
-    if path.suffix != ".parquet":
+    if not output.lower().endswith(".parquet"):
         raise UsageError(f"{for_display(output)}: a plan is a .parquet file: name it so")
     prepare_arrow()
-    # What a table of results calls otherwise is called so from the start.
-    opened = open_sources(sources, frozenset(name for name, _ in recordings_columns(())))
-    found = OutputPaths(path).without_own_files(opened)
-    count = write_plan(found, path, source_provenance(sources), opened.extras)
+    with single_output(output, overwrite=overwrite) as path:
+        # What a table of results calls otherwise is called so from the start.
+        opened = open_sources(sources, frozenset(name for name, _ in recordings_columns(())))
+        found = OutputPaths(path).without_own_files(opened)
+        count = write_plan(found, path, source_provenance(sources), opened.extras)
     problems = (*problems_of(opened.skipped), *empty_messages(opened.skipped))
     return PlanMade(count, problems)
 
 
 def shard_path(folder: str, shard: Shard) -> str:
-    """Return the file of a shard's table in a folder, which is made if need be.
+    """Return the file of a shard's table in a folder, which is made if need be, or in a bucket.
 
     >>> import tempfile
     >>> os.path.basename(shard_path(tempfile.mkdtemp(), Shard(3, 16)))
     '00003-of-00016.parquet'
     """
+    name = f"{shard.number:05}-of-{shard.count:05}.parquet"
+    if is_url(folder):
+        return f"{folder.rstrip('/')}/{name}"
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
@@ -81,7 +86,7 @@ def shard_path(folder: str, shard: Shard) -> str:
             f"{for_display(folder)}: with --shard, an output is a folder for the tables of all"
             f" shards, and this cannot be one: {error.strerror}"
         ) from error
-    return os.path.join(folder, f"{shard.number:05}-of-{shard.count:05}.parquet")
+    return os.path.join(folder, name)
 
 
 def with_shard_outputs(options: ScanOptions) -> ScanOptions:
@@ -115,15 +120,17 @@ def merge_shards(folder: str | Path, output: str, *, overwrite: bool = False) ->
 
     UsageError where tables do not belong together, or some are missing.
     """
-    path = check_output(output, overwrite=overwrite)
-    tables = _shard_tables(Path(folder))
-    run = {name: value for name, value in tables[0].run.items() if name != "shard"}
-    schema = with_provenance(_schema_of(tables[0]), run)
-    rows = sum(_count_rows(table) for table in tables)
-    with write_table(path, schema) as merged:
-        for table in _groups(tables, schema):
-            merged.write(table)
-    return rows
+    with (
+        single_output(output, overwrite=overwrite) as path,
+        local_tables(os.fspath(folder)) as local,
+    ):
+        tables = _shard_tables(local)
+        run = {name: value for name, value in tables[0].run.items() if name != "shard"}
+        schema = with_provenance(_schema_of(tables[0]), run)
+        with write_table(path, schema) as merged:
+            for table in _groups(tables, schema):
+                merged.write(table)
+        return sum(_count_rows(table) for table in tables)
 
 
 def _schema_of(table: TableFile) -> pa.Schema:

@@ -103,6 +103,7 @@ def write_tables(
             write_record(outputs, record)
         for path in outputs.all():
             rename(unfinished_path(path), path)
+            outputs.publish(path)
 
 
 def first_difference(

@@ -18,7 +18,7 @@ from batchemo.errors import UsageError
 from batchemo.sources.filters import FileFilter, has_wildcards, parse_glob
 from batchemo.sources.recording import Recording, Skipped, stat_recording
 from batchemo.sources.walk import count_extension
-from batchemo.storage.requests import head, list_objects
+from batchemo.storage.requests import exists, head, list_objects
 from batchemo.storage.url import (
     NO_ACCESS,
     Access,
@@ -112,7 +112,7 @@ def url_source(address: str, file_filter: FileFilter) -> tuple[str, FileFilter |
     try:
         if next(list_objects(url), None) is not None:
             return url, file_filter
-        if key and _exists(url):
+        if key and exists(url):
             return url, None
         if has_wildcards(key):
             glob = parse_glob("/" + key, is_folder=lambda _: False)
@@ -148,7 +148,7 @@ def walk_bucket(url: str, file_filter: FileFilter, skipped: Skipped) -> Iterator
 def object_is_gone(url: str) -> bool:
     """Return whether there is certainly no such object."""
     try:
-        return not _exists(url)
+        return not exists(url)
     except OSError:
         return False
 
@@ -159,11 +159,3 @@ def holds_objects(url: str) -> bool:
         return not is_bucket(url) or next(list_objects(url), None) is not None
     except OSError:
         return False
-
-
-def _exists(url: str) -> bool:
-    try:
-        head(url)
-    except FileNotFoundError:
-        return False
-    return True

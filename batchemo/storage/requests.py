@@ -10,11 +10,12 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchemo.errors import MissingExtraError
@@ -37,6 +38,7 @@ RETRY = {
 }
 _LISTED_AT_ONCE = 1000
 _LIST_TRIES = 5
+_BLOCK_BYTES = 8 * 2**20
 _MACHINE = "169.254.169.254"
 """Where machines in a cloud ask for credentials last of all."""
 _STATUS = re.compile(r"status code: ([0-9]{3})")
@@ -68,6 +70,15 @@ def head(url: str, access: Access = NO_ACCESS) -> ObjectInfo:
         return _info(open_store(address, access).head(key))
 
 
+def exists(url: str) -> bool:
+    """Return whether there is an object of that name; `OSError` where that cannot be said."""
+    try:
+        head(url)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def get(
     url: str,
     access: Access = NO_ACCESS,
@@ -93,6 +104,46 @@ def get(
         if most is not None and info.size > most:
             return None
         return Content(info, memoryview(result.bytes()))
+
+
+def download(url: str, path: Path) -> None:
+    """Read an object of any size into a new file, a block at a time."""
+    info, position = head(url), 0
+    with path.open("xb") as stream:
+        while position < info.size:
+            block = range(position, min(position + _BLOCK_BYTES, info.size))
+            content = get(url, part=block, etag=info.etag)
+            assert content is not None
+            stream.write(content.data)
+            position = block.stop
+
+
+def upload(path: Path, url: str) -> None:
+    """Make a file an object, in the place of the one of that name; it is there whole or not."""
+    address, key = split_url(url)
+    with _in_words(url):
+        open_store(address, NO_ACCESS).put(key, path)
+
+
+def put(url: str, content: bytes, *, replaces: str | None) -> str:
+    """Make an object, in the place of the one with the ETag `replaces`; return its ETag.
+
+    None is for no object. FileExistsError if another is there.
+    """
+    address, key = split_url(url)
+    mode: Any = "create" if replaces is None else {"e_tag": f'"{replaces}"'}
+    with _in_words(url):
+        result = open_store(address, NO_ACCESS).put(key, content, mode=mode, use_multipart=False)
+    return str(result["e_tag"]).strip('"')
+
+
+def delete(urls: Sequence[str]) -> None:
+    """Remove objects of one bucket; it is no error if one is not there."""
+    if not urls:
+        return
+    address = split_url(urls[0])[0]
+    with _in_words(urls[0]), suppress(FileNotFoundError):
+        open_store(address, NO_ACCESS).delete([split_url(url)[1] for url in urls])
 
 
 def list_objects(url: str) -> Iterator[ObjectInfo]:
@@ -203,6 +254,8 @@ def _as_os_error(error: Exception, url: str) -> OSError:
         return OSError(errno.EACCES, "no credentials were found (see docs/buckets.md)", url)
     if is_denied or status in (401, 403):
         return OSError(errno.EACCES, f"access is denied ({status or 403})", url)
+    if kind == "AlreadyExistsError":
+        return OSError(errno.EEXIST, "there is an object of that name", url)
     if kind == "PreconditionError":
         return OSError(errno.ESTALE, "the file changed while it was read", url)
     if kind == "InvalidPathError" or isinstance(error, ValueError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from batchemo.common.memory import is_out_of_memory, prepare_arrow
 from batchemo.errors import BatchemoError, UsageError
+from batchemo.storage.requests import download
+from batchemo.storage.url import is_url
 from batchemo.tables.columns import labels_of, models_of, optional_of, recordings_columns
 from batchemo.tables.schema import recordings_schema
 from batchemo.tables.write import (
@@ -77,8 +80,10 @@ class TableFile:
 def open_table(path: str | Path) -> TableFile:
     """Open a recordings or segments table for reading."""
     prepare_arrow()
-    path = Path(path)
+    shown, path = str(path), Path(path)
     if not path.is_file():
+        if is_url(shown):
+            raise UsageError(f"{shown}: tables are read from this machine: copy it here first")
         raise UsageError(f"{path}: there is no such table")
     if table_format(path) == ".csv":
         schema, run = _csv_schema_of(path), {}
@@ -100,6 +105,11 @@ def read_recordings_table(path: str | Path) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if is_url(str(path)):
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, f"table{table_format(path)}")
+            download(str(path), copy)
+            return read_recordings_table(copy)
     if table_format(path) == ".parquet":
         with _open_for_arrow(Path(path)) as file:
             return pq.read_table(file, page_checksum_verification=True)

@@ -134,7 +134,7 @@ class Bucket:
             if path.is_file():
                 self.put(f"{prefix}{path.relative_to(folder)}", path.read_bytes())
 
-    def keys(self) -> list[str]:
+    def listed(self) -> list[str]:
         return [info.key for info in requests.list_objects(self.url)]
 
 

@@ -37,6 +37,7 @@ from batchemo.cli.shared_options import (
 )
 from batchemo.errors import LockedError, UsageError
 from batchemo.sources.plan_file import Shard
+from batchemo.storage.url import is_url
 
 EPILOG = """
 \b
@@ -260,6 +261,8 @@ def _check_report(path: str, options: ScanOptions) -> None:
     check_report(path)
     if options.output in (None, STDOUT):
         raise UsageError("--report reads the finished table: name a file for it by -o")
+    if is_url(options.output):
+        raise UsageError("--report reads the finished table, which is not read from a bucket")
 
 
 def _dry_run(options: ScanOptions, log: JsonLog | None, stream: IO[str] | None) -> int:
