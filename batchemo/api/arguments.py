@@ -28,6 +28,7 @@ def source_options(
     hidden: bool,
     follow_links: bool,
     min_age: float,
+    turns: Path | None = None,
     plan: Path | None = None,
     shard: Shard | None = None,
 ) -> SourceOptions:
@@ -44,6 +45,7 @@ def source_options(
         hidden=hidden,
         follow_links=follow_links,
         min_age=min_age,
+        turns=path_text(turns),
         plan=path_text(plan),
         shard=shard,
     )

@@ -57,6 +57,7 @@ def scan(
     hidden: bool = False,
     follow_links: bool = False,
     min_age: float = 0.0,
+    turns: Path | None = None,
     plan: Path | None = None,
     shard: str | None = None,
     jobs: int | None = None,
@@ -121,6 +122,9 @@ def scan(
         A CSV or Parquet table with a column `file`; its other columns are copied to the result.
     base
         The folder that the names in a list or manifest are relative to.
+    turns
+        Who speaks when, in a file or a folder of files: then each turn is a row, and not each
+        recording. See docs/long-recordings.md.
     include, exclude, ext, hidden, follow_links, min_age
         Which files of a folder are read; `min_age` is in seconds.
     plan, shard
@@ -171,6 +175,7 @@ def scan(
             hidden=hidden,
             follow_links=follow_links,
             min_age=min_age,
+            turns=turns,
             plan=plan,
             shard=None if shard is None else Shard.parse(shard),
         ),

@@ -61,7 +61,7 @@ def run_job(job: Job, recordings: Sequence[Recording]) -> ChunkResult[JobResult]
 
 def lost_job_result(job: Job, recording: Recording, reason: str, detail: str) -> JobResult:
     """Return the result for a recording whose worker died or was stopped."""
-    return JobResult((predict_task.lost_result(recording, reason, detail),) * len(job.models))
+    return JobResult(predict_task.lost_result(recording, reason, detail) * len(job.models))
 
 
 def _analyse(job: Job, recording: Recording) -> JobResult:
@@ -72,7 +72,8 @@ def _analyse(job: Job, recording: Recording) -> JobResult:
     # One model after another, as `timeout` is for each of them.
     for reference in job.models:
         model = _cached_model(reference, job.max_duration)
-        rows += predict_with([model], job.timeout, [recording]).rows
+        [of_recording] = predict_with([model], job.timeout, [recording]).rows
+        rows += of_recording
     if not all(row.reason in _DECODED_TO_THE_END for row in rows):
         return JobResult(tuple(rows))
     with heartbeat.monitored(recording, job.timeout):

@@ -15,7 +15,7 @@ from batchemo.audio.decode_pcm import PcmDecoder
 from batchemo.audio.failure import Failure, failure_of_machine, file_changed
 from batchemo.audio.file import OpenAudio, open_audio
 from batchemo.audio.levels import ClippingMeter, LevelMeter, peak_magnitude
-from batchemo.audio.measures import AudioInfo, Measures
+from batchemo.audio.measures import AudioInfo, Measures, TurnMeasures
 from batchemo.audio.pieces import WHOLE, Piece, cut
 from batchemo.audio.vad import is_speech
 from batchemo.audio.windows import Resampler, WindowCutter
@@ -24,7 +24,7 @@ from batchemo.common.timing import StageSeconds, timed
 
 # 180 dB over full scale: far beyond every integer scale, 32 bits included, that a broken writer
 # could have stored as floats.
-_MAX_PEAK = 1e9
+MAX_PEAK = 1e9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +38,8 @@ class Window:
     """False if the window is silent or nothing like speech: it is not given to a model."""
     config_index: int = 0
     """The position of its `WindowConfig` among those passed to `read_windows`."""
+    turn: int = 0
+    """The position of its turn among those passed to `read_turns`."""
 
 
 def read_windows(
@@ -92,6 +94,8 @@ class WindowReader:
         self._decoder: AnyDecoder | None = None
         self._info = AudioInfo()
         self._read_errors: Sequence[OSError | MemoryError] = ()
+        self.turn_measures: dict[int, TurnMeasures] = {}
+        """Those of turns, by their positions; none where the recording is read as a whole."""
         self.pieces: tuple[Piece, ...] = ()
         """Those of the open recording."""
         self.measures: Measures | None = None
@@ -220,19 +224,23 @@ class WindowReader:
 
         Only the piece itself is measured.
         """
+        margins = Measures(ClippingMeter(decoder.full_scale))
+        for frames, is_own, is_last in self._frames(decoder, piece):
+            yield self._mono(decoder, frames, measures if is_own else margins), is_last
+
+    def _frames(self, decoder: AnyDecoder, piece: Piece) -> Iterator[tuple[Float32, bool, bool]]:
+        """Yield blocks: the frames, whether they belong to the piece, and whether one is last."""
         if len(self.pieces) == 1:
             for frames in self._timed_blocks(decoder, decoder.blocks()):
-                yield self._mono(decoder, frames, measures), decoder.at_end
+                yield frames, True, decoder.at_end
             return
         assert isinstance(decoder, (PcmDecoder, Decoder))
         window = max(config.window for config in self._configs)
         total = decoder.declared_frames or 0
         before, own, after = piece.frames(decoder.sample_rate, total, window)
-        margins = Measures(ClippingMeter(decoder.full_scale))
-        for part, measured in ((before, margins), (own, measures), (after, margins)):
+        for part in (before, own, after):
             for frames in self._timed_blocks(decoder, decoder.blocks_of(part)):
-                mono = self._mono(decoder, frames, measured)
-                yield mono, decoder.position == after.stop
+                yield frames, part is own, decoder.position == after.stop
 
     def _timed_blocks(self, decoder: AnyDecoder, blocks: Iterator[Float32]) -> Iterator[Float32]:
         while True:
@@ -252,7 +260,7 @@ class WindowReader:
             mono = mix(frames)
         with timed(self.seconds, "vad"):
             peak = self._peak(decoder, frames)
-            if not peak < _MAX_PEAK:  # Written so that NaN fails too.
+            if not peak < MAX_PEAK:  # Written so that NaN fails too.
                 raise Failure("non_finite", "a sample is no number, or without bounds")
             measures.clipping.update(frames, peak)
             measures.frames += len(frames)

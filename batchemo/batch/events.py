@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from batchemo.batch.plan import Plan
 from batchemo.common.timing import StageSeconds, add_seconds
 from batchemo.tables.summary import Summary
 from batchemo.workers.dispatcher import FinishedChunk
 from batchemo.workers.heartbeat import RecordingPosition
+
+if TYPE_CHECKING:
+    from batchemo.common.turns import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Progressed:
 
 @dataclass(frozen=True, slots=True)
 class RecordingFailed:
-    """A recording could not be analysed."""
+    """A recording, or a turn of it, could not be analysed."""
 
     root: str
     file: str
@@ -71,6 +74,9 @@ class RecordingFailed:
     detail: str
     new: bool
     """Whether the earlier table has no failed row of it."""
+    start: float | None = None
+    end: float | None = None
+    """Of the turn, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +173,13 @@ class Result(Protocol):
     def detail(self) -> str | None: ...  # noqa: D102
     @property
     def duration(self) -> float | None: ...  # noqa: D102
+    @property
+    def turn(self) -> Turn | None: ...  # noqa: D102
 
 
-R = TypeVar("R", bound=Result)
+def _failed(row: Result, reason: str, *, is_new: bool) -> RecordingFailed:
+    start, end = (None, None) if row.turn is None else (row.turn.start, row.turn.end)
+    return RecordingFailed(row.root, row.file, reason, row.detail or "", is_new, start, end)
 
 
 @dataclass(slots=True)
@@ -191,24 +201,36 @@ class Progress:
         """Seconds since the start."""
         return time.monotonic() - self._started
 
-    def add(self, finished: FinishedChunk[R], plan: Plan, on_event: EventHandler) -> None:
-        """Add a chunk; report its failures, and how far the whole is."""
-        for result in finished.rows:
+    def add(
+        self,
+        finished: FinishedChunk[Any],
+        recordings: Iterable[Sequence[Result]],
+        plan: Plan,
+        on_event: EventHandler,
+    ) -> None:
+        """Add a chunk, with the rows of each of its recordings; report failures, and how far it is.
+
+        Of a recording with several rows, each that failed is reported.
+        """
+        rows = list[Result]()
+        for recording in recordings:
+            rows += recording
             self.done += 1
-            if result.reason is not None:
-                self.failed += 1
-                self.missing += result.reason == "missing"
-                detail = result.detail or ""
-                is_new = not plan.known_rows.had_failed(result.root, result.file)
+            reasons = {row.reason for row in recording}
+            self.failed += reasons != {None}
+            self.missing += "missing" in reasons
+        for row in rows:
+            if row.reason is not None:
+                is_new = not plan.known_rows.had_failed(row.root, row.file)
                 self.new_failures += is_new
-                on_event(RecordingFailed(result.root, result.file, result.reason, detail, is_new))
+                on_event(_failed(row, row.reason, is_new=is_new))
         plan.add_cost(finished.chunk, sum(finished.stages.values()))
-        self.sound += sum(result.duration or 0.0 for result in finished.rows)
+        self.sound += sum(result.duration or 0.0 for result in rows)
         self.bytes += finished.chunk.bytes
         for stage, seconds in finished.stages.items():
             add_seconds(self.stages, stage, seconds)
         # What is done is not counted twice, until the workers' positions are looked at again.
-        done = {(result.root, result.file) for result in finished.rows}
+        done = {(result.root, result.file) for result in rows}
         self.update_positions(
             [known for known in self.positions if (known.root, known.file) not in done],
             plan,

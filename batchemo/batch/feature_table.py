@@ -44,6 +44,7 @@ from batchemo.inference.feature_task import (
 from batchemo.inference.provenance import source_provenance
 from batchemo.inference.settings import TIMEOUT, check_channel
 from batchemo.sources import SourceOptions, open_sources
+from batchemo.sources.discover import refuse_turns
 from batchemo.tables.columns import FEATURES, FRAME
 from batchemo.tables.schema import STATUS_FAILED, STATUS_OK, features_schema
 from batchemo.tables.write import rechunk, with_provenance
@@ -114,6 +115,7 @@ def write_feature_table(
     prepare_arrow(PARENT_BYTES)
     path = check_output(options.output, overwrite=options.overwrite)
     sources = open_sources(options.sources, frozenset([*FEATURES, *options.features.names]))
+    refuse_turns(sources, "features are computed of whole recordings")
     columns = FeatureColumns(options.features, options.window_config.window, sources.extras)
     schema = with_provenance(columns.schema, _provenance(options))
     plan, progress, windows = Plan(KnownRows("")), Progress(), 0
@@ -132,7 +134,7 @@ def write_feature_table(
         def chunks() -> Iterator[tuple[int, tuple[RecordingFeatures, ...]]]:
             nonlocal windows
             for finished in finished_chunks:
-                progress.add(finished, plan, on_event)
+                progress.add(finished, [(row,) for row in finished.rows], plan, on_event)
                 windows += sum(len(result.windows) for result in finished.rows)
                 yield finished.chunk.number, finished.rows
             if not plan.counts.to_do and sources.skipped.empty:

@@ -5,11 +5,17 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from batchemo.batch.chunk_store import PREVIOUS
-from batchemo.common.text import to_text
+from batchemo.batch.row_groups import group_starts
+from batchemo.common.arrays import Int64
+from batchemo.common.text import for_display, to_text
 from batchemo.sources import Recording
+from batchemo.tables.read import UnreadableTableError
 from batchemo.tables.schema import STATUS_OK
 
 if TYPE_CHECKING:
@@ -25,7 +31,8 @@ TRANSIENT_REASONS = ("unreadable", "needs_av", "worker_died", "out_of_memory")
 not answer, a package that is missing, too little memory, a process that somebody killed."""
 
 RowPosition = tuple[int, int]
-"""The number of a chunk (or `PREVIOUS`) and a row in it."""
+"""The number of a chunk (or `PREVIOUS`), and of a recording in it: that of its row, where each has
+one."""
 
 
 @dataclass(slots=True)
@@ -51,6 +58,8 @@ class KnownRows:
     """Whether a row is valid which says that its recording was missing, if it still is."""
     transient: int = 0
     """Rows of the previous table that `retry_transient` makes invalid, or would make."""
+    turns: tuple[str, ...] = ()
+    """The columns of turns that the table has; with any, a recording may have several rows."""
     predicted_again: int = 0
     """Rows of the previous table that got their predictions in this run, without decoding."""
     _index: dict[str, int] = field(default_factory=dict)
@@ -63,6 +72,8 @@ class KnownRows:
     _failed: bytearray = field(default_factory=bytearray)
     _tries: array[int] = field(default_factory=lambda: array("i"))
     """Where tries are counted: of failures, those of the same model."""
+    _turns: array[int] = field(default_factory=lambda: array("q"))
+    """Where turns are given: a hash of those that the rows are of."""
     _failed_before: dict[str, int] = field(default_factory=dict)
     """The entries of failures of the previous table, whose rows a chunk may have replaced since."""
 
@@ -76,16 +87,17 @@ class KnownRows:
         batch: pa.RecordBatch,
         *,
         retry_transient: bool = False,
-    ) -> None:
-        """Add the rows of a chunk; a later row of the same recording replaces the earlier one.
+    ) -> int:
+        """Add the rows of a chunk; return of how many recordings.
 
-        Rows whose windows are asked for and lost are known but not valid. So are failures that are
-        to be retried: with `retry_transient` those for `TRANSIENT_REASONS` too.
+        What is added later of a recording replaces what was added earlier. Its rows must be in one
+        batch, one after another; unless all of them are valid, none is. Rows whose windows are
+        asked for and lost are known but not valid. So are failures that are to be retried: with
+        `retry_transient` those for `TRANSIENT_REASONS` too.
         """
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        roots, files = batch["root"].to_pylist(), batch["file"].to_pylist()
         valid = pc.equal(batch["model"], self.model)
         failed = pc.not_equal(batch["status"], STATUS_OK)
         transient = pc.is_in(batch["reason"], pa.array(TRANSIENT_REASONS))
@@ -94,9 +106,9 @@ class KnownRows:
             again = failed
         if retry_transient:
             again = pc.or_(again, transient)
+        tries = None
         if self.max_tries is not None:
             tries = _count_tries(batch, same_model=valid)
-            self._tries.extend(tries.to_pylist())
             may_retry = pc.less(tries, self.max_tries)
             again, transient = pc.and_(again, may_retry), pc.and_(transient, may_retry)
         if chunk == PREVIOUS:
@@ -108,17 +120,46 @@ class KnownRows:
             valid = pc.and_(valid, complete)
         if "by_window" in batch.schema.names:
             valid = pc.and_(valid, pc.or_(failed, batch["by_window"].is_valid()))
+        is_valid, has_failed = pc.fill_null(valid, False), pc.fill_null(failed, True)
+        firsts = batch
+        if self.turns:
+            starts = group_starts(batch)
+            firsts = batch.take(pa.array(starts[:-1]))
+            # All rows of a recording count, or none; it has failed if one of them has.
+            is_valid = pa.array(_reduce(np.minimum, is_valid, starts))
+            has_failed = pa.array(_reduce(np.maximum, has_failed, starts))
+            tries = None if tries is None else pa.array(_reduce(np.maximum, tries, starts))
+            if "speaker" in self.turns:
+                self._turns.extend(_turn_hashes(batch, starts))
+        if tries is not None:
+            self._tries.extend(tries.to_pylist())
+        first_recording = len(self._rows)
+        self._add_recordings(chunk, first_row, firsts)
+        self._valid.extend(is_valid.to_pylist())
+        self._failed.extend(has_failed.to_pylist())
+        self._index_recordings(chunk, firsts)
+        return len(self._rows) - first_recording
+
+    def _add_recordings(self, chunk: int, first: int, batch: pa.RecordBatch) -> None:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
         mtimes = pc.fill_null(batch["mtime"].cast(pa.int64()), _UNKNOWN).to_pylist()
-        first = len(self._rows)
-        self._chunks.extend([chunk] * len(files))
-        self._rows.extend(range(first_row, first_row + len(files)))
+        self._chunks.extend([chunk] * batch.num_rows)
+        self._rows.extend(range(first, first + batch.num_rows))
         self._sizes.extend(pc.fill_null(batch["size"], _UNKNOWN).to_pylist())
         self._versions.extend(map(_version, mtimes, batch["etag"].to_pylist()))
-        self._valid.extend(pc.fill_null(valid, False).to_pylist())
-        self._requested.extend(bytes(len(files)))
-        self._failed.extend(pc.fill_null(failed, True).to_pylist())
-        for entry, (root, file) in enumerate(zip(roots, files, strict=True), first):
+        self._requested.extend(bytes(batch.num_rows))
+
+    def _index_recordings(self, chunk: int, batch: pa.RecordBatch) -> None:
+        names = zip(batch["root"].to_pylist(), batch["file"].to_pylist(), strict=True)
+        for entry, (root, file) in enumerate(names, len(self._rows) - batch.num_rows):
             key = _key(root, file)
+            if self.turns and chunk == PREVIOUS and key in self._index:
+                raise UnreadableTableError(
+                    f"the rows of {for_display(file)} do not stand together in the earlier table, "
+                    "as those of one recording must: use --overwrite, or another output"
+                )
             self._index[key] = entry
             if chunk == PREVIOUS and self._failed[entry]:
                 self._failed_before[key] = entry
@@ -129,6 +170,8 @@ class KnownRows:
         if entry is None:
             return False, None
         valid = self._valid[entry] and self._is_unchanged(entry, recording)
+        if valid and self._turns:
+            valid = self._turns[entry] == _turn_hash(recording)
         return True, (self._chunks[entry], self._rows[entry]) if valid else None
 
     def is_new_failure(self, recording: Recording) -> bool:
@@ -211,6 +254,47 @@ def _count_tries(batch: pa.RecordBatch, *, same_model: pa.BooleanArray) -> pa.In
     counted = "tries" in batch.schema.names
     tries = batch["tries"] if counted else pa.nulls(batch.num_rows, pa.int32())
     return pc.if_else(pc.fill_null(same_model, False), pc.fill_null(tries, 1), 0)
+
+
+def _reduce(reduce: np.ufunc, column: pa.Array, starts: Int64) -> np.ndarray:
+    """Return the least or the greatest value of each group of rows."""
+    values = column.to_numpy(zero_copy_only=False)
+    found: np.ndarray = reduce.reduceat(values, starts[:-1]) if len(values) else values
+    return found
+
+
+_TURN_REASONS = ("bad_turns", "no_turns")
+"""Why a recording has a row that is not of a turn: until its turns are known."""
+
+
+def _turn_hashes(batch: pa.RecordBatch, starts: Int64) -> Iterator[int]:
+    """Return a hash of the turns of each group of rows, to be compared in this process only."""
+    names = ("start", "end", "speaker", "channel", "reason")
+    rows = list(zip(*(batch[name].to_pylist() for name in names), strict=True))
+    keys = [
+        (_milliseconds(start), _milliseconds(end), speaker, channel)
+        if reason not in _TURN_REASONS
+        else (reason,)
+        for start, end, speaker, channel, reason in rows
+    ]
+    for first, last in pairwise(starts.tolist()):
+        yield hash(tuple(keys[first:last]))
+
+
+def _turn_hash(recording: Recording) -> int:
+    if recording.problem is not None:
+        return hash(((recording.problem[0],),))
+    return hash(
+        tuple(
+            (_milliseconds(turn.start), _milliseconds(turn.end), turn.speaker, turn.channel)
+            for turn in recording.turns or ()
+        )
+    )
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    # CSV has no more digits.
+    return None if seconds is None else round(seconds * 1000)
 
 
 def _key(root: str, file: str) -> str:

@@ -1,7 +1,7 @@
 """Sorts recordings, as they are found, into those with a known row and chunks of those to analyse.
 
-The plan keeps the order of all rows of the finished tables as ranges: a number of rows of a chunk
-(or of the previous table), from a given row on. Millions of rows that lie in order are one range.
+The plan keeps the order of the finished tables as ranges: a number of recordings of a chunk (or of
+the previous table), from a given one on. Millions of rows that lie in order are one range.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from batchemo.batch.known_rows import KnownRows, RowPosition
 from batchemo.common.text import from_text
@@ -33,15 +34,23 @@ OWN_COLUMNS = -1
 """Instead of a row of the manifest: the row keeps the columns that it has."""
 
 
+ManifestRows: TypeAlias = "int | tuple[int | None, ...] | None"
+"""The row of the manifest that names a recording, or `OWN_COLUMNS`; of a recording whose turns the
+manifest gives, the row of each."""
+
+ROWS_PER_CHUNK = 4096
+"""From so many turns on a chunk ends too."""
+
+
 @dataclass(slots=True)
 class RowRange:
-    """Consecutive rows of one chunk, and of the manifest if it names them."""
+    """Consecutive recordings of one chunk, and of the manifest if it names them."""
 
     chunk: int
     start: int
+    """The first of them, counted in recordings, of which each may have several rows."""
     length: int
-    manifest: int | None
-    """The row of the manifest that names the first of them, or `OWN_COLUMNS`."""
+    manifest: ManifestRows
 
 
 @dataclass(slots=True)
@@ -87,17 +96,20 @@ class Plan:
     def chunks(self, recordings: Iterable[Recording]) -> Iterator[Chunk]:
         """Yield the chunks to analyse, while noting the order of all rows."""
         number, size, waiting, bytes_waiting = self.first_chunk, FIRST_CHUNK, list[Recording](), 0
+        rows_waiting = 0
         for recording in self._to_do(recordings):
             waiting.append(recording)
             bytes_waiting += recording.size or 0
-            self._append((number, len(waiting) - 1), recording.row)
+            rows_waiting += len(recording.turns or ())
+            self._append((number, len(waiting) - 1), manifest_rows(recording))
             if (
                 len(waiting) >= size
                 or bytes_waiting >= BYTES_PER_CHUNK
+                or rows_waiting >= ROWS_PER_CHUNK
                 or (len(waiting) >= LEAST_FILES and self._takes_long(bytes_waiting))
             ):
                 yield Chunk(number, tuple(waiting))
-                number, waiting, bytes_waiting = number + 1, [], 0
+                number, waiting, bytes_waiting, rows_waiting = number + 1, [], 0, 0
                 size = min(2 * size, FILES_PER_CHUNK)
         if waiting:
             yield Chunk(number, tuple(waiting))
@@ -115,7 +127,7 @@ class Plan:
                 is_gone = recording.size is None
                 self.counts.unreachable += is_gone and self.known_rows.was_read(recording)
                 self.counts.new_failures += self.known_rows.is_new_failure(recording)
-                self._append(position, recording.row)
+                self._append(position, manifest_rows(recording))
                 continue
             # Before it is marked as requested: a recording beyond the limit keeps its earlier row.
             if self.counts.to_do == self.limit:
@@ -133,7 +145,7 @@ class Plan:
         """Append a row whose recording is not among the sources, with the columns that it has."""
         self._append(position, OWN_COLUMNS)
 
-    def _append(self, position: RowPosition, manifest: int | None) -> None:
+    def _append(self, position: RowPosition, manifest: ManifestRows) -> None:
         chunk, row = position
         last = self.ranges[-1] if self.ranges else None
         if last is None or not _continues(last, chunk, row, manifest):
@@ -142,7 +154,15 @@ class Plan:
             last.length += 1
 
 
-def _continues(last: RowRange, chunk: int, row: int, manifest: int | None) -> bool:
+def manifest_rows(recording: Recording) -> ManifestRows:
+    """Return the rows of the manifest that name a recording, or its turns."""
+    rows = tuple(turn.row for turn in recording.turns or ())
+    return recording.row if all(row is None for row in rows) else rows
+
+
+def _continues(last: RowRange, chunk: int, row: int, manifest: ManifestRows) -> bool:
+    if isinstance(last.manifest, tuple) or isinstance(manifest, tuple):
+        return False
     if last.chunk != chunk or last.start + last.length != row:
         return False
     if last.manifest in (None, OWN_COLUMNS) or manifest in (None, OWN_COLUMNS):

@@ -9,6 +9,7 @@ from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,13 @@ from batchemo.batch.previous_embeddings import EmbeddingsByRecording, matching_e
 from batchemo.batch.rerun import HeadRerun
 from batchemo.errors import UsageError
 from batchemo.inference.output_schema import OutputSchema, is_flat
-from batchemo.tables.columns import ADDED, FAMILIARITY, probability_columns, unadapted_columns
+from batchemo.tables.columns import (
+    ADDED,
+    FAMILIARITY,
+    probability_columns,
+    turns_of,
+    unadapted_columns,
+)
 from batchemo.tables.derived import column_matrix
 from batchemo.tables.embeddings import ROWS_AT_A_TIME
 from batchemo.tables.read import (
@@ -62,6 +69,11 @@ def open_previous(
     import pyarrow as pa
 
     table, labels, models = open_table(output), schema.labels, schema.models
+    if turns_of(table.schema.names) != schema.turns:
+        raise UsageError(
+            f"{output}: {_rows_of(table)}, and this scan writes {_rows_for(schema)}. Rows of both "
+            "cannot be in one table: use --overwrite, or another output"
+        )
     earlier = None
     if embeddings is not None and schema.embeddings is not None:
         earlier = matching_embeddings(table, embeddings, schema.embeddings)
@@ -73,7 +85,9 @@ def open_previous(
             f"has {', '.join(labels)}. Rows of both cannot be in one table: use --overwrite, or "
             "another output"
         )
-    needed = chunk_schema(labels, segments=False, measured=schema.measured).names
+    needed = chunk_schema(
+        labels, segments=False, measured=schema.measured, turns=schema.turns
+    ).names
     missing = set(needed) - set(table.schema.names)
     missing -= set(() if head is None else probability_columns(labels))
     missing -= ADDED
@@ -92,6 +106,7 @@ def open_previous(
         measured=schema.measured,
         tries=schema.tries,
         embeddings=None if schema.embeddings is None else schema.embeddings.shape,
+        turns=schema.turns,
     )
     extra_names = _extra_names(table, schema.reserved | set(columns.names))
     extras = pa.schema(
@@ -107,6 +122,17 @@ def open_previous(
         windows = _matching_segments(table, segments, schema)
     rows = _rows(table, origins, windows, earlier, head, whole)
     return PreviousTable(whole, extras, rows, head)
+
+
+def _rows_of(table: TableFile) -> str:
+    turns = turns_of(table.schema.names)
+    columns = f" (with the columns {', '.join(turns)})" if turns else ""
+    return f"this table has a row for each {'turn' if turns else 'recording'}{columns}"
+
+
+def _rows_for(schema: OutputSchema) -> str:
+    columns = f" (with {', '.join(schema.turns)})" if schema.turns else ""
+    return f"one for each {'turn' if schema.turns else 'recording'}{columns}"
 
 
 def copied_table(copy: pa.Table, schema: OutputSchema) -> PreviousTable | None:
@@ -195,8 +221,6 @@ def _matching_segments(
     recordings in the same order, for each recording either all or none: rows that were kept of a
     run without segments have none.
     """
-    import pyarrow.compute as pc
-
     if not path.is_file():
         return None
     segments = open_table(path)
@@ -205,17 +229,16 @@ def _matching_segments(
     runs = groupby(_recording_names(segments))
     name, run = next(runs, _NO_RUN)
     counts = array("i")
-    for batch in table.batches(["root", "file", "windows"]):
-        windows = pc.fill_null(batch["windows"], 0).to_pylist()
-        names = pc.binary_join_element_wise(batch["root"], batch["file"], "\0").to_pylist()
-        for recording, expected in zip(names, windows, strict=True):
-            found = 0
-            if recording == name:
-                found = sum(1 for _ in run)
-                if found != expected:
-                    return None
-                name, run = next(runs, _NO_RUN)
-            counts.append(found)
+    for recording, rows in groupby(_window_counts(table), key=itemgetter(0)):
+        # Of the only row of a recording, or of each of its turns.
+        expected = [windows for _, windows in rows]
+        if recording != name:
+            counts.extend([0] * len(expected))
+            continue
+        if sum(1 for _ in run) != sum(expected):
+            return None
+        name, run = next(runs, _NO_RUN)
+        counts.extend(expected)
     return None if name is not None else _SegmentsByRecording(segments, counts, schema)
 
 
@@ -223,6 +246,16 @@ _NESTED = frozenset({"segments", "embedding", "by_window"})
 """Columns of chunks that a recordings table never has; one of this name is somebody else's."""
 
 _NO_RUN: tuple[str | None, Iterator[str]] = (None, iter(()))
+
+
+def _window_counts(table: TableFile) -> Iterator[tuple[str, int]]:
+    """Yield the recording of each row, and how many windows it has."""
+    import pyarrow.compute as pc
+
+    for batch in table.batches(["root", "file", "windows"]):
+        windows = pc.fill_null(batch["windows"], 0).to_pylist()
+        names = pc.binary_join_element_wise(batch["root"], batch["file"], "\0").to_pylist()
+        yield from zip(names, windows, strict=True)
 
 
 def _recording_names(segments: TableFile) -> Iterator[str]:

@@ -50,11 +50,11 @@ from batchemo.inference.gpu_pool import GpuPool, open_gpu_pool
 from batchemo.inference.postprocess import PostProcessor, RowSource
 from batchemo.inference.predict_task import (
     PredictTask,
+    join_results,
     lost_result,
     predict_chunk,
     predict_pieces,
 )
-from batchemo.inference.recording_output import join_pieces
 from batchemo.tables.read import open_table
 from batchemo.tables.rows import to_batch
 from batchemo.tables.summary import Summary, check_group_by
@@ -250,7 +250,7 @@ class _Scan:
         rows = partial(ordered_rows, plan.ranges, read, schema)
         table = None
         if self._prepared.outputs is not None:
-            embeddings = partial(ordered_embeddings, plan.ranges, read)
+            embeddings = partial(ordered_embeddings, plan.ranges, read, schema)
             different = self._write(rows, postprocessor, embeddings)
             if different is not None:
                 return output_exists(different)
@@ -267,7 +267,8 @@ class _Scan:
         schema.check(self._options.group_by, self._prepared.output)
         if self._options.group_by is not None:
             check_group_by(self._options.group_by, schema.recordings_schema().names)
-        self._options.postprocess.check_speaker(field.name for field in schema.extras)
+        names = [field.name for field in schema.extras]
+        self._options.postprocess.check_speaker([*names, *schema.turns])
 
     def _would_change(self) -> BatchemoError:
         # A run that may not replace its tables has some: see `decide`.
@@ -303,7 +304,7 @@ class _Scan:
             workers=workers if self._options.executor is None else self._options.jobs,
             timeout=self._options.timeout,
             executor=self._executor,
-            pieces=PieceWork(partial(predict_pieces, task), join_pieces),
+            pieces=PieceWork(partial(predict_pieces, task), join_results),
             on_positions=partial(
                 self._progress.update_positions, plan=plan, on_event=self._on_event
             ),
@@ -312,22 +313,24 @@ class _Scan:
         # workers must have ended before the lock is released.
         with closing(finished_chunks):
             for finished in finished_chunks:
+                results = tuple(chain.from_iterable(finished.rows))
                 rows = to_batch(
-                    finished.rows,
+                    results,
                     labels=self._schema.labels,
                     model=self._prepared.model,
                     segments=self._schema.segments,
                     models=self._schema.models,
                     measured=self._schema.measured,
-                    tries=list(map(plan.known_rows.next_tries, finished.rows))
+                    tries=list(map(plan.known_rows.next_tries, results))
                     if self._schema.tries
                     else None,
                     embeddings=None if embeddings is None else embeddings.shape,
+                    turns=self._schema.turns,
                 )
                 # Stored before it is reported: what was reported as done is never lost.
                 self._store.write(finished.chunk.number, rows)
                 yield finished.chunk.number
-                self._progress.add(finished, plan, self._on_event)
+                self._progress.add(finished, finished.rows, plan, self._on_event)
 
     def _write(
         self, rows: RowSource, postprocessor: PostProcessor, embeddings: RowSource

@@ -29,12 +29,13 @@ from batchemo.batch.outputs import (
     recorded_names,
 )
 from batchemo.batch.previous import PreviousTable, copied_table, open_previous
+from batchemo.batch.row_groups import whole_groups
 from batchemo.common import locks
 from batchemo.common.locks import scratch_folder
 from batchemo.common.text import for_display
 from batchemo.errors import BatchemoError, LockedError, UsageError
 from batchemo.inference.model_set import load_model_set
-from batchemo.inference.output_schema import OutputSchema
+from batchemo.inference.output_schema import OutputSchema, turn_columns
 from batchemo.sources import Recording, Skipped, Sources, open_sources
 from batchemo.sources.filters import extension_option
 from batchemo.sources.recording import MAX_NAMED, by_frequency
@@ -89,7 +90,8 @@ def prepare(options: ScanOptions, mirror: Mirror | None = None) -> Prepared:
         embeddings=options.embeddings is not None,
     )
     sources = open_sources(options.sources, schema.reserved)
-    schema = replace(schema, manifest=sources.extras)
+    turns = turn_columns(options.settings[0], is_given=sources.gives_turns)
+    schema = replace(schema, manifest=sources.extras, turns=turns)
     digests = tuple(bundle.digest for bundle in model_set.bundles)
     prepared = Prepared(
         *(options, outputs, schema, model_set.model, sources, digests, model_set.weight_bytes)
@@ -276,6 +278,7 @@ def load_known_rows(
         options.max_tries,
         keep_unreachable=not options.prune,
         keep_missing=not decision.may_replace,
+        turns=schema.turns,
     )
     if outputs is None:
         return known_rows, None
@@ -290,9 +293,9 @@ def load_known_rows(
         store.discard_previous()  # Of a run that another decision was made for.
     if previous is not None:
         first = 0
-        for batch in previous.batches:
-            known_rows.add(PREVIOUS, first, batch, retry_transient=decision.may_replace)
-            first += batch.num_rows
+        batches = whole_groups(previous.batches) if schema.turns else previous.batches
+        for batch in batches:
+            first += known_rows.add(PREVIOUS, first, batch, retry_transient=decision.may_replace)
         if previous.head is not None:
             known_rows.predicted_again = previous.head.predicted
     # A repeated run must end in the same rows: chunks, if there are any, are those of its retry.

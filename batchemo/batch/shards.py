@@ -25,6 +25,7 @@ from batchemo.common.text import counted, for_display
 from batchemo.errors import BatchemoError, UsageError
 from batchemo.inference.provenance import source_provenance
 from batchemo.sources import SourceOptions, open_sources
+from batchemo.sources.discover import refuse_turns
 from batchemo.sources.plan_file import Shard, write_plan
 from batchemo.storage.url import is_url
 from batchemo.tables.columns import EMBEDDINGS, recordings_columns
@@ -63,6 +64,7 @@ def make_plan(sources: SourceOptions, output: str, *, overwrite: bool = False) -
     with single_output(output, overwrite=overwrite) as path:
         # What a table of results calls otherwise is called so from the start.
         opened = open_sources(sources, frozenset(name for name, _ in recordings_columns(())))
+        refuse_turns(opened, "a plan lists whole recordings (`scan --plan` takes --turns)")
         found = OutputPaths(path).without_own_files(opened)
         count = write_plan(found, path, source_provenance(sources), opened.extras)
     problems = (*problems_of(opened.skipped), *empty_messages(opened.skipped))

@@ -15,10 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING
 
+import numpy as np
+
 from batchemo.batch.chunk_store import ChunkStore, Reader
 from batchemo.batch.outputs import NamingRecord, OutputPaths, refuse_foreign, write_record
 from batchemo.batch.plan import OWN_COLUMNS, Plan, RowRange
 from batchemo.batch.previous import cast_or_null
+from batchemo.batch.row_groups import GroupReader
 from batchemo.common.files import naming_errors, open_new, rename, sync, unfinished_path
 from batchemo.inference.output_schema import OutputSchema
 from batchemo.inference.postprocess import PostProcessor, RowSource
@@ -41,43 +44,65 @@ def ordered_rows(
     ranges: Iterable[RowRange], read: Reader, schema: OutputSchema
 ) -> Iterator[pa.RecordBatch]:
     """Yield all rows in the order of the plan, as the workers made them, with extra columns."""
+    reader = GroupReader(read, several_rows=bool(schema.turns))
     for range_ in ranges:
-        rows = read(range_.chunk).slice(range_.start, range_.length)
-        yield from _with_extras(rows, range_, schema).combine_chunks().to_batches()
+        rows = reader.rows(range_.chunk, range_.start, range_.length)
+        manifest = _manifest_rows(range_, reader, schema)
+        yield from _with_extras(rows, manifest, schema).combine_chunks().to_batches()
 
 
-def _with_extras(rows: pa.Table, range_: RowRange, schema: OutputSchema) -> pa.Table:
+def _manifest_rows(range_: RowRange, reader: GroupReader, schema: OutputSchema) -> pa.Table | None:
+    """Return the manifest's columns for all rows of a range, null where it does not name them.
+
+    None where the rows keep the columns that they have.
+    """
+    import pyarrow as pa
+
+    manifest, first = schema.manifest, range_.manifest
+    if manifest is None or first == OWN_COLUMNS:
+        return None
+    if isinstance(first, int) and not schema.turns:
+        return manifest.slice(first, range_.length)
+    if isinstance(first, tuple):
+        return manifest.take(pa.array(first, pa.int64()))
+    counts = reader.counts(range_.chunk, range_.start, range_.length)
+    if first is None:
+        return manifest.take(pa.nulls(int(counts.sum()), pa.int64()))
+    return manifest.take(np.repeat(np.arange(first, first + range_.length), counts))
+
+
+def _with_extras(rows: pa.Table, manifest: pa.Table | None, schema: OutputSchema) -> pa.Table:
     """Append the manifest's columns and those of a previous table, always in one order."""
     import pyarrow as pa
 
     names = [name for name in schema.chunk_schema().names if name not in _EMBEDDING_COLUMNS]
     columns = [rows[name] for name in names]
-    manifest = schema.manifest
     # As sets, and added all at once: a manifest may have thousands of columns.
     in_rows = set(rows.column_names)
     in_manifest = set() if manifest is None else set(manifest.column_names)
     for field in schema.extras:
-        column = rows[field.name] if field.name in in_rows else None
-        from_manifest = field.name in in_manifest
-        if manifest is not None and from_manifest and range_.manifest != OWN_COLUMNS:
+        if manifest is not None and field.name in in_manifest:
             # The manifest of this run counts, not what a kept row had from an earlier one.
-            column = None
-            if range_.manifest is not None:
-                column = manifest[field.name].slice(range_.manifest, range_.length)
-        if column is None:
-            column = pa.chunked_array([pa.nulls(range_.length, field.type)])
+            column = manifest[field.name]
+        elif field.name in in_rows:
+            column = rows[field.name]
+        else:
+            column = pa.chunked_array([pa.nulls(rows.num_rows, field.type)])
         columns.append(cast_or_null(column, field.type))
     fields = [*(rows.schema.field(name) for name in names), *schema.extras]
     return pa.table(columns, schema=pa.schema(fields))
 
 
-def ordered_embeddings(ranges: Iterable[RowRange], read: Reader) -> Iterator[pa.RecordBatch]:
+def ordered_embeddings(
+    ranges: Iterable[RowRange], read: Reader, schema: OutputSchema
+) -> Iterator[pa.RecordBatch]:
     """Yield the columns of the embeddings table, in the order of the plan."""
+    reader = GroupReader(read, several_rows=bool(schema.turns))
+    columns = schema.embeddings_schema().names
     for range_ in ranges:
-        for start in range(0, range_.length, _EMBEDDINGS_AT_A_TIME):
-            length = min(_EMBEDDINGS_AT_A_TIME, range_.length - start)
-            rows = read(range_.chunk).slice(range_.start + start, length)
-            yield from rows.select(list(EMBEDDINGS)).combine_chunks().to_batches()
+        rows = reader.rows(range_.chunk, range_.start, range_.length).select(columns)
+        for start in range(0, rows.num_rows, _EMBEDDINGS_AT_A_TIME):
+            yield from rows.slice(start, _EMBEDDINGS_AT_A_TIME).combine_chunks().to_batches()
 
 
 def write_tables(

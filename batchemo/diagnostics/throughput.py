@@ -27,7 +27,7 @@ from batchemo.inference.predict_task import PredictTask, lost_result, predict_ch
 from batchemo.inference.settings import ModelSettings
 from batchemo.sources import Recording, SourceOptions, open_sources
 from batchemo.storage.url import is_url
-from batchemo.tables.rows import RecordingResult
+from batchemo.tables.rows import RecordingRows
 from batchemo.workers.dispatcher import FinishedChunk, run_chunks
 from batchemo.workers.executor import Chunk
 
@@ -155,12 +155,13 @@ class Measurement:
     failed: dict[str, str] = field(default_factory=dict)
     """Reasons by the file."""
 
-    def add(self, finished: FinishedChunk[RecordingResult]) -> None:
+    def add(self, finished: FinishedChunk[RecordingRows]) -> None:
         """Add the recordings of a chunk."""
+        rows = [row for of_recording in finished.rows for row in of_recording]
         self.recordings += len(finished.rows)
-        self.audio_seconds += sum(row.duration or 0.0 for row in finished.rows)
+        self.audio_seconds += sum(row.duration or 0.0 for row in rows)
         self.stages.update(finished.stages)
-        for row in finished.rows:
+        for row in rows:
             if row.reason is not None:
                 self.failed[row.file] = row.reason
 

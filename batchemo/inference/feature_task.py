@@ -61,6 +61,10 @@ class RecordingFeatures:
     """Start, end, and whether there is speech."""
     path: str | None = None
 
+    @property
+    def turn(self) -> None:
+        """Features are of whole recordings."""
+
     def discard(self) -> None:
         """Remove the file."""
         if self.path is not None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from batchemo.bundles import Bundle
 from batchemo.errors import UsageError
 from batchemo.inference.provenance import short_id
-from batchemo.inference.settings import NO_POSTPROCESSING, PostprocessSettings
-from batchemo.tables.columns import reserved_columns
+from batchemo.inference.settings import NO_POSTPROCESSING, ModelSettings, PostprocessSettings
+from batchemo.tables.columns import TURNS, reserved_columns
 from batchemo.tables.schema import (
     EmbeddingShape,
     chunk_schema,
@@ -65,11 +65,18 @@ class OutputSchema:
     """Whether there is a column that counts the runs that have tried a failed recording."""
     embeddings: EmbeddingOutput | None = None
     """What the embeddings table has, where there is to be one."""
+    turns: tuple[str, ...] = ()
+    """The columns of turns; without any, each recording is one row."""
 
     @property
     def optional(self) -> tuple[str, ...]:
         """The optional blocks of columns that the recordings table has."""
-        return (*self.postprocess.optional, *self.measured, *(("tries",) if self.tries else ()))
+        return (
+            *self.turns,
+            *self.postprocess.optional,
+            *self.measured,
+            *(("tries",) if self.tries else ()),
+        )
 
     @property
     def reserved(self) -> frozenset[str]:
@@ -96,6 +103,7 @@ class OutputSchema:
             measured=self.measured,
             tries=self.tries,
             embeddings=embeddings,
+            turns=self.turns,
         )
 
     def rows_with_extras_schema(self) -> pa.Schema:
@@ -134,7 +142,8 @@ class OutputSchema:
     def embeddings_schema(self) -> pa.Schema:
         """Return the schema of the embeddings table, which there must be."""
         assert self.embeddings is not None
-        return with_provenance(embeddings_schema(self.embeddings.shape), self.embeddings.provenance)
+        schema = embeddings_schema(self.embeddings.shape, self.turns)
+        return with_provenance(schema, self.embeddings.provenance)
 
     def check(self, group_by: str | None, output: Path | None) -> None:
         """Refuse columns that could not be written or grouped by, before any work is done."""
@@ -146,6 +155,18 @@ class OutputSchema:
                 raise UsageError(f"cannot group by {group_by}: the column holds {field.type}")
             if field.name == self.postprocess.speaker and not is_flat(field.type):
                 raise UsageError(f"--speaker {field.name}: the column holds {field.type}")
+
+
+def turn_columns(settings: ModelSettings, *, is_given: bool) -> tuple[str, ...]:
+    """Return the columns that tell of turns: given ones, those that are found, or channels.
+
+    >>> turn_columns(ModelSettings(), is_given=True)
+    ('start', 'end', 'speaker', 'channel', 'overlap')
+    >>> turn_columns(ModelSettings(), is_given=False)
+    ()
+    """
+    wanted = {"start", "end", "speaker", "channel", "overlap"} if is_given else set()
+    return tuple(name for name in TURNS if name in wanted)
 
 
 def is_flat(kind: pa.DataType) -> bool:

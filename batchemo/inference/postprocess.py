@@ -41,8 +41,9 @@ RowSource = Callable[[], Iterable["pa.RecordBatch"]]
 starts from the first row again."""
 
 SpeakerKey = tuple[str, str, str]
-"""The model, the root where the speaker is a part of the path, and the speaker's name.
+"""The model, where the name holds, and the speaker's name.
 
+It holds below a root where it is a part of the path, and within a recording where it is a turn's.
 Each model has its own bias towards a speaker, so rows of different models are never averaged; and
 folders of one name below two roots are two speakers. A corpus is named by the model alone.
 """
@@ -55,7 +56,12 @@ class PostProcessor:
         self.schema = schema
         self._adapter: BiasAdapter | None = None
         if schema.postprocess.adapts:
-            self._adapter = BiasAdapter(schema.postprocess, schema.labels, schema.models)
+            self._adapter = BiasAdapter(
+                schema.postprocess,
+                schema.labels,
+                schema.models,
+                of_turns="speaker" in schema.turns,
+            )
 
     def tables(self, rows: RowSource) -> Iterator[pa.Table]:
         """Yield the rows of the recordings table, in pieces whose size is always the same.
@@ -102,9 +108,16 @@ class BiasAdapter:
     """
 
     def __init__(
-        self, settings: PostprocessSettings, labels: Sequence[str], models: Sequence[str]
+        self,
+        settings: PostprocessSettings,
+        labels: Sequence[str],
+        models: Sequence[str],
+        *,
+        of_turns: bool = False,
     ) -> None:
+        """Take whether the rows are of turns, whose column `speaker` holds within a recording."""
         self._by = settings.speaker
+        self._by_turn = of_turns and self._by == "speaker"
         self._log_shares: Float64 | None = None
         if settings.class_shares is not None:
             self._log_shares = log_shares(settings.class_shares, labels)
@@ -191,6 +204,10 @@ class BiasAdapter:
         models = table["model"].to_pylist()
         is_part_of_path = self._by not in table.column_names
         roots = table["root"].to_pylist() if is_part_of_path else [""] * len(models)
+        if self._by_turn:
+            # Tools call speakers by numbers, which begin anew in each recording.
+            names = zip(table["root"].to_pylist(), table["file"].to_pylist(), strict=True)
+            roots = ["\0".join(recording) for recording in names]
         rows = zip(models, roots, speakers, _missing(probabilities), strict=True)
         return [
             (model, root, speaker) if speaker and not missing else None

@@ -15,24 +15,29 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
+from typing import TypeAlias
 
 import numpy as np
 
-from batchemo.audio import Failure, Window, WindowReader, read_windows
+from batchemo.audio import AudioInfo, Failure, Window, WindowConfig, WindowReader, read_windows
 from batchemo.audio.failure import failure_of_machine
 from batchemo.audio.file import OpenAudio, open_audio
 from batchemo.audio.read_ahead import ReadAhead
+from batchemo.audio.turn_reader import TurnReader, read_turns
 from batchemo.common.arrays import Float32
 from batchemo.common.memory import is_out_of_memory
 from batchemo.common.timing import StageSeconds, add_seconds
 from batchemo.errors import DeviceError
 from batchemo.inference.loaded import LoadedModel, shared_windows
 from batchemo.inference.recording_output import ModelOutput, PendingResult, PieceResult
+from batchemo.inference.turn_output import PendingTurns, PieceOfTurns
 from batchemo.sources import Recording
-from batchemo.tables.rows import RecordingResult
+from batchemo.tables.rows import RecordingRows
 from batchemo.workers import heartbeat
 from batchemo.workers.executor import ChunkResult, CutRecording
 from batchemo.workers.heartbeat import Touch
+
+Pending: TypeAlias = "PendingResult | PendingTurns"
 
 MOST_PIECES = 4
 """A recording with more pieces is left to several workers, where that is asked for. One with fewer
@@ -47,7 +52,7 @@ def predict_with(
     *,
     embeddings: bool = False,
     cut: bool = False,
-) -> ChunkResult[RecordingResult]:
+) -> ChunkResult[RecordingRows]:
     """Analyse a chunk of recordings with models that are loaded already.
 
     Outside of a worker process, which leaves heartbeats, `touch` gets the positions. With
@@ -55,19 +60,27 @@ def predict_with(
     `cut`, long recordings are not analysed, but named in `ChunkResult.cut`.
     """
     batcher = _Batcher(models, embeddings=embeddings)
-    pending, long = list[PendingResult](), dict[int, CutRecording]()
-    with ReadAhead((recording.address, recording.size) for recording in recordings) as ahead:
+    pending, long = list[Pending](), dict[int, CutRecording]()
+    files = ((each.address, each.size) for each in recordings if each.problem is None)
+    with ReadAhead(files) as ahead:
         for place, recording in enumerate(recordings):
+            result = batcher.pending(recording)
+            if recording.problem is not None:
+                result.failure = Failure(*recording.problem)
+                result.info = AudioInfo(
+                    size=recording.size, mtime_ns=recording.mtime_ns, etag=recording.etag
+                )
+                pending.append(result)
+                continue
             with heartbeat.monitored(recording, timeout) as leave_heartbeat:
                 reader = batcher.open(recording, open_file=ahead.open)
-                result = PendingResult(recording, batcher.outputs())
                 result.failure = batcher.read(
                     reader,
-                    result.outputs,
+                    result,
                     touch or leave_heartbeat,
                     most_pieces=MOST_PIECES if cut else None,
                 )
-            result.info = reader.info
+            result.add_reading(reader)
             if cut and result.failure is None and len(reader.pieces) > MOST_PIECES:
                 long[place] = CutRecording(len(reader.pieces), reader.declared_duration)
             else:
@@ -87,7 +100,7 @@ def predict_with(
         return ChunkResult(rows, batcher.stages, cut=long)
     for result in pending:
         result.failure = result.failure or batcher.failure
-    return ChunkResult(tuple(result.row() for result in pending), batcher.stages, cut=long)
+    return ChunkResult(tuple(result.rows() for result in pending), batcher.stages, cut=long)
 
 
 def predict_pieces_with(
@@ -97,24 +110,15 @@ def predict_pieces_with(
     numbers: Sequence[int],
     *,
     embeddings: bool = False,
-) -> ChunkResult[PieceResult]:
+) -> ChunkResult[PieceResult | PieceOfTurns]:
     """Analyse pieces of a recording; after one that fails, those that follow are left out."""
     batcher = _Batcher(models, embeddings=embeddings)
-    results = list[PieceResult]()
+    results = list[PieceResult | PieceOfTurns]()
     for number in numbers:
         with heartbeat.monitored(recording, timeout) as touch:
-            reader, outputs = batcher.open(recording, piece=number), batcher.outputs()
-            failure = batcher.read(reader, outputs, touch)
-        results.append(
-            PieceResult(
-                outputs,
-                batcher.configs,
-                reader.info,
-                len(reader.pieces),
-                reader.measures,
-                failure,
-            )
-        )
+            reader, pending = batcher.open(recording, piece=number), batcher.pending(recording)
+            failure = batcher.read(reader, pending, touch)
+        results.append(_piece_result(reader, pending, batcher.configs, failure))
         if failure is not None:
             break
     with heartbeat.monitored(recording, timeout):
@@ -128,6 +132,19 @@ def predict_pieces_with(
         return ChunkResult(rows, batcher.stages)
     rows = tuple(replace(each, failure=each.failure or batcher.failure) for each in results)
     return ChunkResult(rows, batcher.stages)
+
+
+def _piece_result(
+    reader: WindowReader, pending: Pending, configs: list[WindowConfig], failure: Failure | None
+) -> PieceResult | PieceOfTurns:
+    pieces = len(reader.pieces)
+    if isinstance(pending, PendingTurns):
+        assert isinstance(reader, TurnReader)
+        measures, frames = reader.turn_measures, reader.frames_read
+        return PieceOfTurns(
+            pending.outputs, measures, configs[0], reader.info, frames, pieces, failure
+        )
+    return PieceResult(pending.outputs, configs, reader.info, pieces, reader.measures, failure)
 
 
 def read_recording(
@@ -191,20 +208,25 @@ class _Batcher:
             _ModelBatch(model, labels, self.stages, embeddings=embeddings) for model in models
         ]
 
-    def outputs(self) -> list[ModelOutput]:
-        """Return an output without windows for each model."""
-        return [ModelOutput() for _ in self._batches]
+    def pending(self, recording: Recording) -> Pending:
+        """Return the result of a recording, without windows."""
+        if recording.turns is not None or recording.problem is not None:
+            return PendingTurns(recording, len(self._batches), self.configs[0])
+        return PendingResult(recording, [ModelOutput() for _ in self._batches])
 
     def open(
         self, recording: Recording, *, piece: int | None = None, open_file: OpenAudio = open_audio
     ) -> WindowReader:
         """Return the reader of a recording, or of one of its pieces."""
-        return read_windows(recording.address, *self.configs, piece=piece, open_file=open_file)
+        address, turns = recording.address, recording.turns
+        if turns is not None:
+            return read_turns(address, turns, *self.configs, piece=piece, open_file=open_file)
+        return read_windows(address, *self.configs, piece=piece, open_file=open_file)
 
     def read(
         self,
         reader: WindowReader,
-        outputs: Sequence[ModelOutput],
+        pending: Pending,
         touch: Touch,
         *,
         most_pieces: int | None = None,
@@ -212,7 +234,7 @@ class _Batcher:
         """Put the windows of a reader into the batches; see `read_recording`."""
         return read_recording(
             reader,
-            lambda window: self._add(window, outputs),
+            lambda window: self._add(window, pending.outputs_of(window.turn)),
             stages=self.stages,
             touch=touch,
             most_pieces=most_pieces,

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from batchemo.common.memory import RUNTIME_BYTES, require_memory
 from batchemo.common.text import to_text
 from batchemo.errors import BatchemoError, describe
-from batchemo.inference.recording_output import PieceResult
+from batchemo.inference.recording_output import PieceResult, join_pieces
 from batchemo.inference.settings import ModelSettings
 from batchemo.sources import Recording
-from batchemo.tables.rows import RecordingResult
+from batchemo.tables.rows import RecordingResult, RecordingRows
 from batchemo.workers.executor import ChunkResult, R
 
 if TYPE_CHECKING:
     from batchemo.inference.loaded import LoadedModel
+    from batchemo.inference.turn_output import PieceOfTurns
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,10 @@ class PredictTask:
     """Whether long recordings are left to `predict_pieces`."""
 
 
-def predict_chunk(
-    task: PredictTask, recordings: Sequence[Recording]
-) -> ChunkResult[RecordingResult]:
+def predict_chunk(task: PredictTask, recordings: Sequence[Recording]) -> ChunkResult[RecordingRows]:
     """Analyse a chunk of recordings; in a worker, the models stay loaded for the next chunk."""
 
-    def predict(models: Sequence[LoadedModel]) -> ChunkResult[RecordingResult]:
+    def predict(models: Sequence[LoadedModel]) -> ChunkResult[RecordingRows]:
         from batchemo.inference.predict import predict_with
 
         return predict_with(
@@ -56,10 +55,10 @@ def predict_chunk(
 
 def predict_pieces(
     task: PredictTask, numbers: Sequence[int], recordings: Sequence[Recording]
-) -> ChunkResult[PieceResult]:
+) -> ChunkResult[PieceResult | PieceOfTurns]:
     """Analyse pieces of the only recording, by their numbers."""
 
-    def predict(models: Sequence[LoadedModel]) -> ChunkResult[PieceResult]:
+    def predict(models: Sequence[LoadedModel]) -> ChunkResult[PieceResult | PieceOfTurns]:
         from batchemo.inference.predict import predict_pieces_with
 
         (recording,) = recordings
@@ -84,18 +83,34 @@ def _with_models(
         return ChunkResult(fatal=describe(error))
 
 
-def lost_result(recording: Recording, reason: str, detail: str) -> RecordingResult:
-    """Return the failed row of a recording whose worker died or hung.
+def join_results(
+    recording: Recording, results: Sequence[PieceResult | PieceOfTurns]
+) -> RecordingRows:
+    """Return the rows of a recording that was analysed in pieces."""
+    if recording.turns is None:
+        return join_pieces(recording, cast("Sequence[PieceResult]", results))
+    from batchemo.inference.turn_output import join_turns
 
-    >>> lost_result(Recording("/data", "a.wav", 44, 0), "timeout", "not done after 300 s").file
+    return join_turns(recording, cast("Sequence[PieceOfTurns]", results))
+
+
+def lost_result(recording: Recording, reason: str, detail: str) -> RecordingRows:
+    """Return the failed rows of a recording whose worker died or hung.
+
+    >>> [row] = lost_result(Recording("/data", "a.wav", 44, 0), "timeout", "not done after 300 s")
+    >>> row.file
     'a.wav'
     """
-    return RecordingResult(
-        root=to_text(recording.root),
-        file=to_text(recording.file),
-        reason=reason,
-        detail=detail,
-        size=recording.size,
-        mtime_ns=recording.mtime_ns,
-        etag=recording.etag,
+    return tuple(
+        RecordingResult(
+            root=to_text(recording.root),
+            file=to_text(recording.file),
+            reason=reason,
+            detail=detail,
+            size=recording.size,
+            mtime_ns=recording.mtime_ns,
+            etag=recording.etag,
+            turn=turn,
+        )
+        for turn in recording.turns or (None,)
     )

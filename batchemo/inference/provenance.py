@@ -130,9 +130,10 @@ def source_provenance(sources: SourceOptions) -> dict[str, Any]:
 
     So the tables of all shards, merged, are those of one scan.
     """
+    turns = {} if sources.turns is None else {"turns": to_text(sources.turns)}
     if sources.plan is not None:
-        return open_plan(sources.plan).sources
-    return {
+        return open_plan(sources.plan).sources | turns
+    return turns | {
         # `./recordings/` and `recordings` are the same sources, and give the same bytes.
         "paths": [to_text(_normal(path)) for path in sources.paths],
         "files_from": sources.files_from and to_text(sources.files_from),

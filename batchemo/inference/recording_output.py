@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +20,10 @@ from batchemo.common.arrays import Float32
 from batchemo.common.text import to_text
 from batchemo.sources import Recording
 from batchemo.tables.derived import mean_familiarity, mean_probabilities
-from batchemo.tables.rows import RecordingResult, WindowResults
+from batchemo.tables.rows import RecordingResult, RecordingRows, WindowResults
+
+if TYPE_CHECKING:
+    from batchemo.audio.reader import WindowReader
 
 
 @dataclass(slots=True)
@@ -79,6 +83,18 @@ class PendingResult:
     """One for each model."""
     info: AudioInfo = field(default_factory=AudioInfo)
     failure: Failure | None = None
+
+    def outputs_of(self, turn: int) -> Sequence[ModelOutput]:
+        """Return where windows go: a recording without turns is one row."""
+        return self.outputs
+
+    def add_reading(self, reader: WindowReader) -> None:
+        """Take over what was measured."""
+        self.info = reader.info
+
+    def rows(self) -> RecordingRows:
+        """Return the only row."""
+        return (self.row(),)
 
     def row(self) -> RecordingResult:
         """Return the row; every batch with a window of this recording must have run."""
@@ -185,7 +201,7 @@ class PieceResult:
         return self.failure is not None
 
 
-def join_pieces(recording: Recording, results: Sequence[PieceResult]) -> RecordingResult:
+def join_pieces(recording: Recording, results: Sequence[PieceResult]) -> RecordingRows:
     """Return the row of a recording: of all its pieces in order, or up to the first that failed."""
     first, last = results[0], results[-1]
     joined = PendingResult(recording, [ModelOutput() for _ in first.outputs], first.info)
@@ -203,7 +219,7 @@ def join_pieces(recording: Recording, results: Sequence[PieceResult]) -> Recordi
     except Failure as failure:
         joined.failure = failure
     joined.failure = last.failure or joined.failure
-    return joined.row()
+    return joined.rows()
 
 
 def _check_joined(results: Sequence[PieceResult], measures: Measures | None) -> None:

@@ -104,7 +104,8 @@ class Predictor:
             with threadpool_limits(1, user_api="blas"):
                 touch = None if on_position is None else _touch(recording, on_position)
                 result = predict_with(self.loaded, 0.0, [recording], touch)
-            yield from result.rows
+            [rows] = result.rows
+            yield from rows
 
     def _adapted_rows(self, rows: list[RecordingResult]) -> Iterator[RecordingResult]:
         import pyarrow as pa

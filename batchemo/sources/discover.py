@@ -29,6 +29,7 @@ from batchemo.sources.plan_file import Shard, open_plan
 from batchemo.sources.recording import Recording, SeenPaths, Skipped, stat_recording
 from batchemo.sources.walk import walk
 from batchemo.storage.url import is_url
+from batchemo.tables.columns import TURNS
 
 if TYPE_CHECKING:
     import pyarrow
@@ -59,6 +60,8 @@ class SourceOptions:
     follow_links: bool = False
     min_age: float = 0.0
     """Seconds since its last change before a file is taken."""
+    turns: str | None = None
+    """A file of turns, or a folder of such files: then rows are turns, not recordings."""
     plan: str | None = None
     """A plan that lists all recordings, instead of all of the above."""
     shard: Shard | None = None
@@ -72,12 +75,25 @@ class Sources:
     """
 
     def __init__(
-        self, sources: list[_Source], options: SourceOptions, extras: pyarrow.Table | None
+        self,
+        sources: list[_Source],
+        options: SourceOptions,
+        extras: pyarrow.Table | None,
+        *,
+        has_turns: bool = False,
     ) -> None:
+        self._turns = None
+        if options.turns is not None:
+            from batchemo.sources.turns.lookup import GivenTurns
+
+            is_only = len(sources) == len(options.paths) == 1 and os.path.isfile(options.paths[0])
+            self._turns = GivenTurns(options.turns, is_only_recording=is_only)
+        self.gives_turns = has_turns or self._turns is not None
+        """Whether the rows are turns, from a manifest or from files of their own."""
         self.skipped = Skipped()
         self.extras = extras
         """The manifest's other columns; `Recording.row` is an index into them."""
-        self._sources = sources
+        self._sources, self._shard = sources, options.shard
         # Measured from now: a file must not become old enough while the walk goes on, or two
         # walks of the same files could disagree.
         self._max_mtime_ns = (
@@ -103,11 +119,15 @@ class Sources:
                     self.skipped.duplicates += 1
                 elif self._is_young(recording):
                     self.skipped.young += 1
+                elif self._turns is not None:
+                    yield self._turns.with_turns(recording)
                 else:
                     yield recording
             if recording is None:
                 others = self.skipped.other_extensions - before
                 self.skipped.empty.append((for_display(title), others))
+        if self._turns is not None and self._shard is None:
+            self._turns.report_unused(self.skipped)
 
     def _is_young(self, recording: Recording) -> bool:
         return (
@@ -132,6 +152,8 @@ def open_sources(options: SourceOptions, reserved: frozenset[str] = frozenset())
     """
     if options.plan is not None or options.shard is not None:
         return _open_planned(options, reserved)
+    if options.turns is not None:
+        reserved |= TURNS.keys()
     file_filter = _file_filter(options)
     sources: list[_Source] = []
     manifest = None
@@ -147,17 +169,36 @@ def open_sources(options: SourceOptions, reserved: frozenset[str] = frozenset())
         raise UsageError(
             "No recordings were named: give a folder, a file or a glob, --files-from or --manifest."
         )
-    return Sources(sources, options, manifest.extras if manifest else None)
+    if manifest is None:
+        return Sources(sources, options, None)
+    has_turns = manifest.turns is not None
+    if has_turns and options.turns is not None:
+        raise UsageError(
+            f"the manifest {manifest.title} has turns (start, end), and --turns gives others: leave"
+            " --turns out, or the columns start and end"
+        )
+    return Sources(sources, options, manifest.extras, has_turns=has_turns)
+
+
+def refuse_turns(sources: Sources, why: str) -> None:
+    """Raise a `UsageError` where the sources give turns, and only recordings can be taken."""
+    if sources.gives_turns:
+        raise UsageError(
+            f"the manifest has columns start and end, so that its rows are turns, but {why}: leave"
+            " out, or rename, these columns"
+        )
 
 
 def _open_planned(options: SourceOptions, reserved: frozenset[str]) -> Sources:
     if options.plan is None:
         raise UsageError("--shard is a part of a plan: give that by --plan plan.parquet")
-    if replace(options, plan=None, shard=None) != SourceOptions():
+    if replace(options, plan=None, shard=None, turns=None) != SourceOptions():
         raise UsageError(
             f"the plan {for_display(options.plan)} lists all recordings: leave out other sources,"
             " and what chooses among them"
         )
+    if options.turns is not None:
+        reserved |= TURNS.keys()
     plan = open_plan(options.plan)
     rows = plan.rows_of(options.shard)
     extras = plan.extras(rows)

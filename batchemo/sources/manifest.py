@@ -6,9 +6,9 @@ import csv
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from batchemo.common.memory import is_out_of_memory
@@ -17,10 +17,15 @@ from batchemo.errors import UsageError
 from batchemo.sources.filters import FileFilter
 from batchemo.sources.objects import Named, look_up
 from batchemo.sources.recording import Recording, Skipped, absolute_folder, split_path
+from batchemo.sources.turns.table import COLUMNS as TURN_COLUMNS
+from batchemo.sources.turns.table import has_turns, turns_of
+from batchemo.tables.columns import TURNS
 from batchemo.tables.write import unescape_formulas
 
 if TYPE_CHECKING:
     import pyarrow
+
+    from batchemo.common.turns import Turn
 
 _PARQUET_MAGIC = b"PAR1"
 _BATCH_ROWS = 4096
@@ -41,18 +46,37 @@ class Manifest:
     """The column `file`, and `root` if there is one, as text."""
     extras: pyarrow.Table
     """All other columns, under the names that they have in the results."""
+    turns: Sequence[Turn] | None = None
+    """The turn that each row is of; None where the rows are recordings as a whole."""
 
     def recordings(
         self, base: str, file_filter: FileFilter, skipped: Skipped
     ) -> Iterator[Recording]:
-        """Yield a recording for each row; rows that name none are counted by `skipped`."""
-        for named, recording in look_up(self._names(base, skipped)):
+        """Yield a recording for each row; rows that name none are counted by `skipped`.
+
+        Where the rows are turns, a recording comes once, where its first turn stands.
+        """
+        names: Iterable[Named] = self._names(base, skipped)
+        rows: dict[tuple[str, str], list[int]] = {}
+        if self.turns is not None:
+            firsts = []
+            for named in names:
+                of_file = rows.setdefault((named.root, named.file), [])
+                of_file.append(named.number)
+                if len(of_file) == 1:
+                    firsts.append(named)
+            names = firsts
+        for named, recording in look_up(names):
             if recording is None:
                 path = for_display(os.path.join(named.root, named.file))
                 title = f"row {named.number + 1} of {self.title}"
                 skipped.reject(title, f"{path} is no regular file")
             elif file_filter.accepts(named.file):
-                yield recording
+                if self.turns is None:
+                    yield recording
+                else:
+                    own = (self.turns[row] for row in rows[named.root, named.file])
+                    yield replace(recording, turns=tuple(own))
 
     def _names(self, base: str, skipped: Skipped) -> Iterator[Named]:
         row = -1
@@ -82,7 +106,8 @@ def read_manifest(path: str, reserved: frozenset[str] = frozenset()) -> Manifest
     """Read a CSV, TSV or Parquet table with a column `file`.
 
     Names escaped as `common.text.to_text` does are unescaped, so a table of results is a manifest
-    too. A column whose name is in `reserved` is called `manifest_<name>` in the results.
+    too. A column whose name is in `reserved` is called `manifest_<name>` in the results. With
+    columns `start` and `end`, rows are turns, and `speaker` and `channel` belong to these.
     """
     title = for_display(path)
     with _unreadable_as_usage_error(title):
@@ -101,10 +126,16 @@ def read_manifest(path: str, reserved: frozenset[str] = frozenset()) -> Manifest
     _check_values(table, title)
     paths = table.select([name for name in _PATH_COLUMNS if name in columns])
     extras = table.drop_columns(paths.column_names).replace_schema_metadata(None)
+    turns = None
+    if has_turns(columns):
+        turns = turns_of(table, title)
+        extras = extras.drop_columns([name for name in TURN_COLUMNS if name in columns])
+        reserved = reserved | TURNS.keys()
     return Manifest(
         title=title,
         paths=_as_text(paths, title),
         extras=extras.rename_columns(result_names(extras.column_names, reserved)),
+        turns=turns,
     )
 
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from batchemo.sources.filters import AUDIO_EXTENSIONS, VIDEO_EXTENSIONS
 from batchemo.storage.url import (
@@ -23,6 +24,9 @@ from batchemo.storage.url import (
     split_url,
     with_access,
 )
+
+if TYPE_CHECKING:
+    from batchemo.common.turns import Turn
 
 MAX_NAMED = 20
 """Problems of one kind that are named one by one."""
@@ -48,6 +52,12 @@ class Recording:
     etag: str | None = None
     """What an object store calls this version of it."""
     access: Access = NO_ACCESS
+    turns: tuple[Turn, ...] | None = None
+    """The parts of it that are rows; None for a recording that is one row as a whole."""
+    speech_share: float | None = None
+    """The share of it that is speech, where its turns were found."""
+    problem: tuple[str, str] | None = None
+    """Why its turns are not known: a code of `audio.failure.REASONS`, and what was found."""
 
     @property
     def path(self) -> str:

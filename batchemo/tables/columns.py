@@ -33,6 +33,20 @@ RECORDINGS = {
 }
 """The recordings table: one row for each recording."""
 
+TURNS = {
+    "start": "where the turn begins, in seconds from the beginning of the recording; null for all "
+    "of it",
+    "end": "where it ends",
+    "speaker": "who speaks, as the file of turns says; null if it does not",
+    "channel": "the channel that was analysed, from 0; null for that of the run",
+    "overlap": "share of the turn in which another speaker has one; null without a speaker",
+    "speech_share": "share of the recording that lies in turns that were found",
+}
+"""The columns after `file` in a recordings table of turns, as far as there is something to say."""
+
+TURN_KEY = ("start", "end", "channel")
+"""The columns that tell the turns of a recording apart."""
+
 MODEL_COLUMNS = {
     "agreement": "share of the models whose likeliest label is that of their mean",
     "emotion_<model>": "that model's label of the highest probability, or uncertain",
@@ -226,12 +240,14 @@ def recordings_columns(
     """Return the columns of the recordings table in order as (name, template).
 
     `models` are the names of several models; a single one has no columns of its own. `optional`
-    may hold "unadapted", names of `MEASURED`, "dimensions" and "tries".
+    may hold names of `TURNS`, "unadapted", names of `MEASURED`, "dimensions" and "tries".
     """
     columns = []
     for name in RECORDINGS:
         if name != "p_<label>":
             columns.append((name, name))
+            if name == "file":
+                columns += [(turn, turn) for turn in TURNS if turn in optional]
             continue
         columns += [(column, name) for column in probability_columns(labels)]
         if models:
@@ -248,7 +264,8 @@ def segments_columns(
 ) -> list[tuple[str, str]]:
     """Return the columns of the segments table in order as (name, template).
 
-    `optional` may hold names of `MEASURED`, and "dimensions".
+    `optional` may hold names of `TURNS`, of which the speaker and the channel tell whose window
+    one is, names of `MEASURED`, and "dimensions".
     """
     columns = []
     for name in SEGMENTS:
@@ -258,8 +275,9 @@ def segments_columns(
             columns += [(each, each) for each in DIMENSIONS if "dimensions" in optional]
         else:
             columns.append((name, name))
-        if name == "file" and several_models:
-            columns += [(model, model) for model in SEGMENT_MODEL]
+        if name == "file":
+            columns += [(each, each) for each in ("speaker", "channel") if each in optional]
+            columns += [(model, model) for model in SEGMENT_MODEL if several_models]
     return columns
 
 
@@ -342,12 +360,26 @@ def optional_of(columns: list[str]) -> tuple[str, ...]:
     position = _after_labels(columns)
     if models:
         position += 1 + len(models) * len(model_columns(labels, ""))
-    optional = []
+    optional = list(turns_of(columns))
     for name, block in _optional_blocks(labels, models).items():
         if block and columns[position : position + len(block)] == [column for column, _ in block]:
             optional.append(name)
             position += len(block)
     return tuple(optional)
+
+
+def turns_of(columns: list[str]) -> tuple[str, ...]:
+    """Return the columns of turns of a recordings table, parsed from its column names.
+
+    They stand between `file` and `status`: a manifest's column `speaker` is no such one.
+
+    >>> turns_of(["root", "file", "start", "end", "status", "speaker"]), turns_of(["root", "file"])
+    (('start', 'end'), ())
+    """
+    if "status" not in columns or columns[1:2] != ["file"]:
+        return ()
+    between = columns[2 : columns.index("status")]
+    return tuple(between) if between == [name for name in TURNS if name in between] else ()
 
 
 def _after_labels(columns: list[str]) -> int:

@@ -107,6 +107,9 @@ def segments_table(
         names = pa.array(models, pa.string()).take(windows.field("model"))
         columns["model"] = names.dictionary_encode()
     schema = segments_schema(labels, several_models=bool(models), optional=optional)
+    for name in ("speaker", "channel"):
+        if name in schema.names:
+            columns[name] = table[name].take(recordings)
     return pa.table(columns).select(schema.names).cast(schema)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ from batchemo.tables.schema import (
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from batchemo.common.turns import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,12 @@ class RecordingResult:
     size: int | None = None
     mtime_ns: int | None = None
     etag: str | None = None
+    turn: Turn | None = None
+    """The part of the recording that it is of, if it is not of all of it."""
+    overlap: float | None = None
+    """The share of the turn in which others speak."""
+    speech_share: float | None = None
+    """The share of the recording that is speech, where its turns were found."""
 
     def __post_init__(self) -> None:
         if (self.reason is None) == (self.probabilities is None):
@@ -114,6 +122,9 @@ class RecordingResult:
         """Pickle the values alone, as those of `WindowResults`."""
         return RecordingResult, _RESULT_VALUES(self)
 
+
+RecordingRows: TypeAlias = "tuple[RecordingResult, ...]"
+"""All rows of one recording: one, or one for each of its turns."""
 
 _WINDOW_VALUES = attrgetter(*(field.name for field in fields(WindowResults)))
 _RESULT_VALUES = attrgetter(*(field.name for field in fields(RecordingResult)))
@@ -148,11 +159,12 @@ def to_batch(
     measured: Sequence[str] = (),
     tries: Sequence[int | None] | None = None,
     embeddings: EmbeddingShape | None = None,
+    turns: Sequence[str] = (),
 ) -> pa.RecordBatch:
     """Return results as a batch of `chunk_schema`; `models` are the names of several models.
 
     `measured` are the names of the dimensions that a model gives, `tries` is how often each
-    recording has been tried, where that is counted.
+    recording has been tried, where that is counted, `turns` are the columns of turns.
 
     >>> batch = to_batch([RecordingResult("/data", "a.wav", reason="empty")], labels=["happy"],
     ...                  model="m@1", segments=False)
@@ -168,8 +180,11 @@ def to_batch(
         measured=measured,
         tries=tries is not None,
         embeddings=embeddings,
+        turns=turns,
     )
     columns = _plain_columns(results, model)
+    if turns:
+        columns |= _turn_columns(results)
     columns["tries"] = tries
     probabilities = [result.probabilities for result in results]
     columns |= _float_columns(probabilities, probability_columns(labels))
@@ -201,6 +216,16 @@ def _plain_columns(results: Sequence[RecordingResult], model: str) -> dict[str, 
     ]
     columns["mtime"] = [_timestamp(result.mtime_ns) for result in results]
     columns["model"] = [model] * len(results)
+    return columns
+
+
+def _turn_columns(results: Sequence[RecordingResult]) -> dict[str, Any]:
+    columns: dict[str, Any] = {
+        name: [None if result.turn is None else getattr(result.turn, name) for result in results]
+        for name in ("start", "end", "speaker", "channel")
+    }
+    columns["overlap"] = [result.overlap for result in results]
+    columns["speech_share"] = [result.speech_share for result in results]
     return columns
 
 

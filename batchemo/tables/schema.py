@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from batchemo.tables.columns import (
     DERIVED,
-    EMBEDDINGS,
     FEATURES,
     FRAME,
     OPTIONAL,
     SUMMARY,
     TRIES,
+    TURN_KEY,
     recordings_columns,
     segments_columns,
 )
@@ -59,6 +59,10 @@ def _types() -> dict[str, Any]:
         "duration": pa.float64(),
         "start": pa.float64(),
         "end": pa.float64(),
+        "speaker": category,
+        "channel": pa.int32(),
+        "overlap": pa.float32(),
+        "speech_share": pa.float32(),
         "sample_rate": pa.int64(),
         "channels": pa.int32(),
         "rms_db": pa.float32(),
@@ -158,15 +162,15 @@ def embedding_fields(shape: EmbeddingShape) -> list[pa.Field]:
     return [pa.field("embedding", embedding), pa.field("by_window", by_window)]
 
 
-def embeddings_schema(shape: EmbeddingShape) -> pa.Schema:
-    """Return the schema of the embeddings table.
+def embeddings_schema(shape: EmbeddingShape, turns: Collection[str] = ()) -> pa.Schema:
+    """Return the schema of the embeddings table; `turns` are the columns of turns that it has.
 
     >>> embeddings_schema(EmbeddingShape(128, 8)).field("embedding").type.list_size
     128
     """
     import pyarrow as pa
 
-    columns = [name for name in EMBEDDINGS if name in ("root", "file")]
+    columns = ["root", "file", *(name for name in TURN_KEY if name in turns)]
     return pa.schema([*_schema((name, name) for name in columns), *embedding_fields(shape)])
 
 
@@ -178,6 +182,7 @@ def chunk_schema(
     measured: Sequence[str] = (),
     tries: bool = False,
     embeddings: EmbeddingShape | None = None,
+    turns: Sequence[str] = (),
 ) -> pa.Schema:
     """Return the schema of the rows of a finished chunk: what models gave, and the windows.
 
@@ -185,7 +190,14 @@ def chunk_schema(
     can change without predicting again. Text is plain: in a chunk of few rows a dictionary costs
     more than it saves.
     """
-    return _chunk_schema(tuple(labels), segments, tuple(models), tuple(measured), tries, embeddings)
+    return _chunk_schema(
+        tuple(labels),
+        segments,
+        tuple(models),
+        tuple(measured),
+        (*turns, *measured, *(TRIES if tries else ())),
+        embeddings,
+    )
 
 
 @lru_cache(maxsize=4)
@@ -194,13 +206,12 @@ def _chunk_schema(
     segments: bool,
     models: tuple[str, ...],
     measured: tuple[str, ...],
-    tries: bool,
+    optional: tuple[str, ...],
     embeddings: EmbeddingShape | None,
 ) -> pa.Schema:
     # Kept, since it is the same for every chunk of a run, and takes as long as some rows.
     import pyarrow as pa
 
-    optional = (*measured, *(TRIES if tries else ()))
     stored = [
         (name, template)
         for name, template in recordings_columns(labels, models, optional)

@@ -31,7 +31,7 @@ from batchemo.inference.loaded import LoadedModel, load_model
 from batchemo.inference.predict import predict_with
 from batchemo.inference.settings import ModelSettings
 from batchemo.sources import Recording, SourceOptions, open_sources
-from batchemo.tables.rows import RecordingResult, to_batch
+from batchemo.tables.rows import RecordingResult, RecordingRows, to_batch
 from batchemo.workers.executor import ChunkResult
 from speed.corpora import Folder
 from speed.markdown import number, table
@@ -110,7 +110,7 @@ def measure_stages(model: LoadedModel, inputs: Inputs) -> list[Stage]:
     seconds = {name: median(run.stages[name] for _, run in runs) for name in result.stages}
     # What no stage accounts for: opening files, heartbeats, rows.
     rest = median(taken - sum(run.stages.values()) for taken, run in runs)
-    chunk = result.rows[:LEAST_FILES]
+    chunk = [row for (row,) in result.rows[:LEAST_FILES]]
     chunks = len(inputs.recordings) / len(chunk)
     transfer = median_seconds(lambda: pickle.loads(pickle.dumps(ChunkResult(chunk))))
     return [
@@ -139,7 +139,7 @@ def measure_stages(model: LoadedModel, inputs: Inputs) -> list[Stage]:
 
 def _timed_prediction(
     model: LoadedModel, recordings: Sequence[Recording]
-) -> tuple[float, ChunkResult[RecordingResult]]:
+) -> tuple[float, ChunkResult[RecordingRows]]:
     start = time.perf_counter()
     result = predict_with([model], 0.0, recordings)
     return time.perf_counter() - start, result

@@ -22,7 +22,7 @@ from batchemo.inference.predict_task import PredictTask, predict_pieces
 from batchemo.inference.recording_output import PieceResult, join_pieces
 from batchemo.inference.settings import ModelSettings
 from batchemo.sources import Recording
-from batchemo.tables.rows import RecordingResult
+from batchemo.tables.rows import RecordingRows
 
 RATE = 16_000
 SECONDS = 20
@@ -100,11 +100,11 @@ def test_the_tables_do_not_depend_on_whether_recordings_are_left_to_several_work
         words += ["-m", make_bundle(**changes).path]
     joined = []
 
-    def join(recording: Recording, results: Sequence[PieceResult]) -> RecordingResult:
+    def join(recording: Recording, results: Sequence[PieceResult]) -> RecordingRows:
         joined.append(recording.file[0])
         return join_pieces(recording, results)
 
-    monkeypatch.setattr("batchemo.batch.scan.join_pieces", join)
+    monkeypatch.setattr("batchemo.inference.predict_task.join_pieces", join)
     monkeypatch.setattr(predict, "MOST_PIECES", 100)
     whole = scan_to(tmp_path / "whole", batchemo, folder, *words)
     assert not joined
@@ -128,14 +128,15 @@ def test_a_recording_that_changes_while_its_pieces_are_read_is_unreadable(
     task = PredictTask((ModelSettings(str(tiny_bundle.path), window=2.0),))
     first = predict_pieces(task, (0, 1, 2), [recording]).rows
     whole = [*first, *predict_pieces(task, (3, 4), [recording]).rows]
-    rows = [join_pieces(recording, whole) for _ in range(2)]
+    rows = [row for _ in range(2) for row in join_pieces(recording, whole)]
     assert rows[0].windows is not None
     assert rows[0].duration == rows[1].duration == SECONDS
     soundfile.write(path, long_voice(RATE)[:-1000], RATE)
     results = [*first, *predict_pieces(task, (3, 4), [recording]).rows]
-    row = join_pieces(recording, results)
+    (row,) = join_pieces(recording, results)
     assert (row.reason, row.detail) == ("unreadable", "the file changed while it was read")
-    assert join_pieces(recording, first).reason == "unreadable"
+    (row,) = join_pieces(recording, first)
+    assert row.reason == "unreadable"
 
 
 @pytest.mark.process

@@ -17,6 +17,7 @@ from batchemo.tables.columns import (
     SEGMENT_MODEL,
     SEGMENTS,
     SUMMARY,
+    TURNS,
     UNADAPTED,
 )
 from batchemo.tables.derived import COORDINATES
@@ -47,7 +48,17 @@ def test_every_option_has_a_sentence_of_help(name: str, command: click.Command) 
 
 @pytest.mark.parametrize(
     "table",
-    [RECORDINGS, SEGMENTS, SUMMARY, FEATURES, MODEL_COLUMNS, SEGMENT_MODEL, UNADAPTED, DIMENSIONS],
+    [
+        RECORDINGS,
+        SEGMENTS,
+        SUMMARY,
+        FEATURES,
+        TURNS,
+        MODEL_COLUMNS,
+        SEGMENT_MODEL,
+        UNADAPTED,
+        DIMENSIONS,
+    ],
 )
 def test_every_column_is_documented(table: dict[str, str]) -> None:
     page = (DOCS / "tables.md").read_text(encoding="utf-8")

@@ -59,9 +59,9 @@ def test_a_batch_that_fails_costs_only_the_recording_that_it_fails_at(
         window = next(iter(windows))
     prepared = model.input.prepare(window.samples, model.window_config.window)
     failing = replace(model, classifier=FailingClassifier(model, prepared, error))
-    rows = predict_with([failing], 0.0, recordings).rows
+    rows = [row for (row,) in predict_with([failing], 0.0, recordings).rows]
     assert [row.reason for row in rows] == [reason if n == 5 else None for n in range(12)]
-    expected = predict_with([model], 0.0, recordings).rows
+    expected = [row for (row,) in predict_with([model], 0.0, recordings).rows]
     for row, unaffected in zip(rows, expected, strict=True):
         if row.reason is None:
             assert np.array_equal(row.probabilities, unaffected.probabilities)
@@ -71,8 +71,8 @@ def test_a_row_does_not_depend_on_the_other_recordings_of_its_chunk(
     recordings: list[Recording], model: LoadedModel
 ) -> None:
     together = predict_with([model], 0.0, recordings).rows
-    for recording, row in zip(recordings, together, strict=True):
-        (alone,) = predict_with([model], 0.0, [recording]).rows
+    for recording, (row,) in zip(recordings, together, strict=True):
+        ((alone,),) = predict_with([model], 0.0, [recording]).rows
         assert np.array_equal(row.probabilities, alone.probabilities)
 
 
@@ -92,5 +92,5 @@ def test_a_chunk_with_a_model_that_cannot_be_loaded_is_fatal(recordings: list[Re
 
 
 def test_a_lost_recording_keeps_its_size_and_time() -> None:
-    row = lost_result(Recording("/data", "a.wav", 44, 7), "worker_died", "alone")
+    (row,) = lost_result(Recording("/data", "a.wav", 44, 7), "worker_died", "alone")
     assert (row.reason, row.detail, row.size, row.mtime_ns) == ("worker_died", "alone", 44, 7)

@@ -37,7 +37,7 @@ def load(bundle: Bundle, batch_size: int = 4) -> LoadedModel:
 
 
 def predict(model: LoadedModel, recordings: Sequence[Recording]) -> list[RecordingResult]:
-    rows = list(predict_with([model], 0.0, recordings).rows)
+    rows = [row for (row,) in predict_with([model], 0.0, recordings).rows]
     assert [row.reason for row in rows] == [None] * len(recordings)
     return rows
 
@@ -150,7 +150,7 @@ def test_models_of_samples_and_of_features_share_one_decoding(
 ) -> None:
     models = [load(make_bundle(name="waves", waveform=True)), load(make_bundle(name="features"))]
 
-    rows = predict_with(models, 0.0, recordings).rows
+    rows = [row for (row,) in predict_with(models, 0.0, recordings).rows]
 
     assert len(shared_windows(models)) == 1
     for model, index in zip(models, range(2), strict=True):

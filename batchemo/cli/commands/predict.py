@@ -121,6 +121,8 @@ def as_object(
 _WRITTEN_APART = {
     *("root", "file", "reason", "detail", "probabilities", "model_probabilities", "windows"),
     "measured",
+    # Recordings are predicted as a whole.
+    *("turn", "overlap", "speech_share"),
 }
 _MEASUREMENTS = [
     field.name for field in dataclasses.fields(RecordingResult) if field.name not in _WRITTEN_APART

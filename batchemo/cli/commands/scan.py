@@ -60,7 +60,7 @@ Exit codes:
 SECTIONS = {
     "What to analyse": (
         *("files_from", "null", "manifest", "base", "include", "exclude", "ext", "hidden"),
-        *("follow_links", "min_age", "plan", "shard", "limit", "allow_empty"),
+        *("follow_links", "min_age", "plan", "shard", "turns", "limit", "allow_empty"),
     ),
     "What to write": (
         *("output", "segments", "embeddings", "summary", "group_by", "report"),
@@ -90,6 +90,13 @@ SECTIONS = {
     metavar="I/N",
     help="Analyse the Ith of N parts of the plan. -o, --segments and --embeddings then name "
     "folders for the tables of all shards, of which `batchemo merge` makes one.",
+)
+@click.option(
+    "--turns",
+    metavar="FILE|FOLDER",
+    help="A row for each turn instead of each recording: who speaks when, in a file (RTTM, "
+    "TextGrid, ELAN, Audacity's labels, whisperX's JSON, or a table with file, start, end, and "
+    "speaker and channel if wanted), or a folder with a file for each recording.",
 )
 @click.option(
     "-o",
@@ -201,8 +208,9 @@ def command(**values: Any) -> int:
     """
     quiet, log_json, dry_run = (values.pop(name) for name in ("quiet", "log_json", "dry_run"))
     metrics, report_path = values.pop("metrics"), values.pop("report")
-    plan, shard = values.pop("plan"), values.pop("shard")
+    plan, shard, turns = (values.pop(name) for name in ("plan", "shard", "turns"))
     sources, settings = sources_from(values), settings_from(values)
+    sources = dataclasses.replace(sources, turns=turns)
     if plan is not None or shard is not None:
         part = None if shard is None else Shard.parse(shard)
         sources = dataclasses.replace(sources, plan=plan, shard=part)

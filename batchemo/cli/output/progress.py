@@ -94,8 +94,9 @@ class FailurePrinter:
 
 
 def failure_message(event: RecordingFailed) -> str:
-    """Return one line that says which recording failed and why."""
-    return f"{for_display(event.file)}: {event.reason}: {for_display(event.detail)}"
+    """Return one line that says which recording, or turn of one, failed and why."""
+    times = "" if event.start is None else f" {event.start:g}-{event.end:g} s"
+    return f"{for_display(event.file)}{times}: {event.reason}: {for_display(event.detail)}"
 
 
 def warn(text: str) -> None:

@@ -1,0 +1,125 @@
+"""What models give for the turns of a recording, and the rows that are made of it.
+
+As `recording_output` does for recordings of one row; of a long recording, the rows are made in the
+parent, of what is known from its pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from batchemo.audio.config import WindowConfig
+from batchemo.audio.failure import Failure, file_changed
+from batchemo.audio.measures import AudioInfo, TurnMeasures, check_turn
+from batchemo.audio.overlap import overlap_shares
+from batchemo.common.turns import Turn
+from batchemo.inference.recording_output import ModelOutput, PendingResult
+from batchemo.sources import Recording
+from batchemo.tables.rows import RecordingRows
+
+if TYPE_CHECKING:
+    from batchemo.audio.reader import WindowReader
+
+_NOT_KNOWN = (Turn(),)
+"""Of a recording whose turns are not known there is one row, with a reason."""
+
+
+@dataclass(slots=True)
+class PendingTurns:
+    """A recording with turns, some of whose windows are in batches that may not have run yet."""
+
+    recording: Recording
+    models: int
+    config: WindowConfig
+    """For what is equal in the configs of all models."""
+    outputs: dict[int, Sequence[ModelOutput]] = field(default_factory=dict)
+    """One for each model, by the index of the turn; of turns that have a window."""
+    measures: Mapping[int, TurnMeasures] = field(default_factory=dict)
+    info: AudioInfo = field(default_factory=AudioInfo)
+    failure: Failure | None = None
+    """Of the recording as a whole."""
+
+    def outputs_of(self, turn: int) -> Sequence[ModelOutput]:
+        """Return where the windows of a turn go."""
+        found = self.outputs.get(turn)
+        if found is None:
+            found = self.outputs[turn] = [ModelOutput() for _ in range(self.models)]
+        return found
+
+    def add_reading(self, reader: WindowReader) -> None:
+        """Take over what was measured."""
+        self.info, self.measures = reader.info, reader.turn_measures
+
+    def rows(self) -> RecordingRows:
+        """Return a row for each turn; every batch with a window of one must have run."""
+        turns = self.recording.turns or _NOT_KNOWN
+        overlaps = overlap_shares(turns)
+        return tuple(
+            replace(
+                self._pending(index, turn, overlap).row(),
+                turn=turn,
+                overlap=overlap,
+                speech_share=self.recording.speech_share,
+            )
+            for index, (turn, overlap) in enumerate(zip(turns, overlaps, strict=True))
+        )
+
+    def _pending(self, index: int, turn: Turn, overlap: float | None) -> PendingResult:
+        result = PendingResult(self.recording, self.outputs_of(index), self.info, self.failure)
+        if self.failure is not None:
+            # What is known of the recording is not known of the turn.
+            result.info = replace(self.info, duration=None)
+            return result
+        measures = self.measures.get(index)
+        result.info = replace(self.info, duration=None)
+        if measures is not None:
+            result.info = measures.describe(self.info)
+        try:
+            check_turn(turn, overlap, measures, self.info, self.config)
+        except Failure as failure:
+            result.failure = failure
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class PieceOfTurns:
+    """What is known of the turns of a recording from one piece of it."""
+
+    outputs: Mapping[int, Sequence[ModelOutput]]
+    measures: Mapping[int, TurnMeasures]
+    config: WindowConfig
+    info: AudioInfo
+    frames: int
+    """At the recording's own rate, in the piece."""
+    pieces: int
+    """The number of pieces of the file that was read."""
+    failure: Failure | None
+
+    @property
+    def failed(self) -> bool:
+        """Whether no later piece counts."""
+        return self.failure is not None
+
+
+def join_turns(recording: Recording, results: Sequence[PieceOfTurns]) -> RecordingRows:
+    """Return the rows of a recording: of all its pieces in order, or up to one that failed."""
+    first, last = results[0], results[-1]
+    models = max((len(each) for piece in results for each in piece.outputs.values()), default=1)
+    joined = PendingTurns(recording, models, first.config, failure=last.failure)
+    measures: dict[int, TurnMeasures] = {}
+    for piece in results:
+        for turn, outputs in piece.outputs.items():
+            for output, of_piece in zip(joined.outputs_of(turn), outputs, strict=True):
+                output.add(of_piece)
+        for turn, found in piece.measures.items():
+            before = measures.get(turn)
+            measures[turn] = found.copied() if before is None else before.joined(found)
+    joined.measures = measures
+    files = {(each.info.size, each.info.mtime_ns, each.pieces) for each in results}
+    if joined.failure is None and (len(files) > 1 or first.pieces != len(results)):
+        joined.failure = file_changed()
+    frames, rate = sum(each.frames for each in results), first.info.sample_rate
+    joined.info = replace(first.info, duration=frames / rate if rate and frames else None)
+    return joined.rows()
