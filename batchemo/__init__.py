@@ -5,8 +5,8 @@
     table = batchemo.scan("recordings")
     table.to_pandas().groupby("emotion").size()
 
-The functions are `scan`, `predict`, `plan`, `merge`, `adapt` and `load_bundle`; their parameters
-have the names of the command line's options. All errors are `BatchemoError`; the module
+The functions are `scan`, `predict`, `stream`, `plan`, `merge`, `adapt` and `load_bundle`; their
+parameters have the names of the command line's options. All errors are `BatchemoError`; the module
 `batchemo.errors` has its kinds. Importing batchemo imports next to nothing else: each function is
 imported when it is first used.
 """
@@ -16,7 +16,7 @@ from __future__ import annotations
 # Type checkers take this for true; `typing` itself would be imported only to say the same.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from batchemo.api import adapt, load_bundle, merge, plan, predict, scan
+    from batchemo.api import adapt, load_bundle, merge, plan, predict, scan, stream
     from batchemo.errors import BatchemoError
 
 __version__ = "0.1.0"
@@ -29,6 +29,7 @@ __all__ = [
     "plan",
     "predict",
     "scan",
+    "stream",
 ]
 
 _MODULES = {
@@ -36,6 +37,7 @@ _MODULES = {
     "predict": "batchemo.api",
     "plan": "batchemo.api",
     "merge": "batchemo.api",
+    "stream": "batchemo.api",
     "adapt": "batchemo.api",
     "load_bundle": "batchemo.api",
     "BatchemoError": "batchemo.errors",

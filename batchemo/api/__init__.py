@@ -7,5 +7,6 @@ arguments into the frozen options that the command line makes too, so that both 
 from batchemo.api.models import adapt, load_bundle
 from batchemo.api.recordings import predict, scan
 from batchemo.api.shards import merge, plan
+from batchemo.api.streams import stream
 
-__all__ = ["adapt", "load_bundle", "merge", "plan", "predict", "scan"]
+__all__ = ["adapt", "load_bundle", "merge", "plan", "predict", "scan", "stream"]

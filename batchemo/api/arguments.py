@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias
 
+from batchemo.errors import UsageError
 from batchemo.inference.settings import ModelSettings, settings_of
 from batchemo.sources import SourceOptions
 from batchemo.sources.plan_file import Shard
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from batchemo.inference.in_memory import InMemory
+
 Path: TypeAlias = str | os.PathLike[str]
 Strings: TypeAlias = str | Sequence[str]
+Source: TypeAlias = "Path | bytes | bytearray | memoryview | BinaryIO | np.ndarray[Any, Any]"
+"""A recording: a path, the content of a file, an open file, or samples."""
 Backend: TypeAlias = Literal["onnx", "tensorflow"]
 
 
@@ -80,6 +88,57 @@ def as_paths(given: Path | Iterable[Path]) -> Iterable[Path]:
     (['a.wav'], ['a.wav', 'b.wav'])
     """
     return [given] if isinstance(given, (str, os.PathLike)) else given
+
+
+def as_recordings(
+    given: Source | Iterable[Source], sample_rate: int | None
+) -> list[str | os.PathLike[str] | InMemory]:
+    """Return recordings as paths and contents; those without a path are numbered from 1.
+
+    >>> as_recordings(["a.wav", b"RIFF"], None)
+    ['a.wav', InMemory(name='in memory 2', content=b'RIFF')]
+    """
+    recordings: list[Any] = [given]
+    if isinstance(given, Iterable) and not _is_one(given):
+        recordings = list(given)
+    found = [
+        _as_recording(each, f"in memory {number}", sample_rate)
+        for number, each in enumerate(recordings, 1)
+    ]
+    if sample_rate is not None and not any(map(_has_samples, recordings)):
+        raise UsageError("sample_rate is for samples: a file says it by itself")
+    return found
+
+
+def _is_one(given: object) -> bool:
+    known = (str, os.PathLike, bytes, bytearray, memoryview)
+    return isinstance(given, known) or hasattr(given, "read") or _has_samples(given)
+
+
+def _has_samples(given: object) -> bool:
+    return hasattr(given, "__array__")
+
+
+def _as_recording(
+    given: Any, name: str, sample_rate: int | None
+) -> str | os.PathLike[str] | InMemory:
+    from batchemo.inference.in_memory import InMemory, wav_of
+
+    if isinstance(given, (str, os.PathLike)):
+        return given
+    if _has_samples(given):
+        if sample_rate is None:
+            raise UsageError("samples need their sample_rate, such as sample_rate=16000")
+        return InMemory(name, wav_of(given, sample_rate))
+    content = given.read() if hasattr(given, "read") else given
+    if isinstance(content, str):
+        raise UsageError("a file object that is open as text: open it for bytes, with 'rb'")
+    if not isinstance(content, (bytes, bytearray, memoryview)):
+        raise UsageError(
+            f"{type(content).__name__}: a recording is a path, bytes, a file object or an array of "
+            "samples"
+        )
+    return InMemory(name, bytes(content))
 
 
 def path_text(path: Path | None) -> str | None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Literal
 from batchemo.api.arguments import (
     Backend,
     Path,
+    Source,
     Strings,
-    as_paths,
+    as_recordings,
     as_tuple,
     model_settings,
     path_text,
@@ -210,8 +211,9 @@ def scan(
 
 
 def predict(
-    recordings: Path | Iterable[Path],
+    recordings: Source | Iterable[Source],
     *,
+    sample_rate: int | None = None,
     segments: bool = False,
     model: Path | Sequence[Path] = "default",
     window: float | None = None,
@@ -230,7 +232,10 @@ def predict(
     Parameters
     ----------
     recordings
-        A file, or several.
+        A recording, or several: each the path of a file, the content of one as bytes, a file object
+        that is open for reading bytes, or samples as a NumPy array.
+    sample_rate
+        Of samples: how many of them are a second.
     segments
         Return the segments table: a row for each window of all recordings that did not fail.
     model, window, hop, channel, backend, batch_size, device, min_confidence, dimensions, speaker,
@@ -250,11 +255,11 @@ def predict(
     """
     from batchemo.inference.single import open_predictor
 
-    paths = as_paths(recordings)
+    sources = as_recordings(recordings, sample_rate)
     settings = model_settings(model, window, hop, channel, backend, batch_size, device)
     shares = shares_text(class_shares)
     postprocess = PostprocessSettings(min_confidence, dimensions, speaker, shares)
-    predictor = open_predictor(paths, *settings, postprocess=postprocess)
+    predictor = open_predictor(sources, *settings, postprocess=postprocess)
     table = predictor.table(segments=segments)
     for message in predictor.warnings:
         warnings.warn(message, stacklevel=2)

@@ -52,12 +52,14 @@ def predict_with(
     *,
     embeddings: bool = False,
     cut: bool = False,
+    open_file: OpenAudio | None = None,
 ) -> ChunkResult[RecordingRows]:
     """Analyse a chunk of recordings with models that are loaded already.
 
     Outside of a worker process, which leaves heartbeats, `touch` gets the positions. With
     `embeddings`, the windows of the rows have those of the model, which must be the only one. With
-    `cut`, long recordings are not analysed, but named in `ChunkResult.cut`.
+    `cut`, long recordings are not analysed, but named in `ChunkResult.cut`. `open_file` opens them
+    in place of reading ahead.
     """
     batcher = _Batcher(models, embeddings=embeddings)
     pending, long = list[Pending](), dict[int, CutRecording]()
@@ -73,7 +75,7 @@ def predict_with(
                 pending.append(result)
                 continue
             with heartbeat.monitored(recording, timeout) as leave_heartbeat:
-                reader = batcher.open(recording, open_file=ahead.open)
+                reader = batcher.open(recording, open_file=open_file or ahead.open)
                 result.failure = batcher.read(
                     reader,
                     result,

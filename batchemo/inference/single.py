@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from batchemo.audio.file import OpenAudio
 from batchemo.common.arrays import Float32
 from batchemo.common.memory import RUNTIME_BYTES, require_memory
 from batchemo.common.text import for_display, to_text
 from batchemo.errors import UsageError
+from batchemo.inference.in_memory import InMemory, opener
 from batchemo.inference.loaded import LoadedModel, load_model
 from batchemo.inference.model_set import ModelSet, load_model_set
 from batchemo.inference.postprocess import BiasAdapter, PostProcessor
@@ -31,12 +33,14 @@ OnPosition = Callable[[RecordingPosition], None]
 
 
 def open_predictor(
-    paths: Iterable[str | os.PathLike[str]],
+    sources: Iterable[str | os.PathLike[str] | InMemory],
     *settings: ModelSettings,
     postprocess: PostprocessSettings = NO_POSTPROCESSING,
 ) -> Predictor:
     """Check the paths and load the models, before anything is analysed."""
-    recordings = tuple(_recording(os.fspath(path)) for path in paths)
+    sources = tuple(sources)
+    recordings = tuple(map(_recording, sources))
+    contents = {each.name: each.content for each in sources if isinstance(each, InMemory)}
     # OpenBLAS would end the process, and what it says of that is not shown while recordings are
     # decoded.
     require_memory("onnxruntime", RUNTIME_BYTES)
@@ -44,7 +48,8 @@ def open_predictor(
     postprocess.check_labels(model_set.bundles[0].name, model_set.labels)
     # There is no manifest here whose columns could name the speakers.
     postprocess.check_speaker([])
-    return Predictor(recordings, model_set, tuple(map(load_model, settings)), postprocess)
+    loaded = tuple(map(load_model, settings))
+    return Predictor(recordings, model_set, loaded, postprocess, opener(contents))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ class Predictor:
     model_set: ModelSet
     loaded: tuple[LoadedModel, ...]
     postprocess: PostprocessSettings
+    open_file: OpenAudio
     warnings: list[str] = field(default_factory=list)
     """Messages for the user, complete once all recordings are analysed."""
 
@@ -103,7 +109,9 @@ class Predictor:
             # As in a worker process: a sum over several threads differs in the last bits.
             with threadpool_limits(1, user_api="blas"):
                 touch = None if on_position is None else _touch(recording, on_position)
-                result = predict_with(self.loaded, 0.0, [recording], touch)
+                result = predict_with(
+                    self.loaded, 0.0, [recording], touch, open_file=self.open_file
+                )
             [rows] = result.rows
             yield from rows
 
@@ -146,7 +154,10 @@ def _with_probabilities(row: RecordingResult, adapted: Float32) -> RecordingResu
     )
 
 
-def _recording(path: str) -> Recording:
+def _recording(source: str | os.PathLike[str] | InMemory) -> Recording:
+    if isinstance(source, InMemory):
+        return Recording("", source.name, len(source.content), None)
+    path = os.fspath(source)
     if is_url(path):
         return stat_url(path)
     if os.path.isdir(path):
