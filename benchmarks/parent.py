@@ -48,7 +48,9 @@ class FreeExecutor:
 
     def submit(self, work: Callable[..., Any], chunk: Sequence[Recording]) -> Future[Any]:
         began = time.thread_time()
-        content = pickle.dumps(ChunkResult(tuple(map(self._result, chunk)), {"decode": 0.1}))
+        content = pickle.dumps(
+            ChunkResult(tuple((self._result(each),) for each in chunk), {"decode": 0.1})
+        )
         FreeExecutor.seconds += time.thread_time() - began
         future = Future[Any]()
         future.set_result(pickle.loads(content))

@@ -265,7 +265,9 @@ class DaskExecutor:
         without_row = result.cut.keys() | result.lost.keys()
         others = (recording for place, recording in enumerate(chunk) if place not in without_row)
         for recording, row in zip(others, result.rows, strict=False):
-            is_lost = recording.size is not None and getattr(row, "reason", None) == "missing"
+            # A recording may have several rows, and then they fail for the same reason.
+            first = row[0] if isinstance(row, tuple) and row else row
+            is_lost = recording.size is not None and getattr(first, "reason", None) == "missing"
             if is_lost and os.path.exists(recording.path):
                 raise BatchemoError(
                     f"{for_display(recording.path)} is on this machine, and not on {answer.host},"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from batchemo.inference.predict_task import lost_result
 from batchemo.sources import Recording
-from batchemo.tables.rows import RecordingResult
+from batchemo.tables.rows import RecordingRows
 from batchemo.workers.executor import ChunkResult
 
 
@@ -42,7 +42,7 @@ def file_names(recordings: Sequence[Recording]) -> ChunkResult[str]:
     return ChunkResult(tuple(recording.file for recording in recordings))
 
 
-def find_nothing(recordings: Sequence[Recording]) -> ChunkResult[RecordingResult]:
+def find_nothing(recordings: Sequence[Recording]) -> ChunkResult[RecordingRows]:
     """Return what a worker does that sees no recording."""
     rows = (lost_result(recording, "missing", "no such file") for recording in recordings)
     return ChunkResult(tuple(rows))

@@ -94,7 +94,7 @@ def test_a_recording_that_is_here_and_not_where_workers_look_ends_the_run(
     here, gone = (Recording(str(tmp_path), name, 1, 0) for name in ("a.wav", "gone.wav"))
 
     result = executor.submit(find_nothing, [gone]).result(SECONDS)
-    assert [row.reason for row in result.rows] == ["missing"]
+    assert [row.reason for rows in result.rows for row in rows] == ["missing"]
     with pytest.raises(BatchemoError, match=r"a\.wav is on this machine, and not on "):
         executor.submit(find_nothing, [gone, here]).result(SECONDS)
 
