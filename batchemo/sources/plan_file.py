@@ -5,7 +5,10 @@
         size, mtime      bytes and time of the last change when it was listed; null where missing
         etag             what an object store called this version of it; null for a file
         ...              the other columns of the manifest, if there was one
-      metadata batchemo-plan: {"format": 2, "sources": what a table of results says of its sources}
+      metadata batchemo-plan: {"format": 3, "sources": what a table of results says of its sources}
+      metadata batchemo-plan-digest: SHA-256 of the sources and of all rows, as the file has them
+
+The digest is in the file, since each of many shards would have to read all of a large plan for it.
 
 A shard is the i-th of n parts of these rows, in their order and of nearly equal numbers: so the
 tables of all shards, one after another, have the rows of one scan of the whole plan.
@@ -17,11 +20,11 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from batchemo.common.files import atomic_write
 from batchemo.common.text import for_display, from_text, to_text
@@ -34,7 +37,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 METADATA_KEY = b"batchemo-plan"
-FORMAT = 2
+DIGEST_KEY = b"batchemo-plan-digest"
+FORMAT = 3
 COLUMNS = ("root", "file", "size", "mtime", "etag")
 _ROWS_PER_GROUP = 65_536
 
@@ -79,7 +83,7 @@ class PlanFile:
 
     path: str
     digest: str
-    """SHA-256 of the file: shards of different plans do not belong together."""
+    """What tells plans apart: shards of different ones do not belong together."""
     sources: dict[str, Any]
     """What a table of results says of its sources."""
     total: int
@@ -144,7 +148,7 @@ def open_plan(path: str) -> PlanFile:
     return _open_plan(path, status.st_size, status.st_mtime_ns)
 
 
-# A scan opens its plan several times, and the digest of a large one takes seconds.
+# A scan opens its plan several times.
 @lru_cache(maxsize=1)
 def _open_plan(path: str, size: int, mtime_ns: int) -> PlanFile:
     import pyarrow as pa
@@ -153,14 +157,15 @@ def _open_plan(path: str, size: int, mtime_ns: int) -> PlanFile:
     shown = for_display(path)
     try:
         metadata = pq.read_metadata(path)
-        plan = json.loads((metadata.metadata or {})[METADATA_KEY])
+        known = metadata.metadata or {}
+        plan = json.loads(known[METADATA_KEY])
         names = pq.read_schema(path).names
         if plan["format"] != FORMAT or tuple(names[: len(COLUMNS)]) != COLUMNS:
             raise UsageError(f"{shown}: this plan is of another version: make it again")
-        sources = dict(plan["sources"])
+        sources, digest = dict(plan["sources"]), known[DIGEST_KEY].decode()
     except (pa.ArrowException, KeyError, ValueError, TypeError) as error:
         raise UsageError(f"{shown} is no plan: give a file that `batchemo plan` wrote") from error
-    return PlanFile(path, _digest(path), sources, metadata.num_rows)
+    return PlanFile(path, digest, sources, metadata.num_rows)
 
 
 def write_plan(
@@ -178,11 +183,34 @@ def write_plan(
     schema = pa.schema(fields).with_metadata({METADATA_KEY: content.encode()})
     count = 0
     stream = iter(recordings)
-    with atomic_write(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        while group := list(islice(stream, _ROWS_PER_GROUP)):
-            writer.write_table(_table(group, extras, schema))
-            count += len(group)
+    with atomic_write(path) as file:
+        hashed = _HashedFile(file)
+        hashed.digest.update(content.encode())
+        with pq.ParquetWriter(pa.PythonFile(hashed, "w"), schema, compression="zstd") as writer:
+            while group := list(islice(stream, _ROWS_PER_GROUP)):
+                writer.write_table(_table(group, extras, schema))
+                count += len(group)
+            writer.add_key_value_metadata({DIGEST_KEY: hashed.digest.hexdigest()})
     return count
+
+
+@dataclass(slots=True)
+class _HashedFile:
+    """Hands on what Arrow writes, and hashes it."""
+
+    file: IO[bytes]
+    digest: Any = field(default_factory=hashlib.sha256)
+    closed: bool = False
+
+    def write(self, content: bytes) -> int:
+        self.digest.update(content)
+        return self.file.write(content)
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def flush(self) -> None:
+        self.file.flush()
 
 
 def _table(group: list[Recording], extras: pa.Table | None, schema: pa.Schema) -> pa.Table:
@@ -211,11 +239,3 @@ def _types() -> tuple[Any, ...]:
     import pyarrow as pa
 
     return pa.string(), pa.string(), pa.int64(), pa.timestamp("ns", "UTC"), pa.string()
-
-
-def _digest(path: str) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while block := stream.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -145,7 +145,8 @@ class DaskExecutor:
     def _stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(CLOSE_SECONDS)
-        self._loop.close()
+        if not self._thread.is_alive():
+            self._loop.close()
         self._quiet.close()
 
     async def _connect(self, seconds: float) -> Any:
@@ -178,7 +179,6 @@ class DaskExecutor:
 
     async def _answer(self, work: Work[R], chunk: tuple[Recording, ...]) -> RemoteResult:
         from distributed import KilledWorker
-        from distributed.client import ClosedClientError
 
         while True:
             client = self._client
@@ -196,9 +196,11 @@ class DaskExecutor:
                 return answer
             except KilledWorker as error:
                 raise BrokenExecutor(str(error)) from None
-            except (CancelledError, ClosedClientError):
-                await self._connect_again(client)
+            except CancelledError:
+                continue  # The scheduler is lost, or was told to forget all of its tasks.
             except Exception as error:
+                if client.status != "running":
+                    continue
                 raise BatchemoError(
                     f"a worker of {self._scheduler} cannot take up work:"
                     f" {for_display(f'{type(error).__name__}: {error}')}. It needs batchemo"

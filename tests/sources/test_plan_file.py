@@ -89,15 +89,6 @@ def test_columns_of_a_manifest_go_along(tmp_path: Path) -> None:
     ]
 
 
-def test_another_plan_has_another_digest(tmp_path: Path) -> None:
-    recordings = make_recordings(tmp_path, 3)
-    for name, listed in (("a", recordings), ("b", recordings), ("c", recordings[:2])):
-        write_plan(listed, tmp_path / f"{name}.parquet", SOURCES)
-
-    digests = [open_plan(str(tmp_path / f"{name}.parquet")).digest for name in "abc"]
-    assert digests[0] == digests[1] != digests[2]
-
-
 def test_more_shards_than_recordings_are_refused(tmp_path: Path) -> None:
     write_plan(make_recordings(tmp_path, 2), tmp_path / "plan.parquet", SOURCES)
 
@@ -127,3 +118,22 @@ def test_a_file_that_is_no_plan_is_refused(content: bytes | None, tmp_path: Path
 def test_a_plan_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no such plan"):
         open_plan(str(tmp_path / "plan.parquet"))
+
+
+@pytest.mark.parametrize("count", [1, 4, 5])
+def test_plans_that_differ_in_their_last_row_have_other_digests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr("batchemo.sources.plan_file._ROWS_PER_GROUP", 4)
+    recordings = [Recording("/r", f"{number}.wav", 1, 0) for number in range(count)]
+    digests = []
+    for number, last in enumerate((*"aab", "b longer")):
+        plan = tmp_path / f"{number}.parquet"
+        write_plan([*recordings[:-1], Recording("/r", last, 1, 0)], plan, SOURCES)
+        digests.append(open_plan(str(plan)).digest)
+    write_plan(recordings, tmp_path / "other.parquet", {"paths": ["/other"]})
+    write_plan(recordings, tmp_path / "sources.parquet", SOURCES)
+    others = [open_plan(str(tmp_path / f"{name}.parquet")).digest for name in ("other", "sources")]
+
+    assert digests[0] == digests[1]
+    assert len({*digests, *others}) == 5

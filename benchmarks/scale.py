@@ -1,0 +1,132 @@
+"""Measures what a million recordings cost beside their analysis: a plan, a parent, a merge.
+
+    python benchmarks/scale.py --files 1000000
+
+Hard links to a few empty files are planned, scanned with results that cost nothing (as in
+parent.py), once as a whole and once in shards, and the shards are merged. Times are processor
+times, which depend less than the clock on what else the machine does; memory is the peak of a
+process that does nothing else. The figures in docs/scale.md are of this.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from parent import FILES_A_FOLDER, FreeExecutor
+
+from batchemo.batch.options import ScanOptions
+from batchemo.batch.scan import run_scan
+from batchemo.batch.shards import make_plan, merge_shards, with_shard_outputs
+from batchemo.inference.settings import ModelSettings
+from batchemo.sources import SourceOptions
+from batchemo.sources.plan_file import Shard
+
+LINKS_A_FILE = 50_000
+"""Some file systems allow 65,000."""
+FEW = 10_000
+MICROSECONDS, MEGABYTE = 1e6, 1e6
+
+
+def main() -> None:
+    options = _options()
+    with tempfile.TemporaryDirectory(dir=options.work) as folder:
+        work = Path(folder)
+        make_links(work / "few", FEW)
+        make_links(work / "many", options.files)
+        plan, shards, merged = work / "plan.parquet", work / "shards", work / "merged.parquet"
+        for title, count, job in (
+            ("plan", FEW, (make, work / "few", work / "few.parquet")),
+            ("plan", options.files, (make, work / "many", plan)),
+            ("scan", FEW, (scan, work / "few", work / "few-results.parquet")),
+            ("scan", options.files, (scan, work / "many", work / "results.parquet")),
+            ("shards", options.files, (scan_shards, plan, shards, options.shards)),
+            ("merge", options.files, (merge_shards, shards, str(merged))),
+            ("read and write the shards", options.files, (copy, shards, work / "copy.parquet")),
+        ):
+            seconds, memory = measured(*job)
+            print(
+                f"{title}, {count:,} recordings: {seconds / count * MICROSECONDS:.2f} µs each,"
+                f" {memory / MEGABYTE:.0f} MB",
+                flush=True,
+            )
+        same = (work / "results.parquet").read_bytes() == merged.read_bytes()
+        size = merged.stat().st_size / options.files
+        print(f"{size:.0f} bytes a row; merged and whole are {'equal' if same else 'different'}")
+
+
+def make_links(folder: Path, count: int) -> None:
+    """Make files that are hard links, a thousand to a folder."""
+    first = folder
+    for number in range(count):
+        path = folder / f"{number // FILES_A_FOLDER:04d}" / f"{number:07d}.wav"
+        if number % FILES_A_FOLDER == 0:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        if number % LINKS_A_FILE == 0:
+            first = path
+            path.touch()
+        else:
+            os.link(first, path)
+
+
+def measured(job: Callable[..., Any], *details: Any) -> tuple[float, int]:
+    """Do a job in a process of its own; return its processor seconds and its peak memory."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_report, args=(theirs, job, *details))
+    process.start()
+    theirs.close()
+    seconds, memory = ours.recv()
+    process.join()
+    return seconds, memory
+
+
+def _report(pipe: Any, job: Callable[..., Any], *details: Any) -> None:
+    began, FreeExecutor.seconds = time.process_time(), 0.0
+    job(*details)
+    spent = time.process_time() - began - FreeExecutor.seconds
+    pipe.send((spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))
+
+
+def make(folder: Path, plan: Path) -> None:
+    make_plan(SourceOptions(paths=(str(folder),)), str(plan))
+
+
+def scan(folder: Path, output: Path) -> None:
+    sources = SourceOptions(paths=(str(folder),))
+    run_scan(ScanOptions(sources, (ModelSettings(),), output=str(output)), executor=FreeExecutor)
+
+
+def scan_shards(plan: Path, folder: Path, count: int) -> None:
+    for number in range(1, count + 1):
+        sources = SourceOptions(plan=str(plan), shard=Shard(number, count))
+        options = ScanOptions(sources, (ModelSettings(),), output=str(folder))
+        run_scan(with_shard_outputs(options), executor=FreeExecutor)
+
+
+def copy(folder: Path, output: Path) -> None:
+    """Read all tables, and write their rows to one as they are: the least that a merge can do."""
+    files = sorted(folder.glob("*.parquet"))
+    with pq.ParquetWriter(output, pq.read_schema(files[0]), compression="zstd") as writer:
+        for file in files:
+            writer.write_table(pq.read_table(file))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--files", type=int, default=1_000_000, help="recordings of the large run")
+    parser.add_argument("--shards", type=int, default=100, help="shards to scan and to merge")
+    parser.add_argument("--work", type=Path, help="where files are made; the default is $TMPDIR")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
