@@ -67,6 +67,7 @@ def model_settings(
     backend: Backend,
     batch_size: int | None,
     device: str,
+    turns: Literal["speech"] | None = None,
 ) -> tuple[ModelSettings, ...]:
     """Return the settings of each model."""
     models = [model] if isinstance(model, (str, os.PathLike)) else model
@@ -78,6 +79,7 @@ def model_settings(
         backend=backend,
         batch_size=batch_size,
         device=device,
+        turns=turns,
     )
 
 

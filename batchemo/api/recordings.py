@@ -21,7 +21,7 @@ from batchemo.batch.options import STDOUT, ScanOptions
 from batchemo.batch.progress_bar import progress_bar
 from batchemo.bundles.class_shares import shares_text
 from batchemo.errors import UsageError
-from batchemo.inference.settings import TIMEOUT, PostprocessSettings
+from batchemo.inference.settings import SPEECH, TIMEOUT, PostprocessSettings
 from batchemo.sources import DEFAULT_EXTENSIONS
 from batchemo.sources.plan_file import Shard
 from batchemo.tables.read import read_recordings_table
@@ -100,7 +100,8 @@ def scan(
         Length of a window and distance between the starts of two windows, in seconds; by default
         the model's own.
     channel
-        `"mix"` for the mean of all channels, or the number of one channel, from 0.
+        `"mix"` for the mean of all channels, or the number of one channel, from 0; `"each"` for a
+        row for each channel.
     backend, batch_size
         What runs the model, and how many windows it gets in one batch: by default 8, and 128 on a
         GPU.
@@ -124,8 +125,8 @@ def scan(
     base
         The folder that the names in a list or manifest are relative to.
     turns
-        Who speaks when, in a file or a folder of files: then each turn is a row, and not each
-        recording. See docs/long-recordings.md.
+        Who speaks when, in a file or a folder of files, or `"speech"` for wherever there is some:
+        then each turn is a row, and not each recording. See docs/long-recordings.md.
     include, exclude, ext, hidden, follow_links, min_age
         Which files of a folder are read; `min_age` is in seconds.
     plan, shard
@@ -176,11 +177,14 @@ def scan(
             hidden=hidden,
             follow_links=follow_links,
             min_age=min_age,
-            turns=turns,
+            turns=None if turns == SPEECH else turns,
             plan=plan,
             shard=None if shard is None else Shard.parse(shard),
         ),
-        settings=model_settings(model, window, hop, channel, backend, batch_size, device),
+        settings=model_settings(
+            *(model, window, hop, channel, backend, batch_size, device),
+            turns="speech" if turns == SPEECH else None,
+        ),
         postprocess=PostprocessSettings(min_confidence, dimensions, speaker, shares),
         output=path_text(output),
         segments=path_text(segments),

@@ -36,6 +36,7 @@ from batchemo.common.text import for_display
 from batchemo.errors import BatchemoError, LockedError, UsageError
 from batchemo.inference.model_set import load_model_set
 from batchemo.inference.output_schema import OutputSchema, turn_columns
+from batchemo.inference.turn_finding import check_finding
 from batchemo.sources import Recording, Skipped, Sources, open_sources
 from batchemo.sources.filters import extension_option
 from batchemo.sources.recording import MAX_NAMED, by_frequency
@@ -89,8 +90,10 @@ def prepare(options: ScanOptions, mirror: Mirror | None = None) -> Prepared:
         tries=options.max_tries is not None,
         embeddings=options.embeddings is not None,
     )
-    sources = open_sources(options.sources, schema.reserved)
+    found = turn_columns(options.settings[0], is_given=False)
+    sources = open_sources(options.sources, schema.reserved.union(found))
     turns = turn_columns(options.settings[0], is_given=sources.gives_turns)
+    check_finding(options.settings[0], is_given=sources.gives_turns)
     schema = replace(schema, manifest=sources.extras, turns=turns)
     digests = tuple(bundle.digest for bundle in model_set.bundles)
     prepared = Prepared(

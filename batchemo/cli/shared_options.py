@@ -191,7 +191,8 @@ channel_option = click.option(
     default="mix",
     show_default=True,
     metavar="mix|0|1|…",
-    help="Which channel to analyse: mix is the mean of all channels, 0 the first one.",
+    help="Which channel to analyse: mix is the mean of all channels, 0 the first one. A scan takes "
+    "each, too: a row for each channel.",
 )
 
 device_option = click.option(

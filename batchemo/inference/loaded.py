@@ -70,7 +70,7 @@ def _loaded(settings: ModelSettings, bundle: Bundle, classifier: Classifier) -> 
         input=bundle.input,
         classifier=classifier,
         window_config=WindowConfig(
-            rate=bundle.rate, window=window, hop=hop, channel=settings.channel
+            rate=bundle.rate, window=window, hop=hop, channel=settings.channel_of_all
         ),
         batch_size=settings.batch_size,
     )

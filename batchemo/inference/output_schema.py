@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 from batchemo.bundles import Bundle
 from batchemo.errors import UsageError
 from batchemo.inference.provenance import short_id
-from batchemo.inference.settings import NO_POSTPROCESSING, ModelSettings, PostprocessSettings
+from batchemo.inference.settings import (
+    EACH_CHANNEL,
+    NO_POSTPROCESSING,
+    ModelSettings,
+    PostprocessSettings,
+)
 from batchemo.tables.columns import TURNS, reserved_columns
 from batchemo.tables.schema import (
     EmbeddingShape,
@@ -162,10 +167,16 @@ def turn_columns(settings: ModelSettings, *, is_given: bool) -> tuple[str, ...]:
 
     >>> turn_columns(ModelSettings(), is_given=True)
     ('start', 'end', 'speaker', 'channel', 'overlap')
-    >>> turn_columns(ModelSettings(), is_given=False)
-    ()
+    >>> turn_columns(ModelSettings(channel="each"), is_given=False)
+    ('channel',)
     """
-    wanted = {"start", "end", "speaker", "channel", "overlap"} if is_given else set()
+    wanted = set()
+    if is_given:
+        wanted = {"start", "end", "speaker", "channel", "overlap"}
+    if settings.channel == EACH_CHANNEL:
+        wanted |= {"channel"}
+    if settings.turns is not None:
+        wanted |= {"start", "end", "speech_share"}
     return tuple(name for name in TURNS if name in wanted)
 
 

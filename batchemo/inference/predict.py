@@ -30,6 +30,7 @@ from batchemo.common.timing import StageSeconds, add_seconds
 from batchemo.errors import DeviceError
 from batchemo.inference.loaded import LoadedModel, shared_windows
 from batchemo.inference.recording_output import ModelOutput, PendingResult, PieceResult
+from batchemo.inference.turn_finding import TurnFinding, find_turns
 from batchemo.inference.turn_output import PendingTurns, PieceOfTurns
 from batchemo.sources import Recording
 from batchemo.tables.rows import RecordingRows
@@ -53,40 +54,33 @@ def predict_with(
     embeddings: bool = False,
     cut: bool = False,
     open_file: OpenAudio | None = None,
+    finding: TurnFinding | None = None,
 ) -> ChunkResult[RecordingRows]:
     """Analyse a chunk of recordings with models that are loaded already.
 
     Outside of a worker process, which leaves heartbeats, `touch` gets the positions. With
     `embeddings`, the windows of the rows have those of the model, which must be the only one. With
     `cut`, long recordings are not analysed, but named in `ChunkResult.cut`. `open_file` opens them
-    in place of reading ahead.
+    in place of reading ahead. `finding` says what the turns of recordings are where none are given.
     """
     batcher = _Batcher(models, embeddings=embeddings)
     pending, long = list[Pending](), dict[int, CutRecording]()
     files = ((each.address, each.size) for each in recordings if each.problem is None)
     with ReadAhead(files) as ahead:
         for place, recording in enumerate(recordings):
-            result = batcher.pending(recording)
-            if recording.problem is not None:
-                result.failure = Failure(*recording.problem)
-                result.info = AudioInfo(
-                    size=recording.size, mtime_ns=recording.mtime_ns, etag=recording.etag
-                )
-                pending.append(result)
-                continue
             with heartbeat.monitored(recording, timeout) as leave_heartbeat:
-                reader = batcher.open(recording, open_file=open_file or ahead.open)
-                result.failure = batcher.read(
-                    reader,
-                    result,
+                result, pieces = _read_one(
+                    batcher,
+                    recording,
+                    finding,
                     touch or leave_heartbeat,
+                    open_file or ahead.open,
                     most_pieces=MOST_PIECES if cut else None,
                 )
-            result.add_reading(reader)
-            if cut and result.failure is None and len(reader.pieces) > MOST_PIECES:
-                long[place] = CutRecording(len(reader.pieces), reader.declared_duration)
-            else:
+            if pieces is None:
                 pending.append(result)
+            else:
+                long[place] = pieces
     # The last, partly filled batches run under the last recording's time limit: a worker that
     # hangs can be ended only while it has named a recording.
     with heartbeat.monitored(recordings[-1], timeout):
@@ -103,6 +97,37 @@ def predict_with(
     for result in pending:
         result.failure = result.failure or batcher.failure
     return ChunkResult(tuple(result.rows() for result in pending), batcher.stages, cut=long)
+
+
+def _read_one(
+    batcher: _Batcher,
+    recording: Recording,
+    finding: TurnFinding | None,
+    touch: Touch,
+    open_file: OpenAudio,
+    *,
+    most_pieces: int | None,
+) -> tuple[Pending, CutRecording | None]:
+    """Put the windows of a recording into the batches; or return its pieces, if it has too many."""
+    if recording.problem is None and recording.turns is None and finding is not None:
+        config, stages = batcher.configs[0], batcher.stages
+        found = find_turns(
+            recording, finding, config, stages=stages, touch=touch, open_file=open_file
+        )
+        if found.failure is not None:
+            return batcher.failed(found.recording, found.failure, found.info), None
+        # The second time it is opened: what was read ahead of it is used.
+        recording, open_file = found.recording, open_audio
+    if recording.problem is not None:
+        info = AudioInfo(recording.size, recording.mtime_ns, etag=recording.etag)
+        return batcher.failed(recording, Failure(*recording.problem), info), None
+    reader, result = batcher.open(recording, open_file=open_file), batcher.pending(recording)
+    result.failure = batcher.read(reader, result, touch, most_pieces=most_pieces)
+    result.add_reading(reader)
+    count = len(reader.pieces)
+    if most_pieces is None or result.failure is not None or count <= most_pieces:
+        return result, None
+    return result, CutRecording(count, reader.declared_duration, recording if finding else None)
 
 
 def predict_pieces_with(
@@ -212,9 +237,14 @@ class _Batcher:
 
     def pending(self, recording: Recording) -> Pending:
         """Return the result of a recording, without windows."""
-        if recording.turns is not None or recording.problem is not None:
+        if recording.turns is not None:
             return PendingTurns(recording, len(self._batches), self.configs[0])
         return PendingResult(recording, [ModelOutput() for _ in self._batches])
+
+    def failed(self, recording: Recording, failure: Failure, info: AudioInfo) -> Pending:
+        """Return the result of a recording whose turns are not known."""
+        models = len(self._batches)
+        return PendingTurns(recording, models, self.configs[0], info=info, failure=failure)
 
     def open(
         self, recording: Recording, *, piece: int | None = None, open_file: OpenAudio = open_audio

@@ -15,6 +15,7 @@ from batchemo.common.text import to_text
 from batchemo.errors import BatchemoError, describe
 from batchemo.inference.recording_output import PieceResult, join_pieces
 from batchemo.inference.settings import ModelSettings
+from batchemo.inference.turn_finding import turn_finding
 from batchemo.sources import Recording
 from batchemo.tables.rows import RecordingResult, RecordingRows
 from batchemo.workers.executor import ChunkResult, R
@@ -47,7 +48,12 @@ def predict_chunk(task: PredictTask, recordings: Sequence[Recording]) -> ChunkRe
         from batchemo.inference.predict import predict_with
 
         return predict_with(
-            models, task.timeout, recordings, embeddings=task.embeddings, cut=task.cut
+            models,
+            task.timeout,
+            recordings,
+            embeddings=task.embeddings,
+            cut=task.cut,
+            finding=turn_finding(task.settings[0]),
         )
 
     return _with_models(task, predict)

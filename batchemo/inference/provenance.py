@@ -117,7 +117,8 @@ def embedding_provenance(
 
 def _run_options(settings: ModelSettings) -> dict[str, Any]:
     """Return the settings that are the same for all models of a run."""
-    return {
+    turns = {} if settings.turns is None else {"turns": settings.turns}
+    return turns | {
         "channel": settings.channel,
         "backend": settings.backend,
         "batch_size": settings.batch_size,

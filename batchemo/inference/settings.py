@@ -18,6 +18,10 @@ TIMEOUT = 300.0
 """Seconds for a recording, or for each started hour of it."""
 
 ROOT = "root"
+EACH_CHANNEL = "each"
+"""The channel of a scan that has a row for each of them."""
+SPEECH = "speech"
+"""The turns of a scan that finds them by where there is speech."""
 
 
 def check_channel(channel: str) -> None:
@@ -45,6 +49,13 @@ class ModelSettings:
     backend: Literal["onnx", "tensorflow"] = "onnx"
     batch_size: int = BATCH_SIZE
     device: Device = "cpu"
+    turns: Literal["speech"] | None = None
+    """What the turns of recordings are where none are given; None for no turns."""
+
+    @property
+    def channel_of_all(self) -> str:
+        """The channel of what has no channel of its own."""
+        return "mix" if self.channel == EACH_CHANNEL else self.channel
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -52,7 +63,8 @@ class ModelSettings:
         for name, seconds in (("window", self.window), ("hop", self.hop)):
             if seconds is not None and not seconds > 0:
                 raise UsageError(f"the {name} is {seconds:g} s: it must be longer than 0")
-        check_channel(self.channel)
+        if self.channel != EACH_CHANNEL:
+            check_channel(self.channel)
 
     def differences(self) -> dict[str, str | float | int]:
         """Return the settings that are not the defaults, by name, without the model itself.
@@ -60,7 +72,7 @@ class ModelSettings:
         >>> ModelSettings("fast", hop=1.5).differences()
         {'hop': 1.5}
         """
-        names = ("window", "hop", "channel", "backend", "batch_size", "device")
+        names = ("window", "hop", "channel", "backend", "batch_size", "device", "turns")
         return _differences(self, ModelSettings(), names)
 
 
@@ -78,6 +90,7 @@ def settings_of(
     backend: Literal["onnx", "tensorflow"] = "onnx",
     batch_size: int | None = None,
     device: str = "auto",
+    turns: Literal["speech"] | None = None,
 ) -> tuple[ModelSettings, ...]:
     """Return the settings of each model, on the device that there is.
 
@@ -87,7 +100,7 @@ def settings_of(
     chosen = choose_device(device, backend)
     size = default_batch_size(chosen) if batch_size is None else batch_size
     return tuple(
-        ModelSettings(model, window, hop, channel, backend, size, chosen) for model in models
+        ModelSettings(model, window, hop, channel, backend, size, chosen, turns) for model in models
     )
 
 

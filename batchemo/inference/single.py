@@ -17,7 +17,12 @@ from batchemo.inference.loaded import LoadedModel, load_model
 from batchemo.inference.model_set import ModelSet, load_model_set
 from batchemo.inference.postprocess import BiasAdapter, PostProcessor
 from batchemo.inference.predict import predict_with
-from batchemo.inference.settings import NO_POSTPROCESSING, ModelSettings, PostprocessSettings
+from batchemo.inference.settings import (
+    EACH_CHANNEL,
+    NO_POSTPROCESSING,
+    ModelSettings,
+    PostprocessSettings,
+)
 from batchemo.sources import Recording, SourceOptions
 from batchemo.sources.objects import stat_url
 from batchemo.sources.recording import stat_recording
@@ -38,6 +43,8 @@ def open_predictor(
     postprocess: PostprocessSettings = NO_POSTPROCESSING,
 ) -> Predictor:
     """Check the paths and load the models, before anything is analysed."""
+    if any(each.channel == EACH_CHANNEL for each in settings):
+        raise UsageError("--channel each: a scan has a row for each channel; here name one, or mix")
     sources = tuple(sources)
     recordings = tuple(map(_recording, sources))
     contents = {each.name: each.content for each in sources if isinstance(each, InMemory)}

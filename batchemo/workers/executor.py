@@ -44,6 +44,8 @@ class CutRecording:
     pieces: int
     duration: float | None
     """Seconds, as the recording declares them."""
+    recording: Recording | None = None
+    """The recording with what was found of it, if that is more than its chunk says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ class LongRecording:
     @property
     def recording(self) -> Recording:
         """The recording itself."""
-        return self.chunk.recordings[self.place]
+        return self.cut.recording or self.chunk.recordings[self.place]
 
     def take(self, workers: int) -> tuple[int, ...]:
         """Return the next pieces for one of so many workers; none if all are taken."""

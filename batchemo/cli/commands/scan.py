@@ -36,6 +36,7 @@ from batchemo.cli.shared_options import (
     timeout_option,
 )
 from batchemo.errors import LockedError, UsageError
+from batchemo.inference.settings import SPEECH
 from batchemo.sources.plan_file import Shard
 from batchemo.storage.url import is_url
 
@@ -93,10 +94,11 @@ SECTIONS = {
 )
 @click.option(
     "--turns",
-    metavar="FILE|FOLDER",
+    metavar="FILE|FOLDER|speech",
     help="A row for each turn instead of each recording: who speaks when, in a file (RTTM, "
     "TextGrid, ELAN, Audacity's labels, whisperX's JSON, or a table with file, start, end, and "
-    "speaker and channel if wanted), or a folder with a file for each recording.",
+    "speaker and channel if wanted), or a folder with a file for each recording; or wherever "
+    "there is speech.",
 )
 @click.option(
     "-o",
@@ -210,7 +212,10 @@ def command(**values: Any) -> int:
     metrics, report_path = values.pop("metrics"), values.pop("report")
     plan, shard, turns = (values.pop(name) for name in ("plan", "shard", "turns"))
     sources, settings = sources_from(values), settings_from(values)
-    sources = dataclasses.replace(sources, turns=turns)
+    if turns == SPEECH:
+        settings = tuple(dataclasses.replace(each, turns="speech") for each in settings)
+    else:
+        sources = dataclasses.replace(sources, turns=turns)
     if plan is not None or shard is not None:
         part = None if shard is None else Shard.parse(shard)
         sources = dataclasses.replace(sources, plan=plan, shard=part)
