@@ -20,7 +20,7 @@ from batchemo.tables.embeddings import (
     fixed_size_matrix,
     open_embeddings,
 )
-from batchemo.tables.labels import NO_SPEECH, UNSURE, Key, Labels
+from batchemo.tables.labels import NO_SPEECH, UNSURE, Key, Labels, key_of
 from batchemo.tables.read import TableFile
 
 if TYPE_CHECKING:
@@ -187,9 +187,12 @@ class _Reader:
         self._sum += means.sum(axis=0)
         self._squares += float(np.square(means).sum())
         names = zip(batch["root"].to_pylist(), batch["file"].to_pylist(), strict=True)
+        turns = _turns_of(batch)
         for row, name in enumerate(names):
             for key in self._by_recording.get(name, ()):
-                self._add_windows(key, batch["by_window"][row].values)
+                # Of a recording with several rows, an answer is about one turn.
+                if turns is None or key_of(*name, *turns[row]) == key:
+                    self._add_windows(key, batch["by_window"][row].values)
 
     def _add_windows(self, key: Key, windows: pa.StructArray) -> None:
         with_speech = windows.field("embedding").is_valid()
@@ -213,6 +216,13 @@ class _Reader:
         variance = self._squares / self._count - float(centre @ centre)
         # A corpus of a single recording, or of equal ones, has no size of its own.
         return Corpus(self._count, centre, float(np.sqrt(variance)) if variance > 1e-9 else 1.0)
+
+
+def _turns_of(batch: pa.RecordBatch) -> list[tuple[float | None, float | None]] | None:
+    """Return the times of turns; None where each row is a recording."""
+    if "start" not in batch.schema.names:
+        return None
+    return list(zip(batch["start"].to_pylist(), batch["end"].to_pylist(), strict=True))
 
 
 def _inside(key: Key, starts: Float64, ends: Float64) -> np.ndarray:

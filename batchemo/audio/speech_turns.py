@@ -1,8 +1,8 @@
 """Finds the turns of a recording by where there is speech: Silero VAD, which needs a package.
 
-Silero gives a probability for every 32 ms. Compared with the cheap test of `vad`, which is made for
-whole windows, it takes a third of the noise and music for speech, and finds as much of the speech
-(benchmarks/speech_turns.py; docs/long-recordings.md has the figures).
+Silero gives a probability for every 32 ms. The cheap test of `vad` is made for whole windows: it
+takes more of noise and music for speech, and finds less of the speech (benchmarks/speech_turns.py;
+docs/long-recordings.md has the figures).
 
 The recording is decoded once to find its turns, and once more to read them: both together cost less
 than to hold it.

@@ -20,20 +20,20 @@ RATE = 16_000
 
 
 def clip_of(example: Example) -> str | None:
-    """Return the beginning of a recording as a data URL; None where it cannot be decoded now.
+    """Return the beginning of a recording, or turn, as a data URL; None where it cannot be read.
 
     MP3 and not Opus: every browser plays it, and the same sound gives the same bytes, whereas an
     Ogg file has a random number in each page.
     """
     path = Path(from_text(example.root), from_text(example.file))
     try:
-        samples = _first_seconds(path)
+        samples = _first_seconds(path, example.start or 0.0, min(LONGEST, example.duration))
     except (Failure, OSError, MemoryError, ValueError):
         return None
     return f"data:audio/mpeg;base64,{base64.b64encode(_mp3(samples)).decode()}"
 
 
-def _first_seconds(path: Path) -> Float32:
+def _first_seconds(path: Path, start: float, seconds: float) -> Float32:
     import soxr
 
     parts: list[Float32] = []
@@ -41,10 +41,12 @@ def _first_seconds(path: Path) -> Float32:
         decoder = open_decoder(file)
         try:
             rate = decoder.sample_rate
-            wanted = round(LONGEST * rate)
+            skipped, wanted = round(start * rate), round(seconds * rate)
             for frames in decoder.blocks():
-                parts.append(mix(frames[:wanted]))
-                wanted -= len(frames)
+                own = frames[skipped : skipped + wanted]
+                skipped = max(0, skipped - len(frames))
+                parts.append(mix(own))
+                wanted -= len(own)
                 if wanted <= 0:
                     break
         finally:

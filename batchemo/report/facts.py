@@ -12,7 +12,7 @@ import numpy as np
 from batchemo.common.arrays import Float64, Index
 from batchemo.common.text import for_display
 from batchemo.errors import UsageError
-from batchemo.tables.columns import FAMILIARITY
+from batchemo.tables.columns import FAMILIARITY, turns_of
 from batchemo.tables.read import TableFile, open_table
 from batchemo.tables.schema import STATUS_OK
 from batchemo.tables.summary import Summary, check_group_by
@@ -40,6 +40,8 @@ class Example:
     confidence: float
     familiarity: float | None
     duration: float
+    start: float | None = None
+    """Where it begins in the file, if it is a turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ def collect_facts(path: str | Path, *, group_by: str | None = None, examples: in
     check_group_by(group_by, names)
     counts = _Counts(table, group_by, examples)
     wanted = {*_NEEDED, *_OPTIONAL, *([group_by] if group_by else [])}
+    if "start" in turns_of(names):
+        wanted.add("start")
     for batch in table.batches([name for name in names if name in wanted]):
         counts.add(batch)
     return counts.facts()
@@ -230,4 +234,5 @@ def _example(table: pa.Table, row: int) -> Example:
         value("confidence"),
         value(FAMILIARITY) if known else None,
         value("duration"),
+        value("start") if "start" in table.column_names else None,
     )

@@ -264,7 +264,7 @@ def _examples(facts: Facts, clip: Clip | None) -> Iterator[str]:
             mark = "" if familiar else " (unfamiliar)"
             rows.append(
                 (
-                    shown(one.file),
+                    _name(one),
                     f"{shown(one.emotion)}{mark}",
                     *sound,
                     f"{one.confidence:.2f}",
@@ -274,10 +274,15 @@ def _examples(facts: Facts, clip: Clip | None) -> Iterator[str]:
         yield table(header, rows, numbers=len(header) - 2)
 
 
+def _name(example: Example) -> str:
+    turn = "" if example.start is None else f", from {clock(example.start)}"
+    return f"{shown(example.file)}{turn}"
+
+
 def _player(example: Example, url: str | None) -> str:
     if url is None:
         return "cannot be read now"
-    name = f"{shown(example.file)}, first seconds"
+    name = f"{_name(example)}, first seconds"
     return f'<audio controls preload="none" aria-label="{name}" src="{url}"></audio>'
 
 

@@ -13,10 +13,10 @@ import numpy as np
 from batchemo.common.arrays import Bool, Float32, Index
 from batchemo.common.text import for_display
 from batchemo.errors import UsageError
-from batchemo.tables.columns import model_probability_columns, probability_columns
+from batchemo.tables.columns import model_probability_columns, probability_columns, turns_of
 from batchemo.tables.embeddings import fixed_size_matrix, open_embeddings
 from batchemo.tables.labels import Key, key_of
-from batchemo.tables.read import open_table
+from batchemo.tables.read import TableFile, open_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,6 +32,8 @@ class Candidates:
     """(rows, labels)"""
     models: Mapping[str, Float32] = field(default_factory=dict)
     """The probabilities of each of several models; empty for a single one."""
+    of_windows: bool = False
+    """Whether the rows are windows of recordings, and not recordings or turns of these."""
 
     @cached_property
     def predicted(self) -> Index:
@@ -72,7 +74,9 @@ def read_candidates(path: str | Path) -> Candidates:
             "table of a scan with a model that has labels"
         )
     by_model = {model: model_probability_columns(table.labels, model) for model in table.models}
-    times = [name for name in ("start", "end") if name in names]
+    times = [name for name in ("start", "end") if name in (turns_of(names) or names)]
+    if "channel" in turns_of(names):
+        _refuse_channels(table, shown)
     columns = ["root", "file", *times, *wanted, *(c for cs in by_model.values() for c in cs)]
     keys: list[Key] = []
     parts: dict[str, list[Float32]] = {name: [] for name in ("", *by_model)}
@@ -90,7 +94,8 @@ def read_candidates(path: str | Path) -> Candidates:
     if not keys:
         raise UsageError(f"{shown}: no row has a prediction: there is nothing to review")
     joined = {name: np.concatenate(arrays) for name, arrays in parts.items()}
-    return Candidates(keys, tuple(table.labels), joined.pop(""), joined)
+    labels, probabilities = tuple(table.labels), joined.pop("")
+    return Candidates(keys, labels, probabilities, joined, of_windows="status" not in names)
 
 
 def read_embeddings(path: str | Path, candidates: Candidates) -> tuple[Float32, Bool]:
@@ -99,9 +104,10 @@ def read_embeddings(path: str | Path, candidates: Candidates) -> tuple[Float32, 
     known = np.zeros(len(candidates.keys), bool)
     size = table.schema.field("embedding").type.list_size
     embedding = np.zeros((len(known), size), np.float32)
-    column = "by_window" if candidates.has_windows else "embedding"
-    for batch in table.batches(["root", "file", column]):
-        keys, vectors = (_windows_of if candidates.has_windows else _recordings_of)(batch)
+    column = "by_window" if candidates.of_windows else "embedding"
+    times = [name for name in ("start", "end") if name in table.schema.names]
+    for batch in table.batches(["root", "file", *times, column]):
+        keys, vectors = (_windows_of if candidates.of_windows else _recordings_of)(batch)
         positions = np.array([candidates.positions.get(key, -1) for key in keys], np.intp)
         usable = (positions >= 0) & _known(vectors)
         embedding[positions[usable]] = vectors[usable]
@@ -112,6 +118,19 @@ def read_embeddings(path: str | Path, candidates: Candidates) -> tuple[Float32, 
             "that the same scan wrote (--embeddings)"
         )
     return embedding, known
+
+
+def _refuse_channels(table: TableFile, shown: str) -> None:
+    """Refuse rows that only their channel tells apart: an answer does not say of which it is."""
+    seen: set[Key] = set()
+    times = [name for name in ("start", "end") if name in table.schema.names]
+    for batch in table.batches(["root", "file", *times]):
+        for key in _keys_of(batch):
+            if not _is_new(key, seen):
+                raise UsageError(
+                    f"{shown}: {for_display(key.file)} has several rows for the same times, of "
+                    "several channels: review a table of one of them (--channel 0)"
+                )
 
 
 def _keys_of(batch: pa.RecordBatch) -> list[Key]:

@@ -30,7 +30,7 @@ def progressed(*finished: str) -> Progressed:
     for number, name in enumerate(finished):
         chunk = Chunk(number, (Recording("/data", name, 1000, 0),))
         rows = (RecordingResult(root="/data", file=name, reason="silent", duration=120.0),)
-        progress.add(FinishedChunk(chunk, rows, {}), plan, events.append)
+        progress.add(FinishedChunk(chunk, rows, {}), [rows], plan, events.append)
     assert isinstance(events[-1], Progressed)
     return events[-1]
 

@@ -32,7 +32,7 @@ def made_candidates(rows: int = 60, models: int = 0, seed: int = 0) -> Candidate
     probabilities = made_probabilities(rows, seed=seed)
     if of_models:
         probabilities = np.mean(list(of_models.values()), axis=0).astype(np.float32)
-    return Candidates(keys, LABELS, probabilities, of_models)
+    return Candidates(keys, LABELS, probabilities, models=of_models)
 
 
 def write_results(path: Path, candidates: Candidates) -> Path:

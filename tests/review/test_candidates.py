@@ -77,7 +77,7 @@ def test_a_null_or_infinite_embedding_is_none(tmp_path: Path) -> None:
 def test_windows_have_their_own_embeddings_but_those_without_speech(tmp_path: Path) -> None:
     made = made_candidates(3)
     keys = [key_of("/d", "a", 0, 3), key_of("/d", "b", 0, 3), key_of("/d", "a", 1.5, 4.5)]
-    windows = replace(made, keys=keys)
+    windows = replace(made, keys=keys, of_windows=True)
     path = write_embeddings(tmp_path / "e.parquet", windows, points_of(3))
     embedding, known = read_embeddings(path, windows)
     np.testing.assert_array_equal(embedding, points_of(3))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from batchemo.errors import UsageError
@@ -131,3 +133,51 @@ def test_windows_of_several_models_are_tiers(tmp_path: Path) -> None:
         "n": ["angry"],
     }
     assert timeline.duration == 5.0
+
+
+def test_turns_are_stretches_in_a_tier_for_each_speaker(tmp_path: Path) -> None:
+    turns = [
+        (1.0, 3.0, "anna", "calm"),
+        (2.5, 4.0, "ben", "angry"),
+        (5.0, 6.0, "anna", None),
+        (7.0, 8.0, "anna", "angry"),
+        (7.5, 9.0, "anna", "calm"),
+    ]
+    rows = [
+        {
+            **{"root": "/rec", "file": "a.wav", "start": start, "end": end, "speaker": who},
+            **{"channel": None, "status": "ok" if label else "failed", "emotion": label},
+            **{"confidence": 0.8, "p_calm": 0.8, "p_angry": 0.2, "duration": end - start},
+        }
+        for start, end, who, label in turns
+    ]
+    table = tmp_path / "turns.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), table)
+
+    (timeline,) = read_timelines(table, Joining())
+
+    assert {
+        tier: [(one.start, one.end, one.label) for one in of] for tier, of in timeline.tiers.items()
+    } == {
+        "anna": [(1.0, 3.0, "calm"), (7.0, 8.0, "angry")],
+        "ben": [(2.5, 4.0, "angry")],
+        # What overlaps cannot stand in one tier.
+        "anna 2": [(7.5, 9.0, "calm")],
+    }
+    assert timeline.duration == 9.0
+    assert export_timelines(table, "textgrid", tmp_path / "out") == 1
+
+
+def test_windows_of_speakers_and_channels_are_tiers(tmp_path: Path) -> None:
+    columns = ("root", "file", "speaker", "channel", *SEGMENTS[2:])
+    one, two = window("a.wav", 0.0, "calm"), window("a.wav", 0.0, "angry")
+    table = write_csv(
+        tmp_path / "windows.csv",
+        columns,
+        (*one[:2], "anna", 0, *one[2:]),
+        (*two[:2], "ben", 1, *two[2:]),
+    )
+
+    (timeline,) = read_timelines(table, Joining())
+
+    assert list(timeline.tiers) == ["anna, channel 0", "ben, channel 1"]
