@@ -4,6 +4,7 @@ A bundle is a folder:
 
     bundle.json        what the model takes and gives, and the digest of every other file
     model.onnx         the graph that a scan runs
+    model.onnx.data    its weights, where both are too large for one file
     README.md          the model card
     head.onnx          of an adapted model: its head alone
     model.keras        the same model for TensorFlow (optional)
@@ -16,14 +17,14 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from batchemo.bundles.calibration import Calibration
 from batchemo.bundles.model_input import ModelInput
-from batchemo.bundles.schema import CARD, KERAS, check_info
+from batchemo.bundles.schema import CARD, GRAPH, GRAPH_DATA, KERAS, check_info
 from batchemo.common.arrays import Float32
 from batchemo.errors import BundleError, UsageError
 
@@ -145,6 +146,12 @@ class Bundle:
         return self.path.parent == models_folder()
 
     @property
+    def weight_bytes(self) -> int:
+        """The size of the graph, which is that of its weights but for a few kilobytes."""
+        files = self.info["files"]
+        return sum(files[name]["bytes"] for name in (GRAPH, GRAPH_DATA) if name in files)
+
+    @property
     def has_keras(self) -> bool:
         """Whether it can run on TensorFlow as well."""
         return KERAS in self.info["files"]
@@ -164,13 +171,23 @@ class Bundle:
         if facts is None:
             raise BundleError(f"{self.path}: this bundle has no {name}")
         content = _read_inside(self.path, name, facts["bytes"])
-        found = hashlib.sha256(content).hexdigest()
-        if found != facts["sha256"]:
+        self._check_digest(name, hashlib.sha256(content).hexdigest())
+        return content
+
+    def verify(self, name: str) -> None:
+        """Check one of its files against its digest, without holding all of it."""
+        digest = hashlib.sha256()
+        for block in _blocks_inside(self.path, name, self.info["files"][name]["bytes"]):
+            digest.update(block)
+        self._check_digest(name, digest.hexdigest())
+
+    def _check_digest(self, name: str, found: str) -> None:
+        expected = self.info["files"][name]["sha256"]
+        if found != expected:
             raise BundleError(
                 f"{self.path / name}: is not the file that the bundle was made with (expected "
-                f"SHA-256 {facts['sha256'][:12]}…, found {found[:12]}…). Copy the bundle again."
+                f"SHA-256 {expected[:12]}…, found {found[:12]}…). Copy the bundle again."
             )
-        return content
 
 
 def models_folder() -> Path:
@@ -225,7 +242,7 @@ def load_bundle(name_or_path: str | Path) -> Bundle:
         raise BundleError(f"{folder}: {error}") from error
     bundle = Bundle(folder, hashlib.sha256(content).hexdigest(), info)
     for name in info["files"]:
-        bundle.read(name)
+        bundle.verify(name)
     return bundle
 
 
@@ -234,6 +251,12 @@ def _refuse_constant(name: str) -> None:
 
 
 def _read_inside(folder: Path, name: str, size: int | None) -> bytes:
+    return b"".join(_blocks_inside(folder, name, size, size or MAX_INFO_BYTES))
+
+
+def _blocks_inside(
+    folder: Path, name: str, size: int | None, at_a_time: int = 2**22
+) -> Iterator[bytes]:
     """Read a file that must lie in this very folder, and have this size if one is known."""
     path = folder / name
     # A link could make any file of the machine part of a bundle.
@@ -253,6 +276,8 @@ def _read_inside(folder: Path, name: str, size: int | None) -> bytes:
                 f"{path}: has {facts.st_size} bytes where {INFO} says {size}. "
                 "Copy the bundle again."
             )
-        return path.read_bytes()
+        with path.open("rb") as file:
+            while block := file.read(max(1, at_a_time)):
+                yield block
     except OSError as error:
         raise BundleError(f"{path}: cannot be read: {error.strerror}") from error

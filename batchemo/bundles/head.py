@@ -22,7 +22,7 @@ import numpy as np
 from batchemo.bundles.bundle import Bundle
 from batchemo.bundles.calibration import Calibration, softmax
 from batchemo.bundles.onnx_check import check_onnx, iter_fields
-from batchemo.bundles.schema import GRAPH, HEAD_GRAPH
+from batchemo.bundles.schema import GRAPH, GRAPH_DATA, HEAD_GRAPH
 from batchemo.common.arrays import Float32, Float64
 from batchemo.errors import BundleError
 
@@ -72,7 +72,8 @@ def log_probabilities(
 def head_graphs(bundle: Bundle, head: Head) -> dict[str, bytes]:
     """Return the files of an adapted bundle's graphs: the base's with the head, and the head."""
     content = bundle.read(GRAPH)
-    check_onnx(content)
+    files = bundle.info["files"]
+    check_onnx(content, {name: files[name]["bytes"] for name in (GRAPH_DATA,) if name in files})
     model = list(iter_fields(memoryview(content)))
     versions = [value for number, _, value in model if number == _MODEL_IR]
     if not any(isinstance(version, int) and version >= _MIN_IR for version in versions):

@@ -49,7 +49,7 @@ _WIRE_TYPES: Mapping[str, tuple[int, ...]] = MappingProxyType(
     {
         "int": (_VARINT,),
         "enum": (_VARINT,),
-        "default location": (_VARINT,),
+        "location": (_VARINT,),
         "float": (_FIXED32,),
         # Fields that repeat a number may be packed: the numbers one after another, as bytes.
         "ints": (_VARINT, _BYTES),
@@ -135,10 +135,11 @@ _ONNX: Mapping[str, Mapping[int, str]] = {
         10: "doubles",
         11: "ints",
         12: "bytes",  # doc_string
-        13: "no external data",
-        14: "default location",
+        13: "external entry*",
+        14: "location",
         16: "entry*",  # metadata_props
     },
+    "external entry": {1: "bytes", 2: "bytes"},
     "value info": {1: "bytes", 2: "type", 3: "bytes", 4: "entry*"},
     "type": {1: "tensor type", 6: "bytes"},  # Not sequences, maps, and sparse or optional tensors.
     "tensor type": {1: "enum", 2: "shape"},
@@ -147,8 +148,11 @@ _ONNX: Mapping[str, Mapping[int, str]] = {
 }
 
 
-def check_onnx(content: bytes) -> None:
+def check_onnx(content: bytes, data: Mapping[str, int] = MappingProxyType({})) -> None:
     r"""Raise BundleError for a graph that has anything that is not on the allow-list.
+
+    `data` are the files that its weights may stand in, by their names and sizes. They are given to
+    ONNX Runtime from memory; it opens none by itself.
 
     >>> check_onnx(b"\x08\x08\x3a\x07\x0a\x05\x22\x03Add")
     >>> check_onnx(b"\x08\x08\x3a\x08\x0a\x06\x22\x04Loop")
@@ -156,12 +160,14 @@ def check_onnx(content: bytes) -> None:
     batchemo.errors.BundleError: model.onnx: uses the operator 'Loop', which a bundle may not use
     """
     try:
-        _check_message("model", memoryview(content))
+        _check_message("model", memoryview(content), data)
     except (IndexError, ValueError) as error:
         raise BundleError(f"model.onnx: is no ONNX graph: {error}") from error
 
 
-def _check_message(kind: str, content: memoryview) -> None:
+def _check_message(kind: str, content: memoryview, data: Mapping[str, int]) -> None:
+    places: list[memoryview] = []
+    is_external = False
     seen: set[int] = set()
     values, inputs, operator = 1, 0, ""
     for number, wire_type, value in iter_fields(content):
@@ -186,6 +192,8 @@ def _check_message(kind: str, content: memoryview) -> None:
                 raise BundleError(
                     f"model.onnx: has a tensor of {values:,} values, more than any model's"
                 )
+        elif rule == "location":
+            is_external = _is_external(value)
         elif isinstance(value, int):
             _check_number(rule, value)
         elif rule == "domain":
@@ -194,8 +202,11 @@ def _check_message(kind: str, content: memoryview) -> None:
             operator = bytes(value).decode("utf-8")
             _check_operator(operator)
         elif rule in _ONNX:
-            _check_message(rule, value)
+            _check_message(rule, value, data)
+            places += [value] if rule == "external entry" else []
         inputs += (kind, number) == ("node", 1)
+    if is_external or places:
+        _check_place(places, data, is_external=is_external)
     if kind == "node" and not operator:
         raise BundleError("model.onnx: has a node without an operator, which no bundle may have")
     # Its third input says whether it is in training, when it draws random numbers.
@@ -207,9 +218,35 @@ def _with_article(what: str) -> str:
     return what if what.endswith(("s", "data")) else f"a {what}"
 
 
-def _check_number(rule: str, value: int) -> None:
-    if rule == "default location" and value != 0:
+def _is_external(value: _Value) -> bool:
+    if value not in (0, 1):
+        raise ValueError("the data of a tensor stand neither in the graph nor in a file")
+    return value == 1
+
+
+def _check_place(entries: list[memoryview], data: Mapping[str, int], *, is_external: bool) -> None:
+    """Refuse data of a tensor that do not stand in one of these files."""
+    place: dict[str, str] = {}
+    for entry in entries:
+        key, value = "", ""
+        for number, _, content in iter_fields(entry):
+            assert not isinstance(content, int)
+            text = bytes(content).decode("utf-8")
+            key, value = (text, value) if number == 1 else (key, text)
+        if key in place or key not in ("location", "offset", "length"):
+            raise ValueError("the place of a tensor's data is not told plainly")
+        place[key] = value
+    name = place.get("location", "")
+    if not is_external or name not in data:
         raise BundleError("model.onnx: has data in another file, which no bundle may have")
+    numbers = [place.get(key, "") for key in ("offset", "length")]
+    if not all(text.isascii() and text.isdigit() and len(text) < 20 for text in numbers):
+        raise ValueError("the place of a tensor's data has no offset and length")
+    if sum(map(int, numbers)) > data[name]:
+        raise BundleError(f"model.onnx: has data beyond the end of {name}")
+
+
+def _check_number(rule: str, value: int) -> None:
     # Protobuf would cut it to 32 bits.
     if rule == "enum" and value >= 2**31:
         raise ValueError(f"the number {value} is too large where it stands")

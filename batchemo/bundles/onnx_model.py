@@ -21,10 +21,10 @@ from batchemo.bundles.bundle import Bundle, ForwardFn, HeadFn
 from batchemo.bundles.device import CPU, Provider
 from batchemo.bundles.model_input import ModelInput
 from batchemo.bundles.onnx_check import check_onnx
-from batchemo.bundles.schema import GRAPH, HEAD_GRAPH, output_size
+from batchemo.bundles.schema import GRAPH, GRAPH_DATA, HEAD_GRAPH, output_size
 from batchemo.common.arrays import Float32
 from batchemo.common.text import counted
-from batchemo.errors import BundleError, DeviceError
+from batchemo.errors import BatchemoError, BundleError, DeviceError
 
 MAX_MEMORY = 2 * 2**30
 """Bytes that graphs may use at work, besides their weights; more is refused, whatever memory there
@@ -38,13 +38,13 @@ def open_graph(bundle: Bundle, provider: Provider = CPU) -> ForwardFn:
     """Check the bundle's ONNX graph and make it ready to compute the outputs of batches."""
     # On Linux too it would write a device identifier to disk and send usage data.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    content = bundle.read(GRAPH)
-    check_onnx(content)
+    content, data = bundle.read(GRAPH), _data_of(bundle)
+    check_onnx(content, {name: len(values) for name, values in data.items()})
     where = bundle.path / GRAPH
     if not bundle.is_shipped:  # The trial takes as long as opening the graph does.
-        _try_graph(content, where, bundle)
+        _try_graph(content, data, where, bundle)
     with _refusals_as_errors(where):
-        session = _session(content, optimised=True, provider=provider)
+        session = _session(content, data, optimised=True, provider=provider)
     if session.get_providers()[0] != provider.name:
         # ONNX Runtime says so on stderr, and goes on with the processor.
         raise DeviceError(
@@ -54,12 +54,17 @@ def open_graph(bundle: Bundle, provider: Provider = CPU) -> ForwardFn:
     return _runner(session, where, bundle.outputs)
 
 
-def _try_graph(content: bytes, where: Path, bundle: Bundle) -> None:
+def _data_of(bundle: Bundle) -> dict[str, bytes]:
+    """Return the file of the weights, of a graph that has them in one."""
+    return {name: bundle.read(name) for name in (GRAPH_DATA,) if name in bundle.info["files"]}
+
+
+def _try_graph(content: bytes, data: Mapping[str, bytes], where: Path, bundle: Bundle) -> None:
     """Refuse a graph that is not what the bundle says, or takes too much, before it is used."""
     with _refusals_as_errors(where):
         # Without optimisation: constant folding computes parts of the graph while it is opened,
         # where no limit of memory holds. The trial below finds graphs that take too much.
-        plain = _session(content, optimised=False)
+        plain = _session(content, data, optimised=False)
     _check_input(plain, where, bundle.input)
     _check_outputs(plain, where, bundle.info["outputs"])
     _try_run(plain, where, bundle)
@@ -75,7 +80,7 @@ def open_head(bundle: Bundle, batch_size: int) -> HeadFn:
     where = bundle.path / HEAD_GRAPH
     name, labels = bundle.outputs["classes"]["name"], len(bundle.labels)
     with _refusals_as_errors(where):
-        session = _session(content, optimised=True)
+        session = _session(content, {}, optimised=True)
     wanted = {each.name for each in session.get_inputs()}
     kinds = {output["name"]: kind for kind, output in bundle.outputs.items() if kind != "classes"}
     if not wanted <= kinds.keys() or [each.name for each in session.get_outputs()] != [name]:
@@ -104,7 +109,9 @@ def _rows(values: Float32, start: int, count: int) -> Float32:
     return np.concatenate([rows, np.zeros((count - len(rows), *rows.shape[1:]), np.float32)])
 
 
-def _session(content: bytes, *, optimised: bool, provider: Provider = CPU) -> Any:
+def _session(
+    content: bytes, data: Mapping[str, bytes], *, optimised: bool, provider: Provider = CPU
+) -> Any:
     import onnxruntime
 
     _limit_memory()
@@ -124,8 +131,21 @@ def _session(content: bytes, *, optimised: bool, provider: Provider = CPU) -> An
     options.add_session_config_entry("session.load_model_format", "ONNX")
     # On a GPU, some algorithms add up in the order in which threads come to it.
     options.use_deterministic_compute = provider != CPU
+    if data:
+        add_weights(options, data)
     wanted = [(provider.name, dict(provider.options))]
     return onnxruntime.InferenceSession(content, options, providers=wanted)
+
+
+def add_weights(options: Any, data: Mapping[str, bytes]) -> None:
+    """Give a session the files of its weights from memory."""
+    add = getattr(options, "add_external_initializers_from_files_in_memory", None)
+    if add is None:
+        raise BatchemoError(
+            "this ONNX Runtime cannot run a model of more than 2 GB: pip install --upgrade "
+            "onnxruntime"
+        )
+    add(list(data), list(data.values()), [len(values) for values in data.values()])
 
 
 def _check_input(session: Any, where: Path, model_input: ModelInput) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from batchemo.bundles.bundle import INFO, Bundle, load_bundle
 from batchemo.bundles.keras_model import check_keras
 from batchemo.bundles.onnx_check import check_onnx
-from batchemo.bundles.schema import FORMAT, GRAPH, HEAD_GRAPH, KERAS
+from batchemo.bundles.schema import FORMAT, GRAPH, GRAPH_DATA, HEAD_GRAPH, KERAS
 from batchemo.errors import BundleError
 
 
@@ -40,8 +40,9 @@ def write_bundle(folder: Path, info: Mapping[str, Any], files: Mapping[str, byte
         text = json.dumps(complete, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         (draft / INFO).write_text(text, encoding="utf-8")
         load_bundle(draft)
+        data = {name: len(files[name]) for name in (GRAPH_DATA,) if name in files}
         for name in {GRAPH, HEAD_GRAPH} & files.keys():
-            check_onnx(files[name])
+            check_onnx(files[name], data)
         if KERAS in files:
             check_keras(files[KERAS])
         if folder.exists():

@@ -26,12 +26,16 @@ FORMAT = 2
 
 GRAPH = "model.onnx"
 KERAS = "model.keras"
+GRAPH_DATA = "model.onnx.data"
+"""The weights of a graph that would be too large for one file."""
 HEAD_GRAPH = "head.onnx"
 """Of an adapted model: its head alone, for embeddings and logits that are known already."""
 CARD = "README.md"
 
 MAX_FILE_BYTES = 2**31 - 1
 """What a file of protobuf, and so a graph in one file, may have at most."""
+MAX_DATA_BYTES = 2**34
+"""Weights of four billion numbers: of models that a processor still runs."""
 MAX_LABELS = 1000
 MAX_PADDING_STEP = 100_000
 MAX_EMBEDDING_SIZE = 65_536
@@ -232,9 +236,8 @@ def _files(where: str, value: Any) -> None:
     _object(where, value)
     for name, facts in value.items():
         _plain_name(f"{where}: name", name)
-        _fields({"sha256": _sha256, "bytes": _at_most(MAX_FILE_BYTES, " bytes")})(
-            f"{where}: {name}", facts
-        )
+        most = MAX_DATA_BYTES if name == GRAPH_DATA else MAX_FILE_BYTES
+        _fields({"sha256": _sha256, "bytes": _at_most(most, " bytes")})(f"{where}: {name}", facts)
 
 
 def _fields(

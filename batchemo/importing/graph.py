@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from batchemo.bundles.onnx_check import check_onnx
+from batchemo.bundles.schema import GRAPH_DATA
 from batchemo.common.text import for_display
 from batchemo.errors import BundleError, MissingExtraError, UsageError
+from batchemo.importing.weights import take_in_weights
 
 SAMPLES = "samples"
 _MASKS = ("attention_mask", "padding_mask", "mask")
@@ -28,6 +30,8 @@ class Graph:
     path: Path
     model: Any
     """The `onnx.ModelProto`."""
+    data: bytes = b""
+    """The weights that stand in a file of their own, called `GRAPH_DATA`."""
 
     @property
     def graph(self) -> Any:
@@ -37,7 +41,7 @@ class Graph:
     def bytes(self) -> bytes:
         """Return the file of the graph as a bundle has it; BundleError if it may have none such."""
         content: bytes = self.model.SerializeToString()
-        check_onnx(content)
+        check_onnx(content, {GRAPH_DATA: len(self.data)} if self.data else {})
         return content
 
     def inputs(self) -> list[Any]:
@@ -60,7 +64,10 @@ class Graph:
 
 
 def open_graph_file(path: Path) -> Graph:
-    """Read and check a graph whose weights are in its own file."""
+    """Read and check a graph; weights that stand in files beside it become a part of it.
+
+    They stay in one file where the graph would be too large with them.
+    """
     onnx = onnx_package()
     if not path.is_file():  # Reading from a pipe might never end.
         raise UsageError(f"{for_display(str(path))}: is no regular file")
@@ -69,10 +76,15 @@ def open_graph_file(path: Path) -> Graph:
     except OSError as error:
         raise UsageError(f"{for_display(str(path))}: cannot be read: {error.strerror}") from None
     try:
-        check_onnx(content)
+        model = onnx.load_from_string(content)
+    except Exception as error:  # protobuf's own, of which there are several.
+        raise BundleError(f"{for_display(str(path))}: is no ONNX graph: {error}") from error
+    data = take_in_weights(model, path.parent)
+    try:
+        check_onnx(model.SerializeToString(), {GRAPH_DATA: len(data)} if data else {})
     except BundleError as error:
         raise BundleError(f"{for_display(str(path))}: {error}") from error
-    return Graph(path, onnx.load_from_string(content))
+    return Graph(path, model, data)
 
 
 def input_sizes(value: Any) -> list[int | None]:

@@ -66,6 +66,8 @@ class ImportedModel:
     outputs: Mapping[str, Any]
     """As in bundle.json."""
     original: Original
+    data: bytes = b""
+    """Its weights, where graph and weights are too large for one file."""
     licence: str | None = None
     """What the source itself says."""
     notes: tuple[str, ...] = ()

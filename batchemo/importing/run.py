@@ -11,7 +11,7 @@ from typing import Any
 
 from batchemo.bundles import Bundle, write_bundle
 from batchemo.bundles.bundle import INFO
-from batchemo.bundles.schema import CARD, GRAPH
+from batchemo.bundles.schema import CARD, GRAPH, GRAPH_DATA
 from batchemo.common.text import for_display, to_text
 from batchemo.errors import BundleError, UsageError
 from batchemo.importing.audonnx import DESCRIPTION, import_audonnx
@@ -43,6 +43,8 @@ def import_model(options: ImportOptions) -> ImportResult:
     model = _read_source(options)
     if model.for_single_windows:
         model = _for_batches(options, model)
+    if options.int8 and model.data:
+        raise UsageError("--int8: graphs of more than 2 GB cannot be stored in 8 bits")
     if options.int8:
         note = "Weights are stored and multiplied in 8 bits, which changes its answers a little."
         model = replace(model, graph=in_8_bits(model.graph), notes=(*model.notes, note))
@@ -126,7 +128,10 @@ def _write(
         "citations": [],
     }
     card = _card(name, info, model, comparison)
-    return write_bundle(folder, info, {GRAPH: model.graph, CARD: card.encode()})
+    files = {GRAPH: model.graph, CARD: card.encode()}
+    if model.data:
+        files[GRAPH_DATA] = model.data
+    return write_bundle(folder, info, files)
 
 
 def _figures(comparison: Comparison) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from batchemo.bundles.onnx_model import add_weights
+from batchemo.bundles.schema import GRAPH_DATA
 from batchemo.common.arrays import Float32
 from batchemo.common.text import for_display
 from batchemo.errors import BundleError, UsageError
@@ -171,9 +173,10 @@ def import_graph(
     return ImportedModel(
         kind=kind,
         graph=graph.bytes(),
+        data=graph.data,
         input=given,
         outputs=outputs.info,
-        original=original_of(before, outputs, normalise=normalise, bands=bands),
+        original=original_of(before, graph.data, outputs, normalise=normalise, bands=bands),
         notes=outputs.notes,
         for_single_windows=for_single_windows,
     )
@@ -220,7 +223,7 @@ def whisper_input(options: ImportOptions, *, normalise: bool) -> dict[str, Any]:
 
 
 def original_of(
-    content: bytes, outputs: GivenOutputs, *, normalise: bool, bands: int | None
+    content: bytes, data: bytes, outputs: GivenOutputs, *, normalise: bool, bands: int | None
 ) -> Original:
     """Return what the graph of the source gives for the samples of one window, by kind.
 
@@ -235,6 +238,8 @@ def original_of(
         options: Any = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 3
+        if data:
+            add_weights(options, {GRAPH_DATA: data})
         # Nothing is fused or folded: another way than the bundle's to the same numbers.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -9,7 +9,7 @@ from itertools import combinations
 
 from batchemo.bundles import Bundle, load_bundle
 from batchemo.bundles.bundle import models_folder
-from batchemo.bundles.schema import GRAPH, output_size
+from batchemo.bundles.schema import output_size
 from batchemo.errors import UsageError
 from batchemo.inference.output_schema import EmbeddingOutput, OutputSchema
 from batchemo.inference.provenance import (
@@ -57,8 +57,8 @@ class ModelSet:
 
     @property
     def weight_bytes(self) -> int:
-        """The size of all graphs, which is that of their weights but for a few kilobytes."""
-        return sum(bundle.info["files"][GRAPH]["bytes"] for bundle in self.bundles)
+        """The size of the weights of all models."""
+        return sum(bundle.weight_bytes for bundle in self.bundles)
 
     def output_schema(
         self,

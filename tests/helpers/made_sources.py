@@ -177,6 +177,21 @@ def write_audonnx(
     return path
 
 
+def write_external(path: Path, content: bytes, *, one_file: bool = True) -> Path:
+    """Write a graph whose large weights stand in files beside it, as onnx saves it."""
+    import onnx
+
+    onnx.save_model(
+        onnx.load_from_string(content),
+        path,
+        save_as_external_data=True,
+        all_tensors_to_one_file=one_file,
+        location="model.onnx_data" if one_file else None,
+        size_threshold=64,
+    )
+    return path
+
+
 def write_export(
     folder: Path,
     graph: bytes | None = None,
