@@ -203,21 +203,30 @@ def list_bundles() -> tuple[str, ...]:
 
 
 def find_bundle(name_or_path: str | Path) -> Path:
-    """Return the folder of a bundle: a shipped bundle's name, before a folder of that name here.
+    """Return the folder of a bundle, by its name or as it is.
+
+    A shipped bundle's name comes first, then that of a user's, then a folder of that name here.
 
     >>> find_bundle("no-such-model")
     Traceback (most recent call last):
     batchemo.errors.UsageError: no-such-model: there is no such model; ...
     """
+    # That module needs the names of shipped models from here.
+    from batchemo.bundles.user_models import list_user_bundles, user_models_folder
+
     if isinstance(name_or_path, str) and name_or_path in list_bundles():
         return models_folder() / name_or_path
+    own = list_user_bundles()
+    if isinstance(name_or_path, str) and name_or_path in own:
+        return user_models_folder() / name_or_path
     folder = Path(name_or_path)
     if (folder / INFO).is_file():
         return folder
     shipped = ", ".join(list_bundles()) or "none"
+    yours = f"; yours are: {', '.join(own)}" if own else ""
     reason = f"holds no {INFO}" if folder.exists() else "there is no such model"
     raise UsageError(
-        f"{name_or_path}: {reason}; the shipped models are: {shipped}. "
+        f"{name_or_path}: {reason}; the shipped models are: {shipped}{yours}. "
         "Name one of them, or the folder of a bundle."
     )
 

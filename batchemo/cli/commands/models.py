@@ -13,7 +13,7 @@ from batchemo.cli.commands.models_import import import_command
 from batchemo.cli.output.progress import warn
 from batchemo.cli.shared_options import json_option
 from batchemo.common.text import for_display
-from batchemo.errors import BundleError
+from batchemo.errors import BundleError, UsageError
 from batchemo.inference.settings import ModelSettings
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ Examples:
   batchemo models show default
   batchemo models verify
   batchemo models verify ./my-bundle
-  batchemo models import ./exported-model -o models/mine
+  batchemo models import ./exported-model --name mine
+  batchemo models remove mine
 """
 
 DAMAGED = 1
@@ -36,12 +37,13 @@ DAMAGED = 1
 @json_option
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> int:
-    """List the models that batchemo ships, show a card, verify models, or import yours."""
+    """List the models that batchemo ships and yours, show a card, verify, import or remove one."""
     from batchemo.bundles import list_bundles
+    from batchemo.bundles.user_models import list_user_bundles, user_models_folder
 
     if ctx.invoked_subcommand is not None:
         return 0
-    bundles, damaged = _load(list_bundles())
+    bundles, damaged = _load((*list_bundles(), *list_user_bundles()))
     if as_json:
         click.echo(json.dumps([_facts(bundle) for bundle in bundles], indent=2))
     elif bundles:
@@ -52,6 +54,8 @@ def command(ctx: click.Context, as_json: bool) -> int:
             "* is the default. UAR: on unseen speakers. `batchemo models show NAME` prints a "
             "model's card."
         )
+        if list_user_bundles():
+            click.echo(f"Yours are in {for_display(str(user_models_folder()))}.")
     else:
         warn("this installation has no models. -m takes the folder of a bundle")
     return DAMAGED if damaged else 0
@@ -84,9 +88,10 @@ def verify(models: tuple[str, ...]) -> int:
     The model runs on noise, in a process of its own with a time limit.
     """
     from batchemo.bundles import list_bundles
+    from batchemo.bundles.user_models import list_user_bundles
     from batchemo.diagnostics.model_trial import run_once
 
-    bundles, damaged = _load(models or list_bundles())
+    bundles, damaged = _load(models or (*list_bundles(), *list_user_bundles()))
     for bundle in bundles:
         try:
             run_once(str(bundle.path))
@@ -99,6 +104,25 @@ def verify(models: tuple[str, ...]) -> int:
     if not bundles and not damaged:
         warn("there is no model to verify")
     return DAMAGED if damaged else 0
+
+
+@command.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Remove it without asking.")
+def remove(name: str, yes: bool) -> None:
+    """Remove the model NAME of yours, which `models import --name` wrote.
+
+    Shipped models, and bundles in folders of your choice, stay.
+    """
+    from batchemo.bundles.user_models import check_removable, remove_user_bundle
+
+    folder = for_display(str(check_removable(name)))
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError("there is no terminal to ask on: --yes removes it without asking")
+        click.confirm(f"Remove {folder}?", abort=True)
+    remove_user_bundle(name)
+    click.echo(f"removed {folder}")
 
 
 def _load(models: tuple[str, ...]) -> tuple[list[Bundle], int]:

@@ -62,10 +62,14 @@ def _renames(values: tuple[str, ...]) -> dict[str, str]:
 @click.option(
     "-o",
     "--output",
-    required=True,
     type=click.Path(path_type=Path),
     metavar="FOLDER",
     help="The bundle to write; its name is the model's.",
+)
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="Write it among your models instead, where -m NAME finds it: see `batchemo models`.",
 )
 @click.option(
     "--labels",
@@ -165,19 +169,24 @@ def import_command(**values: Any) -> None:
     The source is read as data: nothing in it is run but the operators of its graph, by an
     allow-list. Nothing is written unless the bundle gives what the source gives, but with --int8.
     """
+    from batchemo.bundles.user_models import place_for
     from batchemo.importing.options import ImportOptions
     from batchemo.importing.run import import_model
 
-    as_json = values.pop("as_json")
+    as_json, name = values.pop("as_json"), values.pop("name")
+    if (name is None) == (values["output"] is None):
+        raise click.UsageError("give -o FOLDER or --name NAME, for where the model is written")
+    if name is not None:
+        values["output"] = place_for(name)
     values["labels"] = split_commas(values["labels"])
     values["dimensions"] = split_commas(values["dimensions"])
     if values["labels"] and values["dimensions"]:
         raise click.UsageError("--labels and --dimensions: a model's output gives one of them")
     values["rename"] = _renames(values["rename"])
-    name, params = values["features"], values.pop("params")
-    if params and name is None:
+    features, params = values["features"], values.pop("params")
+    if params and features is None:
         raise click.UsageError("--param: sets a parameter of --features")
-    values["features"] = None if name is None else feature_set_from(name, params)
+    values["features"] = None if features is None else feature_set_from(features, params)
     result = import_model(ImportOptions(**values))
     if as_json:
         click.echo(json.dumps(_facts(result), indent=2, ensure_ascii=False))

@@ -6,6 +6,7 @@ import pytest
 from hostile_graphs import endless_operator, write_unchecked
 
 from batchemo.bundles import bundle, write_bundle
+from batchemo.bundles.user_models import place_for
 from batchemo.diagnostics import model_trial
 
 
@@ -125,3 +126,32 @@ def test_control_characters_of_a_bundle_are_escaped(batchemo, shipped):
     assert r"pretty\x1b[2J" in batchemo("models").out
     card = batchemo("models", "show", "small").out
     assert card == "# pretty\\x1b]0;evil\\x07\n\nbut\\x1b[2J harmless\n"
+
+
+@pytest.fixture
+def own_model(make_bundle, tmp_path, monkeypatch):
+    """A model of the user's, called mine."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    return make_bundle(name="mine", folder=place_for("mine"))
+
+
+def test_list_has_models_of_the_user_too(batchemo, shipped, own_model):
+    ran = batchemo("models")
+    assert ran.code == 0
+    assert "\n  mine " in ran.out
+    assert str(own_model.path.parent) in ran.out
+    assert [model["name"] for model in json.loads(batchemo("models", "--json").out)] == [
+        *("default", "small", "mine"),
+    ]
+
+
+def test_remove_asks_or_is_told_and_leaves_shipped_models(batchemo, shipped, own_model):
+    asked = batchemo("models", "remove", "mine")
+    assert (asked.code, own_model.path.exists()) == (2, True)
+    assert "--yes removes it" in asked.err
+    refused = batchemo("models", "remove", "default", "--yes")
+    assert refused.code == 2
+    assert "shipped model" in refused.err
+    removed = batchemo("models", "remove", "mine", "--yes")
+    assert (removed.code, own_model.path.exists()) == (0, False)
+    assert shipped[0].path.exists()

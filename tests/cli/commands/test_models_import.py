@@ -41,3 +41,24 @@ def test_refusals_end_with_2_and_write_nothing(batchemo, tmp_path, arguments, me
     assert ran.code == 2
     assert message in ran.err
     assert not (tmp_path / "mine").exists()
+
+
+def test_a_name_puts_the_model_among_the_users(batchemo, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    source = write_export(tmp_path / "export")
+    ran = batchemo("models", "import", source, "--name", "mine", "--window", "3")
+    assert ran.code == 0
+    assert str(tmp_path / "data") in ran.out
+    assert batchemo("models", "show", "mine").out.startswith("# mine")
+    for arguments in ((), ("--name", "mine", "-o", tmp_path / "m"), ("--name", "default")):
+        assert batchemo("models", "import", source, *arguments).code == 2
+
+
+def test_one_file_is_imported_as_the_page_says(batchemo, tmp_path):
+    (tmp_path / "net.onnx").write_bytes(net(samples=32000))
+    told = ("--input", "waveform", "--rate", 16000, "--labels", "neutral,happy,sad,angry")
+    ran = batchemo("models", "import", tmp_path / "net.onnx", "-o", tmp_path / "net", *told)
+    assert ran.code == 0
+    assert "neutral, happy, sad, angry" in ran.out
+    unknown = batchemo("models", "import", tmp_path / "net.onnx", "-o", tmp_path / "other")
+    assert "--input waveform, --rate 16000 and --labels" in unknown.err
