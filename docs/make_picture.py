@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.text import Text
 
 REPOSITORY = Path(__file__).parents[1]
-WIDTH = 98
+WIDTH = 80
 COMMAND = "batchemo scan examples/recordings -o results.parquet"
 
 

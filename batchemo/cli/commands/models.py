@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +12,7 @@ import click
 from batchemo.cli.commands.models_import import import_command
 from batchemo.cli.output.progress import warn
 from batchemo.cli.shared_options import json_option
-from batchemo.common.text import for_display
+from batchemo.common.text import counted, for_display
 from batchemo.errors import BundleError, UsageError
 from batchemo.inference.settings import ModelSettings
 
@@ -47,12 +47,11 @@ def command(ctx: click.Context, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps([_facts(bundle) for bundle in bundles], indent=2))
     elif bundles:
-        width = max(len(bundle.name) for bundle in bundles)
-        for bundle in bundles:
-            click.echo(_line(bundle, width))
+        for line in _lines(bundles):
+            click.echo(line)
         click.echo(
-            "* is the default. UAR: on unseen speakers. `batchemo models show NAME` prints a "
-            "model's card."
+            "* is the default. Mean recall (UAR) on speakers, and on corpora and languages,\n"
+            "that the model was not trained on. `batchemo models show NAME` prints its card."
         )
         if list_user_bundles():
             click.echo(f"Yours are in {for_display(str(user_models_folder()))}.")
@@ -160,26 +159,28 @@ def _facts(bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def _line(bundle: Bundle, width: int) -> str:
-    """Return a line of the list; names have `width` characters."""
-    mark = "*" if bundle.name == ModelSettings().model else " "
-    uar = _unseen_speakers(bundle.info["figures"], "uar")
-    figure = "" if uar is None else f"UAR {uar:.3f}"
-    size = f"{_size(bundle) / 2**20:.1f} MiB"
-    licence = for_display(bundle.licence)
-    labels = ", ".join((*bundle.labels, *bundle.dimensions))
-    return f"{mark} {bundle.name:{width}}  {figure:9}  {size:>9}  {licence}  {labels}"
+def _lines(bundles: Sequence[Bundle]) -> Iterator[str]:
+    """Yield a heading, and a line for each model: with short names, at most 80 characters."""
+    from batchemo.bundles.figures import uar_unseen_corpora, uar_unseen_speakers
+
+    width = max(len(bundle.name) for bundle in bundles)
+    yield f"  {'model':{width}}  speakers  corpora      size  gives         licence"
+    for bundle in bundles:
+        mark = "*" if bundle.name == ModelSettings().model else " "
+        figures = bundle.info["figures"]
+        found = (uar_unseen_speakers(figures), uar_unseen_corpora(figures))
+        speakers, corpora = ("" if uar is None else f"{uar:.3f}" for uar in found)
+        size = f"{_size(bundle) / 2**20:.1f} MiB"
+        gives = counted(len(bundle.labels or bundle.dimensions), _noun(bundle))
+        licence = for_display(bundle.licence)
+        yield (
+            f"{mark} {bundle.name:{width}}  {speakers:>8}  {corpora:>7}  {size:>8}  {gives:12}"
+            f"  {licence}"
+        )
 
 
-def _unseen_speakers(figures: Mapping[str, Any], name: str) -> float | None:
-    """Return a figure of a bundle on unseen speakers; None where it has none.
-
-    A bundle may come from anywhere: its figures can be of any type.
-    """
-    unseen = figures.get("unseen_actors", figures.get("speaker"))
-    value = unseen.get(name) if isinstance(unseen, Mapping) else None
-    value = value.get("mean") if isinstance(value, Mapping) else value
-    return value if isinstance(value, float) else None
+def _noun(bundle: Bundle) -> str:
+    return "label" if bundle.labels else "dimension"
 
 
 def _safe_text(text: str) -> str:

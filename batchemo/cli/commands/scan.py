@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import IO, Any
 
@@ -36,7 +36,7 @@ from batchemo.cli.shared_options import (
     timeout_option,
 )
 from batchemo.errors import LockedError, UsageError
-from batchemo.inference.settings import SPEECH
+from batchemo.inference.settings import SPEECH, ModelSettings
 from batchemo.sources.plan_file import Shard
 from batchemo.storage.url import is_url
 
@@ -263,7 +263,7 @@ def command(**values: Any) -> int:
         for message in report.empty:
             warn(message)
     else:
-        _show(report, warnings(report), stream)
+        _show(report, settings, stream, report_path)
     return report.exit_code
 
 
@@ -299,11 +299,15 @@ def _event_handler(quiet: bool, log: JsonLog | None) -> Iterator[EventHandler]:
         yield combine_handlers(handlers)
 
 
-def _show(report: Report, messages: list[str], stream: IO[str]) -> None:
+def _show(
+    report: Report, settings: Sequence[ModelSettings], stream: IO[str], html: str | None
+) -> None:
     """Print the whole report on a terminal; elsewhere warnings and one line, as for a mail."""
     if stream.isatty():
-        show_report(report, messages, stream)
+        from batchemo.bundles import load_bundle
+
+        show_report(report, [load_bundle(each.model) for each in settings], stream, html)
         return
-    for message in messages:
+    for message in warnings(report):
         warn(message)
     click.echo(final_line(report), file=stream)

@@ -91,7 +91,7 @@ def command(
         raise UsageError("name the table of a scan, or a file of labels (--labels)")
     from batchemo.batch.outputs import check_output
     from batchemo.batch.writer import write_table
-    from batchemo.cli.output.scan_report import show_summary, unfamiliar_warning
+    from batchemo.cli.output.summary import show_summary
     from batchemo.tables.schema import summary_schema
 
     path = None if output is None else check_output(output, overwrite=overwrite)
@@ -104,9 +104,7 @@ def command(
     if as_json:
         click.echo(json.dumps(summary.table().to_pylist(), indent=2, ensure_ascii=False))
     elif path is None:
-        show_summary(summary, sys.stdout)
-        for message in unfamiliar_warning(summary):
-            click.echo(message)
+        show_summary(summary, (), sys.stdout)
 
 
 _NEEDED = ("file", "status", "reason", "emotion", "confidence", "duration", "mtime")

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
 import click
 
 from batchemo.batch.events import Report
-from batchemo.cli.output.format import bar, bar_width, clock
+from batchemo.cli.output.format import clock
 from batchemo.cli.output.progress import warn
+from batchemo.cli.output.summary import (
+    show_next_steps,
+    show_summary,
+    unfamiliar_warning,
+)
 from batchemo.common.text import counted, for_display
 from batchemo.sources.filters import extension_option
-from batchemo.tables.schema import STATUS_FAILED, STATUS_OK
-from batchemo.tables.summary import NO_LABEL, UNFAMILIAR, Count, Summary
+from batchemo.tables.schema import STATUS_OK
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from batchemo.batch.dry_run import DryRun
+    from batchemo.bundles import Bundle
 
 
 def final_line(report: Report) -> str:
@@ -41,27 +44,42 @@ def final_line(report: Report) -> str:
     return f"batchemo: {', '.join(parts)} in {clock(report.elapsed)} ({speed}){output}"
 
 
-def show_report(report: Report, warnings: list[str], stream: IO[str]) -> None:
-    """Print the summary, the remarks, the warnings, and how long the scan took."""
+def show_report(
+    report: Report, bundles: Sequence[Bundle], stream: IO[str], html: str | None = None
+) -> None:
+    """Print what matters first: how many, which emotions, how far to trust them, what failed.
+
+    `bundles` are the models that ran, and `html` is the report that was written, if any.
+    """
     from rich.console import Console
 
     console = Console(file=stream, highlight=False)
-    recordings = counted(report.summary.count_recordings(), "recording")
-    console.print(f"[bold]{recordings}[/], {report.summary.seconds / 3600:.2f} h of audio\n")
-    show_summary(report.summary, console.file)
-    for line in [*remarks(report), *warnings]:
-        console.print(line, markup=False)
-    stages = sorted(report.stages.items(), key=lambda item: -item[1])
-    if stages:
-        total = sum(report.stages.values())
-        slowest, seconds = stages[0]
-        console.print(
-            f"{counted(report.analysed, 'recording')} analysed in {clock(report.elapsed)}, "
-            f"{report.times_real_time:,.0f}× real time; "
-            f"slowest stage: {slowest} ({seconds / total:.0%} of the processing time)"
-        )
-    if report.output:
-        console.print(f"→ {for_display(report.output)}", markup=False)
+    summary = report.summary
+    failed = f", {report.failed:,} failed" if report.failed else ""
+    ok = summary.count_recordings(STATUS_OK)
+    console.print(f"[bold]{counted(ok, 'recording')} analysed{failed}[/]")
+    show_summary(summary, bundles, console.file)
+    if notes := [*remarks(report), *problems(report)]:
+        console.print()
+    for line in notes:
+        console.print(f"- {line}", markup=False)
+    console.print()
+    console.print(_speed(report), markup=False)
+    for path in filter(None, (report.output, html)):
+        console.print(f"→ {for_display(path)}", markup=False)
+    show_next_steps(report, console.file, has_report=html is not None)
+
+
+def _speed(report: Report) -> str:
+    total = sum(report.stages.values())
+    if not total:
+        return "Nothing had to be analysed"
+    slowest = max(report.stages, key=lambda stage: report.stages[stage])
+    return (
+        f"{counted(report.analysed, 'recording')}, {report.sound / 3600:.2f} h, in "
+        f"{clock(report.elapsed)}: {report.times_real_time:,.0f}× real time; "
+        f"{slowest} took {report.stages[slowest] / total:.0%}"
+    )
 
 
 def remarks(report: Report) -> list[str]:
@@ -106,7 +124,12 @@ def skipped_in_folders(hidden: int, links: int, other_recordings: Mapping[str, i
 
 
 def warnings(report: Report) -> list[str]:
-    """Return messages about problems that the user should look into."""
+    """Return messages about all that the user should look into."""
+    return [*problems(report), *unfamiliar_warning(report.summary)]
+
+
+def problems(report: Report) -> list[str]:
+    """Return messages about what went wrong with sources and settings."""
     messages = [f"could not be read: {for_display(problem)}" for problem in report.problems]
     messages += [
         f"{for_display(root)} is missing or empty: its rows are kept; --overwrite drops them"
@@ -116,101 +139,12 @@ def warnings(report: Report) -> list[str]:
         number = counted(report.unreachable, "recording")
         messages.append(f"{number} could not be reached; their earlier rows are kept")
     messages += report.empty
-    messages += unfamiliar_warning(report.summary)
     messages += map(for_display, report.warnings)
     return messages
 
 
-def unfamiliar_warning(summary: Summary) -> list[str]:
-    """Say that labels are not to be trusted, where most recordings are unlike the training's.
-
-    >>> few, most = Count(3, known=3, unfamiliar=1), Count(3, known=3, unfamiliar=2)
-    >>> unfamiliar_warning(Summary(counts={("all", "ok", "sad"): few}))
-    []
-    >>> print(*unfamiliar_warning(Summary(counts={("all", "ok", "sad"): most})))
-    2 of 3 recordings are unlike those that the model was trained on (familiarity below 0.3): ...
-    """
-    total = summary.total()
-    # Then the median recording's familiarity is below the limit.
-    if 2 * total.unfamiliar <= total.known:
-        return []
-    return [
-        f"{total.unfamiliar:,} of {counted(total.known, 'recording')} are unlike those that the "
-        f"model was trained on (familiarity below {UNFAMILIAR:g}): their labels are not to be "
-        "trusted. Listen to some before you use them; see docs/models.md"
-    ]
-
-
 def _texts_that_apply(texts: Mapping[str, object]) -> list[str]:
     return [text for text, applies in texts.items() if applies]
-
-
-def show_summary(summary: Summary, stream: IO[str]) -> None:
-    """Print emotions with shares and bars, and failures by reason; a table for each group.
-
-    And the mean familiarity, of each group and of all recordings, where there is one.
-    """
-    from rich.console import Console
-
-    console = Console(file=stream, highlight=False)
-    groups = sorted({group for group, _, _ in summary.counts})
-    for group in groups:
-        counts = {
-            (status, kind): count
-            for (of_group, status, kind), count in summary.counts.items()
-            if of_group == group
-        }
-        if summary.group_by is not None:
-            total = summary.total(group)
-            facts = [counted(total.recordings, "recording")]
-            if total.known:
-                facts.append(f"mean familiarity {total.mean_familiarity:.2f}")
-            console.print(f"\n{for_display(group)}: {', '.join(facts)}", markup=False)
-        for status in (STATUS_OK, STATUS_FAILED):
-            if summary.count_recordings(status, group):
-                console.print(_summary_table(counts, status, bar_width(console.width)))
-                console.print()
-    total = summary.total()
-    if total.known:
-        console.print(
-            f"mean familiarity {total.mean_familiarity:.2f} "
-            "(1: like the training recordings; 0: nothing like them)"
-        )
-
-
-def _summary_table(counts: dict[tuple[str, str], Count], status: str, width: int) -> Table:
-    """Return the rows of a status with bars of this width; without bars, also with fewer columns.
-
-    A terminal that is too narrow for bars is too narrow for the minutes too.
-    """
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    is_ok = status == STATUS_OK
-    rows = [(kind, count) for (of_status, kind), count in counts.items() if of_status == status]
-    rows.sort(key=lambda row: (-row[1].recordings, row[0]))
-    total = sum(count.recordings for _, count in rows)
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column("emotion" if is_ok else "failed", no_wrap=True)
-    for title in ("recordings", "share"):
-        table.add_column(title, justify="right", no_wrap=True)
-    if width:
-        table.add_column("", no_wrap=True)
-        table.add_column("minutes", justify="right")
-    if is_ok:
-        table.add_column("confidence", justify="right")
-    for kind, count in rows:
-        share = count.recordings / total
-        cells = [for_display(kind) or "(no labels)", f"{count.recordings:,}", f"{share:.1%}"]
-        if width:
-            cells += [bar(share, width), f"{count.seconds / 60:,.1f}"]
-        if is_ok:
-            mean = count.confidence / count.recordings
-            cells.append("" if kind == NO_LABEL else f"{mean:.2f}")
-        style = "" if is_ok else "yellow"
-        table.add_row(*(Text(cell, style=style) for cell in cells))
-    return table
 
 
 STATE_MEANINGS = {

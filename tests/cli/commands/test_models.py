@@ -32,28 +32,30 @@ def damage(bundle):
 def test_list_has_a_line_for_each_model_and_marks_the_default(batchemo, shipped):
     ran = batchemo("models")
     assert ran.code == 0
-    default, small, _ = ran.out.splitlines()
-    assert default.startswith("* default  UAR 0.625 ")
+    _, default, small, *_ = ran.out.splitlines()
+    assert default.startswith("* default     0.625 ")
     assert small.startswith("  small  ")
-    for word in ("MiB", "MIT", "neutral, happy, sad, angry"):
+    for word in ("MiB", "MIT", "4 labels"):
         assert word in default
+    assert all(len(line) <= 80 for line in ran.out.splitlines())
 
 
 @pytest.mark.parametrize(
     ("figures", "text"),
     [
-        ({"speaker": {"uar": {"mean": 0.4}, "accuracy": {"mean": 0.41}}}, "UAR 0.400"),
+        ({"speaker": {"uar": {"mean": 0.4}, "accuracy": {"mean": 0.41}}}, " 0.400 "),
+        ({"corpus": {"uar": {"mean": 0.3}}}, " 0.300 "),
         ({"leaky": {"uar": {"mean": 0.9}, "accuracy": {"mean": 0.9}}}, None),
         ({"unseen_actors": ["0.9"]}, None),
         ({"speaker": {"uar": "0.9", "accuracy": {"mean": None}}}, None),
     ],
 )
-def test_list_has_only_figures_on_unseen_speakers(batchemo, make_bundle, shipped, figures, text):
+def test_list_has_only_figures_on_unseen_speech(batchemo, make_bundle, shipped, figures, text):
     make_bundle(name="other", folder=shipped[0].path.parent / "other", figures=figures)
     ran = batchemo("models")
     assert ran.code == 0
-    listed = ran.out.partition("other")[2].partition("small")[0]
-    assert text in listed if text else "UAR" not in listed
+    listed = ran.out.partition("  other")[2].partition("small")[0]
+    assert text in listed if text else " 0.9" not in listed
 
 
 def test_list_as_json(batchemo, shipped):

@@ -1,4 +1,4 @@
-"""The final line and the warnings of a scan."""
+"""The report, the final line and the warnings of a scan."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import pytest
 
 from batchemo.batch.events import Report
-from batchemo.cli.output.scan_report import final_line, remarks, show_summary, warnings
+from batchemo.cli.output.scan_report import final_line, remarks, show_report, warnings
 from batchemo.tables.summary import Count, Summary
 
 
@@ -65,15 +65,31 @@ def test_labels_are_not_to_be_trusted_where_the_median_recording_is_unfamiliar(
     assert [message[:19] for message in messages] == ["3 of 4 recordings a"] * warned
 
 
-def test_the_mean_familiarity_is_printed_where_it_is_known() -> None:
-    known = {("a", "ok", "sad"): Count(2, familiarity=0.5, known=2)}
-    unknown = {("b", "ok", "sad"): Count(2)}
-    printed = []
-    for counts in (known, unknown, known | unknown):
-        stream = io.StringIO()
-        show_summary(Summary("folder", counts), stream)
-        printed.append(stream.getvalue())
-    assert "a: 2 recordings, mean familiarity 0.25" in printed[0]
-    assert "mean familiarity 0.25 (1: like the training" in printed[0]
-    assert "familiarity" not in printed[1]
-    assert "b: 2 recordings\n" in printed[2]
+def shown(of: Report, html: str | None = None) -> str:
+    stream = io.StringIO()
+    show_report(of, [], stream, html)
+    return stream.getvalue()
+
+
+def test_the_report_says_first_how_many_and_last_what_to_do() -> None:
+    counts = {("all", "ok", "sad"): Count(2), ("all", "failed", "worker_died"): Count(1)}
+    lines = shown(
+        report(output="my results.csv", summary=Summary(counts=counts), kept=2)
+    ).splitlines()
+    assert lines[0] == "2 recordings analysed, 1 failed"
+    assert "- 2 unchanged" in lines
+    assert "→ my results.csv" in lines
+    assert [line.partition("#")[0].strip() for line in lines[lines.index("Next:") + 1 :]] == [
+        "batchemo review 'my results.csv'",
+        "",
+        "batchemo report 'my results.csv' -o 'my results.html'",
+        "",
+        "The same command with --update tries 1 failed recording again",
+    ]
+
+
+def test_what_was_done_or_cannot_be_done_is_no_next_step() -> None:
+    done = Summary(counts={("all", "ok", "sad"): Count(1)})
+    assert "batchemo report" not in shown(report(output="r.csv", summary=done), "r.html")
+    assert "Next:" not in shown(report(output="s3://bucket/r.csv", summary=done))
+    assert "Next:" not in shown(report(output="r.csv"))
