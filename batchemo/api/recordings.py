@@ -37,6 +37,7 @@ def scan(
     embeddings: Path | None = None,
     summary: Path | None = None,
     group_by: str | None = None,
+    partition_by: str | None = None,
     model: Path | Sequence[Path] = "default",
     window: float | None = None,
     hop: float | None = None,
@@ -87,6 +88,8 @@ def scan(
     output
         Also write the table to this `.parquet` or `.csv` file. Only with an output can an
         interrupted run be resumed, and only then can `update` reuse earlier rows.
+    partition_by
+        Write the output as a folder with a Parquet file for each group, as of `group_by`.
     segments, embeddings, summary
         Also write the segments table (a row for each window), the embeddings table (a `.parquet`
         file; the model must give some) and the counts for each group.
@@ -191,6 +194,7 @@ def scan(
         embeddings=path_text(embeddings),
         summary=path_text(summary),
         group_by=group_by,
+        partition_by=partition_by,
         jobs=jobs or 0,
         executor=executor,
         timeout=timeout,

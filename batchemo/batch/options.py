@@ -14,6 +14,7 @@ from batchemo.inference.settings import (
     PostprocessSettings,
 )
 from batchemo.sources import SourceOptions
+from batchemo.storage.url import is_url
 
 STDOUT = "-"
 
@@ -29,6 +30,8 @@ class ScanOptions:
     """What is made of the models' probabilities."""
     output: str | None = None
     """A path ending in .parquet or .csv; "-" for CSV on a stream; None to keep it in memory."""
+    partition_by: str | None = None
+    """What the output, then a folder, is parted by: as `group_by`."""
     segments: str | None = None
     """The path of a table of windows."""
     summary: str | None = None
@@ -74,6 +77,8 @@ class ScanOptions:
                 raise UsageError(f"{option} works on an earlier table: give --update too")
         if self.retry_reasons:
             _check_reasons(self.retry_reasons)
+        if self.partition_by is not None:
+            self._check_partitioned()
         if self.output in (None, STDOUT) and (self.update or self.overwrite):
             raise UsageError("--update and --overwrite need an output file (-o results.parquet)")
         if self.max_tries is not None and self.output in (None, STDOUT):
@@ -84,6 +89,21 @@ class ScanOptions:
             raise UsageError("--max-tries cannot be less than 1")
         if self.timeout < 0 or self.jobs < 0 or (self.limit is not None and self.limit < 0):
             raise UsageError("--timeout, --jobs and --limit cannot be negative")
+
+    def _check_partitioned(self) -> None:
+        if self.output in (None, STDOUT):
+            raise UsageError("--partition-by needs a folder for the table: -o results")
+        if is_url(str(self.output)):
+            raise UsageError("--partition-by needs a folder of this machine, and not a bucket")
+        for option, given in (
+            ("--segments", self.segments),
+            ("--embeddings", self.embeddings),
+            ("--shard", self.sources.shard),
+        ):
+            if given:
+                raise UsageError(
+                    f"{option} goes with a table in one file: leave out --partition-by"
+                )
 
 
 def _check_reasons(reasons: tuple[str, ...]) -> None:

@@ -22,7 +22,8 @@ from batchemo.common.text import for_display
 from batchemo.errors import UsageError
 from batchemo.sources import Recording
 from batchemo.storage.url import is_url, without_access
-from batchemo.tables.write import table_format
+from batchemo.tables.partitions import holds_other_files, is_partitioned
+from batchemo.tables.write import FORMATS, table_format
 
 if TYPE_CHECKING:
     from batchemo.batch.mirror import Mirror
@@ -38,6 +39,8 @@ class OutputPaths:
     segments: Path | None = None
     summary: Path | None = None
     embeddings: Path | None = None
+    partition_by: str | None = None
+    """What the recordings table is parted by, which is a folder then; None for a single file."""
     mirror: Mirror | None = None
     """What keeps the bucket up to date, where some of them are copies of objects."""
 
@@ -48,7 +51,12 @@ class OutputPaths:
 
     def existing(self) -> list[Path]:
         """List the files that are there."""
-        return [path for path in self.all() if path.exists()]
+        # An empty folder may be there for a partitioned table to come.
+        return [
+            path
+            for path in self.all()
+            if path.exists() and not (path.is_dir() and not any(path.iterdir()))
+        ]
 
     def shown(self, path: Path) -> str:
         """Return the path, or the URL of what it is a copy of."""
@@ -90,6 +98,7 @@ def check_outputs(options: ScanOptions, mirror: Mirror | None = None) -> OutputP
         path_of(options.segments) if options.segments else None,
         path_of(options.summary) if options.summary else None,
         path_of(options.embeddings) if options.embeddings else None,
+        options.partition_by,
         mirror,
     )
     if len(set(outputs.all())) < len(outputs.all()):
@@ -100,7 +109,10 @@ def check_outputs(options: ScanOptions, mirror: Mirror | None = None) -> OutputP
             "numbers, which only Parquet can hold: name a .parquet file"
         )
     for path in outputs.all():
-        check_path(path)
+        if path == outputs.recordings and options.partition_by is not None:
+            _check_partitioned(outputs, options)
+        else:
+            check_path(path)
     for source in _inputs(options):
         if _resolve(source) in outputs.all():
             raise UsageError(f"{for_display(source)} is read and written: name another output")
@@ -134,15 +146,36 @@ def table_exists(output: str) -> UsageError:
 def check_path(path: Path) -> None:
     """Refuse a name without a table's ending or an existing folder, or of anything but a file."""
     shown = for_display(str(path))
-    table_format(path)
     _check_length(path)
+    if is_partitioned(path):
+        raise UsageError(
+            f"{shown} is a partitioned table: give --partition-by again, or name another output"
+        )
+    table_format(path)
     if path.is_dir():
         raise UsageError(f"{shown} is a folder: name a file in it, such as {shown}/results.parquet")
     if path.exists() and not path.is_file():
         raise UsageError(f"{shown} is a pipe or a device, not a file: name another output")
+    _check_parent(path)
+
+
+def _check_parent(path: Path) -> None:
     if not path.parent.is_dir():
         folder = for_display(str(path.parent))
         raise UsageError(f"{folder}: there is no such folder to write to; make it first")
+
+
+def _check_partitioned(outputs: OutputPaths, options: ScanOptions) -> None:
+    """Refuse a partitioned table that cannot be written, or where other files are."""
+    path, shown = outputs.recordings, for_display(str(options.output))
+    if path.suffix.lower() in FORMATS or path.is_file():
+        raise UsageError(f"{shown}: with --partition-by, -o names a folder for the files")
+    _check_length(path)
+    _check_parent(path)
+    if holds_other_files(path) and path not in recorded_names(outputs):
+        raise UsageError(
+            f"{shown}: this folder holds other files: name a new or empty one for the table"
+        )
 
 
 def _check_length(path: Path) -> None:

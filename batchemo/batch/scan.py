@@ -264,9 +264,11 @@ class _Scan:
     def _check_columns(self, previous: pa.Schema | None) -> None:
         """Refuse what needs a column that the finished tables will not have, before any work."""
         schema = with_previous_columns(self._schema, previous, ())
-        schema.check(self._options.group_by, self._prepared.output)
-        if self._options.group_by is not None:
-            check_group_by(self._options.group_by, schema.recordings_schema().names)
+        options = self._options
+        schema.check(options.group_by, self._prepared.output, options.partition_by)
+        for grouping in (options.group_by, options.partition_by):
+            if grouping is not None:
+                check_group_by(grouping, schema.recordings_schema().names)
         names = [field.name for field in schema.extras]
         self._options.postprocess.check_speaker([*names, *schema.turns])
 

@@ -99,7 +99,7 @@ def prepare(options: ScanOptions, mirror: Mirror | None = None) -> Prepared:
     prepared = Prepared(
         *(options, outputs, schema, model_set.model, sources, digests, model_set.weight_bytes)
     )
-    schema.check(options.group_by, prepared.output)
+    schema.check(options.group_by, prepared.output, options.partition_by)
     return prepared
 
 

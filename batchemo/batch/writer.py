@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import filecmp
 import os
+import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,8 +18,10 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
+from batchemo.batch import partitioned
 from batchemo.batch.chunk_store import ChunkStore, Reader
 from batchemo.batch.outputs import NamingRecord, OutputPaths, refuse_foreign, write_record
+from batchemo.batch.partitioned import PartitionedOutput
 from batchemo.batch.plan import OWN_COLUMNS, Plan, RowRange
 from batchemo.batch.previous import cast_or_null
 from batchemo.batch.row_groups import GroupReader
@@ -27,6 +30,7 @@ from batchemo.inference.output_schema import OutputSchema
 from batchemo.inference.postprocess import PostProcessor, RowSource
 from batchemo.tables.columns import EMBEDDINGS
 from batchemo.tables.embeddings import embedding_groups
+from batchemo.tables.partitions import MANIFEST
 from batchemo.tables.schema import summary_schema
 from batchemo.tables.summary import Summary
 from batchemo.tables.write import CsvTableWriter, open_writer, table_format
@@ -127,7 +131,10 @@ def write_tables(
         if record is not None:
             write_record(outputs, record)
         for path in outputs.all():
-            rename(unfinished_path(path), path)
+            if path == outputs.recordings and outputs.partition_by is not None:
+                partitioned.publish(unfinished_path(path), path)
+            else:
+                rename(unfinished_path(path), path)
             outputs.publish(path)
 
 
@@ -141,8 +148,12 @@ def first_difference(
     """Return the first table whose bytes differ from those that this run would write."""
     with _temporary_tables(rows, postprocessor, outputs, summary, embeddings):
         for path in outputs.all():
+            new, old = unfinished_path(path), path
+            if path == outputs.recordings and outputs.partition_by is not None:
+                # It has the digests of all files.
+                new, old = new / MANIFEST, old / MANIFEST
             # Not shallow, which would take equal sizes and times for equal bytes.
-            if not filecmp.cmp(unfinished_path(path), path, shallow=False):
+            if not old.is_file() or not filecmp.cmp(new, old, shallow=False):
                 return path
     return None
 
@@ -161,7 +172,10 @@ def _temporary_tables(
         yield
     finally:  # After an error, or a signal between any two steps.
         for path in outputs.all():
-            unfinished_path(path).unlink(missing_ok=True)
+            if unfinished_path(path).is_dir():
+                shutil.rmtree(unfinished_path(path), ignore_errors=True)
+            else:
+                unfinished_path(path).unlink(missing_ok=True)
 
 
 def _write_all(
@@ -178,7 +192,14 @@ def _write_all(
         def open_table(path: Path, table_schema: pa.Schema) -> TableOutput:
             return stack.enter_context(TableOutput(path, table_schema))
 
-        recordings = open_table(outputs.recordings, columns)
+        recordings: TableOutput | PartitionedOutput
+        if outputs.partition_by is None:
+            recordings = open_table(outputs.recordings, columns)
+        else:
+            path, by = outputs.recordings, outputs.partition_by
+            recordings = stack.enter_context(
+                PartitionedOutput(unfinished_path(path), path, columns, by)
+            )
         segments = None
         if outputs.segments is not None:
             segments = open_table(outputs.segments, schema.segments_schema())

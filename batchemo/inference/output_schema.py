@@ -150,14 +150,16 @@ class OutputSchema:
         schema = embeddings_schema(self.embeddings.shape, self.turns)
         return with_provenance(schema, self.embeddings.provenance)
 
-    def check(self, group_by: str | None, output: Path | None) -> None:
+    def check(
+        self, group_by: str | None, output: Path | None, partition_by: str | None = None
+    ) -> None:
         """Refuse columns that could not be written or grouped by, before any work is done."""
-        if output is None or table_format(output) == ".csv":
+        if output is None or (partition_by is None and table_format(output) == ".csv"):
             # Without a file, the rows may still go to standard output as CSV.
             csv_schema(self.recordings_schema())
         for field in self.extras:
-            if field.name == group_by and not is_flat(field.type):
-                raise UsageError(f"cannot group by {group_by}: the column holds {field.type}")
+            if field.name in (group_by, partition_by) and not is_flat(field.type):
+                raise UsageError(f"cannot group by {field.name}: the column holds {field.type}")
             if field.name == self.postprocess.speaker and not is_flat(field.type):
                 raise UsageError(f"--speaker {field.name}: the column holds {field.type}")
 

@@ -39,7 +39,7 @@ RETRY = {
 _LISTED_AT_ONCE = 1000
 _LIST_TRIES = 5
 _BLOCK_BYTES = 8 * 2**20
-_MACHINE = "169.254.169.254"
+_MACHINE = re.compile(r"169\.254\.169\.254|/latest/api/token|computeMetadata")
 """Where machines in a cloud ask for credentials last of all."""
 _STATUS = re.compile(r"status code: ([0-9]{3})")
 
@@ -195,9 +195,10 @@ def open_store(address: str, access: Access) -> ObjectStore:
         return AzureStore(host, **common)
     # A server of one's own that is named without TLS is meant so.
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    if endpoint and endpoint.startswith("http://"):
-        options["allow_http"] = True
-    return S3Store(host, endpoint=endpoint, credential_provider=_profile(), **common)
+    if endpoint:
+        common["endpoint"] = endpoint
+        options["allow_http"] = endpoint.startswith("http://")
+    return S3Store(host, credential_provider=_profile(), **common)
 
 
 def _profile() -> Any:
@@ -250,7 +251,7 @@ def _as_os_error(error: Exception, url: str) -> OSError:
     if isinstance(error, FileNotFoundError) or status == 404:
         return OSError(errno.ENOENT, "there is no such object or bucket", url)
     is_denied = kind in ("PermissionDeniedError", "UnauthenticatedError")
-    if not is_denied and (_MACHINE in text or "redential" in text.partition("\n")[0]):
+    if not is_denied and (_MACHINE.search(text) or "redential" in text.partition("\n")[0]):
         return OSError(errno.EACCES, "no credentials were found (see docs/buckets.md)", url)
     if is_denied or status in (401, 403):
         return OSError(errno.EACCES, f"access is denied ({status or 403})", url)
@@ -261,6 +262,8 @@ def _as_os_error(error: Exception, url: str) -> OSError:
     if kind == "InvalidPathError" or isinstance(error, ValueError):
         detail = "a name with an empty part, . or .. between slashes cannot be read"
         return OSError(errno.EINVAL, detail, url)
+    if "Account must be specified" in text:
+        return OSError(errno.EINVAL, "no account is named: set AZURE_STORAGE_ACCOUNT_NAME", url)
     if "incorrectly configured region" in text:
         return OSError(errno.EINVAL, "the bucket is in another region: set AWS_REGION", url)
     if status is not None:

@@ -16,6 +16,7 @@ from batchemo.errors import BatchemoError, UsageError
 from batchemo.storage.requests import download
 from batchemo.storage.url import is_url
 from batchemo.tables.columns import labels_of, models_of, optional_of, recordings_columns
+from batchemo.tables.partitions import MANIFEST, Partitions, is_partitioned, read_manifest
 from batchemo.tables.schema import recordings_schema
 from batchemo.tables.write import (
     METADATA_KEY,
@@ -50,6 +51,8 @@ class TableFile:
     """The names of several models; empty for a single one, and for segments."""
     optional: tuple[str, ...] = ()
     """The optional blocks of columns that it has, of "unadapted" and "dimensions"."""
+    partitions: Partitions | None = None
+    """What a partitioned table consists of."""
 
     @property
     def scan_columns(self) -> set[str]:
@@ -66,26 +69,42 @@ class TableFile:
         self, columns: list[str] | None = None, rows: int = ROWS_PER_BATCH
     ) -> Iterator[pa.RecordBatch]:
         """Yield the rows, with dictionaries as plain strings; `rows` at most from Parquet."""
-        if table_format(self.path) == ".csv":
+        if self.partitions is not None:
+            yield from self._partitioned_batches(self.partitions, columns, rows)
+        elif table_format(self.path) == ".csv":
             yield from _csv_batches(self.path, columns)
-            return
-        with _open_parquet(self.path) as file, _damage_as_error(self.path, "Parquet"):
-            for batch in file.iter_batches(rows, columns=columns):
-                # Damage that no checksum covers, such as an index beyond its dictionary, would
-                # otherwise crash the process when the batch is used.
-                batch.validate(full=True)
-                yield _without_dictionaries(batch)
+        else:
+            yield from _parquet_batches(self.path, columns, rows)
+
+    def _partitioned_batches(
+        self, partitions: Partitions, columns: list[str] | None, rows: int
+    ) -> Iterator[pa.RecordBatch]:
+        wanted = [name for name in self.schema.names if columns is None or name in columns]
+        # One that tells how many rows there are, if no other is asked for.
+        other = "file" if partitions.by == "root" else "root"
+        stored = [name for name in wanted if name != partitions.by] or [other]
+        for file in partitions.files:
+            for batch in _parquet_batches(self.path / file.file, stored, rows):
+                yield partitions.whole_rows(batch, file.value).select(wanted)
 
 
 def open_table(path: str | Path) -> TableFile:
     """Open a recordings or segments table for reading."""
     prepare_arrow()
     shown, path = str(path), Path(path)
-    if not path.is_file():
+    partitions = None
+    if is_partitioned(path):
+        with _damage_as_error(path, "a partitioned table"):
+            partitions = read_manifest(path)
+        schema = partitions.schema
+        run = json.loads((schema.metadata or {}).get(METADATA_KEY, b"{}"))
+    elif path.is_dir():
+        raise UsageError(f"{path}: this folder is no table: a partitioned one has a {MANIFEST}")
+    elif not path.is_file():
         if is_url(shown):
             raise UsageError(f"{shown}: tables are read from this machine: copy it here first")
         raise UsageError(f"{path}: there is no such table")
-    if table_format(path) == ".csv":
+    elif table_format(path) == ".csv":
         schema, run = _csv_schema_of(path), {}
     else:
         with _open_parquet(path) as file, _damage_as_error(path, "Parquet"):
@@ -96,7 +115,8 @@ def open_table(path: str | Path) -> TableFile:
         raise UnreadableTableError(
             f"{path}: this is not a table of batchemo: it has no root and file"
         )
-    return TableFile(path, schema, labels_of(names), run, models_of(names), optional_of(names))
+    labels, models, optional = labels_of(names), models_of(names), optional_of(names)
+    return TableFile(path, schema, labels, run, models, optional, partitions)
 
 
 def read_recordings_table(path: str | Path) -> pa.Table:
@@ -110,13 +130,22 @@ def read_recordings_table(path: str | Path) -> pa.Table:
             copy = Path(folder, f"table{table_format(path)}")
             download(str(path), copy)
             return read_recordings_table(copy)
-    if table_format(path) == ".parquet":
+    if not is_partitioned(Path(path)) and table_format(path) == ".parquet":
         with _open_for_arrow(Path(path)) as file:
             return pq.read_table(file, page_checksum_verification=True)
     table = open_table(path)
     extras = pa.schema([table.schema.field(name) for name in table.extra_columns])
     schema = recordings_schema(table.labels, extras, models=table.models, optional=table.optional)
     return pa.concat_tables([schema.empty_table(), *rechunk(table.batches(), schema)])
+
+
+def _parquet_batches(path: Path, columns: list[str] | None, rows: int) -> Iterator[pa.RecordBatch]:
+    with _open_parquet(path) as file, _damage_as_error(path, "Parquet"):
+        for batch in file.iter_batches(rows, columns=columns):
+            # Damage that no checksum covers, such as an index beyond its dictionary, would
+            # otherwise crash the process when the batch is used.
+            batch.validate(full=True)
+            yield without_dictionaries(batch)
 
 
 def _open_for_arrow(path: Path) -> pa.NativeFile:
@@ -154,7 +183,8 @@ def _damage_as_error(path: Path, kind: str) -> Iterator[None]:
         ) from error
 
 
-def _without_dictionaries(batch: pa.RecordBatch) -> pa.RecordBatch:
+def without_dictionaries(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return rows with dictionaries as plain text, as readers yield them."""
     import pyarrow as pa
 
     columns = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -96,3 +97,20 @@ def test_what_is_secret_in_a_bucket_is_refused_unseen() -> None:
     assert "hush" not in str(raised.value)
     assert split_access("s3://bucket/a?b@c.wav") == ("s3://bucket/a?b@c.wav", NO_ACCESS)
     assert split_access("https://host/a?b@c")[1] == Access("", "b@c")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [("az://calls/a.wav", "set AZURE_STORAGE_ACCOUNT_NAME"), ("s3://calls/a.wav", "credentials")],
+)
+def test_what_the_environment_lacks_is_told(
+    url: str, words: str, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith(("AWS_", "AZURE_"))]:
+        monkeypatch.delenv(name)
+    # Where a machine in a cloud would ask for its credentials.
+    bucket.proxy.fault = lambda method, path: 403
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", bucket.proxy.url)
+    monkeypatch.setenv("HOME", "/nowhere")
+    with pytest.raises(OSError, match=words):
+        head(url)

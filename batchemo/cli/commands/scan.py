@@ -64,7 +64,7 @@ SECTIONS = {
         *("follow_links", "min_age", "plan", "shard", "turns", "limit", "allow_empty"),
     ),
     "What to write": (
-        *("output", "segments", "embeddings", "summary", "group_by", "report"),
+        *("output", "partition_by", "segments", "embeddings", "summary", "group_by", "report"),
         "overwrite",
     ),
     "The model": ("model", "window", "hop", "channel", "backend", "batch_size", "device"),
@@ -105,6 +105,12 @@ SECTIONS = {
     "--output",
     metavar="FILE|-",
     help="The recordings table to write: a .parquet or .csv file; - writes CSV to standard output.",
+)
+@click.option(
+    "--partition-by",
+    metavar="WHAT",
+    help="Write the recordings table as a folder, -o DIR, with a Parquet file for each group: a "
+    "column, folder, month, … as for --group-by.",
 )
 @click.option(
     "--segments",
