@@ -28,7 +28,12 @@ from batchemo.inference.model_set import ModelSet
 from batchemo.inference.postprocess import PostProcessor
 from batchemo.inference.settings import NO_POSTPROCESSING, PostprocessSettings
 from batchemo.sources import Recording, SourceOptions
-from batchemo.tables.derived import label_or_uncertain, mean_familiarity, mean_probabilities
+from batchemo.tables.derived import (
+    is_long,
+    label_or_uncertain,
+    mean_familiarity,
+    mean_probabilities,
+)
 from batchemo.tables.rows import RecordingResult, WindowResults, to_batch
 from batchemo.tables.write import open_writer
 
@@ -72,6 +77,8 @@ class ModelPrediction:
     labels: tuple[str, ...]
     probabilities: Float32
     min_confidence: float = 0.0
+    is_long: bool = False
+    """Whether the probabilities are shares of the speaking time."""
 
     @cached_property
     def ranked(self) -> list[tuple[str, float]]:
@@ -82,7 +89,9 @@ class ModelPrediction:
     @property
     def label(self) -> str:
         """The label, or `uncertain` if its probability is too low, exactly as in the tables."""
-        found = label_or_uncertain(self.probabilities[None], self.labels, self.min_confidence)
+        found = label_or_uncertain(
+            self.probabilities[None], self.labels, self.min_confidence, self.is_long
+        )
         return str(found[0])
 
     @property
@@ -136,7 +145,8 @@ def model_prediction(
     """Return the model's prediction for a recording; None if the analysis failed."""
     if row.probabilities is None:
         return None
-    return ModelPrediction(bundle.labels, row.probabilities, postprocess.min_confidence)
+    least, long = postprocess.min_confidence, is_long(row.duration)
+    return ModelPrediction(bundle.labels, row.probabilities, least, long)
 
 
 def model_predictions(

@@ -17,11 +17,12 @@ from batchemo.bundles.rerun import open_head_classifier
 from batchemo.errors import UsageError
 from batchemo.inference.output_schema import EmbeddingOutput, OutputSchema
 from batchemo.tables.columns import probability_columns
-from batchemo.tables.derived import mean_probabilities
+from batchemo.tables.derived import is_long, mean_probabilities
 from batchemo.tables.embeddings import fixed_size_matrix
 from batchemo.tables.read import TableFile
 from batchemo.tables.rows import segment_lists
 from batchemo.tables.schema import STATUS_OK
+from batchemo.timelines.shares import speaking_shares
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,7 +71,8 @@ class HeadRerun:
             self._refuse_other_rows(again | np.asarray(failed, bool) | ~np.asarray(ok, bool))
         self.predicted += int((again & ~np.asarray(pc.equal(batch["model"], self._model))).sum())
         model = pc.if_else(pc.or_(failed, pa.array(again)), self._model, batch["model"])
-        probabilities, windows, offsets = self._predict(embeddings["by_window"], again)
+        durations = batch["duration"].to_pylist()
+        probabilities, windows, offsets = self._predict(embeddings["by_window"], again, durations)
         labels = self._schema.labels
         columns: dict[str, Any] = {"model": model}
         for index, name in enumerate(probability_columns(labels)):
@@ -89,7 +91,7 @@ class HeadRerun:
         return columns
 
     def _predict(
-        self, by_window: pa.ListArray, again: np.ndarray
+        self, by_window: pa.ListArray, again: np.ndarray, durations: list[float | None]
     ) -> tuple[np.ndarray, dict[str, Any], np.ndarray]:
         """Return the rows' probabilities, their windows, and where the windows of each begin."""
         import pyarrow as pa
@@ -110,10 +112,14 @@ class HeadRerun:
                 fixed_size_matrix(with_speech.field("embedding")),
                 familiarity[speech] if self._has_familiarity else None,
             )
+        starts, ends = (np.asarray(windows.field(name)) for name in ("start", "end"))
         means = np.zeros((len(again), labels), np.float32)
         for row in np.flatnonzero(again):
             inside = slice(offsets[row], offsets[row + 1])
-            means[row] = mean_probabilities(p[inside][speech[inside]])
+            if is_long(durations[row]):
+                means[row] = speaking_shares(starts[inside], ends[inside], p[inside])
+            else:
+                means[row] = mean_probabilities(p[inside][speech[inside]])
         columns = {
             "start": windows.field("start"),
             "end": windows.field("end"),

@@ -25,6 +25,7 @@ from batchemo.tables.columns import (
 )
 from batchemo.tables.derived import (
     column_matrix,
+    long_rows,
     matrix_columns,
     mean_probabilities,
     segments_table,
@@ -135,7 +136,8 @@ class BiasAdapter:
         probabilities = self._model_probabilities(table)
         keys, logs = self._speaker_keys(table, probabilities), self._logs(probabilities)
         unnamed = np.array([key is None for key in keys], bool)
-        self._without_speaker += int((unnamed & ~_missing(probabilities)).sum())
+        known = ~(_missing(probabilities) | long_rows(table))
+        self._without_speaker += int((unnamed & known).sum())
         self._means.add(keys, logs)
         if self._log_shares is not None:
             self._means.add(_corpus_keys(table, probabilities), logs)
@@ -163,7 +165,7 @@ class BiasAdapter:
         else:
             corpora = _corpus_keys(table, probabilities)
             adapted = self._means.adapt(keys, logs, corpora=corpora, log_shares=self._log_shares)
-            is_adapted = ~_missing(probabilities)
+            is_adapted = ~(_missing(probabilities) | long_rows(table))
         # `adapt` goes through logarithms, which would change the last bits of the other rows too.
         after = adapted.astype(np.float32)
         result: Float32 = np.where(is_adapted[:, None, None], after, probabilities)
@@ -208,7 +210,9 @@ class BiasAdapter:
             # Tools call speakers by numbers, which begin anew in each recording.
             names = zip(table["root"].to_pylist(), table["file"].to_pylist(), strict=True)
             roots = ["\0".join(recording) for recording in names]
-        rows = zip(models, roots, speakers, _missing(probabilities), strict=True)
+        # Shares of time are not averaged with probabilities, nor adapted.
+        missing = _missing(probabilities) | long_rows(table)
+        rows = zip(models, roots, speakers, missing, strict=True)
         return [
             (model, root, speaker) if speaker and not missing else None
             for model, root, speaker, missing in rows
@@ -221,5 +225,6 @@ def _missing(probabilities: Float32) -> NDArray[np.bool_]:
 
 def _corpus_keys(table: pa.Table, probabilities: Float32) -> list[tuple[str] | None]:
     """Return the corpus of each row; None where there are no probabilities."""
-    rows = zip(table["model"].to_pylist(), _missing(probabilities), strict=True)
+    missing = _missing(probabilities) | long_rows(table)
+    rows = zip(table["model"].to_pylist(), missing, strict=True)
     return [None if missing else (model,) for model, missing in rows]

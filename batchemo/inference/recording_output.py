@@ -19,8 +19,9 @@ from batchemo.audio.measures import AudioInfo, Measures
 from batchemo.common.arrays import Float32
 from batchemo.common.text import to_text
 from batchemo.sources import Recording
-from batchemo.tables.derived import mean_familiarity, mean_probabilities
+from batchemo.tables.derived import is_long, mean_familiarity, mean_probabilities
 from batchemo.tables.rows import RecordingResult, RecordingRows, WindowResults
+from batchemo.timelines.shares import speaking_shares
 
 if TYPE_CHECKING:
     from batchemo.audio.reader import WindowReader
@@ -63,10 +64,14 @@ class ModelOutput:
         """The probabilities of the windows with speech."""
         return [p for p in self.probabilities if p is not None]
 
-    def mean(self) -> Float32:
-        """Return the model's probabilities for the whole recording."""
-        # It averages in double precision: a recording may have thousands of windows.
-        return mean_probabilities(np.stack(self.with_speech))
+    def summary(self, duration: float | None) -> Float32:
+        """Return the mean of the windows; of a long recording, the labels' shares of its time."""
+        with_speech = np.stack(self.with_speech)
+        if is_long(duration) and with_speech.shape[1]:
+            missing = np.full_like(with_speech[0], np.nan)
+            p = np.stack([missing if row is None else row for row in self.probabilities])
+            return speaking_shares(np.array(self.starts), np.array(self.ends), p)
+        return mean_probabilities(with_speech)
 
     def mean_measured(self) -> Float32 | None:
         """Return the dimensions of the whole recording; None where the model gives none."""
@@ -104,7 +109,9 @@ class PendingResult:
         probabilities = model_probabilities = windows = familiarity = measured = None
         if failure is None:
             familiarity = mean_familiarity(mean_familiarity(o.familiarity) for o in self.outputs)
-            model_probabilities = np.stack([output.mean() for output in self.outputs])
+            model_probabilities = np.stack(
+                [output.summary(self.info.duration) for output in self.outputs]
+            )
             probabilities = mean_probabilities(model_probabilities)
             measured = self.outputs[0].mean_measured()
             windows = _window_results(self.outputs)

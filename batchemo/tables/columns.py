@@ -105,6 +105,9 @@ ADDED = frozenset({FAMILIARITY, "etag"})
 UNCERTAIN = "uncertain"
 """Replaces the label where its confidence is below `--min-confidence`."""
 
+MIXED = "mixed"
+"""Stands for the label of a long recording of which none has more than half."""
+
 DERIVED = ({"emotion", "confidence", "margin"} | MODEL_COLUMNS.keys() | OPTIONAL.keys()) - {
     "p_<label>_<model>",
     *MEASURED,

@@ -17,6 +17,7 @@ from batchemo.tables.columns import (
     DIMENSIONS,
     LABEL_COLUMNS,
     MEASURED,
+    MIXED,
     UNCERTAIN,
     model_probability_columns,
     probability_columns,
@@ -27,6 +28,9 @@ from batchemo.tables.write import label_categories
 if TYPE_CHECKING:
     import pyarrow as pa
 
+
+LONG_SECONDS = 120.0
+"""Of a recording, or a turn, that is longer, the probabilities are shares of its speaking time."""
 
 COORDINATES = {
     "neutral": (0.0, 0.0, 0.0),
@@ -54,7 +58,9 @@ def with_derived_columns(
     import pyarrow as pa
 
     mean = column_matrix(table, probability_columns(labels))
-    columns = dict(zip(LABEL_COLUMNS, label_columns(mean, labels, min_confidence), strict=True))
+    long = long_rows(table)
+    values = label_columns(mean, labels, min_confidence, long)
+    columns = dict(zip(LABEL_COLUMNS, values, strict=True))
     if models:
         model_probabilities = [
             column_matrix(table, model_probability_columns(labels, model)) for model in models
@@ -63,7 +69,7 @@ def with_derived_columns(
         columns["agreement"] = pa.array(agreed, mask=_is_unknown(model_probabilities[0]))
         for model, probabilities in zip(models, model_probabilities, strict=True):
             names = [f"{name}_{model}" for name in LABEL_COLUMNS]
-            values = label_columns(probabilities, labels, min_confidence)
+            values = label_columns(probabilities, labels, min_confidence, long)
             columns |= dict(zip(names, values, strict=True))
     if dimensions:
         columns |= dimension_columns(mean, labels)
@@ -124,8 +130,27 @@ def _window_matrix(windows: pa.StructArray, name: str, width: int) -> Float32:
     return matrix
 
 
+def is_long(duration: float | None) -> bool:
+    """Return whether something that takes so many seconds is told by shares.
+
+    >>> is_long(120.0), is_long(120.1), is_long(None)
+    (False, True, False)
+    """
+    return duration is not None and duration > LONG_SECONDS
+
+
+def long_rows(table: pa.Table) -> Bool:
+    """Return which rows are told by shares of speaking time."""
+    import pyarrow.compute as pc
+
+    return np.asarray(pc.fill_null(table["duration"], 0.0), np.float64) > LONG_SECONDS
+
+
 def label_columns(
-    probabilities: Float32, labels: Sequence[str], min_confidence: float
+    probabilities: Float32,
+    labels: Sequence[str],
+    min_confidence: float,
+    is_long: Bool | bool = False,
 ) -> list[pa.Array]:
     """Return the columns named by `LABEL_COLUMNS`, of nulls where there are no labels."""
     import pyarrow as pa
@@ -134,7 +159,7 @@ def label_columns(
         types = pa.string(), pa.float32(), pa.float32()
         return [pa.nulls(len(probabilities), kind) for kind in types]
     unknown = _is_unknown(probabilities)
-    label = label_or_uncertain(probabilities, labels, min_confidence)
+    label = label_or_uncertain(probabilities, labels, min_confidence, is_long)
     _, confidence, margin = top_two(probabilities)
     return [
         pa.array(label, pa.string(), mask=unknown),
@@ -162,9 +187,14 @@ def top_two(probabilities: Float32) -> tuple[Index, Float32, Float32]:
 
 
 def label_or_uncertain(
-    probabilities: Float32, labels: Sequence[str], min_confidence: float = 0.0
+    probabilities: Float32,
+    labels: Sequence[str],
+    min_confidence: float = 0.0,
+    is_long: Bool | bool = False,
 ) -> NDArray[np.object_]:
     """Return each row's likeliest label, or `uncertain` where its probability is too low.
+
+    Of long recordings, whose probabilities are shares, `mixed` where none has more than half.
 
     >>> probabilities = np.array([[0.25, 0.75], [0.5, 0.5]], np.float32)
     >>> label_or_uncertain(probabilities, ["happy", "sad"], 0.6).tolist()
@@ -173,6 +203,7 @@ def label_or_uncertain(
     best, confidence, _ = top_two(probabilities)
     found = np.array(labels, object)[best]
     # Compared in float32, as the table holds it: 0.7 in the table is not below a limit of 0.7.
+    found[is_long & (confidence <= np.float32(0.5))] = MIXED
     found[confidence < np.float32(min_confidence)] = UNCERTAIN
     return found
 

@@ -27,7 +27,13 @@ from batchemo.cli.shared_options import (
 from batchemo.common.arrays import Float32
 from batchemo.inference.settings import NO_POSTPROCESSING, PostprocessSettings
 from batchemo.tables.columns import DIMENSIONS
-from batchemo.tables.derived import agreement, expected_dimensions, label_or_uncertain, top_two
+from batchemo.tables.derived import (
+    agreement,
+    expected_dimensions,
+    is_long,
+    label_or_uncertain,
+    top_two,
+)
 from batchemo.tables.rows import RecordingResult, WindowResults
 
 EPILOG = """
@@ -101,15 +107,16 @@ def as_object(
 ) -> dict[str, Any]:
     """Return a result as an object for JSON, with the names of the tables' columns."""
     describe = partial(_prediction, labels=labels, postprocess=postprocess)
+    summarise = partial(describe, long=is_long(result.duration))
     return {
         "root": result.root,
         "file": result.file,
         "status": "failed" if result.reason else "ok",
         "reason": result.reason,
         "detail": result.detail,
-        **describe(result.probabilities),
+        **summarise(result.probabilities),
         **_measured(measured, result.measured),
-        **(_model_predictions(result, models, describe) if models else {}),
+        **(_model_predictions(result, models, summarise) if models else {}),
         "windows": None
         if result.windows is None
         else _windows(result.windows, models, describe, measured),
@@ -132,7 +139,11 @@ _Describe = Callable[[Float32 | None], dict[str, Any]]
 
 
 def _prediction(
-    probabilities: Float32 | None, labels: tuple[str, ...], postprocess: PostprocessSettings
+    probabilities: Float32 | None,
+    labels: tuple[str, ...],
+    postprocess: PostprocessSettings,
+    *,
+    long: bool = False,
 ) -> dict[str, Any]:
     """Return what a table derives from probabilities; null for each where there are none."""
     names = ["emotion", "confidence", "margin", "probabilities"]
@@ -142,7 +153,7 @@ def _prediction(
     row = probabilities[None]
     _, confidence, margin = top_two(row)
     values = [
-        str(label_or_uncertain(row, labels, postprocess.min_confidence)[0]),
+        str(label_or_uncertain(row, labels, postprocess.min_confidence, long)[0]),
         float(confidence[0]),
         float(margin[0]),
         dict(zip(labels, map(float, probabilities), strict=True)),

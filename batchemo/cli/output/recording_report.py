@@ -15,8 +15,8 @@ from batchemo.cli.output.format import bar, bar_width, position
 from batchemo.common.arrays import Float32
 from batchemo.common.text import for_display
 from batchemo.inference.settings import NO_POSTPROCESSING, PostprocessSettings
-from batchemo.tables.columns import DIMENSIONS, UNCERTAIN
-from batchemo.tables.derived import expected_dimensions, label_or_uncertain
+from batchemo.tables.columns import DIMENSIONS, MIXED, UNCERTAIN
+from batchemo.tables.derived import expected_dimensions, is_long, label_or_uncertain
 from batchemo.tables.rows import RecordingResult, WindowResults
 from batchemo.tables.summary import UNFAMILIAR
 from batchemo.timelines import Joining, Stretch, Windows, join_windows
@@ -52,7 +52,8 @@ def show_recording(
         _show_measured_windows(result.windows, measured)
         return
     columns = shutil.get_terminal_size().columns
-    formatter = _PredictionFormatter(labels, postprocess, columns)
+    long = is_long(result.duration)
+    formatter = _PredictionFormatter(labels, postprocess, columns, long)
     ranked = sorted(zip(labels, result.probabilities, strict=True), key=lambda pair: -pair[1])
     label, confidence = formatter.label(result.probabilities), ranked[0][1]
     agreement = (
@@ -60,7 +61,10 @@ def show_recording(
         if result.model_probabilities is None
         else f", {_agreement(result.probabilities, result.model_probabilities)}"
     )
-    click.echo(f"  {click.style(label, bold=True)}, confidence {confidence:.2f}{agreement}\n")
+    told = f"{confidence:.0%} of the speaking time" if long else f"confidence {confidence:.2f}"
+    if label == MIXED:
+        told = f"no label has more than {told}"
+    click.echo(f"  {click.style(label, bold=True)}, {told}{agreement}\n")
     if result.familiarity is not None:
         click.echo(f"  {_familiarity(result.familiarity)}\n")
     if postprocess.dimensions:
@@ -85,11 +89,14 @@ class _PredictionFormatter:
     postprocess: PostprocessSettings
     columns: int
     """The width of the terminal."""
+    is_long: bool = False
+    """Whether the probabilities are shares of the speaking time."""
 
     def label(self, probabilities: Float32) -> str:
         """Return the label, or `uncertain`."""
         least = self.postprocess.min_confidence
-        return str(label_or_uncertain(probabilities[None], self.labels, least)[0])
+        found = label_or_uncertain(probabilities[None], self.labels, least, self.is_long)
+        return str(found[0])
 
     def dimensions(self, probabilities: Float32) -> str:
         """Return valence, arousal and dominance."""
@@ -108,6 +115,7 @@ class _PredictionFormatter:
     def _line(self, label: str, share: float) -> str:
         drawn = _padded_bar(share, bar_width(self.columns, SHORT_BAR))
         uncertain = [UNCERTAIN] if self.postprocess.min_confidence else []
+        uncertain += [MIXED] if self.is_long else []
         width = max(map(len, [*self.labels, *uncertain]))
         return f"{label:<{width}}  {drawn}{share:.2f}"
 
