@@ -22,6 +22,7 @@ from batchemo.importing.keras_net import KERAS_SUFFIXES, import_keras
 from batchemo.importing.options import ImportedModel, ImportOptions
 from batchemo.importing.waveform_model import CONFIG, import_onnx_file, import_optimum
 
+_PICKLES = (".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth")
 UNKNOWN_LICENCE = "unknown: see where the model came from"
 
 
@@ -98,6 +99,11 @@ def _read_source(options: ImportOptions) -> ImportedModel:
         return import_checkpoint(options)
     if source.suffix == ".onnx":
         return import_onnx_file(options)
+    if source.suffix in _PICKLES:
+        raise BundleError(
+            f"{shown}: is a pickle, or holds one, which can run any code, and is never loaded. "
+            "In a place that you can lose, export it to ONNX, or save it as model.safetensors"
+        )
     if source.suffix in KERAS_SUFFIXES:
         return import_keras(options)
     raise UsageError(

@@ -127,3 +127,23 @@ def test_weights_that_are_missing_or_have_other_names_are_refused(tmp_path: Path
     with pytest.raises(BundleError, match="transformers cannot load it"):
         import_model(ImportOptions(source=tmp_path / "source", output=tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_checkpoint_of_a_regression_gives_dimensions(tmp_path: Path) -> None:
+    names = dict(enumerate(("arousal", "dominance", "valence")))
+    torch.manual_seed(0)
+    config = transformers.Wav2Vec2Config(
+        **ENCODER,
+        problem_type="regression",
+        id2label=names,
+        label2id={label: number for number, label in names.items()},
+    )
+    model = transformers.Wav2Vec2ForSequenceClassification(config).eval()
+    model.save_pretrained(tmp_path / "source")
+    transformers.Wav2Vec2FeatureExtractor().save_pretrained(tmp_path / "source")
+    result = import_model(ImportOptions(source=tmp_path / "source", output=tmp_path / "mine"))
+
+    assert result.bundle.dimensions == ("arousal", "dominance", "valence")
+    assert result.bundle.labels == ()
+    assert result.comparison.differences["dimensions"] < 1e-4
+    assert result.bundle.outputs["embedding"]["size"] == ENCODER["classifier_proj_size"]

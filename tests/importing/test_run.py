@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,42 @@ def test_what_is_no_source_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "text.txt").write_text("no model")
     with pytest.raises(UsageError, match=r"no such file|nothing that can be imported"):
         import_model(ImportOptions(source=tmp_path / name, output=tmp_path / "out"))
+
+
+@pytest.mark.parametrize("name", ["model.pt", "pytorch_model.bin", "svm.pkl", "svm.joblib"])
+def test_a_pickle_is_never_loaded(tmp_path: Path, name: str) -> None:
+    sprung = tmp_path / "sprung"
+    trap = b"cbuiltins\nopen\n(V" + str(sprung).encode() + b"\nVw\ntR."
+    with zipfile.ZipFile(tmp_path / name, "w") as archive:  # As torch saves it.
+        archive.writestr("archive/data.pkl", trap)
+    with pytest.raises(BundleError, match="is a pickle, or holds one"):
+        import_model(ImportOptions(source=tmp_path / name, output=tmp_path / "out"))
+    (tmp_path / name).rename(tmp_path / "model.zip")
+    with pytest.raises(UsageError, match=r"has no model\.yaml"):
+        import_model(ImportOptions(source=tmp_path / "model.zip", output=tmp_path / "out"))
+    assert not sprung.exists()
+
+
+def test_exports_of_a_regression_give_dimensions(tmp_path: Path, voices_folder: Path) -> None:
+    config = {
+        "problem_type": "regression",
+        "id2label": {"0": "Arousal", "1": "dominance", "2": "pleasure"},
+    }
+    source = write_export(tmp_path / "export", net(labels=3), config=config)
+    wanted = ImportOptions(source=source, output=tmp_path / "mine", window=3.0)
+    with pytest.raises(UsageError, match="--label OLD=NEW"):
+        import_model(wanted)
+    result = import_model(replace(wanted, rename={"pleasure": "valence"}))
+
+    assert result.bundle.dimensions == ("arousal", "dominance", "valence")
+    assert set(result.comparison.differences) == {"dimensions"}
+    row = scan(voices_folder, model=str(result.bundle.path), jobs=1).to_pylist()[0]
+    import soundfile
+
+    samples, _ = soundfile.read(voices_folder / "0.wav", dtype="float32")
+    expected = result.model.original(samples)["dimensions"]
+    found = [row[name] for name in result.bundle.dimensions]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_a_scan_gives_what_the_source_gives(tmp_path: Path, voices_folder: Path) -> None:
