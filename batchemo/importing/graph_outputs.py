@@ -96,7 +96,8 @@ def _give_classes(graph: Graph, wanted: str | None) -> _SourceOutput:
     output = _choose(graph, wanted)
     name, size = output.name, _declared_size(output)
     last = graph.producer(name)
-    has_softmax = last is not None and last.op_type in ("Softmax", "LogSoftmax")
+    # Logarithms of probabilities are logits of the same probabilities, and stay.
+    has_softmax = last is not None and last.op_type == "Softmax"
     source = name if last is None or not has_softmax else str(last.input[0])
     size = size or _last_size(graph, source)
     _set_outputs(graph, {LOGITS: (source, size)})

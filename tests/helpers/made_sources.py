@@ -18,7 +18,7 @@ def net(
     labels: int = len(LABELS),
     mask: bool = False,
     channel: bool = False,
-    softmax: bool = False,
+    softmax: bool | str = False,
     batch: int | None = None,
     samples: int | None = None,
     hidden_states: bool = False,
@@ -61,7 +61,7 @@ def net(
     if operator:
         nodes.append(helper.make_node(operator, [result], ["changed"]))
         result = "changed"
-    last = "Softmax" if softmax else "Identity"
+    last = {True: "Softmax", False: "Identity"}.get(softmax, softmax)
     nodes.append(helper.make_node(last, [result], ["logits"]))
     shape = [batch or "batch", *([1] if channel else []), samples or "length"]
     inputs = [helper.make_tensor_value_info("input_values", TensorProto.FLOAT, shape)]

@@ -96,6 +96,16 @@ def test_a_pickle_is_never_loaded(tmp_path: Path, name: str) -> None:
     assert not sprung.exists()
 
 
+@pytest.mark.parametrize("softmax", ["Softmax", "LogSoftmax"])
+def test_probabilities_and_their_logarithms_are_understood(tmp_path: Path, softmax: str) -> None:
+    source = write_export(tmp_path / "export", net(softmax=softmax))
+    result = import_model(ImportOptions(source=source, output=tmp_path / "mine", window=3.0))
+
+    assert result.comparison.same_label == 1.0
+    kind = "probabilities" if softmax == "Softmax" else "classes"
+    assert set(result.comparison.differences) == {kind}
+
+
 def test_exports_of_a_regression_give_dimensions(tmp_path: Path, voices_folder: Path) -> None:
     config = {
         "problem_type": "regression",

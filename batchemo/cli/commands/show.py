@@ -62,8 +62,10 @@ def _provenance(description: Description) -> Iterator[tuple[str, str]]:
     for model in run.get("models", [run]):
         if "model" in model:
             yield "model", f"{model['model']}, digest {model['digest']}"
-        if "model" in run:
+        if "model" in run and run["labels"]:
             yield "labels", ", ".join(run["labels"])
+        if "dimensions" in model:
+            yield "gives", ", ".join(model["dimensions"])
         yield from _model_input(model)
     yield "options", _settings_text(run["options"])
     yield "sources", _settings_text(run["sources"])

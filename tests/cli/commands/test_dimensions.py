@@ -68,6 +68,9 @@ def test_a_summary_counts_recordings_without_labels(
 ) -> None:
     table = tmp_path / "r.parquet"
     scan(recordings, model=measuring, jobs=1, output=table, summary=tmp_path / "s.parquet")
+    shown = batchemo("show", table).out
+    assert "gives     arousal, dominance, valence\n" in shown
+    assert "labels" not in shown.partition("columns")[0]
     assert "(no labels)" in batchemo("summary", table).out
     rows = pq.read_table(tmp_path / "s.parquet").to_pylist()
     assert [(row["status"], row["emotion"], row["files"]) for row in rows] == [
