@@ -3,9 +3,9 @@
     python benchmarks/scale.py --files 1000000
 
 Hard links to a few empty files are planned, scanned with results that cost nothing (as in
-parent.py), once as a whole and once in shards, and the shards are merged. Times are processor
-times, which depend less than the clock on what else the machine does; memory is the peak of a
-process that does nothing else. The figures in docs/scale.md are of this.
+parent.py), as a whole, into a partitioned table, and in shards, which are merged. Times are
+processor times, which depend less than the clock on what else the machine does; memory is the peak
+of a process that does nothing else. The figures in docs/scale.md are of this.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ def main() -> None:
             ("plan", options.files, (make, work / "many", plan)),
             ("scan", FEW, (scan, work / "few", work / "few-results.parquet")),
             ("scan", options.files, (scan, work / "many", work / "results.parquet")),
+            ("partitioned", FEW, (scan_parts, work / "few", work / "few-parts")),
+            ("partitioned", options.files, (scan_parts, work / "many", work / "parts")),
             ("shards", options.files, (scan_shards, plan, shards, options.shards)),
             ("merge", options.files, (merge_shards, shards, str(merged))),
             ("read and write the shards", options.files, (copy, shards, work / "copy.parquet")),
@@ -103,6 +105,13 @@ def make(folder: Path, plan: Path) -> None:
 def scan(folder: Path, output: Path) -> None:
     sources = SourceOptions(paths=(str(folder),))
     run_scan(ScanOptions(sources, (ModelSettings(),), output=str(output)), executor=FreeExecutor)
+
+
+def scan_parts(folder: Path, output: Path) -> None:
+    """Scan into a partitioned table with a file for each of the folders, of 1,000 recordings."""
+    sources = SourceOptions(paths=(str(folder),))
+    options = ScanOptions(sources, (ModelSettings(),), output=str(output), partition_by="folder")
+    run_scan(options, executor=FreeExecutor)
 
 
 def scan_shards(plan: Path, folder: Path, count: int) -> None:

@@ -38,6 +38,7 @@ NEEDED = (
 EXTRAS = {
     "app": ("streamlit",),
     "av": ("av",),
+    "cloud": ("obstore",),
     "train": ("tensorflow", "tf2onnx", "onnx", "sklearn", "librosa", "matplotlib"),
 }
 FORMATS = ("WAV", "RF64", "FLAC", "OGG", "MP3")

@@ -15,6 +15,8 @@ from command_line import RunCommand
 from object_server import Bucket
 from scan_commands import Scan, StartScan, finish, wait_until
 
+import batchemo as api
+from batchemo.bundles import Bundle
 from batchemo.storage import lease
 
 
@@ -109,7 +111,7 @@ def test_of_two_runs_at_once_one_is_refused(
     bucket: Bucket, corpus: Path, start_scan: StartScan, scan_inline: Scan
 ) -> None:
     output = f"{bucket.url}/out/r.parquet"
-    bucket.proxy.delay = 0.3
+    bucket.proxy.delay = 0.1
     first = start_scan(corpus, "-o", output, "-j", "1")
     lock = f"/{bucket.name}/out/r.parquet.chunks/lock"
     wait_until(lambda: ("PUT", lock) in bucket.proxy.requests)
@@ -208,3 +210,11 @@ def test_other_commands_say_that_they_do_not_read_or_write_there(
     ran = batchemo("features", corpus, "--feature-set", "mfcc40", "-o", f"{bucket.url}/f.parquet")
     assert ran.code == 2
     assert "only scan, plan and merge write to a bucket" in ran.err
+
+
+def test_programs_get_the_table_that_they_wrote_there(
+    bucket: Bucket, corpus: Path, tiny_bundle: Bundle, inline_workers: None
+) -> None:
+    output = f"{bucket.url}/r.parquet"
+    written = api.scan(corpus / "anna", output=output, model=tiny_bundle.path)
+    assert written.equals(table(bucket, "r.parquet"))
