@@ -65,16 +65,22 @@ class Lease:
                 renewed = time.monotonic()
             except OSError:
                 # The answer to an earlier attempt may have been lost: what is there tells.
-                if not self._is_ours() and time.monotonic() - renewed > TERM:
+                is_ours = self._is_ours()
+                if is_ours:
+                    renewed = time.monotonic()
+                elif is_ours is False or time.monotonic() - renewed > TERM:
                     self._lost.set()
                     return
 
-    def _is_ours(self) -> bool:
+    def _is_ours(self) -> bool | None:
+        """Whether the lock that is there is ours; None where that cannot be said."""
         try:
             found = get(self._url)
-        except OSError:
+        except FileNotFoundError:
             return False
-        if found is None or bytes(found.data) != _content(self._run, self._number):
+        except OSError:
+            return None
+        if found is None or self._run.encode() not in bytes(found.data):
             return False
         self._etag = found.info.etag or ""
         return True

@@ -128,7 +128,7 @@ def upload(path: Path, url: str) -> None:
 def put(url: str, content: bytes, *, replaces: str | None) -> str:
     """Make an object, in the place of the one with the ETag `replaces`; return its ETag.
 
-    None is for no object. FileExistsError if another is there.
+    None is for no object. FileExistsError if one is there, another `OSError` if another is.
     """
     address, key = split_url(url)
     mode: Any = "create" if replaces is None else {"e_tag": f'"{replaces}"'}
@@ -255,7 +255,10 @@ def _as_os_error(error: Exception, url: str) -> OSError:
         return OSError(errno.EACCES, "no credentials were found (see docs/buckets.md)", url)
     if is_denied or status in (401, 403):
         return OSError(errno.EACCES, f"access is denied ({status or 403})", url)
-    if kind == "AlreadyExistsError":
+    if kind == "NotSupportedError":
+        detail = "the server gives no parts of a file, which recordings of more than 4 MB need"
+        return OSError(errno.ENOTSUP, detail, url)
+    if kind == "AlreadyExistsError" or status == 409:
         return OSError(errno.EEXIST, "there is an object of that name", url)
     if kind == "PreconditionError":
         return OSError(errno.ESTALE, "the file changed while it was read", url)
@@ -267,7 +270,8 @@ def _as_os_error(error: Exception, url: str) -> OSError:
     if "incorrectly configured region" in text:
         return OSError(errno.EINVAL, "the bucket is in another region: set AWS_REGION", url)
     if status is not None:
-        return OSError(errno.EIO, f"the server answered {status}, again and again", url)
+        repeated = ", again and again" if status >= 500 or status == 429 else ""
+        return OSError(errno.EIO, f"the server answered {status}{repeated}", url)
     if "kind: Timeout" in text:
         return OSError(errno.ETIMEDOUT, "the server did not answer in time", url)
     if "kind: Connect" in text:

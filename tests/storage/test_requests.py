@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from command_line import RunCommand
-from object_server import Bucket
+from object_server import Bucket, serve_files
 
 from batchemo.errors import MissingExtraError, UsageError
 from batchemo.storage import requests
@@ -24,6 +24,7 @@ from batchemo.storage.url import NO_ACCESS, Access, split_access
         (401, PermissionError, "access is denied (401)"),
         (503, OSError, "the server answered 503, again and again"),
         (429, OSError, "the server answered 429, again and again"),
+        (400, OSError, "the server answered 400"),
         (301, OSError, "the bucket is in another region: set AWS_REGION"),
     ],
 )
@@ -77,6 +78,12 @@ def test_a_changed_object_is_not_read_on(bucket: Bucket) -> None:
 def test_a_large_object_is_not_read_whole(bucket: Bucket) -> None:
     bucket.put("a.wav", b"0123456789")
     assert get(f"{bucket.url}/a.wav", most=9) is None
+
+
+def test_a_server_that_gives_no_parts_says_so(bucket: Bucket, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"0123456789")
+    with serve_files(tmp_path) as (host, port), pytest.raises(OSError, match="no parts of a file"):
+        get(f"http://{host}:{port}/a.wav", part=range(2, 4))
 
 
 def test_a_missing_extra_is_named(
