@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -122,9 +123,9 @@ def check_outputs(options: ScanOptions, mirror: Mirror | None = None) -> OutputP
 def check_output(output: str, *, overwrite: bool) -> Path:
     """Return the path of a single table, links followed; a UsageError where none may be written.
 
-    >>> check_output("results.xlsx", overwrite=False)
+    >>> check_output("results.xls", overwrite=False)
     Traceback (most recent call last):
-    batchemo.errors.UsageError: ...results.xlsx: the name of a table must end in .parquet or .csv...
+    batchemo.errors.UsageError: ...results.xls: the name of a table must end in .parquet, .csv, ...
     """
     if is_url(output):
         shown = for_display(without_access(output))
@@ -151,7 +152,10 @@ def check_path(path: Path) -> None:
         raise UsageError(
             f"{shown} is a partitioned table: give --partition-by again, or name another output"
         )
-    table_format(path)
+    if table_format(path) == ".xlsx" and find_spec("xlsxwriter") is None:
+        raise UsageError(
+            f"{shown}: tables for Excel need the package XlsxWriter: pip install 'batchemo[excel]'"
+        )
     if path.is_dir():
         raise UsageError(f"{shown} is a folder: name a file in it, such as {shown}/results.parquet")
     if path.exists() and not path.is_file():
@@ -168,7 +172,7 @@ def _check_parent(path: Path) -> None:
 def _check_partitioned(outputs: OutputPaths, options: ScanOptions) -> None:
     """Refuse a partitioned table that cannot be written, or where other files are."""
     path, shown = outputs.recordings, for_display(str(options.output))
-    if path.suffix.lower() in FORMATS or path.is_file():
+    if path.name.lower().endswith(FORMATS) or path.is_file():
         raise UsageError(f"{shown}: with --partition-by, -o names a folder for the files")
     _check_length(path)
     _check_parent(path)

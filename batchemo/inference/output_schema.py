@@ -154,7 +154,7 @@ class OutputSchema:
         self, group_by: str | None, output: Path | None, partition_by: str | None = None
     ) -> None:
         """Refuse columns that could not be written or grouped by, before any work is done."""
-        if output is None or (partition_by is None and table_format(output) == ".csv"):
+        if output is None or (partition_by is None and table_format(output) != ".parquet"):
             # Without a file, the rows may still go to standard output as CSV.
             csv_schema(self.recordings_schema())
         for field in self.extras:

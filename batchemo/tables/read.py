@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import tempfile
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from batchemo.common.memory import is_out_of_memory, prepare_arrow
 from batchemo.errors import BatchemoError, UsageError
@@ -21,6 +22,8 @@ from batchemo.tables.schema import recordings_schema
 from batchemo.tables.write import (
     METADATA_KEY,
     csv_schema,
+    delimiter_of,
+    is_text,
     rechunk,
     table_format,
     unescape_formula,
@@ -71,7 +74,7 @@ class TableFile:
         """Yield the rows, with dictionaries as plain strings; `rows` at most from Parquet."""
         if self.partitions is not None:
             yield from self._partitioned_batches(self.partitions, columns, rows)
-        elif table_format(self.path) == ".csv":
+        elif is_text(table_format(self.path)):
             yield from _csv_batches(self.path, columns)
         else:
             yield from _parquet_batches(self.path, columns, rows)
@@ -104,8 +107,13 @@ def open_table(path: str | Path) -> TableFile:
         if is_url(shown):
             raise UsageError(f"{shown}: tables are read from this machine: copy it here first")
         raise UsageError(f"{path}: there is no such table")
-    elif table_format(path) == ".csv":
+    elif is_text(table_format(path)):
         schema, run = _csv_schema_of(path), {}
+    elif table_format(path) == ".xlsx":
+        raise UnreadableTableError(
+            f"{path}: tables for Excel are not read back: give the .parquet or .csv, or write over"
+            " it with --overwrite"
+        )
     else:
         with _open_parquet(path) as file, _damage_as_error(path, "Parquet"):
             schema = file.schema_arrow
@@ -204,9 +212,11 @@ def _csv_schema_of(path: Path) -> pa.Schema:
 
     import pyarrow as pa
 
-    with _damage_as_error(path, "CSV"), path.open(encoding="utf-8", newline="") as stream:
+    kind = table_format(path)
+    with _damage_as_error(path, "CSV"), _open_text(path, kind) as stream:
         try:
-            names = [unescape_formula(name) for name in next(csv.reader(stream), [])]
+            cells = next(csv.reader(stream, delimiter=delimiter_of(kind)), [])
+            names = [unescape_formula(name) for name in cells]
         except csv.Error as error:
             raise UnreadableTableError(f"{path}: this is not CSV ({error})") from error
     schema = recordings_schema(
@@ -217,11 +227,17 @@ def _csv_schema_of(path: Path) -> pa.Schema:
     return pa.schema([(name, known.get(name, pa.string())) for name in names])
 
 
+def _open_text(path: Path, kind: str) -> IO[str]:
+    if kind.endswith(".gz"):
+        return gzip.open(path, "rt", encoding="utf-8", newline="")
+    return path.open(encoding="utf-8", newline="")
+
+
 def _csv_batches(path: Path, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
     import pyarrow.csv as csv
 
-    schema = _csv_schema_of(path)
+    schema, kind = _csv_schema_of(path), table_format(path)
     options = csv.ConvertOptions(
         column_types=schema,
         include_columns=columns or [],
@@ -231,10 +247,12 @@ def _csv_batches(path: Path, columns: list[str] | None) -> Iterator[pa.RecordBat
     )
     with _damage_as_error(path, "CSV"):
         reader = csv.open_csv(
-            _open_for_arrow(path),
+            pa.CompressedInputStream(_open_for_arrow(path), "gzip")
+            if kind.endswith(".gz")
+            else _open_for_arrow(path),
             read_options=csv.ReadOptions(column_names=schema.names, skip_rows_after_names=1),
             convert_options=options,
-            parse_options=csv.ParseOptions(newlines_in_values=True),
+            parse_options=csv.ParseOptions(delimiter=delimiter_of(kind), newlines_in_values=True),
         )
         for batch in reader:
             arrays = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +15,17 @@ from batchemo.tables.columns import label_columns_of, labels_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMATS = (".parquet", ".csv")
+FORMATS = (".parquet", ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".xlsx")
+MAX_XLSX_ROWS = 1_048_576
+"""With the names of the columns."""
+
+_DECIMALS = {
+    **dict.fromkeys(("start", "end"), 3),
+    **dict.fromkeys(("overlap", "speech_share", "silence"), 4),
+    **{"rms_db": 2, "clipped": 6},
+}
+"""To how many digits text has these: what follows means nothing. Others are as they are, since an
+update computes with them."""
 ROWS_PER_GROUP = 16_384
 """Rows in one Parquet row group: a fixed number, so that the bytes of a table depend on its rows
 alone and not on the sizes of the batches in which they arrived."""
@@ -46,12 +57,28 @@ def table_format(path: str | Path) -> str:
     >>> table_format("results.Parquet")
     '.parquet'
     """
-    ending = Path(path).suffix.lower()
-    if ending not in FORMATS:
+    name = Path(path).name.lower()
+    found = [ending for ending in FORMATS if name.endswith(ending)]
+    if not found:
         raise UsageError(
-            f"{path}: the name of a table must end in {' or '.join(FORMATS)}, to tell its format"
+            f"{path}: the name of a table must end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, "
+            "to tell its format"
         )
-    return ending
+    return found[0]
+
+
+def is_text(kind: str) -> bool:
+    """Return whether a format is CSV, or the same with tabs, compressed or not.
+
+    >>> is_text(".tsv.gz"), is_text(".xlsx")
+    (True, False)
+    """
+    return kind.startswith((".csv", ".tsv"))
+
+
+def delimiter_of(kind: str) -> str:
+    """Return what stands between the cells of a text format."""
+    return "\t" if kind.startswith(".tsv") else ","
 
 
 def with_provenance(schema: pa.Schema, run: Mapping[str, Any]) -> pa.Schema:
@@ -62,7 +89,13 @@ def with_provenance(schema: pa.Schema, run: Mapping[str, Any]) -> pa.Schema:
 
 def open_writer(sink: str | Path | IO[bytes], schema: pa.Schema, *, kind: str) -> TableWriter:
     """Open a writer of the format `kind`, one of `FORMATS`."""
-    return ParquetTableWriter(sink, schema) if kind == ".parquet" else CsvTableWriter(sink, schema)
+    if kind == ".parquet":
+        return ParquetTableWriter(sink, schema)
+    if kind == ".xlsx":
+        from batchemo.tables.excel import ExcelTableWriter
+
+        return ExcelTableWriter(sink, schema)
+    return CsvTableWriter(sink, schema, kind)
 
 
 class ParquetTableWriter:
@@ -92,20 +125,26 @@ class ParquetTableWriter:
 class CsvTableWriter:
     """Writes CSV that reads back equal, and of which a spreadsheet runs no cell as a formula."""
 
-    def __init__(self, sink: str | Path | IO[bytes], schema: pa.Schema) -> None:
+    def __init__(self, sink: str | Path | IO[bytes], schema: pa.Schema, kind: str = ".csv") -> None:
         import pyarrow as pa
         import pyarrow.csv as csv
 
-        plain = csv_schema(schema)
+        plain = [_as_written(field) for field in csv_schema(schema)]
         self._schema = pa.schema([field.with_name(escape_formula(field.name)) for field in plain])
-        self._writer = csv.CSVWriter(sink, self._schema)
+        self._compressed: gzip.GzipFile | None = None
+        if kind.endswith(".gz"):
+            # Without a name and a time: equal tables are equal files.
+            stream = sink if not isinstance(sink, (str, Path)) else open(sink, "wb")  # noqa: SIM115
+            self._compressed = gzip.GzipFile("", "wb", fileobj=stream, mtime=0)
+        options = csv.WriteOptions(delimiter=delimiter_of(kind))
+        self._writer = csv.CSVWriter(self._compressed or sink, self._schema, write_options=options)
 
     def write(self, table: pa.Table) -> None:
         """Append the rows."""
         import pyarrow as pa
 
         columns = [
-            escape_formulas(column.cast(field.type)) if pa.types.is_string(field.type) else column
+            _written(column, field)
             for column, field in zip(table.columns, self._schema, strict=True)
         ]
         self._writer.write_table(pa.table(columns, schema=self._schema))
@@ -113,9 +152,33 @@ class CsvTableWriter:
     def close(self) -> None:
         """Flush what is left."""
         self._writer.close()
+        if self._compressed is not None:
+            self._compressed.close()
 
     def abandon(self) -> None:
         """Do nothing: no part of a CSV is written late."""
+
+
+def _as_written(field: pa.Field) -> pa.Field:
+    """Return the field as it is in text: times in UTC as ISO 8601."""
+    import pyarrow as pa
+
+    is_utc = pa.types.is_timestamp(field.type) and field.type.tz == "UTC"
+    return pa.field(field.name, pa.string()) if is_utc else field
+
+
+def _written(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
+    """Return a column as it is written: no formulas, ISO 8601, no digits without a meaning."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_timestamp(column.type) and pa.types.is_string(field.type):
+        return pc.strftime(column, format="%Y-%m-%dT%H:%M:%SZ")
+    if pa.types.is_string(field.type):
+        return escape_formulas(column.cast(field.type))
+    if field.name in _DECIMALS and pa.types.is_floating(column.type):
+        return pc.round(column, ndigits=_DECIMALS[field.name])
+    return column
 
 
 def csv_schema(schema: pa.Schema) -> pa.Schema:

@@ -81,7 +81,7 @@ def test_a_file_that_is_read_is_no_output(tmp_path: Path, source: str) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("r.xlsx", r"must end in \.parquet or \.csv"),
+        ("r.xls", r"must end in \.parquet, \.csv"),
         ("none/r.csv", "there is no such folder"),
         ("folder.csv", "is a folder: name a file in it"),
         ("pipe.csv", "is a pipe or a device"),

@@ -275,7 +275,7 @@ main()
     ("words", "message"),
     [
         (["nowhere", "-o", "r.parquet"], "nowhere"),
-        ([".", "-o", "r.xlsx"], "must end in"),
+        ([".", "-o", "r.xls"], "must end in"),
         ([".", "-o", "no/such/r.parquet"], "no such folder"),
         (["."], "-o results.parquet"),
         ([".", "-o", "r.csv", "--segments", "r.csv"], "different files"),

@@ -191,7 +191,7 @@ def test_a_dry_run_reads_the_table_there_and_writes_nothing(
     [
         ("https://host/r.parquet", "can neither be listed nor written to"),
         ("s3://bucket/out/", "name an object, such as s3://bucket/out/results.parquet"),
-        ("s3://bucket/r.xlsx", "must end in .parquet or .csv"),
+        ("s3://bucket/r.xls", "must end in .parquet, .csv"),
     ],
 )
 def test_what_cannot_be_written_is_told(

@@ -39,7 +39,7 @@ def test_no_cell_or_title_of_a_csv_starts_as_a_formula_does(start: str, tmp_path
     assert batch.to_pylist() == table.to_pylist()
 
 
-@pytest.mark.parametrize("name", ["results", "results.xlsx", "parquet"])
+@pytest.mark.parametrize("name", ["results", "results.xls", "parquet"])
 def test_a_name_without_a_known_ending_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="must end in"):
         table_format(name)

@@ -63,7 +63,7 @@ Exit codes:
     metavar="FILE",
     # BATCHEMO_OUTPUT is the table of a scan, which this command must not replace.
     allow_from_autoenv=False,
-    help="The features table to write: a .parquet or .csv file.",
+    help="The features table to write: a .parquet, .csv or .xlsx file.",
 )
 @click.option(
     "--feature-set",

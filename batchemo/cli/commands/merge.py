@@ -17,7 +17,11 @@ Examples:
 @click.command(epilog=EPILOG)
 @click.argument("shards", type=click.Path())
 @click.option(
-    "-o", "--output", metavar="FILE", required=True, help="The table: a .parquet or .csv file."
+    "-o",
+    "--output",
+    metavar="FILE",
+    required=True,
+    help="The table: a .parquet, .csv or .xlsx file.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the table if it exists.")
 def command(shards: str, output: str, overwrite: bool) -> None:

@@ -104,7 +104,8 @@ SECTIONS = {
     "-o",
     "--output",
     metavar="FILE|-",
-    help="The recordings table to write: a .parquet or .csv file; - writes CSV to standard output.",
+    help="The recordings table to write: a .parquet, .csv or .xlsx file; - writes CSV to standard "
+    "output.",
 )
 @click.option(
     "--partition-by",
@@ -115,7 +116,7 @@ SECTIONS = {
 @click.option(
     "--segments",
     metavar="FILE",
-    help="Also write a table with a row for each window: a .parquet or .csv file.",
+    help="Also write a table with a row for each window: a .parquet, .csv or .xlsx file.",
 )
 @click.option(
     "--embeddings",
@@ -126,7 +127,7 @@ SECTIONS = {
 @click.option(
     "--summary",
     metavar="FILE",
-    help="Also write a table with the counts for each group: a .parquet or .csv file.",
+    help="Also write a table with the counts for each group: a .parquet, .csv or .xlsx file.",
 )
 @click.option(
     "--group-by",

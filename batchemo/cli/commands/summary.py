@@ -59,7 +59,8 @@ Examples:
     "-o",
     "--output",
     metavar="FILE",
-    help="Write the counts to a .parquet or .csv file; with --labels, the labelled recordings.",
+    help="Write the counts to a .parquet, .csv or .xlsx file; with --labels, the labelled "
+    "recordings.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the output file if it exists.")
 @json_option
