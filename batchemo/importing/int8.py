@@ -13,6 +13,11 @@ _OPERATORS = ("MatMul", "Gemm")
 """Convolutions stay as they are: those of the first layers lose most by it."""
 
 
+SCALED_BY_ALL = b"DynamicQuantizeLinear"
+"""The operator that scales the other side of a product by the largest number in it, over all
+windows of a batch: the answer for one would depend on the others."""
+
+
 def in_8_bits(content: bytes) -> bytes:
     """Return the graph with the weights of its products in 8 bits, a scale for each column."""
     import onnx

@@ -17,7 +17,7 @@ from batchemo.errors import BundleError, UsageError
 from batchemo.importing.audonnx import DESCRIPTION, import_audonnx
 from batchemo.importing.checkpoint import import_checkpoint
 from batchemo.importing.compare import Comparison, compare
-from batchemo.importing.int8 import in_8_bits
+from batchemo.importing.int8 import SCALED_BY_ALL, in_8_bits
 from batchemo.importing.keras_net import KERAS_SUFFIXES, import_keras
 from batchemo.importing.options import ImportedModel, ImportOptions
 from batchemo.importing.waveform_model import CONFIG, import_onnx_file, import_optimum
@@ -49,6 +49,8 @@ def import_model(options: ImportOptions) -> ImportResult:
     if options.int8:
         note = "Weights are stored and multiplied in 8 bits, which changes its answers a little."
         model = replace(model, graph=in_8_bits(model.graph), notes=(*model.notes, note))
+    if SCALED_BY_ALL in model.graph:
+        model = _for_single_windows(model)
     # Beside the output, so that there is room for one exactly if there is for the other.
     folder = options.output.parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -72,6 +74,10 @@ def _for_batches(options: ImportOptions, model: ImportedModel) -> ImportedModel:
         draft = _write(Path(scratch) / options.output.name, options, model, None)
         if compare(draft, model.original, ()).is_close:
             return model
+    return _for_single_windows(model)
+
+
+def _for_single_windows(model: ImportedModel) -> ImportedModel:
     note = "The graph takes one window at a time: there are no batches, which costs time on a GPU."
     return replace(model, input={**model.input, "batch_size": 1}, notes=(*model.notes, note))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import operator
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,14 +85,21 @@ def wav_of(samples: Any, sample_rate: int) -> bytes:
     import soundfile
 
     frames = as_frames(samples)
-    check_rate(sample_rate)
+    rate = checked_rate(sample_rate)
     content = io.BytesIO()
     subtype = _SUBTYPES[frames.dtype.name]
-    soundfile.write(content, frames, sample_rate, subtype=subtype, format="WAV")
+    soundfile.write(content, frames, rate, subtype=subtype, format="WAV")
     return content.getvalue()
 
 
-def check_rate(sample_rate: Any) -> None:
-    """Refuse what is no number of samples a second."""
-    if isinstance(sample_rate, bool) or not isinstance(sample_rate, int) or sample_rate < 1:
+def checked_rate(sample_rate: Any) -> int:
+    """Return the number of samples a second, of whatever type of whole numbers it is.
+
+    >>> checked_rate(np.int64(16000))
+    16000
+    """
+    is_number = hasattr(sample_rate, "__index__") and not isinstance(sample_rate, bool)
+    rate = operator.index(sample_rate) if is_number else 0
+    if rate < 1:
         raise UsageError(f"sample_rate={sample_rate!r}: give the samples a second, such as 16000")
+    return rate

@@ -14,7 +14,7 @@ from batchemo.audio.pieces import WHOLE
 from batchemo.audio.reader import RateStream
 from batchemo.common.arrays import Float32
 from batchemo.errors import UsageError
-from batchemo.inference.in_memory import as_floats, check_rate
+from batchemo.inference.in_memory import as_floats, checked_rate
 from batchemo.inference.loaded import load_model
 from batchemo.inference.provenance import check_windows
 from batchemo.inference.settings import ModelSettings, PostprocessSettings
@@ -46,13 +46,15 @@ class PredictionStream:
     def __init__(
         self, sample_rate: int, settings: ModelSettings, postprocess: PostprocessSettings
     ) -> None:
-        check_rate(sample_rate)
+        self._sample_rate = checked_rate(sample_rate)
         self._model = load_model(settings)
         check_windows(self._model.bundle, settings)
         postprocess.check_labels(self._model.bundle.name, self._model.bundle.labels)
-        self._sample_rate, self._postprocess = sample_rate, postprocess
+        self._postprocess = postprocess
         self._config = self._model.window_config
-        self._windows = RateStream(sample_rate, self._config.rate, {0: self._config}, WHOLE, {})
+        self._windows = RateStream(
+            self._sample_rate, self._config.rate, {0: self._config}, WHOLE, {}
+        )
         self._frames = 0
         self._is_finished = False
 

@@ -13,6 +13,7 @@ from made_sources import net, write_export
 from voices import write_voice
 
 from batchemo import load_bundle, scan
+from batchemo.bundles import open_classifier
 from batchemo.errors import BundleError, UsageError
 from batchemo.importing import run
 from batchemo.importing.options import ImportOptions
@@ -163,6 +164,23 @@ def test_8_bits_make_it_smaller_and_say_what_they_change(
     assert small.comparison.sentence() in small.bundle.card
     table = scan(voices_folder, model=str(small.bundle.path), jobs=1)
     assert set(table["status"].to_pylist()) == {"ok"}
+
+
+def test_in_8_bits_a_window_does_not_depend_on_those_beside_it(tmp_path: Path) -> None:
+    source = write_export(tmp_path / "export", net(hidden=512))
+    wanted = ImportOptions(source=source, output=tmp_path / "small", window=1.0, int8=True)
+    bundle = import_model(wanted).bundle
+    random = np.random.default_rng(0)
+    windows = [
+        bundle.input.prepare((random.normal(size=16000) * level).astype(np.float32), 1.0)
+        for level in (0.01, 1.0)
+    ]
+    windows[1] *= 5
+    classifier = open_classifier(bundle)
+    together = classifier.run(np.stack(windows)).logits
+
+    assert together is not None
+    np.testing.assert_array_equal(together[:1], classifier.run(windows[0][None]).logits)
 
 
 @pytest.mark.process
