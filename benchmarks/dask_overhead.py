@@ -7,13 +7,15 @@ it, in turn. Both are measured from the moment when some chunks are done, since 
 processes from scan to scan, and then by the recording. Processor time is that of all processes; it
 depends less than the clock on what else the machine does.
 
-With `--empty 10000`, so many chunks without work are measured instead: what each costs the
-scheduler, and whether its memory grows.
+With `--free 1000`, so many chunks are measured instead whose results cost next to nothing: what a
+chunk costs either executor, in processor time, and whether the scheduler's memory grows. That tells
+more on a machine that has other work.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -24,6 +26,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import psutil
 
@@ -35,7 +38,7 @@ from batchemo.inference.settings import ModelSettings
 from batchemo.sources import Recording, SourceOptions
 from batchemo.workers.dask_executor import DaskExecutor, scheduler_address
 from batchemo.workers.dispatcher import run_chunks
-from batchemo.workers.executor import Chunk, ChunkResult
+from batchemo.workers.executor import Chunk, ChunkResult, ExecutorFactory
 from batchemo.workers.remote_work import Requirements
 
 WORKERS = 2
@@ -78,8 +81,8 @@ def main() -> None:
     plan.FILES_PER_CHUNK = plan.LEAST_FILES = options.chunk
     local, dask = list[Mark](), list[Mark]()
     with cluster() as (process, address), tempfile.TemporaryDirectory() as folder:
-        if options.empty:
-            measure_empty(process, address, options.empty)
+        if options.free:
+            measure_free(process, address, options)
             return
         for _ in range(options.rounds):
             local.append(measure(options, folder, None))
@@ -112,6 +115,7 @@ def cluster() -> Iterator[tuple[psutil.Process, str]]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -123,31 +127,53 @@ def cluster() -> Iterator[tuple[psutil.Process, str]]:
         process.wait()
 
 
-def no_work(recordings: Sequence[Recording]) -> ChunkResult[None]:
-    return ChunkResult((None,) * len(recordings))
+def made_up(recordings: Sequence[Recording]) -> ChunkResult[Any]:
+    """Return results of the usual size."""
+    from parent import FreeExecutor
+
+    results = FreeExecutor()
+    return ChunkResult(tuple((results.result(recording),) for recording in recordings))
 
 
-def measure_empty(scheduler: psutil.Process, address: str, count: int) -> None:
-    """Print what chunks without work cost; the scheduler's memory from a fifth of them on."""
-    finished = run_chunks(
-        (Chunk(number, (Recording("/", str(number), None, None),)) for number in range(count)),
-        no_work,
-        lambda recording, reason, detail: None,
-        workers=0,
-        timeout=0,
-        executor=partial(DaskExecutor, scheduler_address(address), Requirements(), 0),
-    )
-    first, own, memory = scheduler.cpu_times(), time.process_time(), 0
-    for number, _ in enumerate(finished):
-        if number == count // 5:
-            memory = scheduler.memory_info().rss
-    last, own = scheduler.cpu_times(), time.process_time() - own
-    spent = last.user + last.system - first.user - first.system
+def measure_free(scheduler: psutil.Process, address: str, options: argparse.Namespace) -> None:
+    """Print what a chunk costs, and how much the scheduler's memory grows."""
+    dask = partial(DaskExecutor, scheduler_address(address), Requirements(), 0)
+    spent: dict[str, list[float]] = {"local": [], "dask": []}
+    for _ in range(options.rounds):
+        for name, executor in (("local", None), ("dask", dask)):
+            spent[name].append(run_free(options.free, options.chunk, executor))
+    memory, before, own = scheduler.memory_info().rss, scheduler.cpu_times(), time.process_time()
+    run_free(options.free, options.chunk, dask)
+    after, own = scheduler.cpu_times(), time.process_time() - own
+    of_scheduler = after.user + after.system - before.user - before.system
+    local, there = (median(spent[name]) * MILLISECONDS for name in ("local", "dask"))
     print(
-        f"{count:,} chunks without work: {spent / count * MILLISECONDS:.2f} ms of the scheduler's"
-        f" processor for each, {own / count * MILLISECONDS:.2f} ms of the parent's; the scheduler's"
-        f" memory grew by {(scheduler.memory_info().rss - memory) / 2**20:.1f} MB"
+        f"{options.free:,} chunks of {options.chunk} results: {local:.1f} ms of processor time for"
+        f" each with local processes, {there:.1f} on a cluster; there"
+        f" {of_scheduler / options.free * MILLISECONDS:.2f} ms in the scheduler,"
+        f" {own / options.free * MILLISECONDS:.2f} in the parent. The scheduler's memory grew by"
+        f" {(scheduler.memory_info().rss - memory) / 2**20:.1f} MB"
     )
+
+
+def run_free(count: int, size: int, executor: ExecutorFactory | None) -> float:
+    """Return the processor time of a chunk, without the start of the processes."""
+    chunks = (
+        Chunk(number, tuple(Recording("/data", f"{n}.wav", 1, 0) for n in range(size)))
+        for number in range(count)
+    )
+    finished = run_chunks(
+        *(chunks, made_up, lambda recording, reason, detail: None),
+        workers=WORKERS,
+        timeout=0,
+        executor=executor,
+    )
+    first, times = count // 5, []
+    for number, _ in enumerate(finished, 1):
+        # While all processes are there: those that have ended are not counted.
+        if number in (first, count):
+            times.append(processor_time())
+    return (times[1] - times[0]) / (count - first)
 
 
 def processor_time() -> float:
@@ -188,7 +214,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("recordings", type=Path, help="a folder of a thousand recordings or more")
     parser.add_argument("--rounds", type=int, default=5, help="scans of each to measure")
     parser.add_argument("--chunk", type=int, default=64, help="recordings in a chunk, at most")
-    parser.add_argument("--empty", type=int, metavar="N", help="measure N chunks without work")
+    parser.add_argument("--free", type=int, metavar="N", help="measure N chunks without work")
     parser.add_argument("-m", "--model", default="default", help="the model")
     return parser.parse_args()
 

@@ -3,9 +3,10 @@
     python benchmarks/scale.py --files 1000000
 
 Hard links to a few empty files are planned, scanned with results that cost nothing (as in
-parent.py), as a whole, into a partitioned table, and in shards, which are merged. Times are
-processor times, which depend less than the clock on what else the machine does; memory is the peak
-of a process that does nothing else. The figures in docs/scale.md are of this.
+parent.py), as a whole, into a partitioned table, and in shards, which are merged. An update finds
+nothing new. Times are processor times, which depend less than the clock on what else the machine
+does; memory is the peak of a process that does nothing else. The figures in docs/scale.md are of
+this.
 """
 
 from __future__ import annotations
@@ -40,29 +41,37 @@ def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
         work = Path(folder)
-        make_links(work / "few", FEW)
-        make_links(work / "many", options.files)
-        plan, shards, merged = work / "plan.parquet", work / "shards", work / "merged.parquet"
-        for title, count, job in (
-            ("plan", FEW, (make, work / "few", work / "few.parquet")),
-            ("plan", options.files, (make, work / "many", plan)),
-            ("scan", FEW, (scan, work / "few", work / "few-results.parquet")),
-            ("scan", options.files, (scan, work / "many", work / "results.parquet")),
-            ("partitioned", FEW, (scan_parts, work / "few", work / "few-parts")),
-            ("partitioned", options.files, (scan_parts, work / "many", work / "parts")),
-            ("shards", options.files, (scan_shards, plan, shards, options.shards)),
-            ("merge", options.files, (merge_shards, shards, str(merged))),
-            ("read and write the shards", options.files, (copy, shards, work / "copy.parquet")),
-        ):
-            seconds, memory = measured(*job)
-            print(
-                f"{title}, {count:,} recordings: {seconds / count * MICROSECONDS:.2f} µs each,"
-                f" {memory / MEGABYTE:.0f} MB",
-                flush=True,
-            )
-        same = (work / "results.parquet").read_bytes() == merged.read_bytes()
-        size = merged.stat().st_size / options.files
-        print(f"{size:.0f} bytes a row; merged and whole are {'equal' if same else 'different'}")
+        measure_scans(work, options)
+        merged = work / "merged.parquet"
+        report("merge", options.files, merge_shards, work / "shards", str(merged))
+        report("read and write the shards", options.files, copy, work / "shards", work / "copy")
+        same = (work / "many-results.parquet").read_bytes() == merged.read_bytes()
+        print(f"merged and whole are {'equal' if same else 'different'}")
+
+
+def measure_scans(work: Path, options: argparse.Namespace) -> None:
+    """Plan, scan, update, and scan in shards."""
+    for name, count in (("few", FEW), ("many", options.files)):
+        files, plan, results = (
+            work / f"{name}{end}" for end in ("", ".parquet", "-results.parquet")
+        )
+        make_links(files, count)
+        report("plan", count, make, files, plan)
+        report("plan of a list", count, make_of_list, plan, work / f"{name}-list.parquet")
+        report("scan", count, scan, files, results)
+        report("update", count, update, files, results)
+        report("partitioned", count, scan_parts, files, work / f"{name}-parts")
+    report("shards", options.files, scan_shards, plan, work / "shards", options.shards)
+
+
+def report(title: str, count: int, job: Callable[..., Any], *details: Any) -> None:
+    """Do a job in a process of its own; print its processor time and its peak memory."""
+    seconds, memory = measured(job, *details)
+    print(
+        f"{title}, {count:,} recordings: {seconds / count * MICROSECONDS:.2f} µs each,"
+        f" {memory / MEGABYTE:.0f} MB",
+        flush=True,
+    )
 
 
 def make_links(folder: Path, count: int) -> None:
@@ -80,7 +89,7 @@ def make_links(folder: Path, count: int) -> None:
 
 
 def measured(job: Callable[..., Any], *details: Any) -> tuple[float, int]:
-    """Do a job in a process of its own; return its processor seconds and its peak memory."""
+    """Return the processor seconds and the peak memory of a job."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_report, args=(theirs, job, *details))
@@ -100,6 +109,21 @@ def _report(pipe: Any, job: Callable[..., Any], *details: Any) -> None:
 
 def make(folder: Path, plan: Path) -> None:
     make_plan(SourceOptions(paths=(str(folder),)), str(plan))
+
+
+def make_of_list(plan: Path, output: Path) -> None:
+    """Make a plan of a list of what another plan lists."""
+    names = output.with_suffix(".txt")
+    with open(names, "w") as stream:
+        for batch in pq.ParquetFile(plan).iter_batches(columns=["root", "file"]):
+            stream.writelines(f"{row['root']}/{row['file']}\n" for row in batch.to_pylist())
+    make_plan(SourceOptions(files_from=str(names)), str(output))
+
+
+def update(folder: Path, output: Path) -> None:
+    sources = SourceOptions(paths=(str(folder),))
+    options = ScanOptions(sources, (ModelSettings(),), output=str(output), update=True)
+    run_scan(options, executor=FreeExecutor)
 
 
 def scan(folder: Path, output: Path) -> None:

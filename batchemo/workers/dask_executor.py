@@ -98,6 +98,8 @@ class DaskExecutor:
         for name in _LOGGERS:
             self._quiet.enter_context(_silenced(logging.getLogger(name)))
         self._loop = asyncio.new_event_loop()
+        # Dask leaves futures behind that failed, such as those of a close that took too long.
+        self._loop.set_exception_handler(lambda loop, context: None)
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         try:
