@@ -84,10 +84,10 @@ def scan(
     Parameters
     ----------
     *sources
-        Folders, files or globs, or lists of them.
+        Folders, files, globs or URLs, or lists of them.
     output
-        Also write the table to this `.parquet` or `.csv` file. Only with an output can an
-        interrupted run be resumed, and only then can `update` reuse earlier rows.
+        Also write the table to this `.parquet` or `.csv` file, which may be in a bucket. Only with
+        an output can an interrupted run be resumed, and only then can `update` reuse earlier rows.
     partition_by
         Write the output as a folder with a Parquet file for each group, as of `group_by`.
     segments, embeddings, summary

@@ -73,6 +73,8 @@ class OutputPaths:
         # As text: a system call for each of millions of recordings would cost more than the walk.
         names = [self.shown(path) for path in self.all()]
         outputs, stores = set(names), tuple(f"{name}{STORE_SUFFIX}/" for name in names)
+        if self.partition_by is not None:
+            stores += (f"{self.recordings}/",)
         for recording in recordings:
             path = recording.path
             if path not in outputs and not path.startswith(stores):

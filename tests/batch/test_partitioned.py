@@ -110,6 +110,13 @@ def test_an_update_rewrites_only_what_changed(
     assert files(tmp_path / "fresh").keys() == after.keys()
 
 
+def test_its_own_files_are_no_recordings(corpus: Path, scan_inline: Scan) -> None:
+    words = (corpus, "-o", corpus / "parted", "--partition-by", "folder", "--ext", "any")
+    scan_inline(*words)
+    ran = scan_inline(*words, "--update")
+    assert "12 unchanged" in ran.stdout
+
+
 def test_another_partition_replaces_all_files(
     corpus: Path, scan_inline: Scan, tmp_path: Path
 ) -> None:

@@ -45,6 +45,7 @@ EPILOG = """
 Examples:
   batchemo scan ./recordings -o results.parquet
   batchemo scan ./recordings -o results.parquet --update --min-age 5m    # every night
+  batchemo scan s3://bucket/calls -o s3://bucket/results.parquet --update
   batchemo scan --manifest clips.csv -o results.csv --summary by_speaker.csv --group-by speaker
   batchemo scan ./recordings -o results.parquet -m default -m ./my-model
   batchemo scan ./recordings -o results.parquet --speaker part:1 --min-confidence 0.5
@@ -104,8 +105,8 @@ SECTIONS = {
     "-o",
     "--output",
     metavar="FILE|-",
-    help="The recordings table to write: a .parquet, .csv or .xlsx file; - writes CSV to standard "
-    "output.",
+    help="The recordings table to write: a .parquet, .csv or .xlsx file, here or in a bucket "
+    "(s3://bucket/results.parquet); - writes CSV to standard output.",
 )
 @click.option(
     "--partition-by",
@@ -210,7 +211,7 @@ SECTIONS = {
 )
 @config_option
 def command(**values: Any) -> int:
-    """Predict the emotion in every recording of SOURCES: folders, files or globs.
+    """Predict the emotion in every recording of SOURCES: folders, files, globs or URLs.
 
     The table has a row for each recording, also for those that failed. After an interruption the
     same command resumes; with --update it analyses only new and changed recordings.
