@@ -184,7 +184,8 @@ class _Scan:
         self._prepared, self._decision, self._store = prepared, decision, store
         self._on_event, self._stream, self._executor = on_event, stream, executor
         self._options, self._schema = prepared.options, prepared.schema
-        self._progress, self._summary = Progress(), Summary(prepared.options.group_by)
+        self._progress = Progress()
+        self._summary = Summary(prepared.options.group_by, measured=prepared.schema.measured)
         self._warnings: list[str] = []
         self.finds_transient_failures = False
         """Whether the tables are in order, but for failures that are to be tried again."""

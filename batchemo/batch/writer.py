@@ -31,7 +31,6 @@ from batchemo.inference.postprocess import PostProcessor, RowSource
 from batchemo.tables.columns import EMBEDDINGS
 from batchemo.tables.embeddings import embedding_groups
 from batchemo.tables.partitions import MANIFEST
-from batchemo.tables.schema import summary_schema
 from batchemo.tables.summary import Summary
 from batchemo.tables.write import CsvTableWriter, open_writer, table_format
 
@@ -209,7 +208,8 @@ def _write_all(
             if segments is not None:
                 segments.write(postprocessor.segments(table))
         if outputs.summary is not None:  # Complete only after the last row.
-            open_table(outputs.summary, summary_schema()).write(summary.table())
+            counts = summary.table()
+            open_table(outputs.summary, counts.schema).write(counts)
         if outputs.embeddings is not None and embeddings is not None:
             table_schema = schema.embeddings_schema()
             table_output = open_table(outputs.embeddings, table_schema)

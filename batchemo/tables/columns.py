@@ -166,6 +166,9 @@ SUMMARY = {
 }
 """The summary: one row for each emotion or reason of failure in each group."""
 
+MEASURED_SUMMARY = {f"mean_{name}": f"mean of their {name}; null for failures" for name in MEASURED}
+"""Optional columns of the summary: those of the dimensions that the model measures."""
+
 FRAME = "frame"
 
 FEATURES = {

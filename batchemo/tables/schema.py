@@ -15,6 +15,7 @@ from batchemo.tables.columns import (
     DERIVED,
     FEATURES,
     FRAME,
+    MEASURED_SUMMARY,
     OPTIONAL,
     SUMMARY,
     TRIES,
@@ -77,6 +78,7 @@ def _types() -> dict[str, Any]:
         "minutes": pa.float64(),
         "mean_confidence": pa.float64(),
         "mean_familiarity": pa.float64(),
+        **dict.fromkeys(MEASURED_SUMMARY, pa.float64()),
         "speech": pa.bool_(),
         FRAME: pa.int32(),
     }
@@ -115,9 +117,9 @@ def segments_schema(
     return _schema(segments_columns(labels, several_models=several_models, optional=optional))
 
 
-def summary_schema() -> pa.Schema:
-    """Return the schema of the summary."""
-    return _schema((name, name) for name in SUMMARY)
+def summary_schema(measured: Iterable[str] = ()) -> pa.Schema:
+    """Return the schema of the summary; `measured` are dimensions that the model gives."""
+    return _schema((name, name) for name in (*SUMMARY, *(f"mean_{name}" for name in measured)))
 
 
 def features_schema(

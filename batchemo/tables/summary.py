@@ -46,11 +46,22 @@ class Count:
     """The recordings whose familiarity is known."""
     unfamiliar: int = 0
     """Those of them below `UNFAMILIAR`."""
+    measured: int = 0
+    """The recordings whose dimensions a model has measured."""
+    arousal: float = 0.0
+    """The sum over these, as the next two."""
+    valence: float = 0.0
+    dominance: float = 0.0
 
     @property
     def mean_familiarity(self) -> float | None:
         """The mean over the recordings for which it is known; None if there are none."""
         return self.familiarity / self.known if self.known else None
+
+    def mean_of(self, dimension: str) -> float | None:
+        """Return the mean over the recordings for which it was measured; None if there are none."""
+        total: float = getattr(self, dimension)
+        return total / self.measured if self.measured else None
 
     def add(self, other: Count) -> None:
         """Add the totals of another."""
@@ -66,6 +77,8 @@ class Summary:
     counts: dict[tuple[str, str, str], Count] = field(default_factory=dict)
     """By group, status and outcome: the emotion, or the reason of failure; `NO_LABEL` for
     recordings of a model without labels."""
+    measured: tuple[str, ...] = ()
+    """The dimensions that the model gives, which the tables have columns of."""
 
     def add(self, table: pa.Table) -> None:
         """Count the rows of a part of a recordings table."""
@@ -89,6 +102,7 @@ class Summary:
                     "confidence": pc.fill_null(pc.cast(table["confidence"], pa.float64()), 0.0),
                     "familiarity": pc.cast(familiarity, pa.float64()),
                     "unfamiliar": pc.cast(pc.fill_null(unfamiliar, False), pa.int64()),
+                    **{name: pc.cast(table[name], pa.float64()) for name in self.measured},
                 }
             )
             # With threads, sums of floats would depend on the order in which they finish.
@@ -96,8 +110,8 @@ class Summary:
             .aggregate(
                 [
                     *((name, "sum") for name in ("seconds", "confidence", "familiarity")),
-                    *((name, "count") for name in ("outcome", "familiarity")),
-                    ("unfamiliar", "sum"),
+                    *((name, "count") for name in ("outcome", "familiarity", *self.measured)),
+                    *((name, "sum") for name in ("unfamiliar", *self.measured)),
                 ]
             )
         )
@@ -110,6 +124,8 @@ class Summary:
                 familiarity=row["familiarity_sum"] or 0.0,
                 known=row["familiarity_count"],
                 unfamiliar=row["unfamiliar_sum"],
+                measured=max((row[f"{name}_count"] for name in self.measured), default=0),
+                **{name: row[f"{name}_sum"] or 0.0 for name in self.measured},
             )
             self.counts.setdefault(key, Count()).add(count)
 
@@ -146,7 +162,7 @@ class Summary:
         """Return the summary as a tidy table, sorted by group and name."""
         import pyarrow as pa
 
-        return pa.Table.from_pylist(list(self._rows()), schema=summary_schema())
+        return pa.Table.from_pylist(list(self._rows()), schema=summary_schema(self.measured))
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         order = {STATUS_OK: 0, STATUS_FAILED: 1}
@@ -166,12 +182,15 @@ class Summary:
                 if ok and outcome != NO_LABEL
                 else None,
                 "mean_familiarity": count.mean_familiarity,
+                **{f"mean_{name}": count.mean_of(name) for name in self.measured},
             }
 
 
-def summarise(tables: Iterable[pa.Table], group_by: str | None = None) -> Summary:
-    """Return the counts of all parts of a recordings table."""
-    summary = Summary(group_by)
+def summarise(
+    tables: Iterable[pa.Table], group_by: str | None = None, measured: tuple[str, ...] = ()
+) -> Summary:
+    """Return the counts of all parts of a recordings table, which has these dimensions."""
+    summary = Summary(group_by, measured=measured)
     for table in tables:
         summary.add(table)
     return summary

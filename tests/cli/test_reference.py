@@ -12,6 +12,8 @@ from batchemo.cli.group import COMMANDS, cli
 from batchemo.cli.reference import reference
 from batchemo.tables.columns import (
     DIMENSIONS,
+    MEASURED,
+    MEASURED_SUMMARY,
     MODEL_COLUMNS,
     RECORDINGS,
     SEGMENT_MODEL,
@@ -52,6 +54,8 @@ def test_every_option_has_a_sentence_of_help(name: str, command: click.Command) 
         RECORDINGS,
         SEGMENTS,
         SUMMARY,
+        MEASURED,
+        MEASURED_SUMMARY,
         FEATURES,
         TURNS,
         MODEL_COLUMNS,

@@ -77,7 +77,7 @@ def command(
     """Count the emotions and failures in RESULTS, the recordings table of a scan.
 
     The columns are those of scan's --summary: group, status, emotion, reason, files, share,
-    minutes, mean_confidence, mean_familiarity.
+    minutes, mean_confidence, mean_familiarity, and means of dimensions that the model measures.
     """
     if labels is not None:
         if group_by is not None:
@@ -93,15 +93,15 @@ def command(
     from batchemo.batch.outputs import check_output
     from batchemo.batch.writer import write_table
     from batchemo.cli.output.summary import show_summary
-    from batchemo.tables.schema import summary_schema
 
     path = None if output is None else check_output(output, overwrite=overwrite)
     summary = count_recordings(results, group_by)
     if path is not None and path.exists() and path.samefile(results):
         raise UsageError(f"-o {for_display(results)}: is the counted table: name another file")
     if path is not None:
-        with write_table(path, summary_schema()) as table:
-            table.write(summary.table())
+        counts = summary.table()
+        with write_table(path, counts.schema) as table:
+            table.write(counts)
     if as_json:
         click.echo(json.dumps(summary.table().to_pylist(), indent=2, ensure_ascii=False))
     elif path is None:
@@ -113,7 +113,7 @@ _NEEDED = ("file", "status", "reason", "emotion", "confidence", "duration", "mti
 
 def count_recordings(results: str, group_by: str | None) -> Summary:
     """Count the rows of a recordings table, batch by batch so that it need not fit in memory."""
-    from batchemo.tables.columns import FAMILIARITY
+    from batchemo.tables.columns import FAMILIARITY, MEASURED
     from batchemo.tables.read import open_table
     from batchemo.tables.summary import check_group_by, summarise
 
@@ -130,6 +130,7 @@ def count_recordings(results: str, group_by: str | None) -> Summary:
         )
     check_group_by(group_by, names)
     # A table of an earlier version has no familiarity; and a group need not be a column.
-    columns = [name for name in names if name in (*_NEEDED, FAMILIARITY, group_by)]
+    measured = tuple(name for name in MEASURED if name in table.optional)
+    columns = [name for name in names if name in (*_NEEDED, FAMILIARITY, *measured, group_by)]
     batches = (pa.Table.from_batches([batch]) for batch in table.batches(columns))
-    return summarise(batches, group_by)
+    return summarise(batches, group_by, measured)

@@ -66,6 +66,8 @@ def show_summary(summary: Summary, bundles: Sequence[Bundle], stream: IO[str]) -
         if rows:
             console.print()
             console.print(_emotions(rows, console.width))
+            if means := _means(summary, group):
+                console.print(means)
     _show_trust(summary, bundles, console)
     if failed := summary.by_outcome(STATUS_FAILED):
         console.print()
@@ -80,6 +82,13 @@ def _group_facts(summary: Summary, group: str) -> str:
     if total.known:
         facts.append(f"mean familiarity {total.mean_familiarity:.2f}")
     return f"{for_display(group)}: {', '.join(facts)}"
+
+
+def _means(summary: Summary, group: str) -> str:
+    """Return the means of the dimensions that the model measures."""
+    total = summary.total(group)
+    means = ((name, total.mean_of(name)) for name in summary.measured)
+    return ", ".join(f"mean {name} {mean:+.2f}" for name, mean in means if mean is not None)
 
 
 def _show_trust(summary: Summary, bundles: Sequence[Bundle], console: Console) -> None:

@@ -71,10 +71,19 @@ def test_a_summary_counts_recordings_without_labels(
     shown = batchemo("show", table).out
     assert "gives     arousal, dominance, valence\n" in shown
     assert "labels" not in shown.partition("columns")[0]
-    assert "(no labels)" in batchemo("summary", table).out
+    printed = batchemo("summary", table).out
+    assert "(no labels)" in printed
+    assert "mean arousal " in printed
     rows = pq.read_table(tmp_path / "s.parquet").to_pylist()
     assert [(row["status"], row["emotion"], row["files"]) for row in rows] == [
         ("ok", None, 3),
         ("failed", None, 1),
     ]
     assert rows[0]["mean_confidence"] is None
+    assert list(rows[0])[-3:] == ["mean_arousal", "mean_valence", "mean_dominance"]
+    values = [value for value in pq.read_table(table)["valence"].to_pylist() if value is not None]
+    assert rows[0]["mean_valence"] == pytest.approx(sum(values) / 3)
+    assert rows[1]["mean_valence"] is None
+    counted = tmp_path / "counted.parquet"
+    assert batchemo("summary", table, "-o", counted).code == 0
+    assert pq.read_table(counted).to_pylist() == rows
