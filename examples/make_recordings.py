@@ -17,6 +17,8 @@ import soundfile
 import soxr
 
 HERE = Path(__file__).parent / "recordings"
+SAMPLE = Path(__file__).parents[1] / "batchemo" / "app" / "assets" / "sample.flac"
+"""The recording to try the page with: several of the voices, one after another."""
 README = """\
 Made by `examples/make_recordings.py` for batchemo: synthetic voices (espeak-ng), tones and noise.
 Dedicated to the public domain (CC0 1.0); no person was recorded.
@@ -44,6 +46,7 @@ def main(folder: Path) -> None:
         gains = np.linspace(1, 0.4, channels)
         write(folder / "voices" / f"{name}.wav", np.outer(voice, gains), rate, subtype)
     write_odd(folder / "odd")
+    write_sample(folder / "voices", SAMPLE if folder == HERE else folder / SAMPLE.name)
     (folder / "README").write_text(README, encoding="utf-8")
 
 
@@ -53,6 +56,16 @@ def speak(text: str, pitch: int, speed: int, amplitude: int, rate: int) -> np.nd
     said = subprocess.run(["espeak-ng", *options, text], check=True, capture_output=True)
     voice, own_rate = soundfile.read(io.BytesIO(said.stdout), dtype="float32")
     return soxr.resample(voice, own_rate, rate)
+
+
+def write_sample(voices: Path, path: Path) -> None:
+    """Write voices that differ, with pauses between them, as one recording."""
+    pieces = []
+    for name in ("soft float", "excited 44.1 kHz", "calm 16 kHz"):
+        sound, rate = soundfile.read(voices / f"{name}.wav", dtype="float32")
+        sound = soxr.resample(sound, rate, 16_000)
+        pieces += [0.5 * sound / np.abs(sound).max(), np.zeros(8_000, np.float32)]
+    soundfile.write(path, np.concatenate(pieces), 16_000, subtype="PCM_16")
 
 
 def write_odd(folder: Path) -> None:

@@ -9,11 +9,13 @@ import sys
 from pathlib import Path
 
 from starlette.middleware import Middleware
+from starlette.routing import Route
 from streamlit import config
 from streamlit.starlette import App
 
 from batchemo.app.config import AppOptions
 from batchemo.app.hosts import AsgiApp, HostFilter
+from batchemo.app.live import PATH, live
 
 
 class PageFilter(HostFilter):
@@ -25,4 +27,8 @@ class PageFilter(HostFilter):
         super().__init__(app, host=config.get_option("server.address"), allowed=options.hosts)
 
 
-app = App(Path(__file__).with_name("page.py"), middleware=[Middleware(PageFilter)])
+app = App(
+    Path(__file__).with_name("page.py"),
+    routes=[Route(PATH, live, methods=["POST"])],
+    middleware=[Middleware(PageFilter)],
+)

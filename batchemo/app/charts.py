@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchemo.app.results import ModelPrediction
+from batchemo.app.spectrogram import Spectrogram
 from batchemo.app.waveform import Waveform
 from batchemo.common.arrays import Float32
 from batchemo.common.colours import colours_of
@@ -19,33 +22,93 @@ Spec = dict[str, Any]
 WAVEFORM_COLOUR = "#5b7fa6"
 TEXT_COLOUR = "#808495"
 """Of numbers beside bars: can be read on a light page and on a dark one."""
+SPECTROGRAM_COLOURS = ((16, 21, 32), (47, 74, 120), (122, 156, 198), (255, 236, 190))
+"""From silence to the loudest point: dark on a light page and on a dark one."""
+WAVEFORM_HEIGHT, SPECTROGRAM_HEIGHT, TIME_HEIGHT = 130, 210, 260
+"""Of all of a chart: its title, its axis and its legend are taken from these."""
 MAX_STEPS = 240
 """Steps of the chart over time: an hour has 2,400 windows, too many to send and to see."""
 
 
-def waveform_chart(waveform: Waveform) -> Spec:
+def waveform_chart(waveform: Waveform, seconds: float) -> Spec:
     """Return an area from the minimum to the maximum of each bin, over time."""
     bins = zip(waveform.minima, waveform.maxima, strict=True)
     values = [
         {"at": round((i + 0.5) * waveform.bin_seconds, 4), "low": float(low), "high": float(high)}
         for i, (low, high) in enumerate(bins)
     ]
-    end = len(values) * waveform.bin_seconds
     return {
+        "description": "Waveform over time",
         "data": {"values": values},
-        "height": 120,
+        "height": WAVEFORM_HEIGHT,
         "mark": {
             "type": "area",
+            # Readers of the screen would read out every bin.
+            "aria": False,
             "color": WAVEFORM_COLOUR,
             # Without a line, bins of silence would have no height and not be visible.
             "line": {"color": WAVEFORM_COLOUR, "strokeWidth": 0.5},
         },
         "encoding": {
-            "x": _time_axis("at", end),
+            "x": _time_axis("at", seconds),
             "y": {"field": "low", "type": "quantitative", "axis": None},
             "y2": {"field": "high"},
         },
     }
+
+
+def spectrogram_chart(spectrogram: Spectrogram, seconds: float) -> Spec:
+    """Return an image of the loudness of each frequency, over time."""
+    scale = {"domain": [0, round(spectrogram.top)], "nice": False}
+    return {
+        "title": _title(f"Spectrogram, 0 to {spectrogram.top / 1000:g} kHz"),
+        "description": "Spectrogram over time",
+        "data": {
+            "values": [
+                {
+                    "from": 0,
+                    "to": round(spectrogram.seconds, 3),
+                    "low": 0,
+                    "high": round(spectrogram.top),
+                    "image": image_url(spectrogram),
+                }
+            ]
+        },
+        "height": SPECTROGRAM_HEIGHT,
+        "layer": [
+            {
+                "mark": {
+                    "type": "image",
+                    "aria": False,
+                    "aspect": False,
+                    "align": "left",
+                    "baseline": "top",
+                    "height": {"expr": "height"},
+                    "width": {"expr": f"width * {spectrogram.seconds / seconds:.6f}"},
+                    "clip": True,
+                },
+                "encoding": {
+                    "x": _time_axis("from", seconds),
+                    "y": {"field": "high", "type": "quantitative", "axis": None, "scale": scale},
+                    "url": {"field": "image"},
+                },
+            }
+        ],
+    }
+
+
+def image_url(spectrogram: Spectrogram) -> str:
+    """Return the spectrogram as a PNG image, in a URL of its own."""
+    from PIL import Image
+
+    stops = np.array(SPECTROGRAM_COLOURS, np.float64)
+    levels = spectrogram.levels[::-1] / 255 * (len(stops) - 1)
+    below = np.minimum(levels.astype(int), len(stops) - 2)
+    share = (levels - below)[..., None]
+    colours = stops[below] * (1 - share) + stops[below + 1] * share
+    sink = io.BytesIO()
+    Image.fromarray(np.round(colours).astype(np.uint8)).save(sink, "PNG")
+    return "data:image/png;base64," + base64.b64encode(sink.getvalue()).decode()
 
 
 def class_chart(prediction: ModelPrediction) -> Spec:
@@ -55,6 +118,7 @@ def class_chart(prediction: ModelPrediction) -> Spec:
     y = {"field": "label", "type": "nominal", "sort": order}
     x = {"field": "p", "type": "quantitative", "scale": {"domain": [0, 1]}, "axis": None}
     return {
+        "description": "Probability of each label",
         "data": {"values": values},
         "height": {"step": 24},
         "encoding": {
@@ -74,7 +138,7 @@ def class_chart(prediction: ModelPrediction) -> Spec:
     }
 
 
-def time_chart(windows: WindowResults, labels: Sequence[str]) -> Spec:
+def time_chart(windows: WindowResults, labels: Sequence[str], seconds: float) -> Spec:
     """Return the probabilities of all classes over time, stacked; a step without speech is a gap.
 
     Its time axis is that of the waveform above it.
@@ -95,12 +159,13 @@ def time_chart(windows: WindowResults, labels: Sequence[str]) -> Spec:
         for i, label in enumerate(labels)
     ]
     return {
-        "title": {"text": "Probabilities over time", "anchor": "start"},
+        "title": _title("Probabilities over time"),
+        "description": "Probabilities of all labels over time",
         "data": {"values": values},
-        "height": 100,
+        "height": TIME_HEIGHT,
         "mark": {"type": "rect"},
         "encoding": {
-            "x": _time_axis("from", float(edges[-1])),
+            "x": _time_axis("from", seconds),
             "x2": {"field": "to"},
             "y": {
                 "field": "low",
@@ -133,6 +198,7 @@ def comparison_chart(predictions: Mapping[str, ModelPrediction]) -> Spec:
     p = {"field": "p", "type": "quantitative"}
     text_colour = {"condition": {"test": "datum.p > 0.5", "value": "white"}, "value": "#31333f"}
     return {
+        "description": "Probability of each label by model",
         "data": {"values": values},
         "height": {"step": 34},
         "encoding": {
@@ -199,6 +265,10 @@ def merge_steps(
     # A merged step without any speech stays NaN, which is a gap in the chart.
     means = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
     return np.append(edges[firsts], edges[-1]), means
+
+
+def _title(text: str) -> Spec:
+    return {"text": text, "anchor": "start", "fontSize": 13, "offset": 6}
 
 
 def _time_axis(field: str, end: float) -> Spec:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from batchemo.app.waveform import Waveform, read_waveform
+from batchemo.app.spectrogram import Spectrogram
+from batchemo.app.waveform import Waveform, read_pictures
 from batchemo.errors import BatchemoError, BundleError
 from batchemo.inference import predict_task
 from batchemo.inference.settings import ModelSettings
@@ -49,6 +50,7 @@ class JobResult:
 
     rows: tuple[RecordingResult, ...]
     waveform: Waveform | None = None
+    spectrogram: Spectrogram | None = None
 
 
 def run_job(job: Job, recordings: Sequence[Recording]) -> ChunkResult[JobResult]:
@@ -77,7 +79,7 @@ def _analyse(job: Job, recording: Recording) -> JobResult:
     if not all(row.reason in _DECODED_TO_THE_END for row in rows):
         return JobResult(tuple(rows))
     with heartbeat.monitored(recording, job.timeout):
-        return JobResult(tuple(rows), read_waveform(recording.path))
+        return JobResult(tuple(rows), *read_pictures(recording.path))
 
 
 # Eight models are shipped; a worker keeps all of them loaded.

@@ -17,6 +17,7 @@ import numpy as np
 
 from batchemo.app.config import AppOptions
 from batchemo.app.job import Job, ModelReference, lost_job_result, run_job
+from batchemo.app.spectrogram import Spectrogram
 from batchemo.app.waveform import Waveform
 from batchemo.app.worker_pool import WorkerPool
 from batchemo.audio import REASONS
@@ -25,7 +26,7 @@ from batchemo.common.arrays import Float32
 from batchemo.common.text import for_display, to_text
 from batchemo.errors import BatchemoError
 from batchemo.inference.model_set import ModelSet
-from batchemo.inference.postprocess import PostProcessor
+from batchemo.inference.postprocess import BiasAdapter, PostProcessor
 from batchemo.inference.settings import NO_POSTPROCESSING, PostprocessSettings
 from batchemo.sources import Recording, SourceOptions
 from batchemo.tables.derived import (
@@ -64,10 +65,15 @@ class RecordingView:
 
     rows: Mapping[str, RecordingResult]
     waveform: Waveform | None = None
+    spectrogram: Spectrogram | None = None
 
     def merged(self, other: RecordingView) -> RecordingView:
         """Return a view with the rows of both, which come from different models."""
-        return RecordingView({**self.rows, **other.rows}, self.waveform or other.waveform)
+        return RecordingView(
+            {**self.rows, **other.rows},
+            self.waveform or other.waveform,
+            self.spectrogram or other.spectrogram,
+        )
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,9 @@ def analyse_upload(
         raise BatchemoError(f"the server could not take the recording: {error.strerror}") from error
     rows = (_anonymous(row, upload.name, folder) for row in result.rows)
     return RecordingView(
-        {model.digest: row for model, row in zip(models, rows, strict=True)}, result.waveform
+        {model.digest: row for model, row in zip(models, rows, strict=True)},
+        result.waveform,
+        result.spectrogram,
     )
 
 
@@ -196,21 +204,52 @@ def describe_failure(row: RecordingResult) -> str:
     return f"{sentence} ({for_display(row.detail)})" if row.detail else sentence
 
 
+def adapt_views(
+    views: Sequence[RecordingView], bundles: Sequence[Bundle], postprocess: PostprocessSettings
+) -> Sequence[RecordingView]:
+    """Return the views with each model's probabilities adapted to speakers, if that is asked for.
+
+    Their windows stay as they are, as in the tables.
+    """
+    import pyarrow as pa
+
+    if not postprocess.adapts:
+        return views
+    adapted: list[dict[str, RecordingResult]] = [dict(view.rows) for view in views]
+    for bundle in bundles:
+        rows = [view.rows[bundle.digest] for view in views]
+        batch = to_batch(rows, labels=bundle.labels, model=bundle.name, segments=False)
+        table = pa.Table.from_batches([batch])
+        adapter = BiasAdapter(postprocess, bundle.labels, ())
+        adapter.update(table)
+        probabilities = adapter.adapted_probabilities(table)[:, 0]
+        for of_view, row, after in zip(adapted, rows, probabilities, strict=True):
+            if row.probabilities is not None:
+                of_view[bundle.digest] = replace(row, probabilities=after)
+    return [replace(view, rows=rows) for view, rows in zip(views, adapted, strict=True)]
+
+
 def recordings_table(
     views: Sequence[RecordingView],
     model_set: ModelSet,
     postprocess: PostprocessSettings = NO_POSTPROCESSING,
+    *,
+    segments: bool = False,
 ) -> pa.Table:
-    """Return the recordings table that a scan with these models would write."""
+    """Return the recordings table that a scan with these models would write, or its segments."""
     import pyarrow as pa
 
     labels, models, bundles = model_set.labels, model_set.names, model_set.bundles
-    postprocessor = PostProcessor(model_set.output_schema(postprocess, SourceOptions()))
+    schema = model_set.output_schema(postprocess, SourceOptions(), segments=segments)
+    postprocessor = PostProcessor(schema)
     rows = [combine_models([view.rows[b.digest] for b in bundles], bundles) for view in views]
-    batch = to_batch(rows, labels=labels, model=model_set.model, segments=False, models=models)
+    batch = to_batch(rows, labels=labels, model=model_set.model, segments=segments, models=models)
+    tables = list(postprocessor.tables(lambda: [batch]))
+    wanted = schema.segments_schema() if segments else schema.recordings_schema()
+    if segments:
+        tables = [postprocessor.segments(table).cast(wanted) for table in tables]
     # Without a row there is no batch; the empty table keeps the schema.
-    empty = postprocessor.schema.recordings_schema().empty_table()
-    return pa.concat_tables([empty, *postprocessor.tables(lambda: [batch])])
+    return pa.concat_tables([wanted.empty_table(), *tables])
 
 
 def combine_models(rows: Sequence[RecordingResult], bundles: Sequence[Bundle]) -> RecordingResult:

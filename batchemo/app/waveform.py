@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from batchemo.app.spectrogram import Spectrogram, SpectrogramAccumulator
 from batchemo.audio.decode import mix, open_decoder
 from batchemo.audio.file import open_audio
 from batchemo.common.arrays import Float32
@@ -24,21 +25,29 @@ class Waveform:
     minima: Float32
     maxima: Float32
 
+    @property
+    def seconds(self) -> float:
+        """The length of all bins: that of the recording, but for a part of the last bin."""
+        return len(self.minima) * self.bin_seconds
 
-def read_waveform(path: str) -> Waveform:
-    """Decode a recording from end to end and return its waveform, in bounded memory.
+
+def read_pictures(path: str) -> tuple[Waveform, Spectrogram | None]:
+    """Decode a recording from end to end; return its waveform and spectrogram, in bounded memory.
 
     Raises `Failure` for a recording that cannot be decoded: call it after a successful analysis.
     """
     with open_audio(path) as file:
         decoder = open_decoder(file)
         try:
-            accumulator = WaveformAccumulator()
+            waveform = WaveformAccumulator()
+            spectrogram = SpectrogramAccumulator(decoder.sample_rate)
             for frames in decoder.blocks():
-                accumulator.update(mix(frames))
+                samples = mix(frames)
+                waveform.update(samples)
+                spectrogram.update(samples)
         finally:
             decoder.close()
-    return accumulator.waveform(decoder.sample_rate)
+    return waveform.waveform(decoder.sample_rate), spectrogram.spectrogram()
 
 
 class WaveformAccumulator:

@@ -80,7 +80,7 @@ def test_an_uploaded_recording_gets_its_result_on_the_page(
     assert "voice.wav" in text
     assert "6.0 s" in text
     assert any(label in text for label in ("neutral", "happy", "sad", "angry"))
-    assert len(browser.find_elements(By.CSS_SELECTOR, "[data-testid=stVegaLiteChart]")) == 3
+    assert len(browser.find_elements(By.CSS_SELECTOR, "[data-testid=stVegaLiteChart]")) == 4
     player = browser.find_element(By.TAG_NAME, "audio")
     WebDriverWait(browser, 20).until(lambda _: player.get_property("duration") == 6)
     browser.save_screenshot(str(tmp_path / "page.png"))
@@ -116,7 +116,7 @@ def test_all_models_can_be_compared(
     upload(browser, path)
     compare(browser)
     charts = "[data-testid=stVegaLiteChart]"
-    WebDriverWait(browser, 20).until(lambda b: len(b.find_elements(By.CSS_SELECTOR, charts)) == 3)
+    WebDriverWait(browser, 20).until(lambda b: len(b.find_elements(By.CSS_SELECTOR, charts)) == 4)
     assert "All models side by side" in page_text(browser)
 
 
@@ -160,3 +160,62 @@ def test_the_browser_loads_nothing_from_other_servers(
     )
     assert urls
     assert [url for url in urls if not url.startswith((server.url, "data:", "blob:"))] == []
+
+
+LIVE = """
+const inside = (root) => [...root.querySelectorAll("*")].flatMap(
+    (each) => each.shadowRoot ? [each, ...inside(each.shadowRoot)] : [each]);
+const live = inside(document).find((each) => each.className === "live");
+if (!live) return null;
+"""
+
+
+def test_a_label_is_shown_while_one_speaks_into_the_microphone(
+    server: RunningServer, tmp_path: Path
+) -> None:
+    microphone = tmp_path / "spoken.wav"
+    microphone.write_bytes(wav_bytes(5))
+    browser = open_chromium(tmp_path / "profile", microphone=microphone)
+    try:
+        wait = WebDriverWait(browser, 60)
+        browser.get(server.url)
+        wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, "[role=tab]"))
+        browser.find_elements(By.CSS_SELECTOR, "[role=tab]")[2].click()
+        start = LIVE + "live.querySelector('button').click(); return true;"
+        wait.until(lambda b: b.execute_script(start))
+        lines = LIVE + "return [...live.querySelectorAll('.heard li')].map((li) => li.textContent);"
+        wait.until(lambda b: len(b.execute_script(lines)) >= 2)
+        [last, *_] = browser.execute_script(lines)
+        assert any(label in last for label in LABELS)
+        assert browser.execute_script(LIVE + "return live.querySelectorAll('i').length") == 4
+        assert not browser.execute_script(
+            LIVE + "return live.querySelector('.problem').textContent"
+        )
+    finally:
+        browser.quit()
+
+
+def test_the_player_moves_a_line_over_all_charts_over_time(
+    server: RunningServer, browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    path = tmp_path / "voice.wav"
+    path.write_bytes(wav_bytes(6))
+    browser.get(server.url)
+    upload(browser, path)
+    # Where the line is in the plot, as a share of its width; and how high the plot is.
+    places = """
+        return [...document.querySelectorAll(".batchemo-playhead")].map((line) => {
+            const plot = line.parentElement.querySelector(".background").getBoundingClientRect();
+            const at = line.getBoundingClientRect();
+            return [(at.left + 1 - plot.left) / plot.width, at.height];
+        });
+    """
+    wait = WebDriverWait(browser, 20)
+    wait.until(lambda b: b.execute_script("return document.querySelector('audio').duration") == 6)
+    browser.execute_script("document.querySelector('audio').currentTime = 3")
+    wait.until(lambda b: any(height for _, height in b.execute_script(places)))
+    found = browser.execute_script(places)
+    assert len(found) == 3
+    for share, height in found:
+        assert share == pytest.approx(0.5, abs=0.01)
+        assert height > 50, "the chart has room beside its title, its axis and its legend"

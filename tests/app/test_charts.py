@@ -10,11 +10,13 @@ from batchemo.app.charts import (
     class_chart,
     comparison_chart,
     merge_steps,
+    spectrogram_chart,
     time_chart,
     waveform_chart,
     window_steps,
 )
 from batchemo.app.results import ModelPrediction
+from batchemo.app.spectrogram import Spectrogram
 from batchemo.app.waveform import Waveform
 from batchemo.common.colours import colours_of
 from batchemo.tables.rows import WindowResults
@@ -31,9 +33,10 @@ def window_results(count: int, without_speech: tuple[int, ...] = ()) -> WindowRe
 
 
 SPECS = {
-    "waveform": waveform_chart(Waveform(0.01, np.full(50, -0.5), np.full(50, 0.5))),
+    "waveform": waveform_chart(Waveform(0.01, np.full(50, -0.5), np.full(50, 0.5)), 0.5),
+    "spectrogram": spectrogram_chart(Spectrogram(0.5, 8000.0, np.ones((4, 9), np.uint8)), 0.5),
     "classes": class_chart(PREDICTION),
-    "time": time_chart(window_results(5, (2,)), LABELS),
+    "time": time_chart(window_results(5, (2,)), LABELS, 9),
     "comparison": comparison_chart({"one": PREDICTION, "two": PREDICTION}),
 }
 
@@ -62,8 +65,8 @@ def test_the_classes_of_a_step_are_stacked():
 
 def test_the_time_chart_has_the_time_scale_of_the_waveform():
     waveform = Waveform(9 / 100, np.zeros(100), np.zeros(100))
-    scale = waveform_chart(waveform)["encoding"]["x"]["scale"]
-    assert time_chart(window_results(5), LABELS)["encoding"]["x"]["scale"] == scale
+    scale = waveform_chart(waveform, 9)["encoding"]["x"]["scale"]
+    assert time_chart(window_results(5), LABELS, 9)["encoding"]["x"]["scale"] == scale
 
 
 @pytest.mark.parametrize("count", [MAX_STEPS, MAX_STEPS + 1, 2399])
@@ -85,7 +88,7 @@ def test_unknown_labels_have_distinct_colours():
 
 
 def test_the_time_chart_says_what_it_shows():
-    chart = time_chart(window_results(5), LABELS)
+    chart = time_chart(window_results(5), LABELS, 9)
 
     assert chart["title"]["text"] == "Probabilities over time"
     assert chart["encoding"]["x"]["axis"] is not None

@@ -79,9 +79,9 @@ def test_a_recording_is_shown_with_label_confidence_and_bars(open_page, tiny_bun
     assert metrics(app)["Confidence"].endswith("%")
     assert metrics(app)["Length"] == "1.5 s"
     assert texts(app) == ["one.wav"]
-    assert count_charts(app) == 2, "the waveform and the bars"
+    assert count_charts(app) == 3, "the waveform, the spectrogram and the bars"
     assert len(app.get("audio")) == 1
-    assert len(app.get("download_button")) == 2
+    assert len(app.get("download_button")) == 4
 
 
 def test_below_the_minimum_confidence_the_label_is_uncertain(open_page, make_bundle):
@@ -94,7 +94,7 @@ def test_below_the_minimum_confidence_the_label_is_uncertain(open_page, make_bun
 
 
 def test_a_long_recording_is_shown_over_time(open_page):
-    assert count_charts(upload(open_page(), ("long.wav", wav_bytes(6)))) == 3
+    assert count_charts(upload(open_page(), ("long.wav", wav_bytes(6)))) == 4
 
 
 def test_many_recordings_are_listed_and_one_is_shown_in_detail(open_page):
@@ -122,12 +122,12 @@ def test_models_can_be_chosen_and_compared(open_page, make_bundle):
     app = open_page(models=tuple(str(bundle.path) for bundle in bundles))
     upload(app, ("a.wav", wav_bytes()))
     first = metrics(app)["Confidence"]
-    app.selectbox[0].select("tiny2").run()
+    app.selectbox[0].select_index(1).run()
     second = metrics(app)["Confidence"]
-    assert count_charts(app) == 2
+    assert count_charts(app) == 3
 
     app.toggle[0].set_value(True).run()
-    assert count_charts(app) == 3
+    assert count_charts(app) == 4
     (table,) = (frame.value for frame in app.dataframe)
     assert table["model"].tolist() == ["tiny1", "tiny2"]
     assert f"{table['confidence'][1]:.0%}" == second
@@ -136,7 +136,7 @@ def test_models_can_be_chosen_and_compared(open_page, make_bundle):
     assert f"All models side by side. {agreement}" in captions(app)
 
     assert metrics(app)["Confidence"] == second
-    app.selectbox[0].select("tiny1").run()
+    app.selectbox[0].select_index(0).run()
     assert metrics(app)["Confidence"] == first
 
 
@@ -160,7 +160,7 @@ def test_models_with_different_labels_get_the_table_of_the_chosen_one(open_page,
     app.toggle[0].set_value(True).run()
     assert not app.exception
     assert any("do not fit in one table" in caption for caption in captions(app))
-    assert len(app.get("download_button")) == 2
+    assert len(app.get("download_button")) == 4
 
 
 def test_a_recording_is_analysed_once_however_often_the_page_runs(open_page, monkeypatch):
@@ -212,3 +212,53 @@ def test_a_model_that_vanished_is_an_error_in_plain_words(open_page, tiny_bundle
     assert "start the page again" in app.error[0].value
     assert str(tiny_bundle.path) not in str(app)
     assert not app.exception
+
+
+def test_a_sample_can_be_tried_until_something_is_uploaded(open_page):
+    app = open_page()
+    app.button[0].click().run()
+    assert texts(app) == ["sample.flac"]
+    assert any("CC0" in caption for caption in captions(app))
+    assert texts(upload(app, ("one.wav", wav_bytes()))) == ["one.wav"]
+
+
+def test_a_model_says_what_it_is_worth(open_page, make_bundle):
+    figures = {"speaker": {"uar": {"mean": 0.72}}, "corpus": {"uar": {"mean": 0.4}}}
+    bundles = [make_bundle(name="known", figures=figures), make_bundle(name="unknown", seed=1)]
+    app = open_page(models=tuple(str(bundle.path) for bundle in bundles))
+    assert app.selectbox[0].options == ["known (0.72, 0.40)", "unknown (–, –)"]
+    assert "recall of 0.72" in texts(open_page(models=(str(bundles[0].path),)))[0]
+
+
+def test_dimensions_are_shown_and_are_in_the_table(open_page, monkeypatch):
+    app = upload(open_page(), ("one.wav", wav_bytes()))
+    assert "Valence" not in metrics(app)
+    tables = []
+    monkeypatch.setattr(
+        "batchemo.app.page_results.table_bytes",
+        lambda table, extension: tables.append(table.column_names) or b"",
+    )
+    app.toggle[0].set_value(True).run()
+    assert metrics(app)["Valence"][0] in "+-"
+    assert {"valence_est", "arousal_est", "dominance_est"} <= set(tables[0])
+
+
+def test_of_one_speaker_the_models_bias_is_removed_in_page_and_table(open_page, monkeypatch):
+    tables = []
+    monkeypatch.setattr(
+        "batchemo.app.page_results.table_bytes",
+        lambda table, extension: tables.append(table) or b"",
+    )
+    app = upload(open_page(), *((f"{seed}.wav", wav_bytes(seed=seed)) for seed in range(3)))
+    before = app.dataframe[0].value["confidence"].tolist()
+    app.radio[0].set_value("all are of one speaker").run()
+    after = app.dataframe[0].value["confidence"].tolist()
+    assert after != before
+    assert after == pytest.approx(tables[-4]["confidence"].to_pylist())
+    assert "unadapted_happy" in tables[-4].column_names
+
+
+def test_the_windows_can_be_downloaded(open_page):
+    app = upload(open_page(), ("long.wav", wav_bytes(6)))
+    labels = [button.proto.label for button in app.get("download_button")]
+    assert labels == ["Table as CSV", "Table as Parquet", "Windows as CSV", "Windows as Parquet"]

@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
+from unittest.mock import ANY
 
 import psutil
 import pytest
@@ -23,6 +25,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
 from batchemo.app.config import AppOptions
+from batchemo.app.live import MAX_BYTES
 from batchemo.app.results import analyse_upload, model_prediction
 from batchemo.app.serve import check_address, streamlit_settings
 from batchemo.app.worker_pool import WorkerPool
@@ -189,6 +192,32 @@ def test_a_recording_from_the_microphone_is_analysed(server: RunningServer) -> N
 
 
 @pytest.mark.process
+def send_live(server: RunningServer, content: bytes, model: str, **headers: str) -> Any:
+    headers = {"Content-Type": "audio/wav", **headers}
+    url = f"{server.url}/live?model={model}"
+    return requests.post(url, content, headers=headers, timeout=30)
+
+
+def test_a_live_chunk_gets_its_prediction(server: RunningServer, bundle: Bundle) -> None:
+    found = send_live(server, wav_bytes(3), bundle.digest).json()
+    assert found["label"] in bundle.labels
+    assert sum(found["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+    quiet = send_live(server, wav_bytes(0, silence=3), bundle.digest).json()
+    assert quiet == {"problem": ANY}
+
+
+def test_what_is_no_live_chunk_of_this_page_is_refused(
+    server: RunningServer, bundle: Bundle
+) -> None:
+    content = wav_bytes(3)
+    other = {"Origin": "http://evil.example"}
+    assert send_live(server, content, bundle.digest, **other).status_code == 403
+    assert send_live(server, content, "other").status_code == 404
+    assert send_live(server, bytes(MAX_BYTES + 1), bundle.digest).status_code == 413
+    form = {"Content-Type": "text/plain"}
+    assert send_live(server, content, bundle.digest, **form).status_code == 415
+
+
 def test_only_heartbeat_files_stay_on_the_servers_disk(server: RunningServer) -> None:
     with Visitor(server.url) as visitor:
         visitor.open()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from batchemo.app.waveform import MAX_BINS, WaveformAccumulator, read_waveform
+from batchemo.app.waveform import MAX_BINS, WaveformAccumulator, read_pictures
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.5, 3, 61.7, 400])
@@ -14,7 +14,7 @@ def test_every_peak_is_in_the_waveform_near_its_time(tmp_path, seconds):
     path = tmp_path / "peaks.wav"
     soundfile.write(path, signal, rate, subtype="FLOAT")
 
-    waveform = read_waveform(str(path))
+    waveform, _ = read_pictures(str(path))
 
     assert len(waveform.minima) == len(waveform.maxima) <= MAX_BINS + 1
     high = np.flatnonzero(waveform.maxima > 0.4) * waveform.bin_seconds

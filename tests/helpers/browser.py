@@ -35,16 +35,28 @@ IN_BROWSER = [
 
 
 def open_chromium(
-    profile: Path, *, height: int = 1200, downloads: Path | None = None
+    profile: Path,
+    *,
+    width: int = 1000,
+    height: int = 1200,
+    downloads: Path | None = None,
+    microphone: Path | None = None,
 ) -> webdriver.Chrome:
-    """Open a browser with a profile of its own; the caller quits it."""
+    """Open a browser with a profile of its own; the caller quits it.
+
+    `microphone` is a WAV file that the browser takes for its microphone, again and again.
+    """
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM or ""
-    for option in (*_OPTIONS, f"--window-size=1000,{height}", f"--user-data-dir={profile}"):
+    for option in (*_OPTIONS, f"--window-size={width},{height}", f"--user-data-dir={profile}"):
         options.add_argument(option)
+    if microphone is not None:
+        for option in ("use-fake-ui-for-media-stream", "use-fake-device-for-media-stream"):
+            options.add_argument(f"--{option}")
+        options.add_argument(f"--use-file-for-fake-audio-capture={microphone}")
     if downloads is not None:
         options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     return webdriver.Chrome(options=options, service=Service(DRIVER))
