@@ -79,8 +79,9 @@ def _write_files(
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         # Not durable: after a power cut, what is lost is exported again.
-        with atomic_write(target, durable=False) as file:
-            file.write(form.text(timeline).encode())
+        for suffix, text in {form.suffix: form.text, **form.beside}.items():
+            with atomic_write(target.with_suffix(suffix), durable=False) as file:
+                file.write(text(timeline).encode())
     return len(written)
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 
+from batchemo.common.colours import OTHER_COLOURS
 from batchemo.common.text import for_display, from_text
 from batchemo.timelines.read import Timeline
 from batchemo.timelines.stretches import Stretch
@@ -24,6 +26,8 @@ class Format:
     tool: str
     text: Callable[[Timeline], str]
     """Returns the content of the file, which is written as UTF-8."""
+    beside: Mapping[str, Callable[[Timeline], str]] = field(default_factory=dict)
+    """The contents of further files of the same name, by their suffix."""
 
 
 def audacity(timeline: Timeline) -> str:
@@ -63,10 +67,10 @@ def rttm(timeline: Timeline) -> str:
     SPEAKER a_b 1 0.000 2.500 <NA> <NA> calm <NA> <NA>
     """
     # Fields are separated by spaces, and nothing can be quoted.
-    name = "_".join(for_display(Path(timeline.file).stem).split())
+    name = "_".join(for_display(Path(timeline.file).stem).split()) or "_"
     return "".join(
         f"SPEAKER {name} 1 {stretch.start:.3f} {stretch.end - stretch.start:.3f}"
-        f" <NA> <NA> {'_'.join(label.split())} <NA> <NA>\n"
+        f" <NA> <NA> {'_'.join(label.split()) or '_'} <NA> <NA>\n"
         for label, stretch in _labelled(timeline)
     )
 
@@ -146,10 +150,24 @@ def elan(timeline: Timeline) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
 
 
+def elan_preferences(timeline: Timeline) -> str:
+    """Return the preferences that ELAN reads beside a document: a colour for each tier."""
+    about = {"version": "1.1", _SCHEMA_NAME: "http://www.mpi.nl/tools/elan/Prefs_v1.1.xsd"}
+    root = ElementTree.Element("preferences", about)
+    group = ElementTree.SubElement(root, "prefGroup", key="TierColors")
+    for tier, colour in zip(timeline.tiers, cycle(OTHER_COLOURS)):
+        preference = ElementTree.SubElement(group, "pref", key=for_display(tier))
+        value = ElementTree.SubElement(preference, "Object", {"class": "java.awt.Color"})
+        value.text = ",".join(str(byte) for byte in bytes.fromhex(colour[1:]))
+    ElementTree.indent(root)
+    text = ElementTree.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
+
+
 FORMATS: Mapping[str, Format] = {
     "audacity": Format(".txt", "Audacity: a label track", audacity),
     "textgrid": Format(".TextGrid", "Praat", textgrid),
-    "elan": Format(".eaf", "ELAN", elan),
+    "elan": Format(".eaf", "ELAN", elan, {".pfsx": elan_preferences}),
     "srt": Format(".srt", "video players: subtitles", srt),
     "rttm": Format(".rttm", "tools of speaker diarisation", rttm),
 }
@@ -157,11 +175,8 @@ FORMATS: Mapping[str, Format] = {
 _NO_DATE = "1970-01-01T00:00:00+00:00"
 """EAF asks for a date; the day of the export would make every file another one."""
 
-_SCHEMA = {
-    "{http://www.w3.org/2001/XMLSchema-instance}noNamespaceSchemaLocation": (
-        "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
-    )
-}
+_SCHEMA_NAME = "{http://www.w3.org/2001/XMLSchema-instance}noNamespaceSchemaLocation"
+_SCHEMA = {_SCHEMA_NAME: "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"}
 
 
 def _labelled(timeline: Timeline) -> Iterator[tuple[str, Stretch]]:
