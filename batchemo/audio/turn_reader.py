@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
+
 from batchemo.audio.config import WindowConfig
 from batchemo.audio.decode import AnyDecoder, mix
 from batchemo.audio.failure import Failure
@@ -61,6 +63,8 @@ class TurnReader(WindowReader):
     ) -> None:
         super().__init__(path, configs, piece, open_file)
         self._turns = turns
+        self._starts = np.array([0.0 if turn.start is None else turn.start for turn in turns])
+        self._ends = np.array([np.inf if turn.end is None else turn.end for turn in turns])
         self.frames_read = 0
         """At the recording's own rate."""
 
@@ -79,7 +83,8 @@ class TurnReader(WindowReader):
 
     def _read_turns(self, decoder: AnyDecoder, piece: Piece) -> Iterator[Window]:
         chosen = self._config.channel
-        groups = turns_by_channel(self._turns, None if chosen == "mix" else int(chosen))
+        turns = self._turns_in(piece, decoder.sample_rate)
+        groups = turns_by_channel(turns, None if chosen == "mix" else int(chosen))
         channels = [
             _Channel(self, number, turns, decoder, piece)
             for number, turns in groups.items()
@@ -100,6 +105,16 @@ class TurnReader(WindowReader):
             for index, found in channel.measures().items():
                 before = self.turn_measures.get(index)
                 self.turn_measures[index] = found if before is None else before.joined(found)
+
+    def _turns_in(self, piece: Piece, sample_rate: int) -> dict[int, Turn]:
+        """Return the turns that may have samples in a piece, by their positions.
+
+        Not all of them for each piece: a long recording has many of both.
+        """
+        stop = np.inf if piece.stop is None else piece.stop / sample_rate
+        # With room for rounding.
+        inside = (self._starts < stop + 1) & (self._ends > piece.start / sample_rate - 1)
+        return {index: self._turns[index] for index in np.flatnonzero(inside).tolist()}
 
 
 class _Channel:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -242,15 +242,15 @@ class TurnStream:
 
 
 def turns_by_channel(
-    turns: Sequence[Turn], channel: int | None
+    turns: Mapping[int, Turn], channel: int | None
 ) -> dict[int | None, dict[int, Turn]]:
     """Group turns by the channel that they are heard in; without one of their own, in `channel`.
 
-    >>> list(turns_by_channel([Turn(0, 1), Turn(1, 2, channel=1)], None))
+    >>> list(turns_by_channel({0: Turn(0, 1), 1: Turn(1, 2, channel=1)}, None))
     [None, 1]
     """
     groups: dict[int | None, dict[int, Turn]] = {}
-    for index, turn in enumerate(turns):
+    for index, turn in turns.items():
         own = channel if turn.channel is None else turn.channel
         groups.setdefault(own, {})[index] = turn
     return groups
