@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from batchemo.common.text import for_display
 from batchemo.errors import LockedError
-from batchemo.storage.requests import delete, get, head, put
+from batchemo.storage.requests import ObjectInfo, delete, get, head, put
 
 TERM = 60.0
 """Seconds after which a lock that nobody has renewed belongs to nobody."""
@@ -32,8 +32,8 @@ _RENEWALS = 4
 class Lease:
     """A lock that is held, and renewed by a thread of its own."""
 
-    def __init__(self, url: str, run: str, etag: str) -> None:
-        self._url, self._run, self._etag = url, run, etag
+    def __init__(self, url: str, run: str, lock: ObjectInfo) -> None:
+        self._url, self._run, self._lock = url, run, lock
         self._number = 0
         self._ended, self._lost = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
@@ -61,7 +61,7 @@ class Lease:
         while not self._ended.wait(TERM / _RENEWALS):
             self._number += 1
             try:
-                self._etag = put(self._url, _content(self._run, self._number), replaces=self._etag)
+                self._lock = put(self._url, _content(self._run, self._number), replaces=self._lock)
                 renewed = time.monotonic()
             except OSError:
                 # The answer to an earlier attempt may have been lost: what is there tells.
@@ -82,7 +82,7 @@ class Lease:
             return None
         if found is None or self._run.encode() not in bytes(found.data):
             return False
-        self._etag = found.info.etag or ""
+        self._lock = found.info
         return True
 
 
@@ -97,8 +97,8 @@ def hold(url: str, *, wait: bool) -> Iterator[Lease]:
         lease.release()
 
 
-def _acquire(url: str, content: bytes, *, wait: bool) -> str:
-    """Put a lock, and return its ETag."""
+def _acquire(url: str, content: bytes, *, wait: bool) -> ObjectInfo:
+    """Put a lock."""
     while True:
         with suppress(FileExistsError):
             return put(url, content, replaces=None)
@@ -108,26 +108,25 @@ def _acquire(url: str, content: bytes, *, wait: bool) -> str:
             continue
         age = time.time() - (found.mtime_ns or 0) / 1e9
         if age > TERM or wait:
-            etag = _watch(url, found.etag)
-            if etag is not None:
+            if _is_abandoned(url, found):
                 with suppress(OSError):
-                    return put(url, content, replaces=etag)
+                    return put(url, content, replaces=found)
             if wait:
                 continue
         raise LockedError(_words(url))
 
 
-def _watch(url: str, etag: str | None) -> str | None:
-    """Return the ETag of a lock that is not renewed for its term; None if it is, or gone."""
+def _is_abandoned(url: str, lock: ObjectInfo) -> bool:
+    """Watch a lock for its term, and return whether it is neither renewed nor released."""
     end = time.monotonic() + TERM
     while time.monotonic() < end:
         time.sleep(min(TERM / _RENEWALS, 1.0))
         try:
-            if head(url).etag != etag:
-                return None
+            if head(url).etag != lock.etag:
+                return False
         except FileNotFoundError:
-            return None
-    return etag
+            return False
+    return True
 
 
 def _words(url: str) -> str:

@@ -53,6 +53,8 @@ class ObjectInfo:
     mtime_ns: int | None
     etag: str | None
     """Changes with the content; None where the server gives none."""
+    version: str | None = None
+    """What Google tells versions apart by, where one is to be replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +127,20 @@ def upload(path: Path, url: str) -> None:
         open_store(address, NO_ACCESS).put(key, path)
 
 
-def put(url: str, content: bytes, *, replaces: str | None) -> str:
-    """Make an object, in the place of the one with the ETag `replaces`; return its ETag.
+def put(url: str, content: bytes, *, replaces: ObjectInfo | None) -> ObjectInfo:
+    """Make an object in the place of this version of it, or of none; return what it is then.
 
-    None is for no object. FileExistsError if one is there, another `OSError` if another is.
+    FileExistsError if there should be none and is one, another `OSError` if it is another version.
     """
     address, key = split_url(url)
-    mode: Any = "create" if replaces is None else {"e_tag": f'"{replaces}"'}
+    mode: Any = "create"
+    if replaces is not None:
+        given = {"e_tag": f'"{replaces.etag}"', "version": replaces.version}
+        mode = {name: value for name, value in given.items() if value is not None}
     with _in_words(url):
         result = open_store(address, NO_ACCESS).put(key, content, mode=mode, use_multipart=False)
-    return str(result["e_tag"]).strip('"')
+    etag = str(result["e_tag"]).strip('"')
+    return ObjectInfo(key, len(content), None, etag, result["version"])
 
 
 def delete(urls: Sequence[str]) -> None:
@@ -220,7 +226,8 @@ def _info(meta: Any) -> ObjectInfo:
     etag = meta["e_tag"]
     if etag is not None and not etag.startswith("W/"):
         etag = etag.strip('"')
-    return ObjectInfo(meta["path"], meta["size"], _whole_seconds(meta["last_modified"]), etag)
+    modified = _whole_seconds(meta["last_modified"])
+    return ObjectInfo(meta["path"], meta["size"], modified, etag, meta["version"])
 
 
 def _whole_seconds(time: datetime) -> int | None:
