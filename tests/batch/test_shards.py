@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from command_line import Completed, RunCommand
+from scan_commands import PausedRecording, StartScan, finish
 from voices import write_voice
 
 from batchemo.bundles import Bundle
@@ -177,3 +179,33 @@ def test_a_plan_is_a_parquet_file_and_is_not_replaced_unasked(
     assert batchemo("plan", folder, "-o", tmp_path / "plan.parquet").code == 0
     ran = batchemo("plan", folder, "-o", tmp_path / "plan.parquet")
     assert (ran.code, "--overwrite" in ran.err) == (2, True)
+
+
+@pytest.mark.process
+def test_shards_that_run_at_once_and_one_that_is_killed_make_the_table_of_one_scan(
+    batchemo: RunCommand,
+    start_scan: StartScan,
+    inline_workers: None,
+    corpus: Path,
+    tiny_bundle: Bundle,
+    tmp_path: Path,
+) -> None:
+    paused = PausedRecording.write(corpus, "z wait")
+    plan, shards, merged = tmp_path / "plan.parquet", tmp_path / "shards", tmp_path / "m.parquet"
+    assert batchemo("plan", corpus, "-o", plan).code == 0
+
+    def start(number: int) -> subprocess.Popen[str]:
+        part = ("--plan", plan, "--shard", f"{number}/2", "-o", shards, "-j", "1")
+        return start_scan(*part, poison=True)
+
+    first, killed = start(1), start(2)
+    paused.wait()
+    killed.kill()
+    finish(first)
+    assert batchemo("merge", shards, "-o", merged).code == 1
+    paused.release()
+    finish(start(2))
+    assert batchemo("merge", shards, "-o", merged).code == 0
+
+    batchemo("scan", corpus, "-m", tiny_bundle.path, "-o", tmp_path / "one.parquet")
+    assert merged.read_bytes() == (tmp_path / "one.parquet").read_bytes()
