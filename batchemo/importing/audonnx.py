@@ -39,17 +39,16 @@ def import_audonnx(options: ImportOptions) -> ImportedModel:
         graph = folder / _plain_name(described.get("path"), folder / DESCRIPTION)
         by_output = _labels(described.get("labels"), folder / DESCRIPTION)
         output, names = _main_output(by_output, options)
-        others = [each for each, labels in by_output.items() if not labels]
         model = import_graph(
             options,
             graph,
             "a model of audonnx",
             names=options.dimensions or options.labels or names,
             are_dimensions=bool(
-                options.dimensions or {name.casefold() for name in names} & MEASURED.keys()
+                options.dimensions or (not options.labels and _are_measured(names))
             ),
             output=output,
-            embedding=others[0] if len(others) == 1 else None,
+            labelled=[each for each, labels in by_output.items() if labels],
             rate=options.rate or _RATE,
             normalise=bool(options.normalise),
         )
@@ -137,6 +136,10 @@ def _labels(labels: Any, where: Path) -> dict[str, list[str]]:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise BundleError(f"{where}: the labels of {for_display(output)} are no list of names")
     return by_output
+
+
+def _are_measured(names: list[str]) -> bool:
+    return not MEASURED.keys().isdisjoint(name.casefold() for name in names)
 
 
 def _main_output(

@@ -7,7 +7,7 @@ computes the logits, is seldom among its outputs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,14 +51,15 @@ def give_outputs(
     *,
     are_dimensions: bool = False,
     output: str | None = None,
-    embedding: str | None = None,
+    labelled: Collection[str] | None = None,
 ) -> GivenOutputs:
     """Make the graph give classes or dimensions of these names, and the embedding, if it has one.
 
-    `output` and `embedding` are the names of its outputs, where the source says them.
+    `output` is the name of that output, and `labelled` are those that have names for what they
+    give, where the source says so: then the only vector besides them is the embedding.
     """
     wanted = options.classes or output
-    named_embedding = None if embedding is None else _source_output(graph, embedding)
+    named_embedding = None if labelled is None else _only_vector(graph, labelled)
     info: dict[str, Any]
     if are_dimensions:
         labels = dimension_names(names, options.rename)
@@ -130,11 +131,12 @@ def _add_embedding(graph: Graph, given: str, output: _SourceOutput | None = None
     return size
 
 
-def _source_output(graph: Graph, name: str) -> _SourceOutput | None:
-    """Return an output of one vector for each window by its name; None if there is no such."""
-    found = (each for each in graph.graph.output if each.name == name)
-    sizes = ((each, _declared_size(each)) for each in found)
-    return next((_SourceOutput(each.name, size) for each, size in sizes if size), None)
+def _only_vector(graph: Graph, besides: Collection[str]) -> _SourceOutput | None:
+    """Return the output of one vector for each window; None if there are none, or several."""
+    others = [each for each in graph.graph.output if each.name not in besides]
+    found = [_SourceOutput(each.name, _declared_size(each)) for each in others]
+    vectors = [each for each in found if each.size]
+    return vectors[0] if len(vectors) == 1 else None
 
 
 def _choose(graph: Graph, wanted: str | None) -> Any:

@@ -7,7 +7,7 @@ preprocessor_config.json    the sample rate, and whether samples are normalised 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -144,14 +144,14 @@ def import_graph(
     names: Sequence[str],
     are_dimensions: bool = False,
     output: str | None = None,
-    embedding: str | None = None,
+    labelled: Collection[str] | None = None,
     rate: int,
     normalise: bool,
     bands: int | None = None,
 ) -> ImportedModel:
     """Import a graph; `bands` is how many Whisper's features have, if it takes those.
 
-    `output` and `embedding` are the names of its outputs, where the source says them.
+    `output` and `labelled` are as in `give_outputs`.
     """
     graph = open_graph_file(path)
     before: bytes = graph.model.SerializeToString()
@@ -168,7 +168,7 @@ def import_graph(
         names,
         are_dimensions=are_dimensions,
         output=output,
-        embedding=embedding,
+        labelled=labelled,
     )
     return ImportedModel(
         kind=kind,

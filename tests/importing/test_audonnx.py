@@ -31,8 +31,12 @@ def described(old: str, new: str) -> str:
     return MODEL_YAML.replace(old, new)
 
 
-def test_it_gives_its_dimensions_in_their_order_and_its_embedding(tmp_path: Path) -> None:
-    result = imported(write_audonnx(tmp_path / "model.zip"))
+@pytest.mark.parametrize("unnamed", ["    hidden_states: null\n", ""])
+def test_it_gives_its_dimensions_in_their_order_and_its_embedding(
+    tmp_path: Path, unnamed: str
+) -> None:
+    text = described("    hidden_states: null\n", unnamed)
+    result = imported(write_audonnx(tmp_path / "model.zip", None, text))
 
     outputs = result.bundle.outputs
     assert outputs["dimensions"]["dimensions"] == ["arousal", "dominance", "valence"]
