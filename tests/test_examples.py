@@ -1,5 +1,8 @@
 """The files in examples/ work: the analysis of a table, and the lines for cron."""
 
+import json
+import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -16,25 +19,57 @@ pytestmark = pytest.mark.process
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def analyse(*args, **options):
-    script = [sys.executable, str(EXAMPLES / "analyse.py"), *map(str, args)]
-    return subprocess.run(script, capture_output=True, text=True, timeout=120, **options)
+NOTEBOOK = EXAMPLES / "analyse.ipynb"
 
 
-def test_analysis_reads_the_table_of_a_scan(scanned_voices, tmp_path):
-    done = analyse(scanned_voices, tmp_path / "analysis.png")
+def notebook_cells(kind):
+    document = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
+    return [cell for cell in document["cells"] if cell["cell_type"] == kind]
+
+
+def run_notebook(folder, table=None):
+    """Run the code cells of the notebook one after another, as a notebook does."""
+    script = folder / "cells.py"
+    script.write_text("\n".join("".join(cell["source"]) for cell in notebook_cells("code")))
+    environment = {**os.environ, "MPLBACKEND": "Agg", "PYTHONPATH": str(EXAMPLES.parent)}
+    environment |= {} if table is None else {"TABLE": str(table)}
+    command = [sys.executable, "-W", "ignore", str(script)]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_the_notebook_reads_the_table_of_a_scan(scanned_voices, tmp_path):
+    done = run_notebook(tmp_path, scanned_voices)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("5 recordings")
+    assert done.stdout.startswith("5 rows")
     assert "not_audio" in done.stdout
     assert "confidence" in done.stdout
-    assert (tmp_path / "analysis.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_every_cell_of_the_analysis_has_a_title():
-    lines = (EXAMPLES / "analyse.py").read_text().splitlines()
-    titles = [line.removeprefix("# %% ") for line in lines if line.startswith("# %%")]
-    assert len(titles) >= 6
-    assert all(title.endswith(".") for title in titles)
+def test_the_notebook_prints_what_it_shows(tmp_path):
+    done = run_notebook(tmp_path)
+    assert done.returncode == 0, done.stderr
+    shown = [
+        "".join(output["text"])
+        for cell in notebook_cells("code")
+        for output in cell["outputs"]
+        if output["output_type"] == "stream" and output["name"] == "stdout"
+    ]
+    printed = done.stdout
+    for text in shown:
+        if "standard error" not in text:  # It may be run without statsmodels.
+            assert text in printed
+
+
+def test_the_notebook_was_run_from_end_to_end_and_names_no_path_of_its_machine():
+    cells = notebook_cells("code")
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell["outputs"]]
+    assert {output["output_type"] for output in outputs} <= {"stream", "display_data"}
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+    texts = [json.dumps(output) for output in outputs if "data" not in output]
+    assert not re.search(r"(?<![\w.])/(home|root|tmp|Users|work|mnt)/", "".join(texts))
 
 
 def crontab_lines():
