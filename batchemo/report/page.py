@@ -27,6 +27,9 @@ from batchemo.timelines.read import Timeline
 MOST_GROUPS = 40
 """Groups that are shown: the largest ones."""
 
+ARC_SECONDS, MOST_ARCS = 30.0, 3
+"""The stretches of one label that are named: so long or longer, and so many of a recording."""
+
 Clip = Callable[[Example], str | None]
 """Returns the sound of a recording as a data URL; None where there is none."""
 
@@ -230,9 +233,15 @@ def _speaking_time(timeline: Timeline, tier: str) -> str:
     if not total:
         return "No speech."
     shares = sorted(seconds.items(), key=lambda item: -item[1])
-    return f"Speaking time {clock(total)}: " + ", ".join(
+    told = f"Speaking time {clock(total)}: " + ", ".join(
         f"{shown(label)} {part / total:.0%}" for label, part in shares
     )
+    arcs = [one for one in timeline.tiers[tier] if one.end - one.start >= ARC_SECONDS]
+    arcs = sorted(arcs, key=lambda one: one.start - one.end)[:MOST_ARCS]
+    longest = ", ".join(
+        f"{shown(one.label)} from {clock(one.start)} to {clock(one.end)}" for one in arcs
+    )
+    return f"{told}. Longest: {longest}." if arcs else f"{told}."
 
 
 def _confidence(facts: Facts, colours: dict[str, str]) -> Iterator[str]:

@@ -146,6 +146,17 @@ def test_long_recordings_are_shown_over_time(report: Any, write_table, tmp_path:
 
     assert "a.wav (1:00)" in page.text
     assert "Speaking time 1:00: calm 50%, angry 50%" in page.text
+    assert "Longest: calm from 0:00 to 0:30, angry from 0:30 to 1:00." in page.text
+
+
+def test_turns_are_named_with_where_they_begin(report: Any, write_table) -> None:
+    table = write_table(analysed("a.wav"))
+    text = table.read_text().replace("root,file,", "root,file,start,end,speaker,")
+    table.write_text(text.replace("a.wav,", "a.wav,75,80,anna,"))
+
+    page = report(table, ReportOptions(audio=False))
+
+    assert "a.wav, from 1:15" in page.text
 
 
 def test_drift_is_told_in_words(report: Any, write_table) -> None:
