@@ -115,7 +115,8 @@ def join_turns(recording: Recording, results: Sequence[PieceOfTurns]) -> Recordi
                 output.add(of_piece)
         for turn, found in piece.measures.items():
             before = measures.get(turn)
-            measures[turn] = found.copied() if before is None else before.joined(found)
+            # A copy, since the results stay as they are; of the few turns that lie in two pieces.
+            measures[turn] = found if before is None else before.copied().joined(found)
     joined.measures = measures
     files = {(each.info.size, each.info.mtime_ns, each.pieces) for each in results}
     if joined.failure is None and (len(files) > 1 or first.pieces != len(results)):
