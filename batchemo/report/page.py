@@ -69,7 +69,8 @@ def page(
     links = "".join(f'<a href="#{key}">{title}</a>' for key, title, _ in sections)
     yield f'<nav aria-label="Sections">{links}</nav>\n</header>\n<main>\n'
     for key, title, content in sections:
-        yield f'<section id="{key}">\n<h2>{title}</h2>\n{content}\n</section>\n'
+        yield f'<section id="{key}" aria-label="{title}">\n<h2>{title}</h2>\n'
+        yield f"{content}\n</section>\n"
     yield "</main>\n</body>\n</html>\n"
 
 
@@ -97,13 +98,22 @@ def _key_figures(facts: Facts) -> Iterator[str]:
     items = [
         (f"{ok:,}", "recordings analysed"),
         (f"{failed:,}", "failed"),
-        (f"{summary.seconds / 3600:,.1f} h", "of sound"),
+        (_long(summary.seconds), "of sound"),
     ]
     if facts.labels:
         most = facts.labels[0]
         share = summary.by_outcome(STATUS_OK)[most].recordings / ok
         items.append((shown(most), f"most frequent, {share:.0%}"))
     yield ('<ul class="key">' + "".join(f"<li><b>{a}</b>{b}</li>" for a, b in items) + "</ul>")
+
+
+def _long(seconds: float) -> str:
+    """Return a length in hours, or in minutes and seconds if it is shorter.
+
+    >>> _long(24.5), _long(5400)
+    ('0:24 min', '1.5 h')
+    """
+    return f"{seconds / 3600:,.1f} h" if seconds >= 3600 else f"{clock(seconds)} min"
 
 
 def _believe(facts: Facts) -> Iterator[str]:

@@ -11,13 +11,13 @@ body { margin: 0 auto; max-width: 60rem; padding: 1.5rem; font: 16px/1.5 system-
 h1 { font-size: 1.6rem; line-height: 1.25; overflow-wrap: anywhere; }
 h2 { font-size: 1.2rem; margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
 h3 { font-size: 1rem; overflow-wrap: anywhere; margin-bottom: .3rem; }
-nav { font-size: .9rem; } nav a { margin-right: 1rem; } a { color: var(--link); }
+nav { font-size: .9rem; margin-top: 1rem; } nav a { margin-right: 1rem; } a { color: var(--link); }
 .believe { background: var(--note); border-left: 4px solid var(--edge); padding: .6rem 1rem; }
 .believe p { margin: .4rem 0; }
 .key { display: flex; flex-wrap: wrap; gap: 1rem; padding: 0; list-style: none; }
 .key li { background: var(--soft); border-radius: 6px; padding: .5rem 1rem; }
 .key b { display: block; font-size: 1.4rem; }
-svg { width: 100%; height: auto; font: 13px system-ui, sans-serif; }
+svg { width: 100%; max-width: 46rem; height: auto; font: 13px system-ui, sans-serif; }
 svg text { fill: var(--text); } svg .empty { fill: var(--soft); }
 svg .interval { stroke: var(--text); fill: none; } svg .axis { stroke: var(--line); }
 .legend span { white-space: nowrap; margin-right: 1rem; }
@@ -26,11 +26,15 @@ svg .interval { stroke: var(--text); fill: none; } svg .axis { stroke: var(--lin
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line);
-  vertical-align: top; overflow-wrap: anywhere; }
-th:first-child, td:first-child { min-width: 7rem; }
+  vertical-align: top; }
+/* Names break anywhere; what is beside them scrolls, where there is no room. */
+th:first-child, td:first-child { min-width: 7rem; overflow-wrap: anywhere; }
 td.n, th.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 audio { width: 15rem; max-width: 60vw; height: 2rem; }
 code { background: var(--soft); padding: 0 .25em; border-radius: 3px; overflow-wrap: anywhere; }
+/* What is not on the screen yet is drawn when it is: sixty players take their time. */
+section { content-visibility: auto; contain-intrinsic-size: auto 40rem; }
+@media (max-width: 40rem) { svg { font-size: 17px; } .key { gap: .5rem; } }
 @media print { nav, audio { display: none; } body { max-width: none; padding: 0; }
-  section { break-inside: avoid-page; } }
+  section { break-inside: avoid-page; content-visibility: visible; } }
 """
