@@ -89,7 +89,9 @@ def predict_with(
         # Windows of several recordings shared the batch that failed: running each recording alone
         # shows which of them it was.
         results = [
-            predict_with(models, timeout, [result.recording], embeddings=embeddings)
+            predict_with(
+                models, timeout, [result.recording], embeddings=embeddings, finding=finding
+            )
             for result in pending
         ]
         rows = tuple(row for result in results for row in result.rows)
@@ -116,7 +118,7 @@ def _read_one(
         )
         if found.failure is not None:
             return batcher.failed(found.recording, found.failure, found.info), None
-        # The second time it is opened: what was read ahead of it is used.
+        # It is opened again, and what was read ahead is used up.
         recording, open_file = found.recording, open_audio
     if recording.problem is not None:
         info = AudioInfo(recording.size, recording.mtime_ns, etag=recording.etag)
