@@ -90,6 +90,7 @@ async def main() -> None:
     server = await asyncio.start_server(served.serve, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)
+    os._exit(0)  # Without a word about the connections that are still open.
 
 
 if __name__ == "__main__":

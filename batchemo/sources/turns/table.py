@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from batchemo.common.text import from_text
+from batchemo.common.text import for_display, from_text
 from batchemo.common.turns import Turn
 from batchemo.sources.turns.values import (
     TurnsError,
@@ -56,7 +56,7 @@ def read_table_of_turns(path: str) -> dict[str, list[Turn]]:
 
     manifest = read_manifest(path)
     if manifest.turns is None:
-        columns = ", ".join(manifest.extras.column_names) or "none"
+        columns = for_display(", ".join(manifest.extras.column_names)) or "none"
         raise TurnsError(f"it has no columns start and end; besides file it has: {columns}")
     found: dict[str, list[Turn]] = {}
     for cells, turn in zip(manifest.paths.to_pylist(), manifest.turns, strict=True):
