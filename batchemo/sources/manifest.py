@@ -179,7 +179,7 @@ def read_table(path: str) -> pyarrow.Table:
             raise UsageError(
                 _not_utf8(title)
                 if "UTF8" in str(error)
-                else f"The manifest {title} is no proper table: {error}"
+                else f"The manifest {title} is no proper table: {for_display(str(error))}"
             ) from None
     columns, names = table.columns, table.column_names
     # Only our own CSV escapes formulas; in a table of another program a leading quote is data.
@@ -217,7 +217,8 @@ def _read_parquet(path: str, title: str) -> pyarrow.Table:
                 raise MemoryError from None
             if isinstance(error, OSError) and error.errno is not None:
                 raise
-            raise UsageError(f"The manifest {title} is a damaged Parquet file: {error}") from None
+            shown = for_display(str(error))
+            raise UsageError(f"The manifest {title} is a damaged Parquet file: {shown}") from None
 
 
 def _header(path: str, title: str) -> tuple[str, list[str]]:
@@ -240,7 +241,8 @@ def _first_row(path: str, title: str, delimiter: str) -> list[str]:
         except UnicodeDecodeError:
             raise UsageError(_not_utf8(title)) from None
         except csv.Error as error:
-            raise UsageError(f"The manifest {title} is no proper table: {error}.") from None
+            shown = for_display(str(error))
+            raise UsageError(f"The manifest {title} is no proper table: {shown}.") from None
 
 
 def _not_utf8(title: str) -> str:
@@ -330,7 +332,7 @@ def _check_values(table: pyarrow.Table, title: str) -> None:
         except pyarrow.ArrowInvalid as error:
             raise UsageError(
                 f"The manifest {title} has a damaged column {field.name!r}, or one that is not in "
-                f"UTF-8: {error}"
+                f"UTF-8: {for_display(str(error))}"
             ) from None
         zone = field.type.tz if pyarrow.types.is_timestamp(field.type) else None
         try:
