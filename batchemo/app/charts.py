@@ -208,7 +208,14 @@ def comparison_chart(predictions: Mapping[str, ModelPrediction]) -> Spec:
                 "type": "nominal",
                 "sort": labels,
                 "title": None,
-                "axis": {"orient": "top", "labelAngle": -40, "ticks": False, "domain": False},
+                "axis": {
+                    "orient": "top",
+                    # Steep, and none left out: so all of them fit on a phone.
+                    "labelAngle": -60,
+                    "labelOverlap": False,
+                    "ticks": False,
+                    "domain": False,
+                },
             },
         },
         "layer": [

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from batchemo.audio.failure import REASONS
+from batchemo.common.arrays import Index
 from batchemo.common.text import counted
 from batchemo.report.charts import (
     bars,
@@ -259,12 +260,27 @@ def _confidence(facts: Facts, colours: dict[str, str]) -> Iterator[str]:
         return
     yield legend(colours)
     yield "<p>Recordings by confidence:</p>"
-    yield histogram({name: facts.confidence[name] for name in colours}, colours)
+    by_label = {name: facts.confidence[name] for name in colours}
+    yield histogram(by_label, colours)
+    yield _quarters("emotion", by_label)
     for name, counts in facts.histograms.items():
         total = int(counts.sum())
         mean = sum((n + 0.5) / len(counts) * int(c) for n, c in enumerate(counts)) / total
         yield f"<p>{counted(total, 'recording')} by {name}, about {mean:.2f} on average:</p>"
         yield histogram({name: counts}, {})
+        yield _quarters("", {name: counts})
+
+
+def _quarters(title: str, parts: Mapping[str, Index]) -> str:
+    """Return the table behind a histogram, in four parts from 0 to 1."""
+    return table(
+        (title, "below 0.25", "0.25 to 0.5", "0.5 to 0.75", "0.75 and more"),
+        [
+            (shown(name), *(f"{count:,}" for count in counts.reshape(4, -1).sum(axis=1).tolist()))
+            for name, counts in parts.items()
+        ],
+        numbers=1,
+    )
 
 
 def _examples(facts: Facts, clip: Clip | None) -> Iterator[str]:

@@ -100,3 +100,7 @@ def test_numbers_beside_bars_can_be_read_on_a_dark_page_too():
 
     assert bars["mark"]["type"] == "bar"
     assert numbers["mark"]["color"] == TEXT_COLOUR
+
+
+def test_no_title_of_the_heat_map_is_left_out_where_there_is_little_room():
+    assert SPECS["comparison"]["encoding"]["x"]["axis"]["labelOverlap"] is False

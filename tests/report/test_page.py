@@ -176,3 +176,8 @@ def test_an_empty_table_has_a_report_too(report: Any, write_table) -> None:
 def test_a_report_is_an_html_file(write_table, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"is an \.html file"):
         write_report(write_table(), tmp_path / "report.pdf")
+
+
+def test_behind_the_histogram_of_confidence_stands_a_table(report: Any, write_table) -> None:
+    rows = [analysed(f"{n}.wav", confidence=n / 10) for n in (1, 3, 4, 9)]
+    assert "calm1201" in report(write_table(*rows)).text

@@ -23,6 +23,9 @@ export default function (component) {
 
 function draw(state) {
   const player = document.querySelector('[data-testid="stAudio"]');
+  if (player && !player.hasAttribute("aria-label")) {
+    player.setAttribute("aria-label", "The recording");
+  }
   const charts = new Set(
     document.querySelectorAll(`${state.charts} [data-testid="stVegaLiteChart"]`),
   );
