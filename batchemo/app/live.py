@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from batchemo.app.config import AppOptions
+from batchemo.app.job import MODEL_CHANGED
 from batchemo.app.results import Upload, analyse_upload, describe_failure, model_prediction
 from batchemo.app.worker_pool import shared_pool
 from batchemo.bundles import Bundle, load_bundle
@@ -49,7 +50,11 @@ async def live(request: Request) -> Response:
 
 @lru_cache(maxsize=1)
 def _loaded(models: tuple[str, ...]) -> tuple[Bundle, ...]:
-    return tuple(map(load_bundle, models))
+    try:
+        return tuple(map(load_bundle, models))
+    except BatchemoError:
+        # What it says names folders of the server.
+        raise BatchemoError(MODEL_CHANGED) from None
 
 
 def _analyse(content: bytes, bundles: Sequence[Bundle], options: AppOptions) -> dict[str, Any]:
