@@ -49,7 +49,7 @@ def import_model(options: ImportOptions) -> ImportResult:
     if options.int8:
         note = "Weights are stored and multiplied in 8 bits, which changes its answers a little."
         model = replace(model, graph=in_8_bits(model.graph), notes=(*model.notes, note))
-    if SCALED_BY_ALL in model.graph:
+    if SCALED_BY_ALL in model.graph and "batch_size" not in model.input:
         model = _for_single_windows(model)
     # Beside the output, so that there is room for one exactly if there is for the other.
     folder = options.output.parent
