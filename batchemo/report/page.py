@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from batchemo.audio.failure import REASONS
+from batchemo.bundles import list_bundles, load_bundle
+from batchemo.bundles.figures import describe_accuracy
 from batchemo.common.arrays import Index
 from batchemo.common.text import counted
+from batchemo.errors import BatchemoError
 from batchemo.report.charts import (
     bars,
     clock,
@@ -131,11 +135,31 @@ def _believe(facts: Facts) -> Iterator[str]:
             f" unlike the model's training recordings (familiarity below {UNFAMILIAR}):"
             " <b>their labels are not to be trusted</b>, however high the confidence.</p>"
         )
+    for sentence in model_accuracies(facts.run):
+        yield f"<p>{shown(sentence)}</p>"
     yield (
         "<p>Nothing but listening tells how many labels are right here: <code>batchemo review"
         f" {shown(facts.path.name)}</code> chooses what to listen to, and <code>batchemo"
         " adapt</code> makes a better model of a few dozen answers.</p>"
     )
+
+
+def model_accuracies(run: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence on each model of a run that is installed here, unchanged, and has figures.
+
+    >>> list(model_accuracies({"model": "default", "digest": "of another one"}))
+    []
+    """
+    for one in run.get("models", [run]):
+        if one.get("model") not in list_bundles():
+            continue
+        try:
+            bundle = load_bundle(one["model"])
+        except BatchemoError:
+            continue
+        accuracy = describe_accuracy(bundle)
+        if accuracy is not None and bundle.digest == one.get("digest"):
+            yield f"The model {bundle.name} {accuracy}."
 
 
 def _emotions(facts: Facts, colours: dict[str, str]) -> Iterator[str]:

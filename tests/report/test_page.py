@@ -12,8 +12,10 @@ import soundfile
 from made_tables import analysed, failed
 from voices import write_voice
 
+from batchemo.bundles import load_bundle
 from batchemo.errors import UsageError
 from batchemo.report import ReportOptions, write_report
+from batchemo.report.page import model_accuracies
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\u202egpj.wav"
 QUIET = ReportOptions(audio=False)
@@ -181,3 +183,9 @@ def test_a_report_is_an_html_file(write_table, tmp_path: Path) -> None:
 def test_behind_the_histogram_of_confidence_stands_a_table(report: Any, write_table) -> None:
     rows = [analysed(f"{n}.wav", confidence=n / 10) for n in (1, 3, 4, 9)]
     assert "calm1201" in report(write_table(*rows)).text
+
+
+def test_it_says_how_often_an_installed_model_is_right() -> None:
+    digest = load_bundle("default").digest
+    [sentence] = model_accuracies({"models": [{"model": "default", "digest": digest}]})
+    assert sentence.startswith("The model default finds the right one of 8 labels")
