@@ -32,8 +32,8 @@ from batchemo.workers.executor import available_cpus
 
 MIN_PYTHON = (3, 10)
 NEEDED = (
-    *("click", "loky", "numpy", "onnxruntime", "pandas", "psutil", "pyarrow", "rich"),
-    *("scipy", "soundfile", "soxr", "threadpoolctl", "tqdm"),
+    *("click", "loky", "numpy", "onnxruntime", "pandas", "platformdirs", "psutil", "pyarrow"),
+    *("rich", "scipy", "soundfile", "soxr", "threadpoolctl", "tqdm"),
 )
 EXTRAS = {
     "app": ("streamlit",),

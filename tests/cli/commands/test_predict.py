@@ -118,7 +118,7 @@ def test_json_has_the_documented_keys_in_order(batchemo, tiny_bundle, voices):
         *("root", "file", "status", "reason", "detail"),
         *("emotion", "confidence", "margin", "probabilities", "windows"),
         *("familiarity", "duration", "sample_rate", "channels", "rms_db", "clipped", "silence"),
-        *("size", "mtime_ns", "model"),
+        *("size", "mtime_ns", "etag", "model"),
     ]
 
 
