@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from batchemo.bundles.schema import MAX_FILE_BYTES
+from batchemo.common.files import open_new
 from batchemo.common.text import for_display
 from batchemo.errors import BundleError, UsageError
 from batchemo.importing.options import ImportedModel, ImportOptions
@@ -100,7 +101,7 @@ def _unpack(archive: zipfile.ZipFile, name: str, folder: Path, limit: int) -> No
     if size > limit:
         raise BundleError(f"{for_display(name)}: is larger than {limit // 2**20} MiB")
     # zipfile gives no more bytes than the archive says of the file.
-    with archive.open(name) as packed, (folder / name).open("wb") as file:
+    with archive.open(name) as packed, open_new(folder / name) as file:
         shutil.copyfileobj(packed, file, 2**20)
 
 

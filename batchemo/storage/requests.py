@@ -18,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from batchemo.common.files import open_new
 from batchemo.errors import MissingExtraError
 from batchemo.storage.url import NO_ACCESS, Access, is_bucket, split_url
 
@@ -111,7 +112,7 @@ def get(
 def download(url: str, path: Path) -> None:
     """Read an object of any size into a new file, a block at a time."""
     info, position = head(url), 0
-    with path.open("xb") as stream:
+    with open_new(path) as stream:
         while position < info.size:
             block = range(position, min(position + _BLOCK_BYTES, info.size))
             content = get(url, part=block, etag=info.etag)

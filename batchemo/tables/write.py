@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
+from batchemo.common.files import open_new
 from batchemo.errors import UsageError
 from batchemo.tables.columns import label_columns_of, labels_of
 
@@ -132,10 +133,12 @@ class CsvTableWriter:
         plain = [_as_written(field) for field in csv_schema(schema)]
         self._schema = pa.schema([field.with_name(escape_formula(field.name)) for field in plain])
         self._compressed: gzip.GzipFile | None = None
+        self._opened: IO[bytes] | None = None
         if kind.endswith(".gz"):
             # Without a name and a time: equal tables are equal files.
-            stream = sink if not isinstance(sink, (str, Path)) else open(sink, "wb")  # noqa: SIM115
-            self._compressed = gzip.GzipFile("", "wb", fileobj=stream, mtime=0)
+            if isinstance(sink, (str, Path)):
+                sink = self._opened = open_new(Path(sink))
+            self._compressed = gzip.GzipFile("", "wb", fileobj=sink, mtime=0)
         options = csv.WriteOptions(delimiter=delimiter_of(kind))
         self._writer = csv.CSVWriter(self._compressed or sink, self._schema, write_options=options)
 
@@ -154,6 +157,9 @@ class CsvTableWriter:
         self._writer.close()
         if self._compressed is not None:
             self._compressed.close()
+        # What gzip was given it does not close, and a part of it would not be written yet.
+        if self._opened is not None:
+            self._opened.close()
 
     def abandon(self) -> None:
         """Do nothing: no part of a CSV is written late."""
