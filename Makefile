@@ -29,7 +29,8 @@ types:  ## types, strictly
 
 docs:  ## write the pages that are made from the code; fails where a page was out of date
 	python -m batchemo.cli.reference > docs/commands.md
-	git diff --exit-code -- docs/commands.md
+	python -m batchemo.cli.man_page > docs/batchemo.1
+	git diff --exit-code -- docs/commands.md docs/batchemo.1
 
 site:  ## the documentation as a site in site/, which opens from a disk; broken links are errors
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet

@@ -65,10 +65,10 @@ def commands(examples: str, recordings: str) -> Iterator[tuple[str, list[str]]]:
     yield "fresh", [*scan, examples, *to_parquet, "--overwrite", "--quiet"]
     yield "csv", [*scan, examples, *to_csv, *postprocess]
     yield "csv", [*scan, examples, "-o", "-", "-q"]
-    yield "update", [*scan, f"{examples}/voices", "-o", "t.parquet", "--limit", "3"]
+    yield "update", [*scan, f"{examples}/recordings/voices", "-o", "t.parquet", "--limit", "3"]
     yield "update", [*scan, examples, "-o", "t.parquet", "--update", "--segments", "s.parquet"]
     yield "update", [*scan, examples, "-o", "t.parquet", "--update", "--retry-failed", "-j", "2"]
-    yield "update", [*scan, f"{examples}/odd", "-o", "t.parquet", "--update", "--prune"]
+    yield "update", [*scan, f"{examples}/broken", "-o", "t.parquet", "--update", "--prune"]
     yield "update", ["show", "t.parquet"]
     yield "update", ["summary", "t.parquet", "--group-by", "part:1", "-o", "by.csv"]
     yield "manifest", [*scan, "--manifest", "manifest.csv", *to_parquet, "--speaker", "who"]
@@ -82,7 +82,7 @@ def commands(examples: str, recordings: str) -> Iterator[tuple[str, list[str]]]:
         output = f"{name}.parquet"
         yield "features", ["features", examples, "-o", output, "--feature-set", name]
     for models in (["default"], ["default", "-m", "mfcc40", "--dimensions"]):
-        files = [f"{examples}/voices/stereo.wav", f"{examples}/odd/tone.wav"]
+        files = [f"{examples}/recordings/voices/stereo.wav", f"{examples}/broken/tone.wav"]
         yield "predict", ["predict", *files, "-m", *models]
         yield "predict", ["predict", *files, "-m", *models, "--json"]
     yield "wrong", [*scan, examples]
@@ -95,7 +95,7 @@ def commands(examples: str, recordings: str) -> Iterator[tuple[str, list[str]]]:
 def save(checkout: Path, target: Path, recordings: Path) -> None:
     """Run every command with one checkout, and save its results as text files."""
     shutil.rmtree(target, ignore_errors=True)
-    examples = Path(__file__).resolve().parent.parent / "examples" / "recordings"
+    examples = Path(__file__).resolve().parent.parent / "examples"
     for number, (name, arguments) in enumerate(commands(str(examples), str(recordings.resolve()))):
         folder = target / name
         folder.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ def save(checkout: Path, target: Path, recordings: Path) -> None:
 
 def _inputs(folder: Path, examples: Path) -> None:
     """Write the file list and the manifest that some commands read."""
-    voices = sorted((examples / "voices").glob("*.wav"))
+    voices = sorted((examples / "recordings" / "voices").glob("*.wav"))
     (folder / "list.txt").write_text("".join(f"{path}\n" for path in voices), encoding="utf-8")
     rows = [f'"{path}",{"ab"[n % 2]},{n}\n' for n, path in enumerate(voices)]
     (folder / "manifest.csv").write_text("".join(["file,who,number\n", *rows]), encoding="utf-8")

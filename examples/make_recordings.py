@@ -1,4 +1,4 @@
-"""Makes the recordings in `examples/recordings`: speech by espeak-ng, tones, noise and odd files.
+"""Makes `examples/recordings`, speech by espeak-ng, and `examples/broken`, files that have none.
 
     python examples/make_recordings.py [FOLDER]
 
@@ -16,7 +16,7 @@ import numpy as np
 import soundfile
 import soxr
 
-HERE = Path(__file__).parent / "recordings"
+HERE = Path(__file__).parent
 SAMPLE = Path(__file__).parents[1] / "batchemo" / "app" / "assets" / "sample.flac"
 """The recording to try the page with: several of the voices, one after another."""
 README = """\
@@ -38,16 +38,18 @@ VOICES = {
 
 
 def main(folder: Path) -> None:
-    """Write all recordings below `folder`."""
-    for part in ("voices", "odd"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
+    """Write both folders below `folder`."""
+    voices, broken = folder / "recordings" / "voices", folder / "broken"
+    for part in (voices, broken):
+        part.mkdir(parents=True, exist_ok=True)
     for name, (text, pitch, speed, amplitude, rate, subtype, channels) in VOICES.items():
         voice = speak(text, pitch, speed, amplitude, rate)
         gains = np.linspace(1, 0.4, channels)
-        write(folder / "voices" / f"{name}.wav", np.outer(voice, gains), rate, subtype)
-    write_odd(folder / "odd")
-    write_sample(folder / "voices", SAMPLE if folder == HERE else folder / SAMPLE.name)
-    (folder / "README").write_text(README, encoding="utf-8")
+        write(voices / f"{name}.wav", np.outer(voice, gains), rate, subtype)
+    write_broken(broken)
+    write_sample(voices, SAMPLE if folder == HERE else folder / SAMPLE.name)
+    for part in (voices.parent, broken):
+        (part / "README").write_text(README, encoding="utf-8")
 
 
 def speak(text: str, pitch: int, speed: int, amplitude: int, rate: int) -> np.ndarray:
@@ -68,8 +70,8 @@ def write_sample(voices: Path, path: Path) -> None:
     soundfile.write(path, np.concatenate(pieces), 16_000, subtype="PCM_16")
 
 
-def write_odd(folder: Path) -> None:
-    """Write what a nightly run meets beside speech."""
+def write_broken(folder: Path) -> None:
+    """Write files that cannot be analysed, each for another reason."""
     chance = np.random.default_rng(1)
     seconds = np.arange(2 * 16_000) / 16_000
     write(folder / "tone.wav", 0.3 * np.sin(2 * np.pi * 440 * seconds), 16_000)
@@ -77,9 +79,9 @@ def write_odd(folder: Path) -> None:
     write(folder / "silence.wav", np.zeros(2 * 8_000), 8_000)
     write(folder / "header only.wav", np.zeros(0), 16_000)
     write(folder / "too short.wav", speak("No.", 50, 300, 100, 16_000)[:2_000], 16_000)
-    broken = folder / "truncated.wav"
-    write(broken, speak("This sentence was cut off in the middle.", 50, 170, 100, 16_000), 16_000)
-    broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 2])
+    cut_off = folder / "truncated.wav"
+    write(cut_off, speak("This sentence was cut off in the middle.", 50, 170, 100, 16_000), 16_000)
+    cut_off.write_bytes(cut_off.read_bytes()[: cut_off.stat().st_size // 2])
 
 
 def write(path: Path, sound: np.ndarray, rate: int, subtype: str = "PCM_16") -> None:

@@ -30,7 +30,7 @@ def reference() -> str:
     for name in COMMANDS:
         command = cli.get_command(context, name)
         if command is not None:
-            lines += _section(command, _context(command, context, name))
+            lines += _section(command, command_context(command, context, name))
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -52,10 +52,11 @@ def _section(command: click.Command, context: click.Context) -> Iterator[str]:
         yield _prose(command.epilog)
     if isinstance(command, click.Group):
         for name, child in command.commands.items():
-            yield from _section(child, _context(child, context, name))
+            yield from _section(child, command_context(child, context, name))
 
 
-def _context(command: click.Command, parent: click.Context, name: str) -> click.Context:
+def command_context(command: click.Command, parent: click.Context, name: str) -> click.Context:
+    """Return the context in which a command's help is what a user sees."""
     return click.Context(command, parent, name, help_option_names=["-h", "--help"])
 
 

@@ -32,7 +32,7 @@ from batchemo.workers.executor import available_cpus
 
 MIN_PYTHON = (3, 10)
 NEEDED = (
-    *("click", "loky", "numpy", "onnxruntime", "pandas", "platformdirs", "psutil", "pyarrow"),
+    *("click", "loky", "numpy", "onnxruntime", "platformdirs", "psutil", "pyarrow"),
     *("rich", "scipy", "soundfile", "soxr", "threadpoolctl", "tqdm"),
 )
 EXTRAS = {

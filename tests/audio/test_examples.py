@@ -9,21 +9,21 @@ import soundfile
 
 from batchemo.audio import Failure, WindowConfig, read_windows
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "recordings"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 REASONS = {
-    "odd/header only.wav": "zero_frames",
-    "odd/noise.wav": "no_speech",
-    "odd/silence.wav": "silent",
-    "odd/tone.wav": "no_speech",
-    "odd/too short.wav": "too_short",
-    "odd/truncated.wav": "truncated",
+    "broken/header only.wav": "zero_frames",
+    "broken/noise.wav": "no_speech",
+    "broken/silence.wav": "silent",
+    "broken/tone.wav": "no_speech",
+    "broken/too short.wav": "too_short",
+    "broken/truncated.wav": "truncated",
 }
-RECORDINGS = sorted(path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.glob("*/*.wav"))
+RECORDINGS = sorted(path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.rglob("*.wav"))
 
 
 def test_there_are_at_least_twelve_examples_in_less_than_2_5_mb() -> None:
     assert len(RECORDINGS) >= 12
-    assert {file.split("/")[0] for file in RECORDINGS} == {"odd", "voices"}
+    assert {file.split("/")[0] for file in RECORDINGS} == {"broken", "recordings"}
     assert sum((EXAMPLES / file).stat().st_size for file in RECORDINGS) < 2_500_000
 
 
@@ -45,4 +45,4 @@ def test_each_example_has_speech_or_fails_as_stated(file: str) -> None:
             assert failure.reason == REASONS.get(file)  # noqa: PT017 - voices have none
         else:
             assert has_speech
-            assert file.startswith("voices/")
+            assert file.startswith("recordings/")

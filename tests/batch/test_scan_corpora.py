@@ -109,7 +109,7 @@ def test_another_batch_size_changes_no_label(
 
 
 def test_broken_files_change_no_good_row(ravdess: Path, reference: Path, tmp_path: Path) -> None:
-    examples = Path(__file__).parents[2] / "examples" / "recordings" / "odd"
+    examples = Path(__file__).parents[2] / "examples" / "broken"
     broken = ravdess / "Actor_07 broken"
     shutil.copytree(examples, broken)
     try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import click
@@ -9,6 +12,7 @@ import pytest
 
 from batchemo.audio import REASONS
 from batchemo.cli.group import COMMANDS, cli
+from batchemo.cli.man_page import man_page
 from batchemo.cli.reference import reference
 from batchemo.tables.columns import (
     DIMENSIONS,
@@ -34,9 +38,24 @@ def commands() -> list[tuple[str, click.Command]]:
 
 
 def test_reference_of_commands_is_up_to_date() -> None:
-    assert (DOCS / "commands.md").read_text(encoding="utf-8") == reference(), (
-        "run: python -m batchemo.cli.reference > docs/commands.md"
-    )
+    assert (DOCS / "commands.md").read_text(encoding="utf-8") == reference(), "run: make docs"
+    assert (DOCS / "batchemo.1").read_text(encoding="utf-8") == man_page(), "run: make docs"
+
+
+def test_the_manual_page_has_every_command_and_lets_man_take_no_text_for_its_own() -> None:
+    lines = man_page().splitlines()
+
+    assert {f'.SS "batchemo {name}"' for name in COMMANDS} <= set(lines)
+    requests = {line.split()[0] for line in lines if line.startswith((".", "'"))}
+    assert requests == {".TH", ".SH", ".SS", ".B", ".I", ".PP", ".TP", ".nf", ".fi"}
+    texts = [line for line in lines if not line.startswith(".")]
+    assert not [text for text in texts if re.search(r"(?<!\\)-|\\[^-&e]", text)]
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="needs groff")
+def test_groff_has_nothing_to_say_about_the_manual_page() -> None:
+    command = ["groff", "-ww", "-K", "utf8", "-man", "-z", str(DOCS / "batchemo.1")]
+    assert subprocess.run(command, capture_output=True, text=True, timeout=60).stderr == ""
 
 
 @pytest.mark.parametrize(("name", "command"), commands())
