@@ -2,10 +2,10 @@
 
     python docs/make_pictures.py [terminal] [report] [review] [page]
 
-`terminal` makes scan.svg, what a terminal of 80 columns shows after a scan of the examples; the
-others make report.png, review.png and app.png. By default all are made. The last three need
-chromium and chromedriver. Run it again when what they show changes; the times are those of this
-machine.
+`terminal` makes scan.svg, what a terminal of 80 columns shows after a scan of the examples, also
+of the broken ones; the others make report.png, review.png and app.png. By default all are made.
+The last three need chromium and chromedriver. Run it again when what they show changes; the times
+are those of this machine.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 DOCS = REPOSITORY / "docs"
 EXAMPLES = "examples/recordings"
+BROKEN = "examples/broken"
 COLUMNS = 80
 SECONDS = 120
 BATCHEMO = COMMAND[:-1]
@@ -53,9 +54,10 @@ def main() -> None:
 
 def terminal(folder: Path) -> None:
     """Draw what a scan prints to a terminal at its end."""
-    shown = f"scan {EXAMPLES} -o results.parquet"
-    sources = [REPOSITORY / EXAMPLES, "-o", folder / "results.parquet"]
-    printed = run_on_terminal(["scan", *sources], columns=COLUMNS, TERM="xterm-256color")
+    shown = f"scan {EXAMPLES} {BROKEN} -o results.parquet"
+    sources = [REPOSITORY / EXAMPLES, REPOSITORY / BROKEN]
+    command = ["scan", *sources, "-o", folder / "results.parquet"]
+    printed = run_on_terminal(command, columns=COLUMNS, TERM="xterm-256color")
     # The progress display hides the cursor while it is shown; the report follows its return.
     summary = printed.rpartition("\x1b[?25h")[2].replace(f"{folder}/", "").strip()
     console = Console(record=True, width=COLUMNS, file=io.StringIO())
@@ -66,7 +68,8 @@ def terminal(folder: Path) -> None:
 
 def report(folder: Path) -> None:
     """Show the report on the examples."""
-    batchemo.scan(REPOSITORY / EXAMPLES, output=folder / "results.parquet", progress=False)
+    sources = [REPOSITORY / EXAMPLES, REPOSITORY / BROKEN]
+    batchemo.scan(sources, output=folder / "results.parquet", progress=False)
     write_report(folder / "results.parquet", folder / "report.html")
     with chromium(folder, height=1150) as browser:
         browser.get((folder / "report.html").as_uri())

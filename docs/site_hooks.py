@@ -18,6 +18,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES: Mapping[str, str] = {
     "README.md": "index.md",
     "CHANGELOG.md": "changelog.md",
+    "CODE_OF_CONDUCT.md": "code-of-conduct.md",
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
     **{
