@@ -21,7 +21,7 @@ COMMANDS = {
     "report": "Write a page that shows a table of results, to look at and to send.",
     "review": "Choose which recordings to listen to, and label them.",
     "adapt": "Adapt a model to a corpus by a few dozen answers.",
-    "export": "Write what is heard when, for Praat, ELAN, Audacity and others.",
+    "export": "Write labels over time, for Praat, ELAN, Audacity and others.",
     "show": "Show how a table of results was made.",
     "models": "List the models, show their cards, verify their files, import yours.",
     "features": "Write the features of recordings as a table.",

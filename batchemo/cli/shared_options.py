@@ -120,8 +120,8 @@ def server_options(port: int) -> Callable[[Command], Command]:
             "hosts",
             multiple=True,
             metavar="NAME",
-            help="Also answer requests for this name, as of a server in front of the page. "
-            "Repeatable.",
+            help="Also accept requests for this host name, such as that of a proxy in front of "
+            "the page. Repeatable.",
         ),
         click.option("--no-browser", is_flag=True, help="Do not open a browser window."),
     )
@@ -171,8 +171,8 @@ source_options = option_group(
         show_default=True,
         metavar="LIST",
         help="File extensions to search folders and globs for, separated by commas: wav,flac,…; "
-        "audio is every audio format that can be decoded, video is videos (mp4, webm, …), of which "
-        "only the sound is read, any is every file.",
+        "audio stands for every audio format that can be decoded, video for videos (mp4, "
+        "webm, …), of which only the sound is read, any for every file.",
     ),
     switch("--hidden", help="Also analyse hidden files and folders."),
     switch("--follow-links", help="Follow symbolic links inside folders."),
@@ -191,8 +191,8 @@ channel_option = click.option(
     default="mix",
     show_default=True,
     metavar="mix|0|1|…",
-    help="Which channel to analyse: mix is the mean of all channels, 0 the first one. A scan takes "
-    "each, too: a row for each channel.",
+    help="Which channel to analyse: mix is the mean of all channels, 0 the first one. In a scan, "
+    "each writes a row for each channel.",
 )
 
 device_option = click.option(
@@ -200,8 +200,8 @@ device_option = click.option(
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="What runs the model: the processor, or NVIDIA's GPUs, which needs batchemo[gpu]; auto is "
-    "GPUs if there are any.",
+    help="What runs the model: the processor, or NVIDIA's GPUs, which needs batchemo[gpu]; auto "
+    "takes GPUs if there are any.",
 )
 
 model_options = option_group(
@@ -239,7 +239,7 @@ model_options = option_group(
         "--batch-size",
         type=click.IntRange(1, MAX_BATCH_SIZE),
         show_default=f"{BATCH_SIZE}, and {GPU_BATCH_SIZE} on a GPU",
-        help="Number of windows that the model gets at a time.",
+        help="Number of windows in a batch.",
     ),
     device_option,
 )
@@ -259,19 +259,19 @@ postprocess_options = option_group(
     click.option(
         "--speaker",
         metavar="WHAT",
-        help="Adapt the probabilities to each speaker, identified by WHAT: a column of the "
-        "manifest, folder, part:N, root or regex:PATTERN (its group). Divides by a power of the "
-        "speaker's mean probabilities, which grows with the number of recordings. Helps with "
-        "many recordings of mixed emotions for each speaker; harms where a speaker has only one "
+        help="Adapt the probabilities to each speaker: labels that most of a speaker's recordings"
+        " would get become less probable. WHAT identifies the speaker: a column of the "
+        "manifest, folder, part:N, root or regex:PATTERN (its group). Helps with many "
+        "recordings of mixed emotions for each speaker; harms where a speaker has only one "
         "emotion.",
     ),
     click.option(
         "--class-shares",
         metavar="SHARES",
-        help="How frequent the labels are in these recordings, as far as you know: even, the "
-        "labels that there are (neutral,happy,sad), or their shares (neutral=0.8,happy=0.2). Then "
-        "the bias that the models have towards this corpus is removed. Harms where the shares are "
-        "wrong.",
+        help="How frequent the labels are in these recordings: even (all alike), the labels that "
+        "occur (neutral,happy,sad), or their shares (neutral=0.8,happy=0.2). Removes the "
+        "bias that the models have towards some labels on this corpus. Harms where the "
+        "shares are wrong.",
     ),
 )
 
@@ -299,8 +299,9 @@ timeout_option = click.option(
     default=TIMEOUT,
     show_default="5m",
     metavar="DURATION",
-    help="Fail a recording whose analysis takes longer than this, for each started hour of its "
-    "length, or each piece that a worker of a scan gets of it; 0 is no limit.",
+    help="Give up a recording, with the reason timeout, if its analysis takes longer than this. "
+    "The limit is for each started hour of sound, or for each piece of a recording that "
+    "several workers share; 0 is no limit.",
 )
 
 json_option = click.option(

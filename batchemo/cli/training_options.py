@@ -193,8 +193,8 @@ encoder_option: Decorator = click.option(
     "--encoder",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="File of the encoder, for recipes that have one: accurate says where to get its "
-    "file; default takes that of the model default if none is given.",
+    help="File of the pretrained encoder. The recipe accurate needs it, and says where to get it;"
+    " the recipe default takes that of the model default if none is given.",
 )
 
 seed_option: Decorator = _value_option("seed", _COUNT, "Seed of all random numbers.")

@@ -47,9 +47,9 @@ Exit codes:
     default="recording",
     show_default=True,
     metavar="WHAT",
-    help="What is left out together when figures are measured: recording, or what names the "
-    "speaker: folder, part:N (the Nth part of the path), regex:PATTERN (its group in the path). "
-    "Left out by speaker, figures and settings are for speakers without answers.",
+    help="What is left out together in cross-validation: one recording, or all of a speaker, who "
+    "is identified by folder, part:N (the Nth part of the path) or regex:PATTERN (its group "
+    "in the path). By speaker, figures and settings are for speakers without labels.",
 )
 @click.option(
     "--label-set",
@@ -61,18 +61,20 @@ Exit codes:
 @click.option(
     "--class-shares",
     metavar="answers|LIST",
-    help="Follow how frequent the classes are in the corpus: as in the answers, if these were "
-    "drawn at random; or neutral=0.8,happy=0.1,... By default no class is preferred.",
+    help="How frequent the classes are in the corpus: answers (as in the labels, if these were "
+    "drawn at random), or neutral=0.8,happy=0.1,... By default no class is preferred.",
 )
-@click.option("--force", is_flag=True, help="Write the model even if it is not shown to help.")
+@click.option(
+    "--force", is_flag=True, help="Write the model even if the labels do not show that it helps."
+)
 @click.option("--overwrite", is_flag=True, help="Replace the bundle if it exists.")
 @json_option
 @config_option
 def command(**values: Any) -> int:
     """Adapt MODEL to a corpus by what people have answered for some of its recordings.
 
-    Nothing is decoded: the last step of the model is fitted to the embeddings of the answered
-    recordings, and is held to what the model says by how few they are.
+    Nothing is decoded: only the last layer of the model is fitted, to the embeddings of the
+    labelled recordings. The fewer these are, the less it changes.
     """
     from batchemo.adaptation.run import AdaptOptions, adapt
     from batchemo.adaptation.shares import ClassShares

@@ -33,7 +33,6 @@ Examples:
   batchemo app --port 9000 --no-browser
   batchemo app -m default -m ./my-model --max-upload-mb 50
 
-\b
 Everyone who can reach the page can use it: it has no passwords. By default only this machine can
 reach it. If --host opens it to others, put a server with TLS and a log-in in front of it.
 """

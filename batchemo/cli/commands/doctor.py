@@ -44,7 +44,7 @@ def command(output_folder: Path, executor: str | None, as_json: bool) -> int:
     """Check versions, the audio library, models, workers, memory and the output folder.
 
     Every shipped model is verified and run on a synthetic recording, in a worker process as in a
-    scan. Of a cluster's workers the versions and models are compared with those here.
+    scan. With --executor, versions and models of the workers are compared with those here.
     """
     from batchemo.diagnostics.cluster import check_cluster
     from batchemo.diagnostics.doctor import check_up

@@ -36,7 +36,7 @@ Examples:
     default=Joining().least_length,
     show_default=True,
     metavar="S",
-    help="Join what is shorter than S seconds to its neighbour.",
+    help="Join a stretch shorter than S seconds to its neighbour.",
 )
 @click.option(
     "--hysteresis",
@@ -44,7 +44,7 @@ Examples:
     default=Joining().hysteresis,
     show_default=True,
     metavar="P",
-    help="Change the label only where another one is more likely by P.",
+    help="Start a new stretch only where another label is more probable by P or more.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace files of the same names.")
 def command(
@@ -55,7 +55,7 @@ def command(
     hysteresis: float,
     overwrite: bool,
 ) -> None:
-    """Write what is heard when in each recording of TABLE, for another tool.
+    """Write the labels of each recording of TABLE over time, as files for another tool.
 
     TABLE is a segments table: its windows are joined to stretches of one label. From a recordings
     table, each recording is one stretch.

@@ -27,8 +27,8 @@ Examples:
 def command(shards: str, output: str, overwrite: bool) -> None:
     """Merge the tables in the folder SHARDS, which `batchemo scan --shard` wrote.
 
-    The result is, byte for byte, the table of one scan of the whole plan. Shards that are missing
-    are named, and what is of another plan, model or options is refused.
+    The result is, byte for byte, the table of one scan of the whole plan. Missing shards
+    are reported, and tables of another plan, another model or other options are refused.
     """
     from batchemo.batch.shards import merge_shards
 

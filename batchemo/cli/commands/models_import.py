@@ -82,8 +82,8 @@ def _renames(values: tuple[str, ...]) -> dict[str, str]:
     "--dimensions",
     multiple=True,
     metavar="LIST",
-    help="The model gives these, and no classes: arousal, valence and dominance, or some of them, "
-    "in the order of its output. By default what the source says.",
+    help="The outputs of the model are dimensions instead of classes: arousal, valence and "
+    "dominance, or some of them, in their order. By default as the source says.",
 )
 @click.option(
     "--label",
@@ -124,8 +124,8 @@ def _renames(values: tuple[str, ...]) -> dict[str, str]:
 @click.option(
     "--normalise/--no-normalise",
     default=None,
-    help="Whether the samples of each window get mean 0 and variance 1. By default what the source "
-    "says; of an .onnx file no.",
+    help="Scale the samples of each window to mean 0 and variance 1. By default as the source "
+    "says; for an .onnx file, no.",
 )
 @click.option(
     "--window",
@@ -157,8 +157,8 @@ def _renames(values: tuple[str, ...]) -> dict[str, str]:
 @click.option(
     "--int8",
     is_flag=True,
-    help="Store and multiply weights in 8 bits: a quarter of the size, and other numbers. By how "
-    "much they differ on --recordings is printed.",
+    help="Store and multiply weights in 8 bits: a quarter of the size. The outputs change; by how"
+    " much, on --recordings, is printed.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the bundle if it exists.")
 @json_option
@@ -166,8 +166,8 @@ def _renames(values: tuple[str, ...]) -> dict[str, str]:
 def import_command(**values: Any) -> None:
     """Make a bundle of the model in SOURCE, and compare both on recordings.
 
-    The source is read as data: nothing in it is run but the operators of its graph, by an
-    allow-list. Nothing is written unless the bundle gives what the source gives, but with --int8.
+    The source is read as data: only operators of its graph that are on an allow-list are run. The
+    bundle is written only if its outputs equal those of the source. With --int8 they may differ.
     """
     from batchemo.bundles.user_models import place_for
     from batchemo.importing.options import ImportOptions

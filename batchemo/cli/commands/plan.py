@@ -27,7 +27,7 @@ def command(output: str, overwrite: bool, **values: Any) -> int:
     """List the recordings of SOURCES in a plan, so that several machines can share them.
 
     A shard is a part of it: `batchemo scan --plan plan.parquet --shard 3/16 -o shards` is what the
-    third of sixteen machines, or jobs of an array, runs. `batchemo merge` makes one table of all.
+    third of sixteen machines, or jobs of an array, runs. `batchemo merge` joins the tables.
     """
     from batchemo.batch.shards import make_plan
 

@@ -25,8 +25,8 @@ DRIFT = 3
 @click.option(
     "--group-by",
     metavar="WHAT",
-    help="Also tell the shares in each group: a column of the table, folder, part:N (the Nth part "
-    "of the path), regex:PATTERN (its group in the path), date, month or year.",
+    help="Also show the shares in each group: a column of the table, folder, part:N (the Nth part"
+    " of the path), regex:PATTERN (its group in the path), date, month or year.",
 )
 @click.option(
     "--segments",
@@ -36,13 +36,13 @@ DRIFT = 3
 @click.option(
     "--against",
     metavar="FILE",
-    help="An earlier table of the same corpus: tells what is new, and whether shares or "
+    help="An earlier table of the same corpus: shows what is new, and whether shares or "
     "confidence differ by more than chance.",
 )
 @click.option(
     "--fail-on-drift",
     is_flag=True,
-    help="With --against: exit with 3 where they differ by more than chance (p below 0.01).",
+    help="With --against: end with exit code 3 if they differ by more than chance (p below 0.01).",
 )
 @click.option("--no-audio", is_flag=True, help="Leave out the sound of the recordings.")
 @click.option("--overwrite", is_flag=True, help="Replace the report if it exists.")

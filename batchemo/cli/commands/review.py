@@ -45,28 +45,30 @@ LABELS = "labels.csv"
     default=LABELS,
     show_default=True,
     metavar="FILE",
-    help="The file of answers: what is in it is not asked again, and new answers are added.",
+    help="The file of labels. New answers are appended; recordings that it has are not asked "
+    "about again.",
 )
 @click.option(
     "--embeddings",
     metavar="FILE",
-    help="The embeddings that scan --embeddings wrote; they make the queue much better.",
+    help="The table that scan --embeddings wrote. With it, the queue informative chooses much "
+    "better.",
 )
 @click.option(
     "--by",
     default="informative",
     show_default=True,
     metavar="QUEUE",
-    help="What to ask about: informative (from which a model learns most), uncertain, disagreement "
-    "(of several models), random (a sample, for figures of all recordings), or label:NAME (what "
-    "is predicted as NAME).",
+    help="Which recordings to ask about: informative (those that a model learns most from), "
+    "uncertain (low confidence), disagreement (of several models), random (a sample, for "
+    "figures on all recordings), or label:NAME (those predicted as NAME).",
 )
 @click.option(
     "--queue",
     "limit",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Ask about N recordings; by default there is no end.",
+    help="Stop after N recordings; by default the queue has no limit.",
 )
 @click.option(
     "--list",
@@ -81,24 +83,25 @@ LABELS = "labels.csv"
     show_default=True,
     metavar="N",
     help="How many reviewers are asked about each recording; with 2 or more, summary --labels "
-    "tells how well they agree.",
+    "reports how well they agree.",
 )
 @click.option(
     "--reviewer",
     metavar="NAME",
-    help="Who answers; the page asks, and suggests this. By default the user's name.",
+    help="Name of the reviewer, which the page suggests when it asks for it. By default the "
+    "user's name.",
 )
 @click.option(
     "--label-names",
     multiple=True,
     metavar="LIST",
-    help="The labels to choose from, separated by commas, for the keys 1 to 9; by default those of "
-    "the table.",
+    help="The labels to choose from, separated by commas; the keys 1 to 9 stand for them. By "
+    "default those of the table.",
 )
 @switch(
     "--show-predictions",
-    help="Show the prediction from the start, and not after the answer: the answers are then less "
-    "independent, and say so.",
+    help="Show the prediction from the start, instead of after the answer. Such answers are less "
+    "independent; labels.csv marks them.",
 )
 @click.option(
     "--seed",
@@ -106,7 +109,7 @@ LABELS = "labels.csv"
     default=0,
     show_default=True,
     metavar="N",
-    help="Another seed gives other random samples and clusters.",
+    help="Seed of the random samples and the clusters.",
 )
 @server_options(PORT + 1)
 @config_option

@@ -90,16 +90,16 @@ SECTIONS = {
 @click.option(
     "--shard",
     metavar="I/N",
-    help="Analyse the Ith of N parts of the plan. -o, --segments and --embeddings then name "
-    "folders for the tables of all shards, of which `batchemo merge` makes one.",
+    help="Analyse part I of N of the plan, such as 3/16. -o, --segments and --embeddings then "
+    "name folders for the tables of all shards, which `batchemo merge` joins.",
 )
 @click.option(
     "--turns",
     metavar="FILE|FOLDER|speech",
-    help="A row for each turn instead of each recording: who speaks when, in a file (RTTM, "
-    "TextGrid, ELAN, Audacity's labels, whisperX's JSON, or a table with file, start, end, and "
-    "speaker and channel if wanted), or a folder with a file for each recording; or wherever "
-    "there is speech.",
+    help="Write a row for each turn instead of each recording. FILE says who speaks when: RTTM, "
+    "TextGrid, ELAN, Audacity labels, whisperX JSON, or a table with file, start, end and, "
+    "optionally, speaker and channel. FOLDER has such a file for each recording. speech "
+    "detects the turns (batchemo[turns]).",
 )
 @click.option(
     "-o",
@@ -128,7 +128,8 @@ SECTIONS = {
 @click.option(
     "--summary",
     metavar="FILE",
-    help="Also write a table with the counts for each group: a .parquet, .csv or .xlsx file.",
+    help="Also write a table with the numbers of recordings for each emotion, in each group: a "
+    ".parquet, .csv or .xlsx file.",
 )
 @click.option(
     "--group-by",
@@ -159,8 +160,8 @@ SECTIONS = {
     "--max-tries",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Try a failed recording in N runs at most, whatever asks for it. The table counts the "
-    "runs, in a column `tries`.",
+    help="After N runs, analyse a failed recording no more. The column `tries` of the table "
+    "counts the runs.",
 )
 @click.option(
     "--fail-on",
@@ -201,13 +202,14 @@ SECTIONS = {
 @click.option(
     "--metrics",
     metavar="FILE",
-    help="Replace FILE by the metrics of the finished scan, for node exporter: a .prom file.",
+    help="Write the metrics of the finished scan to FILE, a .prom file for Prometheus' node "
+    "exporter. An earlier file is replaced.",
 )
 @click.option(
     "--report",
     metavar="FILE",
-    help="Replace FILE by a report on the finished table: one .html file, as `batchemo report` "
-    "writes it.",
+    help="Write a report on the finished table to FILE, an .html file, as `batchemo report` does."
+    " An earlier file is replaced.",
 )
 @config_option
 def command(**values: Any) -> int:

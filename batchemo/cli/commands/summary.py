@@ -36,8 +36,8 @@ Examples:
 @click.option(
     "--labels",
     metavar="FILE",
-    help="Tell what the labels of a review say about the predictions, instead of counting them; "
-    "without RESULTS, only how well reviewers agree.",
+    help="Compare the predictions with the labels of a review, instead of counting them; without "
+    "RESULTS, report only how well reviewers agree.",
 )
 @click.option(
     "--precision",
@@ -45,7 +45,7 @@ Examples:
     default=0.8,
     show_default=True,
     metavar="P",
-    help="With --labels: find the confidence from which on predictions are as precise as this.",
+    help="With --labels: find the confidence above which predictions have this precision.",
 )
 @click.option(
     "--seed",
@@ -53,7 +53,7 @@ Examples:
     default=0,
     show_default=True,
     metavar="N",
-    help="With --labels: the seed of the review, by which its random sample is known.",
+    help="With --labels: the --seed of the review, which identifies its random sample.",
 )
 @click.option(
     "-o",
