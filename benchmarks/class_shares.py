@@ -80,9 +80,9 @@ def main() -> None:
         "corpus",
         "as it is",
         "without other labels",
-        "labels told",
-        "labels told, by speaker",
-        "shares told",
+        "labels given",
+        "labels given, by speaker",
+        "shares given",
     )
     print(f"| {' | '.join(header)} |\n|{' --- |' * len(header)}", flush=True)
     for name in options.models:
