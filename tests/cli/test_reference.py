@@ -14,6 +14,7 @@ from batchemo.audio import REASONS
 from batchemo.cli.group import COMMANDS, cli
 from batchemo.cli.man_page import man_page
 from batchemo.cli.reference import reference
+from batchemo.corpora import LAYOUTS
 from batchemo.tables.columns import (
     DIMENSIONS,
     MEASURED,
@@ -99,3 +100,11 @@ def test_every_reason_is_documented() -> None:
     page = (DOCS / "audio.md").read_text(encoding="utf-8")
     for reason in REASONS:
         assert f"`{reason}`" in page
+
+
+def test_every_layout_is_named_in_the_help() -> None:
+    command = cli.get_command(click.Context(cli), "train")
+    assert command is not None
+    (option,) = [one for one in command.params if one.name == "layout"]
+    assert isinstance(option, click.Option)
+    assert all(name in str(option.help) for name in LAYOUTS)
