@@ -86,11 +86,6 @@ class FeatureSet:
         """Return the shape of the features of one window of that many seconds."""
         return self.params.shape(self.rate, self.window if window is None else window)
 
-    @property
-    def fixed_shape(self) -> bool:
-        """Whether the shape is the same for windows of any length."""
-        return self.shape(1.0) == self.shape(2.0)
-
     def check_size(self, window: float) -> None:
         """Raise BundleError if a window of that many seconds takes more memory than it may."""
         try:

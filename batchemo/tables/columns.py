@@ -139,15 +139,6 @@ EMBEDDINGS = {
 }
 """The embeddings table: one row for each recording, as in the recordings table."""
 
-WINDOW_EMBEDDINGS = {
-    "start": "where the window begins, in seconds",
-    "end": "where it ends, in seconds",
-    "embedding": "what the model makes of the window; null without speech",
-    "logits": "what the model gives for each of its labels, not calibrated; null without speech",
-    "familiarity": "how like the training recordings it is; null without speech, or if the model "
-    "cannot say",
-}
-"""What the column `by_window` of an embeddings table has of each window."""
 
 SEGMENT_MODEL = {"model": "the model whose window it is, by its name"}
 """The column after `file` in a segments table of several models, each of which has its own

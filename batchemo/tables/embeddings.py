@@ -1,4 +1,4 @@
-"""The embeddings table: what a model makes of each recording, for similarity and for adaptation.
+"""The embeddings table: a list of numbers for each recording, for similarity and for adaptation.
 
     root, file   the recording; the rows are those of the recordings table, in the same order
     embedding    float32, always of one size: the mean over its windows with speech

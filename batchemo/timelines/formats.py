@@ -23,7 +23,6 @@ class Format:
     """How a timeline is written for a tool."""
 
     suffix: str
-    tool: str
     text: Callable[[Timeline], str]
     """Returns the content of the file, which is written as UTF-8."""
     beside: Mapping[str, Callable[[Timeline], str]] = field(default_factory=dict)
@@ -165,11 +164,11 @@ def elan_preferences(timeline: Timeline) -> str:
 
 
 FORMATS: Mapping[str, Format] = {
-    "audacity": Format(".txt", "Audacity: a label track", audacity),
-    "textgrid": Format(".TextGrid", "Praat", textgrid),
-    "elan": Format(".eaf", "ELAN", elan, {".pfsx": elan_preferences}),
-    "srt": Format(".srt", "video players: subtitles", srt),
-    "rttm": Format(".rttm", "tools of speaker diarisation", rttm),
+    "audacity": Format(".txt", audacity),
+    "textgrid": Format(".TextGrid", textgrid),
+    "elan": Format(".eaf", elan, {".pfsx": elan_preferences}),
+    "srt": Format(".srt", srt),
+    "rttm": Format(".rttm", rttm),
 }
 
 _NO_DATE = "1970-01-01T00:00:00+00:00"
