@@ -138,7 +138,7 @@ def _believe(facts: Facts) -> Iterator[str]:
     for sentence in model_accuracies(facts.run):
         yield f"<p>{shown(sentence)}</p>"
     yield (
-        "<p>Nothing but listening tells how many labels are right here: <code>batchemo review"
+        "<p>Only listening shows how many labels are right here: <code>batchemo review"
         f" {shown(facts.path.name)}</code> chooses what to listen to, and <code>batchemo"
         " adapt</code> makes a better model of a few dozen answers.</p>"
     )
@@ -188,8 +188,8 @@ def _emotions(facts: Facts, colours: dict[str, str]) -> Iterator[str]:
         numbers=1,
     )
     yield (
-        "<p>The interval is that of chance: had other recordings of the same kind been taken. It"
-        " does not contain the errors of the model.</p>"
+        "<p>The interval shows how far chance moves the share, if other recordings of the same kind"
+        " had been taken. It does not include the errors of the model.</p>"
     )
 
 
@@ -234,7 +234,7 @@ def _comparison(comparison: Comparison | None) -> Iterator[str]:
         elif p < SIGNIFICANT:
             yield f"<p><b>Chance does not explain how {what} changed</b> (p = {p:.2g}).</p>"
         else:
-            yield f"<p>Chance explains how {what} changed (p = {p:.2g}).</p>"
+            yield f"<p>Chance can explain how {what} changed (p = {p:.2g}).</p>"
     yield table(
         ("emotion", "share before", "share now", "of the new recordings"),
         [
