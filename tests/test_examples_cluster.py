@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from command_line import COMMAND
+from dask_cluster import dask_cluster
 
 from batchemo.bundles import Bundle
 
@@ -126,18 +127,18 @@ def test_the_tasks_of_the_airflow_dag_make_the_table(
 
 
 def test_the_jobs_of_dask_jobqueue_scan(run: Run, data: Path) -> None:
-    # In threads of the script: what is a job there needs no process here.
-    (data / "dask_jobqueue.py").write_text(
-        "from distributed import LocalCluster\n\n"
-        "class SLURMCluster(LocalCluster):\n"
-        "    def __init__(self, cores, processes, memory, walltime):\n"
-        "        super().__init__(n_workers=0, processes=False, dashboard_address=None,"
-        " threads_per_worker=1, protocol='tcp')\n"
-        "    def scale(self, jobs):\n"
-        "        super().scale(2)\n"
-    )
     script = data / "scan.py"
     text = (EXAMPLES / "dask_jobqueue_scan.py").read_text()
     script.write_text(text.replace("/data/", f"{data}/"))
-    run(f"{sys.executable} {script}")
+    with dask_cluster() as cluster:
+        # SLURM is not here. The workers are those that its jobs would start.
+        (data / "dask_jobqueue.py").write_text(
+            "from contextlib import nullcontext\n"
+            "from types import SimpleNamespace\n\n"
+            "def SLURMCluster(cores, processes, memory, walltime):\n"
+            f"    address = {cluster.scheduler!r}\n"
+            "    cluster = SimpleNamespace(scheduler_address=address, scale=lambda jobs: None)\n"
+            "    return nullcontext(cluster)\n"
+        )
+        run(f"{sys.executable} {script}")
     assert pq.read_metadata(data / "results.parquet").num_rows == 5
