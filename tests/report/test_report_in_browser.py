@@ -47,3 +47,34 @@ def test_it_opens_without_a_network_and_nothing_runs_but_sound_plays(
     assert messages == []
     assert seconds == pytest.approx(1.5, abs=0.3)
     assert not wider
+
+
+def test_paper_is_light_and_has_no_column_for_sounds(
+    write_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("selenium", reason="needs selenium, of batchemo[test]")
+    write_voice(tmp_path / "a.wav")
+    write_report(write_table(analysed("a.wav", root=str(tmp_path))), tmp_path / "report.html")
+
+    browser = open_chromium(tmp_path / "profile")
+    try:
+        browser.get((tmp_path / "report.html").as_uri())
+        found = {}
+        for medium in ("screen", "print"):
+            dark = {"name": "prefers-color-scheme", "value": "dark"}
+            browser.execute_cdp_cmd(
+                "Emulation.setEmulatedMedia", {"media": medium, "features": [dark]}
+            )
+            found[medium] = browser.execute_script(
+                "const shown = (cell) => getComputedStyle(cell).display !== 'none';"
+                "const cells = [...document.querySelectorAll('#listen table th')];"
+                "return [getComputedStyle(document.body).color,"
+                " cells.filter(shown).map((cell) => cell.textContent)];"
+            )
+    finally:
+        browser.quit()
+
+    assert found["screen"][0] == "rgb(230, 237, 243)"
+    assert found["print"][0] == "rgb(31, 35, 40)"
+    assert "sound" in found["screen"][1]
+    assert set(found["print"][1]) == {"recording", "emotion", "confidence", "length"}

@@ -45,7 +45,7 @@ def unfamiliar_warning(summary: Summary) -> list[str]:
     return [
         f"{total.unfamiliar:,} of {counted(total.known, 'recording')} are unlike those that the "
         f"model was trained on (familiarity below {UNFAMILIAR:g}): their labels are not to be "
-        "trusted. Listen to some before you use them; see docs/models.md"
+        "trusted. Listen to some before you use them (batchemo review)"
     ]
 
 
