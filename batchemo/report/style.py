@@ -4,7 +4,8 @@ STYLE = """
 :root { color-scheme: light dark; --text: #1f2328; --page: #fff; --soft: #f4f6f8; --line: #d0d7de;
   --note: #fff8e1; --edge: #e0a800; --link: #0b5cad; }
 @media screen and (prefers-color-scheme: dark) { :root { --text: #e6edf3;
-  --page: #0f1419; --soft: #1a2129; --line: #3a434d; --note: #2b2510; --edge: #b58900; --link: #7cb7ff; } }
+  --page: #0f1419; --soft: #1a2129; --line: #3a434d; --note: #2b2510; --edge: #b58900;
+  --link: #7cb7ff; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 60rem; padding: 1.5rem; font: 16px/1.5 system-ui, sans-serif;
   color: var(--text); background: var(--page); }
