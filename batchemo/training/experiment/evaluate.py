@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,12 @@ from batchemo.corpora import Corpus, Example
 from batchemo.errors import BatchemoError, UsageError
 from batchemo.evaluation import CorpusCounts, Evaluation, EvaluationInfo, evaluate
 from batchemo.evaluation.predictions import Prediction
+from batchemo.inference.predict_task import PredictTask, predict_chunk
+from batchemo.inference.settings import ModelSettings
+from batchemo.sources import Recording
+from batchemo.sources.recording import stat_recording
+from batchemo.tables.rows import RecordingResult
+from batchemo.training.data.augment_audio import ORIGINAL
 from batchemo.training.data.feature_store import (
     Failures,
     FeatureItem,
@@ -36,6 +45,7 @@ from batchemo.training.experiment.cross_validation import (
     ignore_run,
     run_experiment,
 )
+from batchemo.workers.parallel import map_in_processes
 
 BUNDLE_FOLD = "bundle"
 """The fold of a finished bundle's predictions, which has only one."""
@@ -58,6 +68,9 @@ BUNDLE_PROTOCOLS: Mapping[Protocol, str] = {
         " a measure of accuracy on new speech."
     ),
 }
+
+_CHUNK_RECORDINGS = 16
+"""Recordings that a worker gets together, so that their windows fill batches."""
 
 _MIN_PROBABILITY = float(np.finfo(np.float32).tiny)
 """Taken for 0: where all selected classes have a probability of 0, their sum must not be 0."""
@@ -134,20 +147,31 @@ def evaluate_bundle(
         if example.emotion not in labels
     )
     unseen, seen = select_unseen(bundle, examples, protocol)
-    gathered = gather_for_bundle(
-        bundle,
-        unseen,
-        conditions,
-        feature_folder=feature_folder,
-        jobs=jobs,
-        on_progress=on_progress,
-    )
-    if not gathered.items:
-        failed, reason = gathered.failures[0]
+    if _takes_stored_features(bundle):
+        gathered = gather_for_bundle(
+            bundle,
+            unseen,
+            conditions,
+            feature_folder=feature_folder,
+            jobs=jobs,
+            on_progress=on_progress,
+        )
+        failures = gathered.failures
+        predictions = predict_with_bundle(bundle, gathered.items, labels)
+    else:
+        if conditions:
+            raise UsageError(
+                f"--conditions needs a model that takes features of windows of one length, and"
+                f" {bundle.name} does not"
+            )
+        predictions, failures = predict_as_scan(
+            bundle, unseen, labels, jobs=jobs, on_progress=on_progress
+        )
+    if not predictions:
+        failed, reason = failures[0]
         raise BatchemoError(
             f"none of the recordings that are left can be analysed: {failed.path}: {reason}"
         )
-    predictions = predict_with_bundle(bundle, gathered.items, labels)
     notes = corpus_notes(corpus)
     if read_training_set(bundle) is None:
         unknown = "The bundle does not say which recordings it was trained on: some of these may be"
@@ -157,8 +181,8 @@ def evaluate_bundle(
         kind="bundle",
         protocol=protocol,
         protocol_description=BUNDLE_PROTOCOLS[protocol],
-        corpora=_count_by_corpus(item.example for item in gathered.items),
-        left_out={**left_out, **seen, **_count_by_reason(gathered.failures)},
+        corpora=_count_by_corpus(one.example for one in predictions),
+        left_out={**left_out, **seen, **_count_by_reason(failures)},
         notes=notes,
         options={
             "model": f"{bundle.name}@{bundle.digest[:12]}",
@@ -176,6 +200,11 @@ def check_classes(bundle: Bundle, classes: Sequence[str]) -> None:
         )
 
 
+def _takes_stored_features(bundle: Bundle) -> bool:
+    """Whether the input is what training keeps on disk: features, padded to one length."""
+    return bundle.input.feature_set is not None and bundle.input.padding != "forbidden"
+
+
 def gather_for_bundle(
     bundle: Bundle,
     examples: Sequence[Example],
@@ -187,11 +216,8 @@ def gather_for_bundle(
 ) -> FeatureItems:
     """Return the items that a bundle takes, of the originals and under each of the conditions."""
     feature_set = bundle.input.feature_set
-    # Features are kept on disk and padded as in training; signals are neither.
-    if feature_set is None or bundle.input.padding == "forbidden":
-        raise UsageError(
-            f"{bundle.name}: only models that take features, padded to one length, can be evaluated"
-        )
+    if feature_set is None:
+        raise ValueError(f"{bundle.name} takes samples, which are not kept")
     return gather_items(
         examples,
         feature_set,
@@ -223,6 +249,55 @@ def predict_with_bundle(
             Prediction(item.example, item.variant, BUNDLE_FOLD, 0, calibrated, uncalibrated)
         )
     return predictions
+
+
+def predict_as_scan(
+    bundle: Bundle,
+    examples: Sequence[Example],
+    classes: Sequence[str],
+    *,
+    jobs: int = 1,
+    on_progress: OnProgress = ignore_progress,
+) -> tuple[list[Prediction], Failures]:
+    """Return the predictions of a bundle of any input, and the recordings that a scan refuses.
+
+    Nothing is kept on disk. Probabilities before calibration are not known.
+    """
+    check_classes(bundle, classes)
+    columns = [bundle.labels.index(name) for name in classes]
+    task = PredictTask((ModelSettings(str(bundle.path.resolve())),))
+    chunks = [
+        examples[first : first + _CHUNK_RECORDINGS]
+        for first in range(0, len(examples), _CHUNK_RECORDINGS)
+    ]
+    predictions, failures = list[Prediction](), list[tuple[Example, str]]()
+    on_progress(0, len(examples))
+    work = partial(_predict_chunk, task)
+    with closing(map_in_processes(chunks, work, jobs, ordered=True)) as results:
+        for chunk, rows in results:
+            for example, row in zip(chunk, rows, strict=True):
+                if row.reason is not None:
+                    failures.append((example, f"{row.reason}: {row.detail}"))
+                elif row.probabilities is not None:
+                    mean = np.array([row.probabilities], np.float64)
+                    calibrated = _normalised_mean(mean, columns)
+                    predictions.append(Prediction(example, ORIGINAL, BUNDLE_FOLD, 0, calibrated))
+            on_progress(len(predictions) + len(failures), len(examples))
+    return predictions, tuple(failures)
+
+
+def _predict_chunk(task: PredictTask, examples: Sequence[Example]) -> list[RecordingResult]:
+    """In a worker process: return the row of each recording."""
+    recordings = [_recording(example.path) for example in examples]
+    result = predict_chunk(task, recordings)
+    if result.fatal is not None:
+        raise BatchemoError(result.fatal)
+    return [row for rows in result.rows for row in rows]
+
+
+def _recording(path: Path) -> Recording:
+    root, file = os.path.split(os.path.abspath(path))
+    return stat_recording(root, file) or Recording(root, file, None, None)
 
 
 def _normalised_mean(windows: Float64, columns: Sequence[int]) -> tuple[float, ...]:
