@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -65,6 +66,19 @@ class LevelMeter:
         self._loudest_power = 0.0
         self._counts = np.zeros(_LEVEL_STEPS, np.int64)
 
+    def __getstate__(self) -> tuple[Any, ...]:
+        """Return what differs between meters: every turn of a recording has one, to be pickled."""
+        levels = self._counts.nonzero()[0].astype(np.uint8)
+        counts = self._counts[levels].tobytes(), levels.tobytes()
+        rest = self._remainder if len(self._remainder) else None
+        return self._frame_samples, self._samples, self._energy, self._loudest_power, counts, rest
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self._frame_samples, self._samples, self._energy, self._loudest_power, counts, rest = state
+        self._remainder = np.empty(0, np.float32) if rest is None else rest
+        self._counts = np.zeros(_LEVEL_STEPS, np.int64)
+        self._counts[np.frombuffer(counts[1], np.uint8)] = np.frombuffer(counts[0], np.int64)
+
     def update(self, samples: Float32) -> None:
         """Add the next samples of the signal."""
         if len(self._remainder):
@@ -113,13 +127,14 @@ class LevelMeter:
     @property
     def silence(self) -> float | None:
         """The share of frames 40 dB below the loudest twentieth, or below -70 dBFS."""
-        total = int(self._counts.sum())
+        from_loudest = self._counts[::-1].cumsum()
+        total = int(from_loudest[-1])
         if not total:
             return None
-        from_loudest = np.cumsum(self._counts[::-1])
-        loud_step = _LEVEL_STEPS - 1 - int(np.searchsorted(from_loudest, _LOUD_SHARE * total))
+        loud_step = _LEVEL_STEPS - 1 - int(from_loudest.searchsorted(_LOUD_SHARE * total))
         threshold = max(_SILENT_DBFS, loud_step + FLOOR_DB - _SILENT_BELOW_LOUD_DB)
-        return float(self._counts[: int(threshold - FLOOR_DB)].sum()) / total
+        louder = from_loudest[_LEVEL_STEPS - 1 - int(threshold - FLOOR_DB)]
+        return (total - int(louder)) / total
 
 
 class ClippingMeter:

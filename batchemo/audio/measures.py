@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batchemo.audio.failure import Failure
 from batchemo.audio.levels import ClippingMeter, LevelMeter
@@ -104,6 +104,10 @@ class TurnMeasures:
     """At the recording's own rate."""
     clipping: ClippingMeter
     level: LevelMeter
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the values alone: `dataclasses` looks up the fields of each object again."""
+        return TurnMeasures, (self.frames, self.clipping, self.level)
 
     def copied(self) -> TurnMeasures:
         """Return measures that others can be added to, which leaves these as they are."""

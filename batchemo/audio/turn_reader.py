@@ -94,10 +94,11 @@ class TurnReader(WindowReader):
         position = piece.first
         for frames, is_own, is_last in self._frames(decoder, piece):
             with timed(self.seconds, "vad"):
-                if not peak_magnitude(frames) < MAX_PEAK:  # Written so that NaN fails too.
+                peak = peak_magnitude(frames)
+                if not peak < MAX_PEAK:  # Written so that NaN fails too.
                     raise Failure("non_finite", "a sample is no number, or without bounds")
             for channel in channels:
-                yield from channel.process(position, frames, is_own=is_own, is_last=is_last)
+                yield from channel.process(position, frames, peak, is_own=is_own, is_last=is_last)
             position += len(frames)
             self.frames_read += len(frames) if is_own else 0
         for channel in channels:
@@ -142,15 +143,15 @@ class _Channel:
         ]
 
     def process(
-        self, position: int, frames: Float32, *, is_own: bool, is_last: bool
+        self, position: int, frames: Float32, peak: float, *, is_own: bool, is_last: bool
     ) -> Iterator[Window]:
-        """Take the next block of all channels; yield the windows that it completes."""
+        """Take the next block of all channels, and their peak; yield the windows it completes."""
         with timed(self._seconds, "decode"):
             own = frames if self._number is None else frames[:, [self._number]]
             mono = mix(own)
         if is_own:
             with timed(self._seconds, "vad"):
-                self._clipping.update(position, own)
+                self._clipping.update(position, own, peak)
         for stream in self._streams:
             yield from self._windows(stream, stream.process(mono, last=is_last))
 

@@ -105,14 +105,15 @@ class TurnClipping:
         self.meters: dict[int, ClippingMeter] = {}
         self.frames: dict[int, int] = {}
 
-    def update(self, start: int, frames: Float32) -> None:
-        """Add the frames from the position `start` on."""
+    def update(self, start: int, frames: Float32, peak: float) -> None:
+        """Add the frames from the position `start` on; none is louder than `peak`."""
         for index, part in self._active.update(start, start + len(frames)):
             meter = self.meters.get(index)
             if meter is None:
                 meter = self.meters[index] = ClippingMeter(self._full_scale)
             own = frames[part]
-            meter.update(own, peak_magnitude(own))
+            # Looked for in each turn only where it may be that of a clipped sample.
+            meter.update(own, peak if peak < self._full_scale else peak_magnitude(own))
             self.frames[index] = self.frames.get(index, 0) + len(own)
 
 

@@ -18,6 +18,7 @@ from batchemo.audio.failure import Failure, file_changed
 from batchemo.audio.measures import AudioInfo, Measures
 from batchemo.common.arrays import Float32
 from batchemo.common.text import to_text
+from batchemo.common.turns import Turn
 from batchemo.sources import Recording
 from batchemo.tables.derived import is_long, mean_familiarity, mean_probabilities
 from batchemo.tables.rows import RecordingResult, RecordingRows, WindowResults
@@ -88,6 +89,10 @@ class PendingResult:
     """One for each model."""
     info: AudioInfo = field(default_factory=AudioInfo)
     failure: Failure | None = None
+    turn: Turn | None = None
+    """The part of the recording that the row is of, if it is not of all of it."""
+    overlap: float | None = None
+    """The share of the turn in which others speak."""
 
     def outputs_of(self, turn: int) -> Sequence[ModelOutput]:
         """Return where windows go: a recording without turns is one row."""
@@ -109,15 +114,14 @@ class PendingResult:
         probabilities = model_probabilities = windows = familiarity = measured = None
         if failure is None:
             familiarity = mean_familiarity(mean_familiarity(o.familiarity) for o in self.outputs)
-            model_probabilities = np.stack(
-                [output.summary(self.info.duration) for output in self.outputs]
-            )
-            probabilities = mean_probabilities(model_probabilities)
+            summaries = [output.summary(self.info.duration) for output in self.outputs]
+            probabilities = summaries[0]
+            # Those of a single model are those of the row: it has no columns of its own.
+            if len(summaries) > 1:
+                model_probabilities = np.stack(summaries)
+                probabilities = mean_probabilities(model_probabilities)
             measured = self.outputs[0].mean_measured()
             windows = _window_results(self.outputs)
-        if len(self.outputs) == 1:
-            # They are those of the row: a single model has no columns of its own.
-            model_probabilities = None
         info = self.info
         if failure is not None and failure.reason == "unreadable" and info.size is None:
             # It could not be opened: the file is the one that was found.
@@ -142,6 +146,9 @@ class PendingResult:
             size=info.size,
             mtime_ns=info.mtime_ns,
             etag=info.etag,
+            turn=self.turn,
+            overlap=self.overlap,
+            speech_share=self.recording.speech_share,
         )
 
 
@@ -150,7 +157,7 @@ def _window_results(outputs: Sequence[ModelOutput]) -> WindowResults:
 
     NaN, not None, stands for a window without speech: they go to the parent as one array.
     """
-    missing = np.full_like(outputs[0].with_speech[0], np.nan)
+    missing = np.full(len(outputs[0].with_speech[0]), np.nan, np.float32)
     counts = [len(output.starts) for output in outputs]
     probabilities = [missing if p is None else p for out in outputs for p in out.probabilities]
     familiarity = [f for output in outputs for f in output.familiarity]
@@ -160,9 +167,9 @@ def _window_results(outputs: Sequence[ModelOutput]) -> WindowResults:
     if outputs[0].embeddings:
         embeddings, logits = _window_embeddings(outputs[0])
     return WindowResults(
-        np.concatenate([output.starts for output in outputs]),
-        np.concatenate([output.ends for output in outputs]),
-        np.stack(probabilities),
+        np.array([start for output in outputs for start in output.starts], np.float64),
+        np.array([end for output in outputs for end in output.ends], np.float64),
+        np.array(probabilities),
         np.repeat(np.arange(len(outputs), dtype=np.int32), counts) if len(outputs) > 1 else None,
         # None becomes NaN.
         np.array(familiarity, np.float32) if any(f is not None for f in familiarity) else None,

@@ -55,32 +55,26 @@ class PendingTurns:
     def rows(self) -> RecordingRows:
         """Return a row for each turn; every batch with a window of one must have run."""
         turns = self.recording.turns or _NOT_KNOWN
-        overlaps = overlap_shares(turns)
+        # What is known of the recording is not known of each turn.
+        info = replace(self.info, duration=None)
         return tuple(
-            replace(
-                self._pending(index, turn, overlap).row(),
-                turn=turn,
-                overlap=overlap,
-                speech_share=self.recording.speech_share,
-            )
-            for index, (turn, overlap) in enumerate(zip(turns, overlaps, strict=True))
+            self._pending(index, turn, overlap, info).row()
+            for index, (turn, overlap) in enumerate(zip(turns, overlap_shares(turns), strict=True))
         )
 
-    def _pending(self, index: int, turn: Turn, overlap: float | None) -> PendingResult:
-        result = PendingResult(self.recording, self.outputs_of(index), self.info, self.failure)
-        if self.failure is not None:
-            # What is known of the recording is not known of the turn.
-            result.info = replace(self.info, duration=None)
-            return result
-        measures = self.measures.get(index)
-        result.info = replace(self.info, duration=None)
-        if measures is not None:
-            result.info = measures.describe(self.info)
-        try:
-            check_turn(turn, overlap, measures, self.info, self.config)
-        except Failure as failure:
-            result.failure = failure
-        return result
+    def _pending(
+        self, index: int, turn: Turn, overlap: float | None, info: AudioInfo
+    ) -> PendingResult:
+        failure, measures = self.failure, self.measures.get(index)
+        if failure is None:
+            if measures is not None:
+                info = measures.describe(info)
+            try:
+                check_turn(turn, overlap, measures, self.info, self.config)
+            except Failure as error:
+                failure = error
+        outputs = self.outputs_of(index)
+        return PendingResult(self.recording, outputs, info, failure, turn, overlap)
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,6 +226,9 @@ def mean_probabilities(model_probabilities: Float32) -> Float32:
     >>> mean_probabilities(np.array([[1, 0], [0.5, 0.5]], np.float32)).tolist()
     [0.75, 0.25]
     """
+    # Most turns, and short recordings, have one window: much dearer to compute with than to take.
+    if model_probabilities.shape[-2] == 1:
+        return model_probabilities[..., 0, :].astype(np.float32, copy=False)
     mean: Float32 = model_probabilities.astype(np.float64).mean(axis=-2).astype(np.float32)
     return mean
 
@@ -237,8 +240,11 @@ def mean_familiarity(values: Iterable[float | None]) -> float | None:
     (0.5, None)
     """
     known = [value for value in values if value is not None]
+    if not known:
+        return None
     # In double precision, and rounded as the column holds it.
-    return float(np.float32(np.mean(known, dtype=np.float64))) if known else None
+    mean = known[0] if len(known) == 1 else np.mean(known, dtype=np.float64)
+    return float(np.float32(mean))
 
 
 def expected_dimensions(probabilities: NDArray[Any], labels: Sequence[str]) -> Float32:

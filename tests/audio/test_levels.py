@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -64,6 +66,24 @@ def test_the_level_does_not_depend_on_the_blocks(sizes: list[int]) -> None:
     assert blocks.rms_db == pytest.approx(whole.rms_db)
     assert blocks.silence == whole.silence
     assert blocks.loudest_db == whole.loudest_db
+
+
+@given(before=st.integers(0, 5000), after=st.integers(0, 5000))
+def test_a_meter_goes_on_where_it_was_pickled(before: int, after: int) -> None:
+    signal = np.sin(np.arange(before + after) / 3).astype(np.float32)
+    meter = LevelMeter(RATE)
+    meter.update(signal[:before])
+    meter = pickle.loads(pickle.dumps(meter))
+    meter.update(signal[before:])
+    meter.finish()
+    whole = measured(signal)
+    assert (meter.loudest_db, meter.silence) == (whole.loudest_db, whole.silence)
+    assert meter.rms_db == pytest.approx(whole.rms_db)
+
+
+def test_a_pickled_meter_is_small_as_there_is_one_for_each_turn() -> None:
+    meter = measured(np.sin(np.arange(2 * RATE)))
+    assert len(pickle.dumps(meter)) < 300
 
 
 def test_three_samples_in_a_row_at_full_scale_are_clipped() -> None:
