@@ -243,7 +243,7 @@ def command(**values: Any) -> int:
     outputs = (options.output, options.segments, options.summary, options.embeddings)
     metrics_path = None if metrics is None else check_metrics(metrics)
     if report_path is not None:
-        _check_report(report_path, options)
+        _check_report(report_path, options, settings)
     log = None if log_json is None else open_log(log_json, outputs)
     # What people read must not mix with the table or the log.
     stream = sys.stderr if STDOUT in (options.output, log_json) else sys.stdout
@@ -277,8 +277,9 @@ def command(**values: Any) -> int:
     return report.exit_code
 
 
-def _check_report(path: str, options: ScanOptions) -> None:
+def _check_report(path: str, options: ScanOptions, settings: Sequence[ModelSettings]) -> None:
     """Raise a UsageError where no report can be written, before any work."""
+    from batchemo.bundles import load_bundle
     from batchemo.report.write import check_report
 
     check_report(path)
@@ -286,6 +287,8 @@ def _check_report(path: str, options: ScanOptions) -> None:
         raise UsageError("--report reads the finished table: name a file for it by -o")
     if is_url(options.output):
         raise UsageError("--report reads the finished table, which is not read from a bucket")
+    for each in settings:
+        load_bundle(each.model).require_labels("a report")
 
 
 def _dry_run(options: ScanOptions, log: JsonLog | None, stream: IO[str] | None) -> int:

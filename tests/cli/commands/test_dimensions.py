@@ -49,10 +49,11 @@ def test_predict_prints_what_was_measured(
 def test_commands_about_labels_say_that_there_are_none(
     batchemo: RunCommand, recordings: Path, measuring: str, tmp_path: Path
 ) -> None:
-    table = tmp_path / "r.parquet"
+    table, other = tmp_path / "r.parquet", tmp_path / "o.parquet"
     scan(recordings, model=measuring, jobs=1, output=table)
     for command in (
         ("report", table, "-o", tmp_path / "r.html"),
+        ("scan", recordings, "-m", measuring, "-o", other, "--report", tmp_path / "r.html"),
         ("review", table, "--list"),
         ("export", table, "-o", tmp_path / "labels", "--to", "audacity"),
         ("app", "-m", measuring, "--no-browser"),
@@ -61,6 +62,7 @@ def test_commands_about_labels_say_that_there_are_none(
         refused = batchemo(*command)
         assert (refused.code, refused.out) == (2, ""), command
         assert "labels" in refused.err, command
+    assert not other.exists()
 
 
 def test_a_summary_counts_recordings_without_labels(
