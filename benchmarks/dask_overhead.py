@@ -8,8 +8,9 @@ processes from scan to scan, and then by the recording. Processor time is that o
 depends less than the clock on what else the machine does.
 
 With `--free 1000`, so many chunks are measured instead whose results cost next to nothing: what a
-chunk costs either executor, in processor time, and whether the scheduler's memory grows. That tells
-more on a machine that has other work.
+chunk costs either executor, in processor time. That tells more on a machine that has other work.
+With `--memory 110000`, so many chunks of one recording go through one scheduler; its memory and
+that of this process are printed on the way.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from batchemo.batch.scan import run_scan
 from batchemo.inference.settings import ModelSettings
 from batchemo.sources import Recording, SourceOptions
 from batchemo.workers.dask_executor import DaskExecutor, scheduler_address
-from batchemo.workers.dispatcher import run_chunks
+from batchemo.workers.dispatcher import FinishedChunk, run_chunks
 from batchemo.workers.executor import Chunk, ChunkResult, ExecutorFactory
 from batchemo.workers.remote_work import Requirements
 
@@ -83,6 +84,9 @@ def main() -> None:
     with cluster() as (process, address), tempfile.TemporaryDirectory() as folder:
         if options.free:
             measure_free(process, address, options)
+            return
+        if options.memory:
+            measure_memory(process, address, options.memory)
             return
         for _ in range(options.rounds):
             local.append(measure(options, folder, None))
@@ -136,14 +140,13 @@ def made_up(recordings: Sequence[Recording]) -> ChunkResult[Any]:
 
 
 def measure_free(scheduler: psutil.Process, address: str, options: argparse.Namespace) -> None:
-    """Print what a chunk costs, and how much the scheduler's memory grows."""
-    dask = partial(DaskExecutor, scheduler_address(address), Requirements(), 0)
+    """Print what a chunk costs."""
     spent: dict[str, list[float]] = {"local": [], "dask": []}
     for _ in range(options.rounds):
-        for name, executor in (("local", None), ("dask", dask)):
-            spent[name].append(run_free(options.free, options.chunk, executor))
-    memory, before, own = scheduler.memory_info().rss, scheduler.cpu_times(), time.process_time()
-    run_free(options.free, options.chunk, dask)
+        for name, executor in (("local", None), ("dask", dask_executor(address))):
+            spent[name].append(time_free(options.free, options.chunk, executor))
+    before, own = scheduler.cpu_times(), time.process_time()
+    time_free(options.free, options.chunk, dask_executor(address))
     after, own = scheduler.cpu_times(), time.process_time() - own
     of_scheduler = after.user + after.system - before.user - before.system
     local, there = (median(spent[name]) * MILLISECONDS for name in ("local", "dask"))
@@ -151,25 +154,45 @@ def measure_free(scheduler: psutil.Process, address: str, options: argparse.Name
         f"{options.free:,} chunks of {options.chunk} results: {local:.1f} ms of processor time for"
         f" each with local processes, {there:.1f} on a cluster; there"
         f" {of_scheduler / options.free * MILLISECONDS:.2f} ms in the scheduler,"
-        f" {own / options.free * MILLISECONDS:.2f} in the parent. The scheduler's memory grew by"
-        f" {(scheduler.memory_info().rss - memory) / 2**20:.1f} MB"
+        f" {own / options.free * MILLISECONDS:.2f} in the parent"
     )
 
 
-def run_free(count: int, size: int, executor: ExecutorFactory | None) -> float:
-    """Return the processor time of a chunk, without the start of the processes."""
+def measure_memory(scheduler: psutil.Process, address: str, count: int) -> None:
+    """Print the memory of the scheduler and of this process after each tenth of the chunks."""
+    finished = run_free(count, 1, dask_executor(address))
+    for number, _ in enumerate(finished, 1):
+        if number % (count // 10) == 0:
+            memory = (
+                process.memory_info().rss / 2**20 for process in (scheduler, psutil.Process())
+            )
+            print("{:,} chunks: scheduler {:.1f} MB, parent {:.1f} MB".format(number, *memory))
+
+
+def dask_executor(address: str) -> ExecutorFactory:
+    return partial(DaskExecutor, scheduler_address(address), Requirements(), 0)
+
+
+def run_free(
+    count: int, size: int, executor: ExecutorFactory | None
+) -> Iterator[FinishedChunk[Any]]:
+    """Have chunks worked on that cost next to nothing."""
     chunks = (
         Chunk(number, tuple(Recording("/data", f"{n}.wav", 1, 0) for n in range(size)))
         for number in range(count)
     )
-    finished = run_chunks(
+    return run_chunks(
         *(chunks, made_up, lambda recording, reason, detail: None),
         workers=WORKERS,
         timeout=0,
         executor=executor,
     )
+
+
+def time_free(count: int, size: int, executor: ExecutorFactory | None) -> float:
+    """Return the processor time of a chunk, without the start of the processes."""
     first, times = count // 5, []
-    for number, _ in enumerate(finished, 1):
+    for number, _ in enumerate(run_free(count, size, executor), 1):
         # While all processes are there: those that have ended are not counted.
         if number in (first, count):
             times.append(processor_time())
@@ -215,6 +238,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="scans of each to measure")
     parser.add_argument("--chunk", type=int, default=64, help="recordings in a chunk, at most")
     parser.add_argument("--free", type=int, metavar="N", help="measure N chunks without work")
+    parser.add_argument("--memory", type=int, metavar="N", help="watch memory for N chunks")
     parser.add_argument("-m", "--model", default="default", help="the model")
     return parser.parse_args()
 

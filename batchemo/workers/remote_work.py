@@ -17,6 +17,7 @@ from functools import lru_cache, partial
 from multiprocessing.util import Finalize
 from platform import python_version
 from socket import gethostname
+from time import monotonic, sleep
 from typing import Any
 
 from batchemo import __version__
@@ -161,7 +162,10 @@ class _Processes:
     def __init__(self) -> None:
         self._free: list[KeptWorker] = []
         self._lock = threading.Lock()
-        self._timer: threading.Timer | None = None
+        self._used_at = 0.0
+        self._closer: threading.Thread | None = None
+        """Closes what is idle. One for all chunks: a worker of Dask looks at its stacks again and
+        again (`sys._current_frames`), which can lock it up in the moment when a thread starts."""
 
     @contextmanager
     def borrow(self) -> Iterator[KeptWorker]:
@@ -174,11 +178,23 @@ class _Processes:
         finally:
             with self._lock:
                 self._free.append(worker)
-                if self._timer is not None:
-                    self._timer.cancel()
-                self._timer = threading.Timer(IDLE_SECONDS, self.close)
-                self._timer.daemon = True
-                self._timer.start()
+                self._used_at = monotonic()
+                if self._closer is None:
+                    self._closer = threading.Thread(target=self._close_when_idle, daemon=True)
+                    self._closer.start()
+
+    def _close_when_idle(self) -> None:
+        while (seconds := self._seconds_left()) > 0:
+            sleep(seconds)
+        self.close()
+
+    def _seconds_left(self) -> float:
+        """Return how long idle processes are kept from now on; at 0, the thread ends."""
+        with self._lock:
+            seconds = self._used_at + IDLE_SECONDS - monotonic()
+            if seconds <= 0:
+                self._closer = None
+            return seconds
 
     def close(self) -> None:
         """End those that are free."""

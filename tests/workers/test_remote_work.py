@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import threading
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
@@ -90,15 +91,20 @@ def test_the_process_is_kept_for_the_next_chunk_and_ends_when_it_is_idle(
         opened.append(KeptWorker(InlineExecutor))
         return opened[-1]
 
+    idle, closers = threading.Event(), set[threading.Thread | None]()
     monkeypatch.setattr(remote_work, "KeptWorker", open_worker)
-    for _ in range(2):
+    monkeypatch.setattr(remote_work, "_processes", remote_work._Processes())
+    monkeypatch.setattr(remote_work, "sleep", lambda seconds: idle.wait())
+    for _ in range(3):
         work_remotely(Requirements(), 0, look, recordings("a"))
+        closers.add(remote_work._processes._closer)
     assert len(opened) == 1
+    # A thread that is started for each chunk locks Dask's workers up, sooner or later.
+    (closer,) = closers
+    assert closer is not None
     monkeypatch.setattr(remote_work, "IDLE_SECONDS", 0.0)
-    work_remotely(Requirements(), 0, look, recordings("a"))
-    timer = remote_work._processes._timer
-    assert timer is not None
-    timer.join()
+    idle.set()
+    closer.join()
     work_remotely(Requirements(), 0, look, recordings("a"))
     assert len(opened) == 2
 
