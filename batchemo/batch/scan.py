@@ -55,6 +55,7 @@ from batchemo.inference.predict_task import (
     predict_chunk,
     predict_pieces,
 )
+from batchemo.tables.columns import row_noun
 from batchemo.tables.read import open_table
 from batchemo.tables.rows import to_batch
 from batchemo.tables.summary import Summary, check_group_by
@@ -185,7 +186,8 @@ class _Scan:
         self._on_event, self._stream, self._executor = on_event, stream, executor
         self._options, self._schema = prepared.options, prepared.schema
         self._progress = Progress()
-        self._summary = Summary(prepared.options.group_by, measured=prepared.schema.measured)
+        measured, noun = self._schema.measured, row_noun(self._schema.turns)
+        self._summary = Summary(self._options.group_by, measured=measured, noun=noun)
         self._warnings: list[str] = []
         self.finds_transient_failures = False
         """Whether the tables are in order, but for failures that are to be tried again."""

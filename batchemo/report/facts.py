@@ -12,7 +12,7 @@ import numpy as np
 from batchemo.common.arrays import Float64, Index
 from batchemo.common.text import for_display
 from batchemo.errors import UsageError
-from batchemo.tables.columns import FAMILIARITY, turns_of
+from batchemo.tables.columns import FAMILIARITY, row_noun, turns_of
 from batchemo.tables.read import TableFile, open_table
 from batchemo.tables.schema import STATUS_OK
 from batchemo.tables.summary import Summary, check_group_by
@@ -103,7 +103,7 @@ class _Counts:
 
     def __init__(self, table: TableFile, group_by: str | None, examples: int) -> None:
         self._table, self._examples = table, examples
-        self._summary = Summary()
+        self._summary = Summary(noun=row_noun(turns_of(table.schema.names)))
         self._by_group = Summary(group_by) if group_by else None
         self._confidence: dict[str, Index] = {}
         self._histograms: dict[str, Index] = {}

@@ -101,7 +101,7 @@ def _key_figures(facts: Facts) -> Iterator[str]:
     summary = facts.summary
     ok, failed = (summary.count_recordings(status) for status in (STATUS_OK, STATUS_FAILED))
     items = [
-        (f"{ok:,}", "recordings analysed"),
+        (f"{ok:,}", f"{summary.noun}s analysed"),
         (f"{failed:,}", "failed"),
         (_long(summary.seconds), "of sound"),
     ]
@@ -130,8 +130,9 @@ def _believe(facts: Facts) -> Iterator[str]:
     total = facts.summary.total()
     if total.known:
         share = total.unfamiliar / total.known
+        rows = counted(total.known, facts.summary.noun)
         yield (
-            f"<p>{total.unfamiliar:,} of {counted(total.known, 'recording')} ({share:.0%}) are"
+            f"<p>{total.unfamiliar:,} of {rows} ({share:.0%}) are"
             f" unlike the model's training recordings (familiarity below {UNFAMILIAR}):"
             " <b>their labels are not to be trusted</b>, however high the confidence.</p>"
         )
@@ -173,7 +174,14 @@ def _emotions(facts: Facts, colours: dict[str, str]) -> Iterator[str]:
     ]
     yield bars(rows, colours)
     yield table(
-        ("emotion", "recordings", "share", "95 % interval", "minutes", "mean confidence"),
+        (
+            "emotion",
+            f"{facts.summary.noun}s",
+            "share",
+            "95 % interval",
+            "minutes",
+            "mean confidence",
+        ),
         [
             (
                 shown(label),
@@ -350,7 +358,7 @@ def _failures(facts: Facts) -> Iterator[str]:
     if not counts:
         return
     yield table(
-        ("reason", "meaning", "recordings"),
+        ("reason", "meaning", f"{facts.summary.noun}s"),
         [
             (shown(reason), shown(REASONS.get(reason, "")), f"{count.recordings:,}")
             for reason, count in counts.items()

@@ -379,6 +379,15 @@ def turns_of(columns: list[str]) -> tuple[str, ...]:
     return tuple(between) if between == [name for name in TURNS if name in between] else ()
 
 
+def row_noun(turns: Sequence[str]) -> str:
+    """Return what each row of a recordings table with these columns of turns is.
+
+    >>> row_noun(("start", "end")), row_noun(("channel",)), row_noun(())
+    ('turn', 'channel', 'recording')
+    """
+    return "turn" if "start" in turns else "channel" if turns else "recording"
+
+
 def _after_labels(columns: list[str]) -> int:
     """Return the position after the probabilities of all labels, of which there may be none."""
     labels = labels_of(columns)

@@ -79,6 +79,8 @@ class Summary:
     recordings of a model without labels."""
     measured: tuple[str, ...] = ()
     """The dimensions that the model gives, which the tables have columns of."""
+    noun: str = "recording"
+    """What each row is, as `columns.row_noun` says it."""
 
     def add(self, table: pa.Table) -> None:
         """Count the rows of a part of a recordings table."""
@@ -187,10 +189,13 @@ class Summary:
 
 
 def summarise(
-    tables: Iterable[pa.Table], group_by: str | None = None, measured: tuple[str, ...] = ()
+    tables: Iterable[pa.Table],
+    group_by: str | None = None,
+    measured: tuple[str, ...] = (),
+    noun: str = "recording",
 ) -> Summary:
     """Return the counts of all parts of a recordings table, which has these dimensions."""
-    summary = Summary(group_by, measured=measured)
+    summary = Summary(group_by, measured=measured, noun=noun)
     for table in tables:
         summary.add(table)
     return summary

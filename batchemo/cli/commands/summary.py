@@ -113,7 +113,7 @@ _NEEDED = ("file", "status", "reason", "emotion", "confidence", "duration", "mti
 
 def count_recordings(results: str, group_by: str | None) -> Summary:
     """Count the rows of a recordings table, batch by batch so that it need not fit in memory."""
-    from batchemo.tables.columns import FAMILIARITY, MEASURED
+    from batchemo.tables.columns import FAMILIARITY, MEASURED, row_noun, turns_of
     from batchemo.tables.read import open_table
     from batchemo.tables.summary import check_group_by, summarise
 
@@ -133,4 +133,4 @@ def count_recordings(results: str, group_by: str | None) -> Summary:
     measured = tuple(name for name in MEASURED if name in table.optional)
     columns = [name for name in names if name in (*_NEEDED, FAMILIARITY, *measured, group_by)]
     batches = (pa.Table.from_batches([batch]) for batch in table.batches(columns))
-    return summarise(batches, group_by, measured)
+    return summarise(batches, group_by, measured, row_noun(turns_of(names)))

@@ -28,11 +28,13 @@ def final_line(report: Report) -> str:
     """Return one line that says how the scan went."""
     new = f" ({report.new_failures:,} new)" if report.failed != report.new_failures else ""
     missing = report.failed_missing
+    noun, others = report.summary.noun, report.failed - missing
+    # Of a recording with several rows, some may have failed.
+    of_rows = (
+        "" if noun == "recording" else f" of {counted(report.summary.count_recordings(), noun)}"
+    )
     failed = _texts_that_apply(
-        {
-            f"{missing:,} missing": missing,
-            f"{report.failed - missing:,} failed": report.failed - missing,
-        }
+        {f"{missing:,} missing": missing, f"{others:,}{of_rows} failed": others}
     )
     if failed:
         failed[-1] += new
@@ -57,7 +59,7 @@ def show_report(
     summary = report.summary
     failed = f", {report.failed:,} failed" if report.failed else ""
     ok = summary.count_recordings(STATUS_OK)
-    console.print(f"[bold]{counted(ok, 'recording')} analysed{failed}[/]")
+    console.print(f"[bold]{counted(ok, summary.noun)} analysed{failed}[/]")
     show_summary(summary, bundles, console.file)
     if notes := [*remarks(report), *problems(report)]:
         console.print()

@@ -43,7 +43,7 @@ def unfamiliar_warning(summary: Summary) -> list[str]:
     if 2 * total.unfamiliar <= total.known:
         return []
     return [
-        f"{total.unfamiliar:,} of {counted(total.known, 'recording')} are unlike those that the "
+        f"{total.unfamiliar:,} of {counted(total.known, summary.noun)} are unlike those that the "
         f"model was trained on (familiarity below {UNFAMILIAR:g}): their labels are not to be "
         "trusted. Listen to some before you use them (batchemo review)"
     ]
@@ -65,18 +65,18 @@ def show_summary(summary: Summary, bundles: Sequence[Bundle], stream: IO[str]) -
             console.print(f"\n{_group_facts(summary, group)}", markup=False, style="bold")
         if rows:
             console.print()
-            console.print(_emotions(rows, console.width))
+            console.print(_emotions(rows, summary.noun, console.width))
             if means := _means(summary, group):
                 console.print(means)
     _show_trust(summary, bundles, console)
     if failed := summary.by_outcome(STATUS_FAILED):
         console.print()
-        console.print(_failures(failed, console.width))
+        console.print(_failures(failed, summary.noun, console.width))
 
 
 def _group_facts(summary: Summary, group: str) -> str:
     total, failed = summary.total(group), summary.count_recordings(STATUS_FAILED, group)
-    facts = [counted(total.recordings, "recording")]
+    facts = [counted(total.recordings, summary.noun)]
     if failed:
         facts.append(f"{failed:,} failed")
     if total.known:
@@ -159,14 +159,14 @@ def _table(title: str, *numbers: str) -> Table:
     return table
 
 
-def _emotions(rows: Mapping[str, Count], columns: int) -> Table:
+def _emotions(rows: Mapping[str, Count], noun: str, columns: int) -> Table:
     """Return the table of emotions; on a narrow terminal without intervals and bars."""
     from batchemo.review.figures import wilson
 
     width = bar_width(columns, MOST_BAR)
     total = sum(count.recordings for count in rows.values())
     interval = ["95 % interval"] if width else []
-    table = _table("emotion", "recordings", "share", *interval)
+    table = _table("emotion", f"{noun}s", "share", *interval)
     if width:
         table.add_column("", no_wrap=True)
     table.add_column("confidence", justify="right")
@@ -182,9 +182,9 @@ def _emotions(rows: Mapping[str, Count], columns: int) -> Table:
     return table
 
 
-def _failures(rows: Mapping[str, Count], columns: int) -> Table:
+def _failures(rows: Mapping[str, Count], noun: str, columns: int) -> Table:
     """Return the table of failures; on a narrow terminal without the reasons' sentences."""
-    table = _table("failed", "recordings")
+    table = _table("failed", f"{noun}s")
     if columns >= NARROW:
         table.add_column("why")
     for reason, count in rows.items():

@@ -53,6 +53,13 @@ def test_missing_recordings_count_neither_as_analysed_nor_as_failed() -> None:
     assert "2 missing, 1 failed (1 new) in" in line
 
 
+def test_turns_that_failed_are_counted_as_turns() -> None:
+    counts = {("", "ok", "sad"): Count(8), ("", "failed", "overlap"): Count(2)}
+    summary = Summary(counts=counts, noun="turn")
+    line = final_line(report(analysed=1, new_failures=2, summary=summary))
+    assert line.startswith("batchemo: 1 recording analysed, 2 of 10 turns failed in")
+
+
 @pytest.mark.parametrize(("unfamiliar", "warned"), [(2, False), (3, True)])
 def test_labels_are_not_to_be_trusted_where_the_median_recording_is_unfamiliar(
     unfamiliar: int, warned: bool

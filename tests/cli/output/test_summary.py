@@ -41,6 +41,16 @@ def test_shares_have_their_intervals() -> None:
     assert sad.split()[1:6] == ["81", "30.8%", "26%", "to", "37%"]
 
 
+def test_rows_that_are_turns_are_called_turns() -> None:
+    most = Count(3, known=3, unfamiliar=3)
+    counts = {("a", "ok", "sad"): most, ("a", "failed", "overlap"): Count(1)}
+    text = printed(Summary("folder", counts, noun="turn"))
+    assert "a: 4 turns" in text
+    assert "3 of 3 turns are unlike" in text
+    assert text.count("turns") == 4
+    assert "recordings " not in text.replace("training recordings", "")
+
+
 def test_trust_stands_between_the_emotions_and_the_failures(tiny_bundle: Bundle) -> None:
     figures = {"speaker": {"uar": {"mean": 0.72}}, "corpus": {"uar": {"mean": 0.4}}}
     bundle = replace(tiny_bundle, info={**tiny_bundle.info, "figures": figures})
