@@ -190,7 +190,7 @@ def scan(source: Path, *words: object, model: str) -> list[dict[str, Any]]:
     """Return the rows of a scan."""
     output, segments = source.parent / "results.parquet", source.parent / "windows.parquet"
     tables = "-o", output, "--segments", segments, "--overwrite"
-    run("scan", source, *words, "-m", model, *tables, "-q")
+    run("scan", source, *words, "-m", model, *tables, "--timeout", 0, "-q")
     return pq.read_table(output).to_pylist()
 
 
@@ -216,15 +216,13 @@ def scan_alone(options: argparse.Namespace, clips: list[Clip], folder: Path) -> 
 
 def gate_spans(path: Path) -> list[Span]:
     """Return the turns that the gate finds, by the rules of `--turns speech`."""
-    spans: list[Span] = []
-    with soundfile.SoundFile(path) as file:
-        # Minute by minute, to hold no more: a turn may be cut where two meet.
-        for number, block in enumerate(file.blocks(60 * RATE, dtype="float32")):
-            mask = np.repeat(gate(block), STEP)[: len(block) // FRAME * FRAME]
-            frames = mask.reshape(-1, FRAME).mean(axis=1)
-            found = speech_spans(frames, len(block) / RATE)
-            spans += [(start + 60 * number, end + 60 * number) for start, end in found]
-    return spans
+    masks = [np.zeros(0)]
+    # Minutes hold a whole number of frames.
+    for block in soundfile.blocks(path, 60 * RATE, dtype="float32"):
+        mask = np.repeat(gate(block), STEP)[: len(block) // FRAME * FRAME]
+        masks.append(mask.reshape(-1, FRAME).mean(axis=1))
+    frames = np.concatenate(masks)
+    return speech_spans(frames, len(frames) * FRAME / RATE)
 
 
 def report_boundaries(clips: list[Clip], rows: list[dict[str, Any]], folder: Path) -> None:
@@ -305,6 +303,8 @@ def report_found(detectors: dict[str, list[dict[str, Any]]], speech: np.ndarray)
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     edges = np.flatnonzero(np.diff(np.concatenate([[False], speech, [False]]).astype(int)))
     for name, rows in detectors.items():
+        if rows[0]["start"] is None:
+            raise SystemExit(f"no turns were found: {rows[0]['reason']}: {rows[0]['detail']}")
         found = np.zeros(len(speech), bool)
         for row in rows:
             found[round(row["start"] * 100) : round(row["end"] * 100)] = True

@@ -10,7 +10,7 @@ than to hold it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -85,9 +85,11 @@ class TurnFinder(WindowReader):
         *,
         each_channel: bool,
         open_file: OpenAudio = open_audio,
+        touch: Callable[[float, float | None], None] = lambda position, duration: None,
     ) -> None:
+        """Take `touch`, which gets the position in seconds now and then, and the duration."""
         super().__init__(path, (config,), None, open_file)
-        self._each_channel = each_channel
+        self._each_channel, self._touch = each_channel, touch
         self.found: Found | None = None
 
     def _read(self, decoder: AnyDecoder) -> Iterator[Window]:
@@ -105,6 +107,8 @@ class TurnFinder(WindowReader):
             frames_read += len(frames)
             with timed(self.seconds, "vad"):
                 self._update(detectors, frames, last=last)
+            # There is no window that would show that it goes on.
+            self._touch(frames_read / decoder.sample_rate, self.declared_duration)
         if not decoder.at_end:
             self._update(detectors, np.empty((0, decoder.channels), np.float32), last=True)
         duration = frames_read / decoder.sample_rate

@@ -89,7 +89,11 @@ def find_turns(
         turns = tuple(Turn(channel=channel) for channel in channels)
         return FoundTurns(replace(recording, turns=turns), reader.info, failure)
     finder = TurnFinder(
-        recording.address, config, each_channel=finding.each_channel, open_file=open_file
+        recording.address,
+        config,
+        each_channel=finding.each_channel,
+        open_file=open_file,
+        touch=touch,
     )
     failure = read_recording(finder, _ignore, stages=stages, touch=touch)
     found = finder.found

@@ -162,9 +162,9 @@ def monitored(recording: Recording, timeout: float) -> Iterator[Touch]:
     def touch(position: float, duration: float | None) -> None:
         nonlocal hours, line, written_at
         now = time.monotonic()
-        if position >= (hours + 1) * SECONDS_AN_HOUR:
+        if position // SECONDS_AN_HOUR != hours:
             # The time limit counts anew for each hour of the recording: a day of audio may take
-            # longer than a minute of it.
+            # longer than a minute of it. So it does where the recording is read a second time.
             hours = position // SECONDS_AN_HOUR
             line = _heartbeat_line(recording, timeout)
         elif now - written_at < POSITION_INTERVAL:

