@@ -103,6 +103,7 @@ def open_previous(
         labels,
         segments=segments is not None,
         models=models,
+        several_models=bool(schema.window_models),
         measured=schema.measured,
         tries=schema.tries,
         embeddings=None if schema.embeddings is None else schema.embeddings.shape,
@@ -275,7 +276,7 @@ class _SegmentsByRecording:
         """Take the segments table and how many windows it has of each recording."""
         self._labels = segments.labels
         self._counts = iter(counts)
-        self._models, self._measured = schema.models, schema.measured
+        self._models, self._measured = schema.window_models, schema.measured
         self._batches = segments.batches()
         self._waiting: list[pa.RecordBatch] = []
         self._count = 0

@@ -325,6 +325,7 @@ class _Scan:
                     model=self._prepared.model,
                     segments=self._schema.segments,
                     models=self._schema.models,
+                    several_models=bool(self._schema.window_models),
                     measured=self._schema.measured,
                     tries=list(map(plan.known_rows.next_tries, results))
                     if self._schema.tries

@@ -26,8 +26,9 @@ class LoadedModel:
     batch_size: int
 
     def label_indices(self, labels: Sequence[str]) -> list[int]:
-        """Return the index of each of these labels in the model's own order."""
-        return [self.bundle.labels.index(label) for label in labels]
+        """Return the index of each of these labels in the model's own order, if it has labels."""
+        own = self.bundle.labels
+        return [own.index(label) for label in labels] if own else []
 
     def measured_indices(self) -> list[int]:
         """Return the index of each dimension, in the order of columns, in the model's own order."""

@@ -27,9 +27,10 @@ from batchemo.tables.schema import EmbeddingShape
 
 @dataclass(frozen=True, slots=True)
 class ModelSet:
-    """Verified models with the same labels, and the settings of each.
+    """Verified models, and the settings of each.
 
-    A model that gives dimensions is the only one.
+    Models with labels have the same ones. One model at most measures dimensions; it need not have
+    labels.
     """
 
     bundles: tuple[Bundle, ...]
@@ -37,18 +38,25 @@ class ModelSet:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels in the order of the tables, which is the first model's."""
-        return self.bundles[0].labels
+        """The labels in the order of the tables: that of the first model that has any."""
+        return next((bundle.labels for bundle in self.bundles if bundle.labels), ())
 
     @property
     def measured(self) -> tuple[str, ...]:
-        """The dimensions that the model gives, in the order of their columns."""
-        return tuple(name for name in MEASURED if name in self.bundles[0].dimensions)
+        """The dimensions that a model gives, in the order of their columns."""
+        given = {name for bundle in self.bundles for name in bundle.dimensions}
+        return tuple(name for name in MEASURED if name in given)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of several models, for their columns; empty for one, which has none."""
+        """The names of several models, for their windows; empty for one."""
         return tuple(bundle.name for bundle in self.bundles) if len(self.bundles) > 1 else ()
+
+    @property
+    def with_labels(self) -> tuple[str, ...]:
+        """The names of several models with labels, for their columns; empty for one."""
+        names = tuple(bundle.name for bundle in self.bundles if bundle.labels)
+        return names if len(names) > 1 else ()
 
     @property
     def model(self) -> str:
@@ -73,18 +81,24 @@ class ModelSet:
 
         Refuses settings that do not go with these labels.
         """
-        postprocess.check_labels(self.bundles[0].name, self.labels)
+        self.check_postprocess(postprocess)
         return OutputSchema(
             self.labels,
             None,
             segments,
             run_provenance(self.bundles, self.settings, sources, postprocess),
-            models=self.names,
+            models=self.with_labels,
+            window_models=self.names,
             measured=self.measured,
             postprocess=postprocess,
             tries=tries,
             embeddings=self._embedding_output(sources) if embeddings else None,
         )
+
+    def check_postprocess(self, postprocess: PostprocessSettings) -> None:
+        """Raise a UsageError for settings that do not go with the labels."""
+        named = next((bundle for bundle in self.bundles if bundle.labels), self.bundles[0])
+        postprocess.check_labels(named.name, self.labels)
 
     def _embedding_output(self, sources: SourceOptions) -> EmbeddingOutput:
         if len(self.bundles) > 1:
@@ -116,9 +130,6 @@ def load_model_set(settings: Sequence[ModelSettings]) -> ModelSet:
     bundles = tuple(load_bundle(each.model) for each in settings)
     for bundle, each in zip(bundles, settings, strict=True):
         check_windows(bundle, each)
-    if len(bundles) > 1:
-        for bundle in bundles:
-            _check_can_share(bundle)
     for first, second in combinations(bundles, 2):
         _check_pair(first, second)
     # From here on a setting that is the model's default is None, as in rows of earlier runs. A
@@ -134,14 +145,6 @@ def load_model_set(settings: Sequence[ModelSettings]) -> ModelSet:
     return model_set
 
 
-def _check_can_share(bundle: Bundle) -> None:
-    if bundle.dimensions:
-        raise UsageError(
-            f"--model {bundle.name}: this model gives {', '.join(bundle.dimensions)}, which the "
-            "table of several models has no columns for: scan with it alone"
-        )
-
-
 def _check_pair(first: Bundle, second: Bundle) -> None:
     if first.digest == second.digest:
         raise UsageError(f"--model {first.name}: this model is named twice; once is enough")
@@ -150,7 +153,12 @@ def _check_pair(first: Bundle, second: Bundle) -> None:
             f"two models are called {first.name}: {first.path} and {second.path}. Columns are "
             "named after models: give one of them another name, in its bundle.json"
         )
-    if set(first.labels) != set(second.labels):
+    if first.dimensions and second.dimensions:
+        raise UsageError(
+            f"{first.name} and {second.name} both measure dimensions, which a table has one column "
+            "for each of. Scan with each of them alone"
+        )
+    if first.labels and second.labels and set(first.labels) != set(second.labels):
         differences = filter(None, (_additional(first, second), _additional(second, first)))
         raise UsageError(
             f"models in one scan need the same labels, and {', '.join(differences)}. Scan with "
@@ -168,7 +176,8 @@ def _check_columns(model_set: ModelSet) -> None:
 
     A model `b` with the label `a` and a model with the label `a_b` both have a column `p_a_b`.
     """
-    counts = Counter(name for name, _ in recordings_columns(model_set.labels, model_set.names))
+    columns = recordings_columns(model_set.labels, model_set.with_labels, model_set.measured)
+    counts = Counter(name for name, _ in columns)
     duplicates = [name for name, count in counts.items() if count > 1]
     if duplicates:
         raise UsageError(

@@ -62,9 +62,11 @@ class OutputSchema:
     previous_columns: pa.Schema | None = None
     """Columns that only the previous table has; its rows keep them in an update."""
     models: tuple[str, ...] = ()
-    """The names of several models; a single model has no columns of its own."""
+    """The names of several models with labels; a single one has no columns of its own."""
+    window_models: tuple[str, ...] = ()
+    """The names of several models, with labels or without, in the order of their indices."""
     measured: tuple[str, ...] = ()
-    """The dimensions that the model gives, in the order of their columns."""
+    """The dimensions that a model gives, in the order of their columns."""
     postprocess: PostprocessSettings = NO_POSTPROCESSING
     tries: bool = False
     """Whether there is a column that counts the runs that have tried a failed recording."""
@@ -105,6 +107,7 @@ class OutputSchema:
             self.labels,
             segments=self.segments,
             models=self.models,
+            several_models=bool(self.window_models),
             measured=self.measured,
             tries=self.tries,
             embeddings=embeddings,
@@ -140,7 +143,7 @@ class OutputSchema:
 
     def segments_schema(self) -> pa.Schema:
         """Return the schema of the segments table."""
-        several_models = bool(self.models)
+        several_models = bool(self.window_models)
         schema = segments_schema(self.labels, several_models=several_models, optional=self.optional)
         return with_provenance(schema, self.provenance)
 

@@ -92,7 +92,7 @@ class PostProcessor:
         return segments_table(
             table,
             self.schema.labels,
-            self.schema.models,
+            self.schema.window_models,
             min_confidence=self.schema.postprocess.min_confidence,
             optional=self.schema.optional,
         )

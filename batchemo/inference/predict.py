@@ -232,7 +232,7 @@ class _Batcher:
         self._shared = shared_windows(models)
         self.configs = [shared.window_config for shared in self._shared]
         # Models may have the same labels in different orders; columns are in the first one's.
-        labels = models[0].bundle.labels
+        labels = next((model.bundle.labels for model in models if model.bundle.labels), ())
         self._batches = [
             _ModelBatch(model, labels, self.stages, embeddings=embeddings) for model in models
         ]

@@ -91,7 +91,8 @@ def run_provenance(
     models = [_model_provenance(*model) for model in zip(bundles, settings, strict=True)]
     if len(models) == 1:
         return {**run, **models[0]}
-    return {**run, "labels": list(bundles[0].labels), "models": models}
+    labels = next((list(bundle.labels) for bundle in bundles if bundle.labels), [])
+    return {**run, "labels": labels, "models": models}
 
 
 def embedding_provenance(

@@ -115,13 +115,15 @@ class PendingResult:
         if failure is None:
             familiarity = mean_familiarity(mean_familiarity(o.familiarity) for o in self.outputs)
             summaries = [output.summary(self.info.duration) for output in self.outputs]
-            probabilities = summaries[0]
+            with_labels = [summary for summary in summaries if summary.size]
+            probabilities = with_labels[0] if with_labels else summaries[0]
             # Those of a single model are those of the row: it has no columns of its own.
-            if len(summaries) > 1:
-                model_probabilities = np.stack(summaries)
+            if len(with_labels) > 1:
+                model_probabilities = np.stack(with_labels)
                 probabilities = mean_probabilities(model_probabilities)
-            measured = self.outputs[0].mean_measured()
-            windows = _window_results(self.outputs)
+            means = (output.mean_measured() for output in self.outputs)
+            measured = next((mean for mean in means if mean is not None), None)
+            windows = _window_results(self.outputs, labels=probabilities.size)
         info = self.info
         if failure is not None and failure.reason == "unreadable" and info.size is None:
             # It could not be opened: the file is the one that was found.
@@ -152,18 +154,21 @@ class PendingResult:
         )
 
 
-def _window_results(outputs: Sequence[ModelOutput]) -> WindowResults:
+def _window_results(outputs: Sequence[ModelOutput], *, labels: int) -> WindowResults:
     """Concatenate the windows of all models.
 
     NaN, not None, stands for a window without speech: they go to the parent as one array.
     """
-    missing = np.full(len(outputs[0].with_speech[0]), np.nan, np.float32)
+    missing = np.full(labels, np.nan, np.float32)
     counts = [len(output.starts) for output in outputs]
-    probabilities = [missing if p is None else p for out in outputs for p in out.probabilities]
+    given = [p for output in outputs for p in output.probabilities]
+    # Those of a model without labels have no numbers.
+    probabilities = [missing if p is None or len(p) < labels else p for p in given]
     familiarity = [f for output in outputs for f in output.familiarity]
     embeddings = logits = measured = None
-    if outputs[0].measured:
-        measured = _by_window(outputs[0], outputs[0].measured)
+    dimensions = next((len(row) for out in outputs for row in out.measured.values()), 0)
+    if dimensions:
+        measured = np.concatenate([_by_window(out, out.measured, dimensions) for out in outputs])
     if outputs[0].embeddings:
         embeddings, logits = _window_embeddings(outputs[0])
     return WindowResults(
@@ -183,12 +188,15 @@ def _window_embeddings(output: ModelOutput) -> tuple[Float32, Float32]:
     """Return the embeddings and the logits of all windows, NaN without speech."""
     embeddings = {index: embedding for index, (embedding, _) in output.embeddings.items()}
     logits = {index: row for index, (_, row) in output.embeddings.items()}
-    return _by_window(output, embeddings), _by_window(output, logits)
+    embedding, row = next(iter(output.embeddings.values()))
+    return (
+        _by_window(output, embeddings, len(embedding)),
+        _by_window(output, logits, len(row)),
+    )
 
 
-def _by_window(output: ModelOutput, rows: Mapping[int, Float32]) -> Float32:
+def _by_window(output: ModelOutput, rows: Mapping[int, Float32], size: int) -> Float32:
     """Return a row for each window, NaN for one that has none."""
-    size = len(next(iter(rows.values())))
     values = np.full((len(output.starts), size), np.nan, np.float32)
     for index, row in rows.items():
         values[index] = row

@@ -52,7 +52,7 @@ def open_predictor(
     # decoded.
     require_memory("onnxruntime", RUNTIME_BYTES)
     model_set = load_model_set(settings)
-    postprocess.check_labels(model_set.bundles[0].name, model_set.labels)
+    model_set.check_postprocess(postprocess)
     # There is no manifest here whose columns could name the speakers.
     postprocess.check_speaker([])
     loaded = tuple(map(load_model, settings))
@@ -78,8 +78,8 @@ class Predictor:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The names of several models; empty for one."""
-        return self.model_set.names
+        """The names of several models with labels; empty for one."""
+        return self.model_set.with_labels
 
     @property
     def model(self) -> str:
@@ -138,6 +138,7 @@ class Predictor:
             model=self.model,
             segments=segments,
             models=self.models,
+            several_models=bool(self.model_set.names),
             measured=self.model_set.measured,
         )
 

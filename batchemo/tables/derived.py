@@ -81,7 +81,7 @@ def with_derived_columns(
 def segments_table(
     table: pa.Table,
     labels: Sequence[str],
-    models: Sequence[str] = (),
+    window_models: Sequence[str] = (),
     *,
     min_confidence: float = 0.0,
     optional: Collection[str] = (),
@@ -109,10 +109,10 @@ def segments_table(
     columns |= matrix_columns(_window_matrix(windows, "measured", len(measured)), measured)
     if "dimensions" in optional:
         columns |= dimension_columns(probabilities, labels)
-    if models:
-        names = pa.array(models, pa.string()).take(windows.field("model"))
+    if window_models:
+        names = pa.array(window_models, pa.string()).take(windows.field("model"))
         columns["model"] = names.dictionary_encode()
-    schema = segments_schema(labels, several_models=bool(models), optional=optional)
+    schema = segments_schema(labels, several_models=bool(window_models), optional=optional)
     for name in ("speaker", "channel"):
         if name in schema.names:
             columns[name] = table[name].take(recordings)

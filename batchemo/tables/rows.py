@@ -33,7 +33,7 @@ class WindowResults:
     starts: Float64
     ends: Float64
     probabilities: Float32
-    """(windows, labels)"""
+    """(windows, labels); NaN for those of a model without labels, too."""
     models: NDArray[np.int32] | None = None
     """In a scan with several models: the index of the model whose window it is."""
     familiarity: Float32 | None = None
@@ -43,7 +43,8 @@ class WindowResults:
     logits: Float32 | None = None
     """(windows, labels), likewise."""
     measured: Float32 | None = None
-    """(windows, dimensions); None where no model measures them."""
+    """(windows, dimensions), NaN for those of a model that does not measure them; None where none
+    does."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the values alone: `dataclasses` looks up the fields of each object again."""
@@ -57,18 +58,21 @@ class WindowResults:
 
     def has_speech(self) -> Bool:
         """Return for each window whether models gave something for it."""
-        given = self.probabilities if self.measured is None else self.measured
-        return np.asarray(~np.isnan(given).any(axis=1), np.bool_)
+        given = (~np.isnan(self.probabilities)).any(axis=1)
+        if self.measured is not None:
+            given |= (~np.isnan(self.measured)).any(axis=1)
+        return np.asarray(given, np.bool_)
 
     def iter_windows(self) -> Iterator[tuple[int, float, float, Float32 | None, float | None]]:
         """Yield model, start, end, probabilities and familiarity of each window.
 
-        The last two are None for a window without speech.
+        The last two are None for a window without speech, and the probabilities for one of a model
+        without labels that has others beside it.
         """
         models = np.zeros(len(self.starts), np.int32) if self.models is None else self.models
         familiarity = [None if np.isnan(f) else float(f) for f in self.known_familiarity()]
         given = [
-            p if speech else None
+            p if speech and not np.isnan(p).any() else None
             for p, speech in zip(self.probabilities, self.has_speech(), strict=True)
         ]
         for model, start, end, p, f in zip(
@@ -94,7 +98,7 @@ class RecordingResult:
     measured: Float32 | None = None
     """The dimensions that the model gives, in the order of `columns.MEASURED`."""
     model_probabilities: Float32 | None = None
-    """In a scan with several models: (models, labels), of which `probabilities` is the mean."""
+    """Of several models with labels: (models, labels), of which `probabilities` is the mean."""
     windows: WindowResults | None = None
     familiarity: float | None = None
     """The mean over its windows with speech, and over the models that give one."""
@@ -156,12 +160,13 @@ def to_batch(
     model: str,
     segments: bool,
     models: Sequence[str] = (),
+    several_models: bool = False,
     measured: Sequence[str] = (),
     tries: Sequence[int | None] | None = None,
     embeddings: EmbeddingShape | None = None,
     turns: Sequence[str] = (),
 ) -> pa.RecordBatch:
-    """Return results as a batch of `chunk_schema`; `models` are the names of several models.
+    """Return results as a batch of `chunk_schema`; `models` are several models with labels.
 
     `measured` are the names of the dimensions that a model gives, `tries` is how often each
     recording has been tried, where that is counted, `turns` are the columns of turns.
@@ -177,6 +182,7 @@ def to_batch(
         labels,
         segments=segments,
         models=models,
+        several_models=several_models,
         measured=measured,
         tries=tries is not None,
         embeddings=embeddings,

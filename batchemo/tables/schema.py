@@ -181,6 +181,7 @@ def chunk_schema(
     *,
     segments: bool,
     models: Sequence[str] = (),
+    several_models: bool = False,
     measured: Sequence[str] = (),
     tries: bool = False,
     embeddings: EmbeddingShape | None = None,
@@ -190,12 +191,13 @@ def chunk_schema(
 
     Derived columns are added when the tables are written, so that `--min-confidence` and the like
     can change without predicting again. Text is plain: in a chunk of few rows a dictionary costs
-    more than it saves.
+    more than it saves. `models` have columns; windows name theirs if there are `several_models`.
     """
     return _chunk_schema(
         tuple(labels),
         segments,
         tuple(models),
+        several_models,
         tuple(measured),
         (*turns, *measured, *(TRIES if tries else ())),
         embeddings,
@@ -207,6 +209,7 @@ def _chunk_schema(
     labels: tuple[str, ...],
     segments: bool,
     models: tuple[str, ...],
+    several_models: bool,
     measured: tuple[str, ...],
     optional: tuple[str, ...],
     embeddings: EmbeddingShape | None,
@@ -231,7 +234,7 @@ def _chunk_schema(
             *([("measured", pa.list_(pa.float32(), len(measured)))] if measured else []),
             ("familiarity", pa.float32()),
         ]
-        if models:
+        if several_models:
             window.append(("model", pa.int32()))
         fields.append(pa.field("segments", pa.list_(pa.struct(window))))
     if embeddings is not None:

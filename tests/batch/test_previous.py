@@ -30,6 +30,8 @@ MODELS = ("x", "y")
 
 def schema(**changes: Any) -> OutputSchema:
     defaults = {"labels": LABELS, "manifest": None, "segments": True, "provenance": {}}
+    # All models have labels.
+    defaults |= {"window_models": changes.get("models", ())}
     return OutputSchema(**defaults | changes)
 
 
@@ -67,7 +69,14 @@ def batch(output_schema: OutputSchema) -> pa.RecordBatch:
         RecordingResult("/d", "b.wav", reason="empty", detail="no bytes", size=0, mtime_ns=6),
         analysed("c.wav", sad, silent),
     ]
-    return to_batch(results, labels=output_schema.labels, model="m", segments=True, models=models)
+    return to_batch(
+        results,
+        labels=output_schema.labels,
+        model="m",
+        segments=True,
+        models=models,
+        several_models=bool(models),
+    )
 
 
 def write(folder: Path, output_schema: OutputSchema, ending: str = "parquet") -> OutputPaths:

@@ -11,6 +11,7 @@ from tiny_bundle import LABELS
 from voices import write_voice
 
 from batchemo import scan
+from batchemo.bundles import Bundle
 from batchemo.errors import UsageError
 from batchemo.tables.describe import describe
 from batchemo.tables.read import open_table, read_recordings_table
@@ -35,7 +36,7 @@ def recordings(tmp_path: Path) -> Path:
 def measuring(make_bundle: Any) -> str:
     """A model of dimensions alone."""
     outputs = {"dimensions": DIMENSIONS, "embedding": EMBEDDING}
-    return str(make_bundle(labels=(), waveform=True, outputs=outputs).path)
+    return str(make_bundle(labels=(), waveform=True, name="dimensional", outputs=outputs).path)
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_the_columns_stand_in_one_order_and_labels_are_null(
     rows = table.to_pylist()
     assert [row["status"] for row in rows] == ["ok", "ok", "ok", "failed"]
     assert {row["emotion"] for row in rows} == {row["margin"] for row in rows} == {None}
-    windows = [row for row in open_table(segments).batches() for row in row.to_pylist()]
+    windows = read_windows(segments)
     of_last = [row["arousal"] for row in windows if row["file"] == "2.wav"]
     assert rows[2]["windows"] == len(of_last) > 1
     assert rows[2]["arousal"] == pytest.approx(np.mean(of_last), abs=1e-6)
@@ -91,17 +92,20 @@ def test_a_manifests_column_of_that_name_is_renamed(
 
 
 @pytest.mark.process
+@pytest.mark.parametrize("beside_labels", [False, True])
 def test_tables_are_the_same_bytes_for_any_number_of_workers_and_after_an_update(
-    recordings: Path, measuring: str, tmp_path: Path
+    recordings: Path, measuring: str, tiny_bundle: Bundle, tmp_path: Path, beside_labels: bool
 ) -> None:
+    models = [str(tiny_bundle.path), measuring] if beside_labels else [measuring]
+    tables = ("output", "segments") if beside_labels else ("output", "segments", "embeddings")
     contents = []
     for number, jobs in enumerate((1, 2, 1)):
         folder = tmp_path / f"out{number}"
         folder.mkdir()
-        names = {name: folder / f"{name}.parquet" for name in ("output", "segments", "embeddings")}
+        names = {name: folder / f"{name}.parquet" for name in tables}
         if number == 2:
-            scan(recordings, model=measuring, jobs=1, exclude=["2.wav"], **names)
-        scan(recordings, model=measuring, jobs=jobs, update=number == 2, **names)
+            scan(recordings, model=models, jobs=1, exclude=["2.wav"], **names)
+        scan(recordings, model=models, jobs=jobs, update=number == 2, **names)
         contents.append([path.read_bytes() for path in names.values()])
     assert contents[0] == contents[1] == contents[2]
 
@@ -135,8 +139,45 @@ def test_options_about_labels_are_refused(recordings: Path, measuring: str, opti
         scan(recordings, model=measuring, jobs=1, **options)
 
 
-def test_a_model_of_dimensions_is_scanned_with_alone(
+def test_two_models_that_measure_dimensions_are_refused(
     recordings: Path, measuring: str, both: str
 ) -> None:
-    with pytest.raises(UsageError, match="scan with it alone"):
+    with pytest.raises(UsageError, match="both measure dimensions"):
         scan(recordings, model=[both, measuring], jobs=1)
+
+
+def test_a_model_of_dimensions_adds_its_columns_to_those_of_another(
+    recordings: Path, measuring: str, tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    alone = [scan(recordings, model=one, jobs=1) for one in (tiny_bundle.path, measuring)]
+    segments = tmp_path / "s.parquet"
+    models = [measuring, tiny_bundle.path]
+    table = scan(recordings, model=models, jobs=1, output=tmp_path / "r.csv", segments=segments)
+
+    added = [name for name in alone[1].column_names if name not in alone[0].column_names]
+    assert set(table.column_names) == {*alone[0].column_names, *added}
+    assert "agreement" not in table.column_names
+    for one, names in zip(alone, (["emotion", "confidence", "p_happy"], added), strict=True):
+        assert table.select(names).to_pylist() == one.select(names).to_pylist()
+    windows = read_windows(segments)
+    assert {row["model"] for row in windows} == {"dimensional", "tiny"}
+    for row in windows:
+        assert (row["p_happy"] is None) == (row["arousal"] is not None)
+    assert read_recordings_table(tmp_path / "r.csv").num_rows == 4
+
+
+def test_a_model_of_dimensions_beside_two_others_has_no_part_in_their_mean(
+    recordings: Path, measuring: str, tiny_bundle: Bundle, make_bundle: Any, tmp_path: Path
+) -> None:
+    others = [str(tiny_bundle.path), str(make_bundle(name="other", seed=5).path)]
+    without = scan(recordings, model=others, jobs=1)
+    table = scan(recordings, model=[others[0], measuring, others[1]], jobs=1)
+
+    for name in ("emotion", "confidence", "agreement", "p_sad", "p_sad_other", "emotion_tiny"):
+        assert table[name].to_pylist() == without[name].to_pylist()
+    assert table["arousal"].null_count == 1
+    assert not [name for name in table.column_names if name.endswith("_dimensional")]
+
+
+def read_windows(segments: Path) -> list[dict[str, Any]]:
+    return [row for batch in open_table(segments).batches() for row in batch.to_pylist()]

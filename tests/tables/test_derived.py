@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -97,8 +99,9 @@ def test_windows_of_several_models_become_rows_with_their_models() -> None:
         ),
         RecordingResult("/r", "g", reason="empty"),
     ]
-    batch = to_batch(results, labels=LABELS, model="m", segments=True, models=models)
-    assert batch.schema.equals(chunk_schema(LABELS, segments=True, models=models))
+    of_models: Any = {"models": models, "several_models": bool(models)}
+    batch = to_batch(results, labels=LABELS, model="m", segments=True, **of_models)
+    assert batch.schema.equals(chunk_schema(LABELS, segments=True, **of_models))
 
     segments = segments_table(pa.Table.from_batches([batch]), LABELS, models)
 

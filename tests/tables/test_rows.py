@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,5 +48,6 @@ def test_a_time_that_no_timestamp_holds_is_unknown(mtime_ns: int, known: bool) -
 @pytest.mark.parametrize("models", [[], ["one", "two"]])
 def test_failed_recordings_have_no_windows(models: list[str]) -> None:
     result = RecordingResult("/r", "g", reason="empty")
-    batch = to_batch([result], labels=["happy"], model="m", segments=True, models=models)
+    of_models: Any = {"models": models, "several_models": bool(models)}
+    batch = to_batch([result], labels=["happy"], model="m", segments=True, **of_models)
     assert batch["segments"].to_pylist() in ([None], [[]])

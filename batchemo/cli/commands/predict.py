@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -25,7 +25,7 @@ from batchemo.cli.shared_options import (
     settings_from,
 )
 from batchemo.common.arrays import Float32
-from batchemo.inference.settings import NO_POSTPROCESSING, PostprocessSettings
+from batchemo.inference.settings import PostprocessSettings
 from batchemo.tables.columns import DIMENSIONS
 from batchemo.tables.derived import (
     agreement,
@@ -35,6 +35,9 @@ from batchemo.tables.derived import (
     top_two,
 )
 from batchemo.tables.rows import RecordingResult, WindowResults
+
+if TYPE_CHECKING:
+    from batchemo.inference.model_set import ModelSet
 
 EPILOG = """
 \b
@@ -77,7 +80,7 @@ def command(files: tuple[str, ...], as_json: bool, **values: Any) -> int:
 
     postprocess = postprocess_from(values)
     predictor = open_predictor(files, *settings_from(values), postprocess=postprocess)
-    labels, models, measured = predictor.labels, predictor.models, predictor.model_set.measured
+    models = predictor.model_set
     failed = False
     objects = []
     with libraries_silenced(), PositionDisplay(sys.stderr) as display:
@@ -85,11 +88,9 @@ def command(files: tuple[str, ...], as_json: bool, **values: Any) -> int:
             display.clear()
             failed |= result.reason is not None
             if as_json:
-                objects.append(
-                    as_object(result, labels, predictor.model, models, postprocess, measured)
-                )
+                objects.append(_as_object(result, models, postprocess))
             else:
-                show_recording(path, result, labels, models, postprocess, measured)
+                show_recording(path, result, models, postprocess)
     if as_json:
         click.echo(json.dumps(objects, indent=2, allow_nan=False))
     for message in predictor.warnings:
@@ -97,16 +98,11 @@ def command(files: tuple[str, ...], as_json: bool, **values: Any) -> int:
     return 3 if failed else 0
 
 
-def as_object(
-    result: RecordingResult,
-    labels: tuple[str, ...],
-    model: str,
-    models: tuple[str, ...] = (),
-    postprocess: PostprocessSettings = NO_POSTPROCESSING,
-    measured: Sequence[str] = (),
+def _as_object(
+    result: RecordingResult, models: ModelSet, postprocess: PostprocessSettings
 ) -> dict[str, Any]:
     """Return a result as an object for JSON, with the names of the tables' columns."""
-    describe = partial(_prediction, labels=labels, postprocess=postprocess)
+    describe = partial(_prediction, labels=models.labels, postprocess=postprocess)
     summarise = partial(describe, long=is_long(result.duration))
     return {
         "root": result.root,
@@ -115,13 +111,11 @@ def as_object(
         "reason": result.reason,
         "detail": result.detail,
         **summarise(result.probabilities),
-        **_measured(measured, result.measured),
-        **(_model_predictions(result, models, summarise) if models else {}),
-        "windows": None
-        if result.windows is None
-        else _windows(result.windows, models, describe, measured),
+        **_measured(models.measured, result.measured),
+        **_model_predictions(result, models.with_labels, summarise),
+        "windows": None if result.windows is None else _windows(result.windows, models, describe),
         **{name: getattr(result, name) for name in _MEASUREMENTS},
-        "model": model,
+        "model": models.model,
     }
 
 
@@ -171,11 +165,14 @@ def _measured(names: Sequence[str], values: Float32 | None) -> dict[str, Any]:
 
 
 def _model_predictions(
-    result: RecordingResult, models: tuple[str, ...], describe: _Describe
+    result: RecordingResult, names: Sequence[str], describe: _Describe
 ) -> dict[str, Any]:
+    """Return the prediction of each of several models; nothing for a single one."""
+    if not names:
+        return {}
     if result.model_probabilities is None or result.probabilities is None:
         return {"agreement": None, "models": None}
-    by_model = zip(models, result.model_probabilities, strict=True)
+    by_model = zip(names, result.model_probabilities, strict=True)
     share = agreement(result.model_probabilities[None], result.probabilities[None])[0]
     return {
         "agreement": float(share),
@@ -183,15 +180,11 @@ def _model_predictions(
     }
 
 
-def _windows(
-    windows: WindowResults,
-    models: tuple[str, ...],
-    describe: _Describe,
-    measured: Sequence[str],
-) -> list[dict[str, Any]]:
+def _windows(windows: WindowResults, models: ModelSet, describe: _Describe) -> list[dict[str, Any]]:
+    measured = models.measured
     return [
         {
-            **({"model": models[model]} if models else {}),
+            **({"model": models.names[model]} if models.names else {}),
             "start": float(start),
             "end": float(end),
             **describe(probabilities),

@@ -287,8 +287,9 @@ def _check_report(path: str, options: ScanOptions, settings: Sequence[ModelSetti
         raise UsageError("--report reads the finished table: name a file for it by -o")
     if is_url(options.output):
         raise UsageError("--report reads the finished table, which is not read from a bucket")
-    for each in settings:
-        load_bundle(each.model).require_labels("a report")
+    bundles = [load_bundle(each.model) for each in settings]
+    if not any(bundle.labels for bundle in bundles):
+        bundles[0].require_labels("a report")
 
 
 def _dry_run(options: ScanOptions, log: JsonLog | None, stream: IO[str] | None) -> int:

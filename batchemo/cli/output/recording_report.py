@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 import numpy as np
@@ -14,12 +14,15 @@ import numpy as np
 from batchemo.cli.output.format import bar, bar_width, position
 from batchemo.common.arrays import Float32
 from batchemo.common.text import for_display
-from batchemo.inference.settings import NO_POSTPROCESSING, PostprocessSettings
+from batchemo.inference.settings import PostprocessSettings
 from batchemo.tables.columns import DIMENSIONS, MIXED, UNCERTAIN
 from batchemo.tables.derived import expected_dimensions, is_long, label_or_uncertain
 from batchemo.tables.rows import RecordingResult, WindowResults
 from batchemo.tables.summary import UNFAMILIAR
 from batchemo.timelines import Joining, Stretch, Windows, join_windows
+
+if TYPE_CHECKING:
+    from batchemo.inference.model_set import ModelSet
 
 SHORT_BAR = 12
 MOST_WINDOWS = 20
@@ -32,24 +35,20 @@ _Window: TypeAlias = "tuple[int, float, float, Float32 | None, float | None]"
 def show_recording(
     path: str,
     result: RecordingResult,
-    labels: Sequence[str],
-    models: Sequence[str] = (),
-    postprocess: PostprocessSettings = NO_POSTPROCESSING,
-    measured: Sequence[str] = (),
+    models: ModelSet,
+    postprocess: PostprocessSettings,
 ) -> None:
-    """Print a result; of several models, first their mean and then the prediction of each.
-
-    `measured` are the names of the dimensions that the model gives.
-    """
+    """Print a result; of several models, first their mean and then the prediction of each."""
+    labels = models.labels
     click.echo(f"{click.style(for_display(path), bold=True)}{_audio_facts(result)}")
     if result.probabilities is None:
         reason = f"{result.reason}: {for_display(result.detail or '')}"
         click.secho(f"  failed: {reason}\n", fg="yellow")
         return
     if result.measured is not None:
-        click.echo(f"  {_dimensions(measured, result.measured)}\n")
+        click.echo(f"  {_dimensions(models.measured, result.measured)}\n")
     if not labels:
-        _show_measured_windows(result.windows, measured)
+        _show_measured_windows(result.windows, models.measured)
         return
     columns = shutil.get_terminal_size().columns
     long = is_long(result.duration)
@@ -75,8 +74,8 @@ def show_recording(
         click.echo(f"  {label:<{width}}  {drawn}{probability:.2f}")
     if result.model_probabilities is not None:
         click.echo()
-        _show_models(result.model_probabilities, formatter, models)
-    if result.windows is not None and len(result.windows.starts) > max(1, len(models)):
+        _show_models(result.model_probabilities, formatter, models.with_labels)
+    if result.windows is not None and len(result.windows.starts) > len(models.bundles):
         _show_windows(result.windows, formatter, models)
     click.echo()
 
@@ -160,12 +159,14 @@ def _show_models(
 
 
 def _show_windows(
-    windows: WindowResults, formatter: _PredictionFormatter, models: Sequence[str]
+    windows: WindowResults, formatter: _PredictionFormatter, models: ModelSet
 ) -> None:
     width = len(position(max(windows.ends)))
     for model, of_model in groupby(windows.iter_windows(), key=lambda window: window[0]):
+        if not models.bundles[model].labels:
+            continue  # What it measures stands above, for the whole recording.
         rows = list(of_model)
-        click.echo(f"\n  {models[model]}" if models else "")
+        click.echo(f"\n  {models.names[model]}" if models.names else "")
         if len(rows) > MOST_WINDOWS:
             _show_stretches(rows, formatter, width)
             continue

@@ -12,6 +12,7 @@ from command_line import RunCommand
 from voices import write_voice
 
 from batchemo import scan
+from batchemo.bundles import Bundle
 
 pytest.importorskip("onnx")
 
@@ -31,7 +32,7 @@ def recordings(tmp_path: Path) -> Path:
 @pytest.fixture
 def measuring(make_bundle: Any) -> str:
     outputs = {"dimensions": DIMENSIONS}
-    return str(make_bundle(labels=(), waveform=True, outputs=outputs).path)
+    return str(make_bundle(labels=(), waveform=True, name="dimensional", outputs=outputs).path)
 
 
 def test_predict_prints_what_was_measured(
@@ -44,6 +45,24 @@ def test_predict_prints_what_was_measured(
     assert found["emotion"] is found["windows"][0]["probabilities"] is None
     assert isinstance(found["valence"], float)
     assert isinstance(found["windows"][0]["valence"], float)
+
+
+def test_predict_prints_labels_of_one_model_and_dimensions_of_another(
+    batchemo: RunCommand, recordings: Path, measuring: str, tiny_bundle: Bundle
+) -> None:
+    words = ("predict", recordings / "2.wav", "-m", measuring, "-m", tiny_bundle.path)
+    printed = batchemo(*words)
+    assert printed.code == 0
+    assert printed.out.count("arousal ") == 1
+    assert "\n  tiny\n" in printed.out
+    assert "\n  dimensional\n" not in printed.out
+    [found] = json.loads(batchemo(*words, "--json").out)
+    assert found.keys().isdisjoint({"agreement", "models"})
+    assert isinstance(found["arousal"], float)
+    assert found["emotion"] in found["probabilities"]
+    for window in found["windows"]:
+        assert (window["model"] == "tiny") == (window["arousal"] is None)
+        assert (window["model"] == "tiny") == (window["emotion"] is not None)
 
 
 def test_commands_about_labels_say_that_there_are_none(
