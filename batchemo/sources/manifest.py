@@ -115,13 +115,13 @@ def read_manifest(path: str, reserved: frozenset[str] = frozenset()) -> Manifest
     columns = table.column_names
     if "file" not in columns:
         raise UsageError(
-            f"The manifest {title} has no column `file`, which names the recordings. "
+            f"The table {title} has no column `file`, which names the recordings. "
             f"Its columns are: {for_display(', '.join(columns)) or '(none)'}."
         )
     duplicates = sorted(name for name, count in Counter(columns).items() if count > 1)
     if duplicates:
         raise UsageError(
-            f"The manifest {title} has more than one column {duplicates[0]!r}: rename one."
+            f"The table {title} has more than one column {duplicates[0]!r}: rename one."
         )
     _check_values(table, title)
     paths = table.select([name for name in _PATH_COLUMNS if name in columns])
@@ -176,11 +176,12 @@ def read_table(path: str) -> pyarrow.Table:
                 ),
             )
         except pyarrow.ArrowInvalid as error:
-            raise UsageError(
-                _not_utf8(title)
-                if "UTF8" in str(error)
-                else f"The manifest {title} is no proper table: {for_display(str(error))}"
-            ) from None
+            why = for_display(str(error))
+            if "UTF8" in why:
+                raise UsageError(_not_utf8(title)) from None
+            if "straddling" in why:
+                why = "a row of it, or a text in quotes, is longer than a megabyte"
+            raise UsageError(f"{title} is no proper table: {why}") from None
     columns, names = table.columns, table.column_names
     # Only our own CSV escapes formulas; in a table of another program a leading quote is data.
     if set(names) >= _RESULT_COLUMNS:
@@ -195,9 +196,7 @@ def _unreadable_as_usage_error(title: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UsageError(
-            f"The manifest {title} cannot be read: {error.strerror or error}."
-        ) from None
+        raise UsageError(f"The table {title} cannot be read: {error.strerror or error}.") from None
 
 
 def _is_parquet(path: str) -> bool:
@@ -218,7 +217,7 @@ def _read_parquet(path: str, title: str) -> pyarrow.Table:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             shown = for_display(str(error))
-            raise UsageError(f"The manifest {title} is a damaged Parquet file: {shown}") from None
+            raise UsageError(f"The table {title} is a damaged Parquet file: {shown}") from None
 
 
 def _header(path: str, title: str) -> tuple[str, list[str]]:
@@ -242,12 +241,12 @@ def _first_row(path: str, title: str, delimiter: str) -> list[str]:
             raise UsageError(_not_utf8(title)) from None
         except csv.Error as error:
             shown = for_display(str(error))
-            raise UsageError(f"The manifest {title} is no proper table: {shown}.") from None
+            raise UsageError(f"{title} is no proper table: {shown}.") from None
 
 
 def _not_utf8(title: str) -> str:
     return (
-        f"The manifest {title} is not in UTF-8: save it as UTF-8. "
+        f"The table {title} is not in UTF-8: save it as UTF-8. "
         "Bytes of a file name that are no UTF-8 are written \\xNN."
     )
 
@@ -331,7 +330,7 @@ def _check_values(table: pyarrow.Table, title: str) -> None:
             column.validate(full=True)
         except pyarrow.ArrowInvalid as error:
             raise UsageError(
-                f"The manifest {title} has a damaged column {field.name!r}, or one that is not in "
+                f"The table {title} has a damaged column {field.name!r}, or one that is not in "
                 f"UTF-8: {for_display(str(error))}"
             ) from None
         zone = field.type.tz if pyarrow.types.is_timestamp(field.type) else None
@@ -340,7 +339,7 @@ def _check_values(table: pyarrow.Table, title: str) -> None:
                 pyarrow.array([0], field.type).cast(pyarrow.string())
         except pyarrow.ArrowInvalid:
             raise UsageError(
-                f"The manifest {title} has times in the time zone {zone!r} (column "
+                f"The table {title} has times in the time zone {zone!r} (column "
                 f"{field.name!r}), which is unknown here: convert them to UTC."
             ) from None
 
@@ -352,9 +351,7 @@ def _as_text(paths: pyarrow.Table, title: str) -> pyarrow.Table:
         return paths.cast(pyarrow.schema([(name, pyarrow.string()) for name in paths.column_names]))
     except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError):
         types = ", ".join(f"{field.name} is {field.type}" for field in paths.schema)
-        raise UsageError(
-            f"The manifest {title} does not name recordings by text: {types}."
-        ) from None
+        raise UsageError(f"The table {title} does not name recordings by text: {types}.") from None
 
 
 def result_names(columns: list[str], reserved: frozenset[str]) -> list[str]:

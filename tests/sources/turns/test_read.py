@@ -102,6 +102,7 @@ REFUSED = {
     "no columns of times": ("a.csv", "file,from,to\na.wav,1,2\n", "no columns start and end"),
     "one time": ("a.csv", "file,start,end\na.wav,1,\n", "row 1 of"),
     "NaN in a table": ("a.csv", "file,start,end\na.wav,1,2\nb.wav,nan,2\n", "row 2 of"),
+    "a long row": ("a.csv", "file,start,end\na.wav,1," + "2" * (1 << 21), "longer than a megabyte"),
     "a channel": ("a.csv", "file,start,end,channel\na.wav,1,2,left\n", "'left' is no channel"),
     "another ending": ("a.doc", "x", "files of turns end in"),
 }
