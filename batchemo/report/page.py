@@ -82,17 +82,19 @@ def page(
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: int) -> str:
     """Return a table of finished cells; from column `numbers` on, they are numbers."""
 
-    def line(cells: Sequence[str], kind: str) -> str:
-        scope = ' scope="col"' if kind == "th" else ""
-        classes = ("", ' class="n"')
-        return "".join(
-            f"<{kind}{scope}{classes[index >= numbers]}>{cell}</{kind}>"
-            for index, cell in enumerate(cells)
-        )
+    def cell(index: int, text: str, scope: str) -> str:
+        kind, scope = ("th", f' scope="{scope}"') if scope else ("td", "")
+        shape = ' class="n"' if index >= numbers else ""
+        return f"<{kind}{scope}{shape}>{text}</{kind}>"
 
-    body = "\n".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
+    head = "".join(cell(index, text, "col") for index, text in enumerate(header))
+    body = "\n".join(
+        "<tr>" + "".join(cell(n, text, "" if n else "row") for n, text in enumerate(row)) + "</tr>"
+        for row in rows
+    )
+    # Where it scrolls, it can be scrolled by keyboard.
     return (
-        f'<div class="wide"><table>\n<thead><tr>{line(header, "th")}</tr></thead>\n'
+        f'<div class="wide" tabindex="0"><table>\n<thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{body}\n</tbody></table></div>"
     )
 
@@ -300,7 +302,7 @@ def _confidence(facts: Facts, colours: dict[str, str]) -> Iterator[str]:
         mean = sum((n + 0.5) / len(counts) * int(c) for n, c in enumerate(counts)) / total
         yield f"<p>{counted(total, 'recording')} by {name}, about {mean:.2f} on average:</p>"
         yield histogram({name: counts}, {})
-        yield _quarters("", {name: counts})
+        yield _quarters("measure", {name: counts})
 
 
 def _quarters(title: str, parts: Mapping[str, Index]) -> str:

@@ -30,7 +30,7 @@ table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line);
   vertical-align: top; }
 /* Names break anywhere; what is beside them scrolls, where there is no room. */
-th:first-child, td:first-child { min-width: 7rem; overflow-wrap: anywhere; }
+th:first-child { min-width: 7rem; overflow-wrap: anywhere; } tbody th { font-weight: normal; }
 td.n, th.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 audio { width: 15rem; max-width: 60vw; height: 2rem; }
 code { background: var(--soft); padding: 0 .25em; border-radius: 3px; overflow-wrap: anywhere; }

@@ -67,7 +67,7 @@ def test_paper_is_light_and_has_no_column_for_sounds(
             )
             found[medium] = browser.execute_script(
                 "const shown = (cell) => getComputedStyle(cell).display !== 'none';"
-                "const cells = [...document.querySelectorAll('#listen table th')];"
+                "const cells = [...document.querySelectorAll('#listen thead th')];"
                 "return [getComputedStyle(document.body).color,"
                 " cells.filter(shown).map((cell) => cell.textContent)];"
             )
