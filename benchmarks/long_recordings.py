@@ -41,20 +41,21 @@ from batchemo.audio.speech_turns import FRAME, GAP, speech_spans
 
 PAUSE = round(GAP * RATE / STEP)
 MUSIC_DB = 15.0
-LABELLED = ("alone", "over music", "overlapped")
+HOW_CLIPS_STAND = ("alone", "over music", "overlapped")
 Signal = np.ndarray
 Span = tuple[float, float]
 
 
 @dataclass
 class Clip:
-    """A clip in the recording: its file, its label, how it stands there, and where."""
+    """A clip in the recording, with its label, and the seconds where it is."""
 
     file: str
     emotion: str
-    kind: str
-    start: float = 0.0
-    end: float = 0.0
+    how: str
+    """One of `HOW_CLIPS_STAND`."""
+    start: float
+    end: float
 
 
 def main() -> None:
@@ -123,31 +124,28 @@ class Recording:
         if kind < 0.12:
             return self.without_speech(pause, music(whole(self.random.uniform(3, 20)), self.random))
         row, signal = self.clip()
-        background = np.zeros(0)
-        if kind < 0.24:
-            tune = music(len(signal), self.random)
-            power = np.square(signal).mean() / np.square(tune).mean() / 10 ** (MUSIC_DB / 10)
-            background = tune * np.sqrt(power)
-        parts = [(len(pause), row, signal, "over music" if len(background) else "alone")]
-        if kind > 0.85:
+        how = "over music" if kind < 0.24 else "overlapped" if kind > 0.85 else "alone"
+        parts = [(len(pause), row, signal)]
+        if how == "overlapped":
             other_row, other = self.clip()
             share = self.random.uniform(0.1, 0.45) * min(len(signal), len(other))
-            parts[0] = (*parts[0][:3], "overlapped")
-            parts.append((len(pause) + len(signal) - whole(share / RATE), other_row, other, ""))
-            parts[1] = (*parts[1][:3], "overlapped")
-        length = max(start + len(part) for start, _, part, _ in parts)
-        sum_of_all, mask = np.zeros(length), np.zeros(length // STEP, bool)
-        sum_of_all[len(pause) : len(pause) + len(background)] += background
-        for start, _, part, _ in parts:
-            sum_of_all[start : start + len(part)] += part
+            parts.append((len(pause) + len(signal) - whole(share / RATE), other_row, other))
+        length = max(start + len(part) for start, _, part in parts)
+        mixed, mask = np.zeros(length), np.zeros(length // STEP, bool)
+        if how == "over music":
+            tune = music(len(signal), self.random)
+            power = np.square(signal).mean() / np.square(tune).mean() / 10 ** (MUSIC_DB / 10)
+            mixed[len(pause) :] += tune * np.sqrt(power)
+        for start, _, part in parts:
+            mixed[start : start + len(part)] += part
             level = levels(part)
             own = joined(level > level.max() - SPEECH_DB, PAUSE)
             mask[start // STEP : start // STEP + len(own)] |= own
         put = [
-            Clip(one["file"], one["emotion"], name, start / RATE, (start + len(part)) / RATE)
-            for start, one, part, name in parts
+            Clip(one["file"], one["emotion"], how, start / RATE, (start + len(part)) / RATE)
+            for start, one, part in parts
         ]
-        return sum_of_all, mask, put
+        return mixed, mask, put
 
     def clip(self) -> tuple[dict[str, str], Signal]:
         """Return the next clip, as loud as chance will have it."""
@@ -340,18 +338,18 @@ def report_emotions(
     for name, rows in detectors.items():
         by_turn[f"found: {name}"] = [label_of(clip, rows, clips) for clip in clips]
     for name, labels in by_turn.items():
-        for kind in LABELLED:
+        for how in HOW_CLIPS_STAND:
             chosen = [
                 (clip.emotion, label, alone[clip.file])
                 for clip, label in zip(clips, labels, strict=True)
-                if clip.kind == kind and label and alone[clip.file]
+                if clip.how == how and label and alone[clip.file]
             ]
             if not chosen:
                 continue
             truth, of_turns, of_clips = zip(*chosen, strict=True)
             same = np.mean([a == b for a, b in zip(of_turns, of_clips, strict=True)])
             uars = f"{uar(truth, of_turns):.3f} | {uar(truth, of_clips):.3f}"
-            print(f"| {name} | {kind} | {len(chosen)} | {uars} | {same:.1%} |")
+            print(f"| {name} | {how} | {len(chosen)} | {uars} | {same:.1%} |")
 
 
 def label_of(clip: Clip, rows: list[dict[str, Any]], clips: list[Clip]) -> str | None:
