@@ -1,7 +1,7 @@
 """What it gains to tell a scan which labels a corpus has, or how frequent they are.
 
     python benchmarks/class_shares.py RAVDESS RAVDESS_SONG NEMO EMODB SPEECHOCEAN \\
-        --foreign EMOVO --work own.work --models default accurate
+        --foreign EMOVO --work own.work --recipes default
 
 Predicts each corpus by nets that were not trained on it, as `own_systems.py` does, and takes its
 trainings from the same work folder; what is not there is trained. Besides the corpora as they are,
@@ -10,21 +10,18 @@ whose labels are about equally frequent, it draws corpora from them where one la
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
+from own_systems import left_out_experiment, make_parser
 
 from batchemo.bundles.class_shares import log_shares
 from batchemo.bundles.speaker_adaptation import SpeakerMeans, log_probabilities
 from batchemo.common.arrays import Float64, Index
-from batchemo.corpora import Corpus, read_corpus
 from batchemo.evaluation import metrics
 from batchemo.evaluation.predictions import Prediction
-from batchemo.training.experiment.cross_validation import Experiment, run_experiment
-from batchemo.training.recipes import get_recipe
+from batchemo.training.experiment.cross_validation import run_experiment
 
 PREVAILING = ("neutral", "angry", "sad")
 SHARE = 0.8
@@ -72,8 +69,7 @@ class Recordings:
 
 
 def main() -> None:
-    options = _options()
-    corpus = read_corpus([*options.corpora, *options.foreign])
+    options = make_parser(__doc__).parse_args()
     print("UAR / accuracy / ECE")
     header = (
         "model",
@@ -85,8 +81,10 @@ def main() -> None:
         "shares given",
     )
     print(f"| {' | '.join(header)} |\n|{' --- |' * len(header)}", flush=True)
-    for name in options.models:
-        for title, draws in _corpora(_predict(name, corpus, options), corpus.labels):
+    for name in options.recipes:
+        experiment = left_out_experiment(name, options)
+        predictions = run_experiment(experiment).predictions
+        for title, draws in _corpora(predictions, experiment.labels):
             cells = []
             for probabilities in (
                 [each.probabilities for each in draws],
@@ -98,21 +96,6 @@ def main() -> None:
                 figures = [_figures(*pair) for pair in zip(draws, probabilities, strict=True)]
                 cells.append(" / ".join(f"{value:.3f}" for value in np.mean(figures, axis=0)))
             print(f"| {' | '.join((f'`{name}`', title, *cells))} |", flush=True)
-
-
-def _predict(name: str, corpus: Corpus, options: argparse.Namespace) -> Sequence[Prediction]:
-    recipe = get_recipe(name)
-    experiment = Experiment(
-        recipe=recipe,
-        hyperparameters=recipe.hyperparameters,
-        examples=corpus.examples,
-        labels=corpus.labels,
-        work=options.work,
-        encoder=options.encoder,
-        protocol="corpus",
-        test_only=tuple(sorted({one.corpus for one in read_corpus(options.foreign).examples})),
-    )
-    return run_experiment(experiment).predictions
 
 
 def _corpora(
@@ -154,16 +137,6 @@ def _figures(recordings: Recordings, probabilities: Float64) -> tuple[float, flo
     confusion = metrics.confusion_matrix(classes, predicted, probabilities.shape[1])
     ece = metrics.calibration_error(probabilities.max(axis=1), predicted == classes)
     return metrics.uar(confusion), metrics.accuracy(confusion), ece
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("corpora", nargs="+", type=Path, help="folders that are trained on")
-    parser.add_argument("--foreign", nargs="+", type=Path, default=[], help="those that never are")
-    parser.add_argument("--work", type=Path, default=Path("own.work"), help="the work folder")
-    parser.add_argument("--models", nargs="+", default=["default"], help="recipes to compare")
-    parser.add_argument("--encoder", type=Path, help="its file, if not that of the model default")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

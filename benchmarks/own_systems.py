@@ -168,6 +168,17 @@ def make_experiment(
     )
 
 
+def left_out_experiment(name: str, options: argparse.Namespace) -> Experiment:
+    """Return the experiment that leaves out each corpus in turn, of the recipe of that name."""
+    return make_experiment(
+        get_recipe(name),
+        read_corpus([*options.corpora, options.foreign]),
+        options,
+        protocol="corpus",
+        test_only=foreign_names(read_corpus([options.foreign])),
+    )
+
+
 def make_parser(description: str | None) -> argparse.ArgumentParser:
     """Return the options of every benchmark of these models; the description's first line."""
     parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])

@@ -16,7 +16,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from own_systems import foreign_names, make_experiment, make_parser
+from own_systems import left_out_experiment, make_parser
 
 from batchemo.adaptation.examples import Corpus as Centre
 from batchemo.adaptation.examples import Examples
@@ -24,13 +24,12 @@ from batchemo.adaptation.fit import BaseOutput, fit_heads, normalised, one_threa
 from batchemo.bundles import softmax
 from batchemo.bundles.head import FLOOR
 from batchemo.common.arrays import Float64, Int64
-from batchemo.corpora import NO_EMOTION, Example, read_corpus
+from batchemo.corpora import NO_EMOTION, Example
 from batchemo.evaluation.metrics import confusion_matrix, uar
 from batchemo.tables.labels import Key
 from batchemo.training.experiment.context import RunContext
 from batchemo.training.experiment.runs import Logits, run_split
 from batchemo.training.nets.familiarity import fit_familiarity
-from batchemo.training.recipes import get_recipe
 
 ANSWERS, DRAWS, STRENGTH = 40, 20, 1.0
 
@@ -47,14 +46,7 @@ def main() -> None:
 
 
 def _probe(name: str, options: argparse.Namespace) -> Iterator[tuple[str, tuple[float, ...]]]:
-    foreign = read_corpus([options.foreign])
-    experiment = make_experiment(
-        get_recipe(name),
-        read_corpus([*options.corpora, options.foreign]),
-        options,
-        protocol="corpus",
-        test_only=foreign_names(foreign),
-    )
+    experiment = left_out_experiment(name, options)
     context = experiment.context()
     found: dict[str, tuple[float, ...]] = {}
     for split in experiment.splits(context):

@@ -1,7 +1,7 @@
 """What the queues of `batchemo review` are worth to `adapt`, on corpora unknown to the nets.
 
     python benchmarks/review_queues.py RAVDESS RAVDESS_SONG NEMO EMODB SPEECHOCEAN \\
-        --foreign EMOVO --work own.work --models default accurate
+        --foreign EMOVO --work own.work --recipes accurate --encoder smart-turn-v3.2-cpu.onnx
 
 Predicts each corpus by nets that were not trained on it, as `own_systems.py` does, and takes its
 trainings from the same work folder; what is not there is trained. A reviewer answers with the true
@@ -14,10 +14,10 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from own_systems import left_out_experiment, make_parser
 
 from batchemo.adaptation.examples import Corpus as EmbeddedCorpus
 from batchemo.adaptation.examples import Examples
@@ -27,16 +27,13 @@ from batchemo.adaptation.outcome import compare
 from batchemo.bundles import softmax
 from batchemo.bundles.head import FLOOR
 from batchemo.common.arrays import Float32, Float64, Index
-from batchemo.corpora import Corpus, read_corpus
 from batchemo.evaluation import metrics
 from batchemo.review.candidates import Candidates
 from batchemo.review.queues import FixedQueue, Queue, open_queue
 from batchemo.tables.labels import key_of
 from batchemo.training.experiment.calibration import corpus_weights, temperatures
-from batchemo.training.experiment.cross_validation import Experiment
 from batchemo.training.experiment.runs import run_split
 from batchemo.training.nets.familiarity import fit_familiarity
-from batchemo.training.recipes import get_recipe
 
 ANSWERS = 40
 ROUND = 8
@@ -83,36 +80,25 @@ class Figures(NamedTuple):
 
 
 def main() -> None:
-    options = _options()
-    corpus = read_corpus([*options.corpora, *options.foreign])
+    parser = make_parser(__doc__)
+    parser.add_argument("--draws", type=int, default=8, help="how often each queue is played")
+    options = parser.parse_args()
     print("| model | corpus | queue | UAR before | after | spread | ECE after | accepted |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    for name in options.models:
-        for title, recordings in _corpora(name, corpus, options):
+    for name in options.recipes:
+        for title, recordings in _corpora(name, options):
             for by in QUEUES:
                 with one_thread():
-                    found = np.array([_play(recordings, by, n) for n in range(options.seeds)])
+                    found = np.array([_play(recordings, by, n) for n in range(options.draws)])
                 before, after, ece, accepted = found.mean(axis=0)
                 numbers = (before, after, found[:, 1].std(), ece, accepted)
                 cells = (f"`{name}`", title, by, *(f"{number:.3f}" for number in numbers))
                 print(f"| {' | '.join(cells)} |", flush=True)
 
 
-def _corpora(
-    name: str, corpus: Corpus, options: argparse.Namespace
-) -> Iterator[tuple[str, Recordings]]:
+def _corpora(name: str, options: argparse.Namespace) -> Iterator[tuple[str, Recordings]]:
     """Yield each corpus with several labels, predicted without having been trained on."""
-    recipe = get_recipe(name)
-    experiment = Experiment(
-        recipe=recipe,
-        hyperparameters=recipe.hyperparameters,
-        examples=corpus.examples,
-        labels=corpus.labels,
-        work=options.work,
-        encoder=options.encoder,
-        protocol="corpus",
-        test_only=tuple(sorted({one.corpus for one in read_corpus(options.foreign).examples})),
-    )
+    experiment = left_out_experiment(name, options)
     context = experiment.context()
     # What validation says is true of the corpora that were trained on, and of no other.
     results = [
@@ -135,7 +121,7 @@ def _corpora(
                 yield (
                     corpus_name,
                     Recordings(
-                        corpus.labels,
+                        experiment.labels,
                         probabilities[rows],
                         np.asarray(embedding[rows], np.float32),
                         classes[rows],
@@ -182,17 +168,6 @@ def _uar(probabilities: Float32 | Float64, classes: Index) -> float:
         classes, probabilities.argmax(axis=1), probabilities.shape[1]
     )
     return metrics.uar(confusion)
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("corpora", nargs="+", type=Path, help="folders that are trained on")
-    parser.add_argument("--foreign", nargs="+", type=Path, default=[], help="those that never are")
-    parser.add_argument("--work", type=Path, default=Path("own.work"), help="the work folder")
-    parser.add_argument("--models", nargs="+", default=["default"], help="recipes to compare")
-    parser.add_argument("--encoder", type=Path, help="its file, if not that of the model default")
-    parser.add_argument("--seeds", type=int, default=8, help="how often each queue is played")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What adapting to speakers without labels gains, and what it costs where one emotion prevails.
 
-    python benchmarks/speakers.py RAVDESS NEMO --work own.work --models default accurate
+    python benchmarks/speakers.py RAVDESS RAVDESS_SONG NEMO EMODB SPEECHOCEAN \\
+        --foreign EMOVO --work own.work --recipes default
 
 Predicts unseen speakers as `own_systems.py` does, and takes its trainings from the same work
 folder; what is not there is trained. Then it draws recordings of each speaker: all, a fixed number,
@@ -12,16 +13,16 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from own_systems import make_experiment, make_parser
 
 from batchemo.bundles.speaker_adaptation import adapt, log_probabilities
 from batchemo.common.arrays import Float64, Index
 from batchemo.corpora import Corpus, read_corpus
 from batchemo.evaluation.predictions import Prediction
-from batchemo.training.experiment.cross_validation import Experiment, run_experiment
+from batchemo.training.experiment.cross_validation import run_experiment
 from batchemo.training.recipes import get_recipe
 
 Draw: TypeAlias = Callable[[Index, np.random.Generator], Iterator[Index]]
@@ -45,11 +46,11 @@ class SpeakerPredictions(NamedTuple):
 
 
 def main() -> None:
-    options = _options()
+    options = make_parser(__doc__).parse_args()
     corpus = read_corpus(options.corpora)
     print("| model | recordings of a speaker | accuracy | adapted | points |")
     print("| --- | --- | ---: | ---: | ---: |")
-    for name in options.models:
+    for name in options.recipes:
         speakers = _by_speaker(_predict(name, corpus, options), corpus.labels)
         draws: dict[str, Draw] = {"all": _all, f"any {SIZE}": _at_random}
         draws |= {
@@ -64,15 +65,13 @@ def main() -> None:
 
 
 def _predict(name: str, corpus: Corpus, options: argparse.Namespace) -> Sequence[Prediction]:
-    recipe = get_recipe(name)
-    experiment = Experiment(
-        recipe=recipe,
-        hyperparameters=recipe.hyperparameters,
-        examples=corpus.examples,
-        labels=corpus.labels,
-        work=options.work,
-        seeds=tuple(range(max(1, options.seeds // recipe.members[0].nets))),
+    experiment = make_experiment(
+        get_recipe(name),
+        corpus,
+        options,
+        seeds=tuple(range(options.seeds)),
         folds="luna-jimenez",
+        test_on=("ravdess",),
     )
     return run_experiment(experiment).predictions
 
@@ -125,15 +124,6 @@ def _prevailing(others: int) -> Draw:
                 yield np.concatenate([np.flatnonzero(classes == label), drawn])
 
     return draw
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("corpora", nargs="+", type=Path, help="folders that are trained on")
-    parser.add_argument("--work", type=Path, default=Path("own.work"), help="the work folder")
-    parser.add_argument("--models", nargs="+", default=["default"], help="recipes to compare")
-    parser.add_argument("--seeds", type=int, default=3, help="how often each fold was trained")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -148,6 +148,13 @@ hyperparameter_options = option_group(
         metavar="SHARE",
     ),
     _value_option(
+        "speaker_shift",
+        click.FloatRange(0, 1),
+        "Share of windows that are moved from their speaker to another one, by what each speaker "
+        "adds to all its windows; for recipes with an encoder.",
+        metavar="SHARE",
+    ),
+    _value_option(
         "dropout",
         click.FloatRange(0, 1, max_open=True),
         "Share of a layer's outputs that is set to 0 at random in training.",
@@ -207,7 +214,7 @@ def recipe_from(name: str, values: dict[str, Any]) -> Recipe:
     recipe, params, window = get_recipe(name), values.pop("params"), values.pop("window")
     if not params and window is None:
         return recipe
-    if len(recipe.members) > 1:
+    if recipe.encoder or len(recipe.members) > 1:
         raise UsageError(f"--param, --window: the features of the recipe {name} cannot be changed")
     features = feature_set_from(recipe.features.name, params)
     features = replace(features, window=features.window if window is None else window)
@@ -233,6 +240,8 @@ def hyperparameters_from(values: dict[str, Any], recipe: Recipe) -> Hyperparamet
     if recipe.members[0].net == LOGISTIC and (unused := given.keys() - LOGISTIC_HYPERPARAMETERS):
         options = ", ".join(_OPTIONS[name] for name in _OPTIONS if name in unused)
         raise UsageError(f"{options}: not for {recipe.name}, which is not a neural network")
+    if given.get("speaker_shift") and recipe.encoder is None:
+        raise UsageError(f"--speaker-shift: not for {recipe.name}, which has no encoder")
     defaults = recipe.hyperparameters
     hyperparameters = replace(defaults, **given)
     _check_combinations(given, hyperparameters, defaults)

@@ -62,6 +62,9 @@ class Hyperparameters:
     mixup: float = 0.0
     """The share of batches to which mixup is applied; where corpora are balanced, items are only
     mixed with others of their own corpus."""
+    speaker_shift: float = 0.0
+    """The share of vectors that are moved from their speaker to another one, by what speakers add
+    to all their vectors; only where a recipe has an encoder: see `data.effects.SpeakerShift`."""
     dropout: float = 0.2
     l2: float = 0.0
     patience: int = 0
@@ -109,7 +112,8 @@ class Hyperparameters:
         ):
             self._check(name, 0 <= getattr(self, name) < 1, "must be at least 0 and below 1")
         self._check("plateau_factor", 0 < self.plateau_factor < 1, "must lie between 0 and 1")
-        self._check("mixup", 0 <= self.mixup <= 1, "must lie between 0 and 1")
+        for name in ("mixup", "speaker_shift"):
+            self._check(name, 0 <= getattr(self, name) <= 1, "must lie between 0 and 1")
 
     def _check(self, name: str, valid: bool, requirement: str) -> None:
         if not valid:

@@ -131,6 +131,14 @@ def test_options_of_nets_are_refused_for_a_logistic_regression(
     assert "--epochs, --mixup: not for functionals, which is not a neural network" in ran.err
 
 
+def test_a_shift_of_speakers_is_refused_for_a_recipe_without_an_encoder(
+    train: RunCommand, ravdess: Path, tmp_path: Path
+) -> None:
+    ran = train(ravdess, "-o", tmp_path / "mine", "--speaker-shift", 0.5, recipe="mfcc40")
+    assert ran.code == 2
+    assert "--speaker-shift: not for mfcc40, which has no encoder" in ran.err
+
+
 def test_unknown_labels_are_listed_with_their_counts(train: RunCommand, tmp_path: Path) -> None:
     for seed in range(3):
         write_voice(tmp_path / f"{seed}.wav", seed=seed)

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from batchemo.corpora import Example
+from batchemo.training.data.dataset import Dataset, make_dataset
 from batchemo.training.data.feature_store import FeatureItem
 
 LABELS = ("neutral", "happy", "sad")
+SPEAKERS = ("ann", "bob", "cy", "di")
 
 
 def made_example(speaker: str, emotion: str, take: int = 0, **changes: str) -> Example:
@@ -55,3 +57,16 @@ def made_items(
         for example in examples
         for variant in ("original", *augmentations)
     )
+
+
+def made_dataset(*corpora: str, labels: tuple[str, ...] = LABELS, noise: float = 3.0) -> Dataset:
+    """Return four takes of each label by each speaker; only the first corpus has all labels."""
+    examples = [
+        made_example(f"{corpus}-{speaker}", label, take, corpus=corpus)
+        for corpus in corpora
+        for speaker in SPEAKERS
+        for label in (labels if corpus == corpora[0] else labels[:2])
+        for take in range(4)
+    ]
+    items = made_items(examples, shape=(6,), labels=labels, noise=noise)
+    return make_dataset(items, labels, main_corpus=corpora[0])

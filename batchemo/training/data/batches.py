@@ -10,6 +10,7 @@ import numpy as np
 from batchemo.common.arrays import Float32, Index
 from batchemo.training.data.augment_spectrogram import mix_up
 from batchemo.training.data.dataset import Dataset, oversample
+from batchemo.training.data.effects import SpeakerShift
 from batchemo.training.hyperparameters import Hyperparameters
 
 MASKED = -1e9
@@ -26,7 +27,12 @@ class Batch:
     """0 for the classes that compete for the item's corpus, `MASKED` for the others."""
 
 
-def draw_epoch(dataset: Dataset, number: int, hyperparameters: Hyperparameters) -> Iterator[Batch]:
+def draw_epoch(
+    dataset: Dataset,
+    number: int,
+    hyperparameters: Hyperparameters,
+    shift: SpeakerShift | None = None,
+) -> Iterator[Batch]:
     """Yield the batches of one epoch; they depend on its number and the seed alone.
 
     One window of each item is drawn, another one in every epoch: so an item has the same weight
@@ -35,7 +41,7 @@ def draw_epoch(dataset: Dataset, number: int, hyperparameters: Hyperparameters) 
     random = np.random.default_rng([hyperparameters.seed, number])
     for groups in _draw_items(dataset, hyperparameters, random):
         yield _concatenate(
-            [_make_batch(dataset, items, hyperparameters, random) for items in groups]
+            [_make_batch(dataset, items, hyperparameters, shift, random) for items in groups]
         )
 
 
@@ -109,13 +115,17 @@ def _items_by_class(dataset: Dataset, corpus: int) -> list[Index]:
 def _draw_balanced(by_class: Sequence[Index], count: int, random: np.random.Generator) -> Index:
     """Draw items, each from a class that is drawn first."""
     classes = random.integers(len(by_class), size=count)
-    return np.array([random.choice(by_class[label]) for label in classes], np.intp)
+    sizes = np.array([len(items) for items in by_class])
+    positions = random.integers(sizes[classes])
+    drawn = zip(classes, positions, strict=True)
+    return np.array([by_class[label][position] for label, position in drawn], np.intp)
 
 
 def _make_batch(
     dataset: Dataset,
     items: Index,
     hyperparameters: Hyperparameters,
+    shift: SpeakerShift | None,
     random: np.random.Generator,
 ) -> Batch:
     windows = [dataset.windows[item][random.integers(len(dataset.windows[item]))] for item in items]
@@ -125,6 +135,9 @@ def _make_batch(
     targets[np.arange(len(items)), dataset.labels[items]] += 1 - smoothing
     logit_mask = np.where(allowed > 0, 0, MASKED).astype(np.float32)
     stacked = np.stack(windows)
+    if shift:
+        speakers = dataset.speakers[items]
+        stacked = stacked + shift.draw(speakers, hyperparameters.speaker_shift, random)
     if hyperparameters.mixup and random.random() < hyperparameters.mixup:
         stacked, targets = mix_up(stacked, targets, random)
     return Batch(stacked, targets.astype(np.float32), logit_mask)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,8 @@ class Dataset:
     """The corpus of each item; 0 is the main corpus where one is named, or the first item's."""
     recordings: Index
     """The recording behind each item; all variants of a recording have the same index."""
+    speakers: Index
+    """The speaker of each item; in a corpus, all that are not known are one."""
     classes: int
     """How many labels there are, whether or not all have items."""
 
@@ -72,11 +74,12 @@ def make_dataset(
         np.array([labels.index(item.example.emotion) for item in items], np.intp),
         _indices([item.example.corpus for item in items], main_corpus),
         _indices([item.example.digest for item in items]),
+        _indices([(item.example.corpus, item.example.speaker) for item in items]),
         len(labels),
     )
 
 
-def _indices(names: Sequence[str], first: str | None = None) -> Index:
+def _indices(names: Sequence[Hashable], first: Hashable = None) -> Index:
     """Return an index for each name, in the order of first occurrence; `first` gets 0."""
     order = sorted(dict.fromkeys(names), key=lambda name: name != first)
     index_of = {name: index for index, name in enumerate(order)}

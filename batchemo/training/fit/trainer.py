@@ -15,6 +15,7 @@ from batchemo.common.arrays import Float32
 from batchemo.errors import BatchemoError
 from batchemo.training.data.batches import draw_epoch, steps_per_epoch
 from batchemo.training.data.dataset import Dataset, balanced_weights
+from batchemo.training.data.effects import SpeakerShift, fit_speaker_shift
 from batchemo.training.fit.checkpoint import Arrays, load_checkpoint, save_checkpoint
 from batchemo.training.fit.history import (
     Epoch,
@@ -59,10 +60,14 @@ def fit(
         model, train.classes, _class_weights(train, hyperparameters), hyperparameters
     )
     history = trainer.restore(checkpoint) if checkpoint else []
+    share = hyperparameters.other_corpora_share
+    shift = None
+    if hyperparameters.speaker_shift:
+        shift = fit_speaker_shift(train, other_corpora_share=share)
     last_save = float("-inf")  # So that the first epoch is saved at once.
     while not is_finished(history, hyperparameters):
         number, rate = len(history), next_learning_rate(history, hyperparameters)
-        figures = trainer.fit_epoch(train, number, rate)
+        figures = trainer.fit_epoch(train, shift, number, rate)
         epoch = Epoch(number, rate, *figures, *trainer.evaluate(validation))
         if not np.isfinite(epoch.loss + (epoch.validation_loss or 0.0)):
             raise BatchemoError(
@@ -159,14 +164,16 @@ class _Trainer:
             lambda batch: model(batch, training=False), input_signature=[windows]
         )
 
-    def fit_epoch(self, dataset: Dataset, number: int, rate: float) -> tuple[float, float]:
+    def fit_epoch(
+        self, dataset: Dataset, shift: SpeakerShift | None, number: int, rate: float
+    ) -> tuple[float, float]:
         """Train for one epoch; return the mean loss and the accuracy of its batches."""
         hyperparameters = self._hyperparameters
         steps = steps_per_epoch(dataset, hyperparameters)
         self._optimizer.learning_rate = rate
         loss = correct = 0.0
         count = 0
-        for step, batch in enumerate(draw_epoch(dataset, number, hyperparameters)):
+        for step, batch in enumerate(draw_epoch(dataset, number, hyperparameters, shift)):
             if hyperparameters.lr_schedule == "one-cycle":
                 progress = (number + step / steps) / hyperparameters.epochs
                 self._optimizer.learning_rate = one_cycle(progress, hyperparameters.learning_rate)

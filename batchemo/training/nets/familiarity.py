@@ -1,14 +1,15 @@
 """How familiar a window is: how much its encoding is like those of the training recordings.
 
-The encodings are projected on their main directions, each divided by its deviation: that is the
-embedding of a model with an encoder. Its mean square is 1 for the training recordings on average,
-and higher for what is unlike them. Familiarity is about the share of training recordings whose
-mean square is higher still: 0.5 for a typical one, next to 0 for what is unlike all of them.
+The encodings are standardised and projected on their main directions: that is the embedding of a
+model with an encoder. Divided by the deviation of each direction, its mean square is 1 for the
+training recordings on average, and higher for what is unlike them. Familiarity is about the share
+of training recordings whose mean square is higher still: 0.5 for a typical one, next to 0 for what
+is unlike all of them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,6 +35,9 @@ class Familiarity:
     projection: Float32
     """(encoding, embedding)"""
     offset: Float32
+    deviations: Float32
+    """Those of the embeddings of the training recordings, (embedding,). The embedding itself is not
+    divided by them: a few answers tell more by the directions in which recordings differ most."""
     centre: float
     scale: float
 
@@ -42,9 +46,14 @@ class Familiarity:
         embedding: Float32 = vectors @ self.projection + self.offset
         return embedding
 
+    def standardise(self, vectors: Float32) -> Float32:
+        """Return the embedding with a deviation of 1 in each direction."""
+        standardised: Float32 = self.embed(vectors) / self.deviations
+        return standardised
+
     def score(self, vectors: Float32) -> Float64:
         """Return the familiarity of each encoding, (windows,)."""
-        distance = (_log_mean_square(self.embed(vectors)) - self.centre) / self.scale
+        distance = (_log_mean_square(self.standardise(vectors)) - self.centre) / self.scale
         # Limited, as exp would overflow: the familiarity is 0 long before.
         familiarity: Float64 = 1 / (1 + np.exp(np.minimum(distance, 50.0)))
         return familiarity
@@ -65,15 +74,19 @@ def fit_familiarity(dataset: Dataset) -> Familiarity:
     # With about as many directions as windows, each window would have the same mean square.
     size = max(1, min(EMBEDDING_SIZE, len(variances), len(vectors) // _WINDOWS_A_DIRECTION))
     kept = slice(-1, -1 - size, -1)
-    projection = directions[:, kept] / np.sqrt(np.maximum(variances[kept], 1e-6)) / std[:, None]
+    projection = directions[:, kept] / std[:, None]
     offset = -mean @ projection
-    unscaled = Familiarity(projection.astype(np.float32), offset.astype(np.float32), 0.0, 1.0)
-    logarithms = _log_mean_square(unscaled.embed(vectors))
+    unscaled = Familiarity(
+        projection.astype(np.float32),
+        offset.astype(np.float32),
+        np.sqrt(np.maximum(variances[kept], 1e-6)).astype(np.float32),
+        centre=0.0,
+        scale=1.0,
+    )
+    logarithms = _log_mean_square(unscaled.standardise(vectors))
     centre = float(weights @ logarithms)
     deviation = float(np.sqrt(weights @ np.square(logarithms - centre)))
-    return Familiarity(
-        unscaled.projection, unscaled.offset, centre, max(deviation, 1e-3) * float(_LOGISTIC)
-    )
+    return replace(unscaled, centre=centre, scale=max(deviation, 1e-3) * float(_LOGISTIC))
 
 
 def build_familiarity(familiarity: Familiarity) -> Model:
@@ -86,7 +99,8 @@ def build_familiarity(familiarity: Familiarity) -> Model:
     projection = layers.Dense(size, name="embedding")
     embedding = projection(encodings)
     projection.set_weights([familiarity.projection, familiarity.offset])
-    mean_square = ops.mean(ops.square(embedding), axis=-1, keepdims=True)
+    standardised = embedding / familiarity.deviations
+    mean_square = ops.mean(ops.square(standardised), axis=-1, keepdims=True)
     distance = (ops.log(mean_square + 1e-12) - familiarity.centre) / familiarity.scale
     score = layers.Activation("sigmoid", name="familiarity")(-distance)
     return keras.Model(encodings, {"embedding": embedding, "familiarity": score})

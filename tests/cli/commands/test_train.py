@@ -309,7 +309,7 @@ def test_ensemble_is_evaluated_as_one_model_also_under_conditions(
     assert evaluation["info"]["options"]["features"]["name"] == "logmel80"
     assert [condition["name"] for condition in evaluation["conditions"]] == ["level"]
     kept = {path.name.partition("-")[0] for path in ensemble_work.iterdir()}
-    assert kept == {"features", "light", "dense", "logistic"}
+    assert kept == {"features", "light", "dense"}
 
 
 def test_model_without_validation_is_calibrated_by_the_folds_of_its_evaluation(

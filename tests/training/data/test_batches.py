@@ -14,6 +14,7 @@ from made_items import made_example
 from batchemo.common.arrays import Float32, Index
 from batchemo.training.data.batches import MASKED, Batch, draw_epoch, steps_per_epoch
 from batchemo.training.data.dataset import Dataset, make_dataset
+from batchemo.training.data.effects import SpeakerShift
 from batchemo.training.data.feature_store import FeatureItem
 from batchemo.training.hyperparameters import Hyperparameters
 
@@ -282,3 +283,17 @@ def test_mixup_is_applied_to_its_share_of_batches() -> None:
     assert mixed_share(0.0) == 0
     assert mixed_share(0.5) == pytest.approx(0.5, abs=0.15)
     assert mixed_share(1.0) > 0.9
+
+
+def test_items_are_moved_to_other_speakers_and_keep_their_labels() -> None:
+    dataset = of_corpora(main="nchs", other="nc")
+    dataset = replace(dataset, speakers=np.arange(6))
+    effects = 100 * np.arange(6, dtype=np.float32)[:, None].repeat(2, axis=1)
+    hyperparameters = Hyperparameters(speaker_shift=1.0, batch_size=3)
+
+    batches = list(draw_epoch(dataset, 0, hyperparameters, SpeakerShift(effects)))
+
+    for batch in batches:
+        assert (batch.windows % 100 != items_of(batch)[:, None]).any()
+        items = (batch.windows[:, 0] % 100).astype(int)
+        assert batch.targets.argmax(axis=1).tolist() == dataset.labels[items].tolist()

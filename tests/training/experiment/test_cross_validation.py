@@ -22,7 +22,7 @@ from batchemo.training.experiment.cross_validation import (
     with_conditions,
 )
 from batchemo.training.experiment.evaluate import evaluate_bundle, evaluate_recipe
-from batchemo.training.recipes import Recipe, get_recipe
+from batchemo.training.recipes import LOGISTIC, Recipe, get_recipe
 
 CONDITIONS = ("noise0", "level")
 
@@ -57,23 +57,30 @@ def experiment_with(recipe: Recipe, **changes: object) -> Experiment:
     return Experiment(recipe=recipe, work=Path("work"), **{**values, **changes})
 
 
-def test_given_hyperparameters_are_those_of_the_first_member() -> None:
+def two_members() -> Recipe:
+    """Return the recipe default with a logistic regression beside its nets."""
     default = get_recipe("default")
-    given = replace(default.hyperparameters, epochs=3, mixup=0.1)
+    (dense,) = default.members
+    return replace(default, members=(dense, replace(dense, net=LOGISTIC, nets=1)))
 
-    first, second = experiment_with(default, hyperparameters=given).members
 
-    assert first == replace(default.members[0], hyperparameters=given)
-    assert second == default.members[1]
+def test_given_hyperparameters_are_those_of_the_first_member() -> None:
+    recipe = two_members()
+    given = replace(recipe.hyperparameters, epochs=3, mixup=0.1)
+
+    first, second = experiment_with(recipe, hyperparameters=given).members
+
+    assert first == replace(recipe.members[0], hyperparameters=given)
+    assert second == recipe.members[1]
 
 
 def test_other_members_follow_the_seed_and_the_shares_of_the_first() -> None:
-    default = get_recipe("default")
-    own = default.members[1].hyperparameters
+    recipe = two_members()
+    own = recipe.members[1].hyperparameters
 
     def second(**changes: object) -> object:
-        given = replace(default.hyperparameters, **changes)
-        return experiment_with(default, hyperparameters=given).members[1].hyperparameters
+        given = replace(recipe.hyperparameters, **changes)
+        return experiment_with(recipe, hyperparameters=given).members[1].hyperparameters
 
     assert second(seed=4) == replace(own, seed=4)
     assert second(validation_share=0.3) == replace(own, validation_share=0.3)

@@ -204,7 +204,14 @@ def test_the_learning_rate_falls_while_the_validation_loss_stays_high() -> None:
 def dataset_of(windows: Float32, labels: Index) -> Dataset:
     """Return one item a window, all of one corpus."""
     corpora = np.zeros(len(labels), np.intp)
-    return Dataset((*windows[:, None],), labels, corpora, np.arange(len(labels)), len(LABELS))
+    return Dataset(
+        (*windows[:, None],),
+        labels,
+        corpora,
+        np.arange(len(labels)),
+        np.zeros(len(labels), np.intp),
+        len(LABELS),
+    )
 
 
 @pytest.mark.parametrize(

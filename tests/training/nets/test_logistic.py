@@ -6,31 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_items import LABELS, made_example, made_items
+from made_items import LABELS, SPEAKERS, made_dataset
 
-from batchemo.training.data.dataset import Dataset, make_dataset
+from batchemo.training.data.dataset import Dataset
+from batchemo.training.data.rows import make_rows
 from batchemo.training.nets.logistic import (
     LogisticRegression,
     fit_logistic,
-    make_rows,
     select_l2,
     train_logistic,
 )
-
-SPEAKERS = ("ann", "bob", "cy", "di")
-
-
-def made_dataset(*corpora: str, labels: tuple[str, ...] = LABELS, noise: float = 3.0) -> Dataset:
-    """Return four takes of each label by each speaker; only the first corpus has all labels."""
-    examples = [
-        made_example(f"{corpus}-{speaker}", label, take, corpus=corpus)
-        for corpus in corpora
-        for speaker in SPEAKERS
-        for label in (labels if corpus == corpora[0] else labels[:2])
-        for take in range(4)
-    ]
-    items = made_items(examples, shape=(6,), labels=labels, noise=noise)
-    return make_dataset(items, labels, main_corpus=corpora[0])
 
 
 def speakers_of(dataset: Dataset) -> list[str]:
@@ -85,28 +70,6 @@ def test_a_constant_feature_changes_nothing(value: float) -> None:
     )
 
 
-def test_classes_items_and_windows_weigh_the_same_inside_corpora_with_fixed_shares() -> None:
-    dataset = made_dataset("main", "second", "third")
-
-    rows = make_rows(dataset, other_corpora_share=0.3)
-
-    item_weights = np.bincount(rows.items, weights=rows.weights)
-    for corpus, share in enumerate((0.7, 0.15, 0.15)):
-        in_corpus = dataset.corpora == corpus
-        labels = np.unique(dataset.labels[in_corpus])
-        assert item_weights[in_corpus].sum() == pytest.approx(share)
-        for label in labels:
-            of_class = item_weights[in_corpus & (dataset.labels == label)]
-            assert of_class.sum() == pytest.approx(share / len(labels))
-            assert np.ptp(of_class) == pytest.approx(0)
-
-
-def test_a_single_corpus_has_the_whole_weight() -> None:
-    rows = make_rows(made_dataset("main"), other_corpora_share=0.3)
-
-    assert rows.weights.sum() == pytest.approx(1)
-
-
 def test_a_corpus_has_no_influence_on_classes_that_it_lacks() -> None:
     """Sad recordings exist in the main corpus only: the other must not make sad less likely."""
     dataset = made_dataset("main", "other")
@@ -122,15 +85,6 @@ def test_a_corpus_has_no_influence_on_classes_that_it_lacks() -> None:
         for one in (rows, all_allowed)
     )
     assert masked > unmasked + 0.2
-
-
-def test_in_plain_speech_that_is_neutral_throughout_all_classes_compete() -> None:
-    dataset = made_dataset("main", "plain")
-    plain = replace(dataset, labels=np.where(dataset.corpora == 1, 0, dataset.labels))
-
-    rows = make_rows(plain)
-
-    assert rows.allowed[plain.corpora[rows.items] == 1].all()
 
 
 def test_a_start_does_not_change_the_result() -> None:

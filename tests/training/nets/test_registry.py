@@ -81,7 +81,8 @@ def test_the_mean_of_a_single_net_is_the_net_itself() -> None:
 def test_nets_on_an_encoder_give_mean_logits_embedding_and_familiarity() -> None:
     nets = [linear_net(seed) for seed in range(2)]
     logits = [forward_function(net)(VECTORS) for net in nets]
-    familiarity = Familiarity(np.ones((4, 2), np.float32), np.zeros(2, np.float32), 0.0, 1.0)
+    projection, deviations = np.ones((4, 2), np.float32), np.array([1, 2], np.float32)
+    familiarity = Familiarity(projection, np.zeros(2, np.float32), deviations, 0.0, 1.0)
 
     outputs = net_on_encoder(nets, familiarity)(VECTORS)
 
