@@ -101,7 +101,6 @@ def _experiment(
 ) -> Experiment:
     return Experiment(
         recipe=recipe,
-        hyperparameters=recipe.hyperparameters,
         examples=corpus.examples,
         labels=corpus.labels,
         work=options.work,

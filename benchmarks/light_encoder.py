@@ -33,8 +33,7 @@ _RANGE_BATCHES, _RANGE_BATCH_SIZE = 60, 16
 
 def main() -> None:
     options = _options()
-    member = get_recipe("accurate").members[0]
-    floor = member.floor
+    floor = get_recipe("accurate").floor
     assert floor is not None
     corpora = [_spectrograms(folder, floor, options) for folder in options.corpora]
     pretrained = read_encoder(options.encoder)
@@ -63,12 +62,12 @@ def _compute_with_bfloat16() -> None:
 
 def _spectrograms(folder: Path, floor: float, options: argparse.Namespace) -> list[Float32]:
     """Return the log-mels of all recordings, each as it is and in one augmented copy."""
-    member = get_recipe("accurate").members[0]
+    recipe = get_recipe("accurate")
     gathered = gather_items(
         read_corpus([folder]).examples,
-        member.features,
-        member.windows,
-        member.hyperparameters.augmentations,
+        recipe.features,
+        recipe.windows,
+        recipe.hyperparameters.augmentations,
         main_corpus="none: no recording gets more than one copy",
         folder=options.work / FEATURES,
         jobs=options.jobs,

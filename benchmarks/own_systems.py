@@ -159,7 +159,6 @@ def make_experiment(
     files = {WHISPER_TINY: options.encoder, LIGHT: options.light_encoder}
     return Experiment(
         recipe=recipe,
-        hyperparameters=recipe.hyperparameters,
         examples=corpus.examples,
         labels=corpus.labels,
         work=options.work,

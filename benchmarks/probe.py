@@ -51,8 +51,8 @@ def _probe(name: str, options: argparse.Namespace) -> Iterator[tuple[str, tuple[
     found: dict[str, tuple[float, ...]] = {}
     for split in experiment.splits(context):
         result = run_split(context, split)
-        familiarity = fit_familiarity(context.members[0].dataset(split.train))
-        items = context.members[0].select(split.test)
+        familiarity = fit_familiarity(context.dataset(split.train))
+        items = context.select(split.test)
         for corpus in sorted({item.example.corpus for item in items}):
             chosen = [n for n, item in enumerate(items) if item.example.corpus == corpus]
             if {items[n].example.emotion for n in chosen} <= set(NO_EMOTION):

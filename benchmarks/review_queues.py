@@ -106,9 +106,9 @@ def _corpora(name: str, options: argparse.Namespace) -> Iterator[tuple[str, Reco
     ]
     weigh = partial(corpus_weights, test_only=experiment.test_only)
     for result, temperature in zip(results, temperatures(context, results, weigh), strict=True):
-        split, member = result.split, context.members[0]
-        familiarity = fit_familiarity(member.dataset(split.train))
-        items = member.select(split.test)
+        split = result.split
+        familiarity = fit_familiarity(context.dataset(split.train))
+        items = context.select(split.test)
         embedding = np.stack([familiarity.embed(item.windows).mean(axis=0) for item in items])
         predictions = result.predictions(temperature)
         probabilities = np.array([each.probabilities for each in predictions], np.float32)

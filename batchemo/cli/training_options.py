@@ -208,13 +208,19 @@ seed_option: Decorator = _value_option("seed", _COUNT, "Seed of all random numbe
 
 
 def recipe_from(name: str, values: dict[str, Any]) -> Recipe:
-    """Return the recipe of that name, with the features that --param and --window ask for."""
+    """Remove a recipe's options from a command's values, and return the recipe with these."""
     from batchemo.training.recipes import get_recipe
 
-    recipe, params, window = get_recipe(name), values.pop("params"), values.pop("window")
+    recipe = _with_features(get_recipe(name), values)
+    return replace(recipe, hyperparameters=_hyperparameters_from(values, recipe))
+
+
+def _with_features(recipe: Recipe, values: dict[str, Any]) -> Recipe:
+    """Return the recipe with the features that --param and --window ask for."""
+    name, params, window = recipe.name, values.pop("params"), values.pop("window")
     if not params and window is None:
         return recipe
-    if recipe.encoder or len(recipe.members) > 1:
+    if recipe.encoder:
         raise UsageError(f"--param, --window: the features of the recipe {name} cannot be changed")
     features = feature_set_from(recipe.features.name, params)
     features = replace(features, window=features.window if window is None else window)
@@ -222,11 +228,11 @@ def recipe_from(name: str, values: dict[str, Any]) -> Recipe:
         features.shape()
     except ValueError as error:
         raise UsageError(f"the features of {name} cannot be computed so: {error}") from None
-    return replace(recipe, members=(replace(recipe.members[0], features=features),))
+    return replace(recipe, features=features)
 
 
-def hyperparameters_from(values: dict[str, Any], recipe: Recipe) -> Hyperparameters:
-    """Remove the hyperparameters from a command's values; those not given are the recipe's."""
+def _hyperparameters_from(values: dict[str, Any], recipe: Recipe) -> Hyperparameters:
+    """Return the hyperparameters of a command's values; those not given are the recipe's."""
     from batchemo.training.data.augment_audio import check_augmentations
     from batchemo.training.nets.logistic import LOGISTIC_HYPERPARAMETERS
     from batchemo.training.recipes import LOGISTIC
@@ -237,7 +243,7 @@ def hyperparameters_from(values: dict[str, Any], recipe: Recipe) -> Hyperparamet
         names = given["augmentations"]
         given["augmentations"] = () if names == NONE else split_commas((names,))
         check_augmentations(given["augmentations"])
-    if recipe.members[0].net == LOGISTIC and (unused := given.keys() - LOGISTIC_HYPERPARAMETERS):
+    if recipe.net == LOGISTIC and (unused := given.keys() - LOGISTIC_HYPERPARAMETERS):
         options = ", ".join(_OPTIONS[name] for name in _OPTIONS if name in unused)
         raise UsageError(f"{options}: not for {recipe.name}, which is not a neural network")
     if given.get("speaker_shift") and recipe.encoder is None:
@@ -291,9 +297,7 @@ def given_options(values: dict[str, Any]) -> list[str]:
     return [options[name] for name in options if values.get(name) not in (None, ())]
 
 
-def build_experiment(
-    recipe: Recipe, hyperparameters: Hyperparameters, corpus: Corpus, work: Path, **more: Any
-) -> Experiment:
+def build_experiment(recipe: Recipe, corpus: Corpus, work: Path, **more: Any) -> Experiment:
     """Return the experiment of a recipe on a corpus; refuse a corpus with only one class."""
     from batchemo.training.experiment.cross_validation import Experiment
 
@@ -304,7 +308,6 @@ def build_experiment(
     check_encoder(recipe, more.get("encoder"))
     return Experiment(
         recipe=recipe,
-        hyperparameters=hyperparameters,
         examples=corpus.examples,
         labels=corpus.labels,
         work=work,

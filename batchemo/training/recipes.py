@@ -11,31 +11,39 @@ from batchemo.features import FeatureSet, get_feature_set
 from batchemo.training.hyperparameters import Hyperparameters
 
 LOGISTIC = "logistic"
-"""The `net` of a member that is a logistic regression: fitted at once, not epoch by epoch."""
+"""The `net` of a recipe that is a logistic regression: fitted at once, not epoch by epoch."""
 
 
 WHISPER_TINY = "whisper-tiny"
-"""The `encoder` of members on the first blocks of a pretrained one: `training.nets.encoder`."""
+"""The `encoder` of recipes on the first blocks of a pretrained one: `training.nets.encoder`."""
 LIGHT = "light"
-"""The `encoder` of members on the one that imitates it: `training.nets.light_encoder`."""
+"""The `encoder` of recipes on the one that imitates it: `training.nets.light_encoder`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One model of an ensemble: a net, or several that differ in nothing but their seeds."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A way to train a model: a net, or the mean of several that differ only by their seeds."""
 
+    name: str
+    description: str
     features: FeatureSet
+    """What a scan computes for the finished model."""
     net: str
     """A name in `batchemo.training.nets.registry.NETS`, or `LOGISTIC`."""
     hyperparameters: Hyperparameters
     nets: int = 1
     """How many nets, each with its own seed, are averaged."""
     floor: float | None = None
-    """The value that spectrograms are padded with, where the net masks padding; else None."""
+    """The value that spectrograms are padded with, where the model masks padding; else None."""
     encoder: str | None = None
     """What comes first and is not trained: `WHISPER_TINY`, `LIGHT`, or None."""
     overlap: float = 0.5
     """The share of a window that the next one has in common with it."""
+    familiarity_slope: float | None = None
+    """By how much the logarithm of the temperature grows from familiarity 1 to 0; None where the
+    recipe has no familiarity: see `batchemo.bundles.Calibration`."""
+    claim: str = ""
+    """The accuracy that the recipe's source reports."""
 
     @property
     def windows(self) -> WindowConfig:
@@ -43,48 +51,6 @@ class Member:
         window = self.features.window
         hop = window * (1 - self.overlap)
         return WindowConfig(rate=self.features.rate, window=window, hop=hop)
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """A way to train a model: its members, whose predictions are averaged with equal weight."""
-
-    name: str
-    description: str
-    members: tuple[Member, ...]
-    familiarity_slope: float | None = None
-    """By how much the logarithm of the temperature grows from familiarity 1 to 0; None where the
-    recipe has no familiarity: see `batchemo.bundles.Calibration`."""
-    claim: str = ""
-    """The accuracy that the recipe's source reports."""
-
-    def __post_init__(self) -> None:
-        # A scan cuts a recording, and computes features, once for the whole model.
-        inputs = {(member.features, member.windows, member.encoder) for member in self.members}
-        if len(inputs) != 1:
-            raise ValueError(
-                f"the members of {self.name} must have the same features, windows and encoder"
-            )
-
-    @property
-    def hyperparameters(self) -> Hyperparameters:
-        """The hyperparameters that options of a command change: those of the first member."""
-        return self.members[0].hyperparameters
-
-    @property
-    def features(self) -> FeatureSet:
-        """What a scan computes for the finished model, for all members alike."""
-        return self.members[0].features
-
-    @property
-    def encoder(self) -> str | None:
-        """What comes first and is not trained, for all members alike; None for nothing."""
-        return self.members[0].encoder
-
-    @property
-    def windows(self) -> WindowConfig:
-        """How recordings are cut into windows, for all members alike."""
-        return self.members[0].windows
 
 
 def _single(
@@ -95,8 +61,14 @@ def _single(
     claim: str,
 ) -> Recipe:
     """Return a recipe of one net that has the recipe's own name."""
-    member = Member(get_feature_set(features), name, hyperparameters)
-    return Recipe(name, description, (member,), claim=claim)
+    return Recipe(
+        name=name,
+        description=description,
+        features=get_feature_set(features),
+        net=name,
+        hyperparameters=hyperparameters,
+        claim=claim,
+    )
 
 
 RAVDESS_RECIPES: Mapping[str, Recipe] = {
@@ -165,78 +137,71 @@ RAVDESS_RECIPES: Mapping[str, Recipe] = {
 }
 """The five recipes of older projects on RAVDESS."""
 
-_FLOOR = -2.0
-"""What the features `logmel80` pad with."""
 
-
-def _on_encoder(encoder: str) -> tuple[Member, ...]:
-    """Return the nets on the statistics of an encoder."""
-    hyperparameters = Hyperparameters(
-        epochs=150,
-        batch_size=128,
-        lr_schedule="one-cycle",
-        weight_decay=0.05,
-        ema_decay=0.99,
-        label_smoothing=0.1,
-        other_corpora_share=0.5,
-        augmentations=("speed-90", "speed-110", "room", "phone", "line", "noisy"),
-        mixup=0.5,
-        speaker_shift=0.8,
-        dropout=0.5,
-        select_epoch="last",
-        validation_share=0.0,
-    )
-    nets = Member(
-        get_feature_set("logmel80"),
-        "dense",
-        hyperparameters,
+def _on_encoder(name: str, description: str, encoder: str) -> Recipe:
+    """Return a recipe of nets on the statistics of an encoder."""
+    return Recipe(
+        name=name,
+        description=description,
+        features=get_feature_set("logmel80"),
+        net="dense",
+        hyperparameters=Hyperparameters(
+            epochs=150,
+            batch_size=128,
+            lr_schedule="one-cycle",
+            weight_decay=0.05,
+            ema_decay=0.99,
+            label_smoothing=0.1,
+            other_corpora_share=0.5,
+            augmentations=("speed-90", "speed-110", "room", "phone", "line", "noisy"),
+            mixup=0.5,
+            speaker_shift=0.8,
+            dropout=0.5,
+            select_epoch="last",
+            validation_share=0.0,
+        ),
         nets=3,
-        floor=_FLOOR,
+        # What these features pad with.
+        floor=-2.0,
         encoder=encoder,
         overlap=0.0,
+        familiarity_slope=1.0,
     )
-    return (nets,)
 
-
-_LOGISTIC_REGRESSION = Member(
-    get_feature_set("functionals"),
-    LOGISTIC,
-    Hyperparameters(
-        other_corpora_share=0.1,
-        # More telephones than for the conformers: those cost a regression the most accuracy.
-        augmentations=(
-            *("pitch", "room", "noisy", "noisy-2"),
-            *("phone", "phone-2", "phone-3", "line", "line-2"),
-        ),
-        select_epoch="last",
-        validation_share=0.0,
-    ),
-)
 
 OWN_RECIPES: Mapping[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
-        Recipe(
+        _on_encoder(
             "default",
             "A light speech encoder that computes in 8 bits and imitates the one of accurate, and"
             " on its statistics three small dense nets; settings were tried on folds that also"
             " measure it (slightly optimistic).",
-            _on_encoder(LIGHT),
-            familiarity_slope=1.0,
+            LIGHT,
         ),
-        Recipe(
+        _on_encoder(
             "accurate",
             "The first two blocks of a pretrained speech encoder (Whisper tiny, 8-bit weights),"
             " unchanged, and on their statistics three small dense nets; settings were tried on"
             " folds that also measure it (slightly optimistic).",
-            _on_encoder(WHISPER_TINY),
-            familiarity_slope=1.0,
+            WHISPER_TINY,
         ),
         Recipe(
-            "functionals",
-            "The baseline: a logistic regression on statistics of a window, which were chosen on"
-            " the folds that also measure it (slightly optimistic).",
-            (_LOGISTIC_REGRESSION,),
+            name="functionals",
+            description="The baseline: a logistic regression on statistics of a window, which were"
+            " chosen on the folds that also measure it (slightly optimistic).",
+            features=get_feature_set("functionals"),
+            net=LOGISTIC,
+            hyperparameters=Hyperparameters(
+                other_corpora_share=0.1,
+                # More telephones than for nets: those cost a regression the most accuracy.
+                augmentations=(
+                    *("pitch", "room", "noisy", "noisy-2"),
+                    *("phone", "phone-2", "phone-3", "line", "line-2"),
+                ),
+                select_epoch="last",
+                validation_share=0.0,
+            ),
         ),
     )
 }
@@ -250,8 +215,8 @@ def get_recipe(name: str) -> Recipe:
 
     >>> get_recipe("frames62").features.shape()
     (130, 62)
-    >>> [member.net for member in get_recipe("default").members]
-    ['dense']
+    >>> get_recipe("default").net
+    'dense'
     """
     if name not in RECIPES:
         raise UsageError(f"no recipe is called {name!r}; there are: {', '.join(RECIPES)}")

@@ -10,7 +10,6 @@ from batchemo.training.data.feature_store import Failures, OnProgress, ignore_pr
 from batchemo.training.data.protocols import final_split
 from batchemo.training.experiment.cross_validation import (
     Experiment,
-    failures_of,
     quieten_tensorflow,
 )
 from batchemo.training.experiment.runs import (
@@ -45,7 +44,7 @@ def train_bundle(
     context = experiment.context(gathered)
     if not context.samples:
         raise BatchemoError("none of the recordings can be trained on: see the reasons")
-    split = final_split(context.samples, experiment.hyperparameters)
+    split = final_split(context.samples, experiment.recipe.hyperparameters)
     trained = train_model(context, split, on_epoch)
     bundle = write_package(context, split, trained, options)
-    return TrainResult(bundle, trained, failures_of(gathered))
+    return TrainResult(bundle, trained, gathered.failures)

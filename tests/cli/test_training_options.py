@@ -114,7 +114,7 @@ def test_unknown_recipe_is_refused_with_the_known_ones(train: RunCommand, ravdes
     assert ", ".join(RECIPES) in ran.err
 
 
-def test_features_of_an_ensemble_cannot_be_changed(
+def test_features_of_a_recipe_with_an_encoder_cannot_be_changed(
     train: RunCommand, ravdess: Path, tmp_path: Path
 ) -> None:
     ran = train(ravdess, "-o", tmp_path / "mine", "--param", "n_mels=32", recipe="default")

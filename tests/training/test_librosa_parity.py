@@ -159,8 +159,7 @@ def made_bundle(recipe: Recipe, recordings: Path, folder: Path) -> Bundle:
 
     from batchemo.training.export.onnx import keras_bytes, onnx_bytes
 
-    (member,) = recipe.members
-    feature_set = member.features
+    feature_set = recipe.features
     signals = [librosa.load(path, sr=RATE)[0] for path in sorted(recordings.iterdir())]
     features = np.stack([LIBROSA[feature_set.name](signal) for signal in signals])
     features = features.astype(np.float32)
@@ -174,7 +173,7 @@ def made_bundle(recipe: Recipe, recordings: Path, folder: Path) -> Bundle:
         dropout=0.2,
         l2=0.0,
     )
-    model: Any = NETS[member.net](spec)
+    model: Any = NETS[recipe.net](spec)
     temperature = float(model.predict(features, verbose=0).std()) / 2
     info = tiny_info(
         EMOTIONS,

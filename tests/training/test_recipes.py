@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -19,12 +17,9 @@ from batchemo.training.recipes import (
     RAVDESS_RECIPES,
     RECIPES,
     WHISPER_TINY,
-    Member,
     Recipe,
     get_recipe,
 )
-
-MEMBERS = [member for recipe in RECIPES.values() for member in recipe.members]
 
 
 def test_the_five_ravdess_recipes_have_the_features_of_their_sources() -> None:
@@ -42,9 +37,8 @@ def test_a_recipe_is_found_by_its_name_and_has_existing_nets_and_augmentations(n
     recipe = get_recipe(name)
 
     assert recipe.name == name
-    for member in recipe.members:
-        assert member.net in (*NETS, LOGISTIC)
-        check_augmentations(member.hyperparameters.augmentations)
+    assert recipe.net in (*NETS, LOGISTIC)
+    check_augmentations(recipe.hyperparameters.augmentations)
 
 
 def test_an_unknown_name_is_refused_with_those_that_are_known() -> None:
@@ -118,11 +112,10 @@ def test_the_recipes_are_those_of_a_scan_and_then_the_five() -> None:
 @pytest.mark.parametrize(("name", "encoder"), [("default", LIGHT), ("accurate", WHISPER_TINY)])
 def test_default_and_accurate_are_dense_nets_on_an_encoder(name: str, encoder: str) -> None:
     recipe = OWN_RECIPES[name]
-    (dense,) = recipe.members
 
-    assert (dense.net, dense.nets) == ("dense", 3)
-    assert 0 < dense.hyperparameters.speaker_shift < 1
-    assert recipe.features == dense.features == get_feature_set("logmel80")
+    assert (recipe.net, recipe.nets) == ("dense", 3)
+    assert 0 < recipe.hyperparameters.speaker_shift < 1
+    assert recipe.features == get_feature_set("logmel80")
     assert recipe.windows.window <= MAX_SECONDS
     assert recipe.encoder == encoder
     assert recipe.familiarity_slope
@@ -134,58 +127,28 @@ def test_the_others_have_no_encoder_and_no_familiarity() -> None:
         assert recipe.familiarity_slope is None
 
 
-def test_a_recipe_of_one_member_has_its_features() -> None:
-    for recipe in (*RAVDESS_RECIPES.values(), OWN_RECIPES["functionals"]):
-        assert [member.features for member in recipe.members] == [recipe.features]
-
-
-def test_the_hyperparameters_of_a_recipe_are_those_of_its_first_member() -> None:
-    for recipe in RECIPES.values():
-        assert recipe.hyperparameters == recipe.members[0].hyperparameters
-
-
-def test_members_with_different_features_or_windows_are_refused() -> None:
-    (dense,) = OWN_RECIPES["default"].members
-    longer = replace(dense, features=replace(dense.features, window=4.0))
-    overlapping = replace(dense, overlap=0.5)
-
-    for members in ((dense, longer), (dense, overlapping), ()):
-        with pytest.raises(ValueError, match="the same features, windows and encoder"):
-            Recipe("odd", "Two windows, or none.", members)
-
-
-def test_members_of_which_only_some_have_the_encoder_are_refused() -> None:
-    (dense,) = OWN_RECIPES["accurate"].members
-
-    with pytest.raises(ValueError, match="windows and encoder"):
-        Recipe("odd", "One encoder.", (dense, replace(dense, encoder=None)))
-
-
-@pytest.mark.parametrize("member", [m for r in OWN_RECIPES.values() for m in r.members])
-def test_what_a_scan_uses_is_trained_on_everybody(member: Member) -> None:
-    assert member.hyperparameters.validation_share == 0
-    assert member.hyperparameters.select_epoch == "last"
+@pytest.mark.parametrize("recipe", OWN_RECIPES.values(), ids=list(OWN_RECIPES))
+def test_what_a_scan_uses_is_trained_on_everybody(recipe: Recipe) -> None:
+    assert recipe.hyperparameters.validation_share == 0
+    assert recipe.hyperparameters.select_epoch == "last"
 
 
 @pytest.mark.parametrize("name", ["default", "accurate"])
 def test_the_floor_is_what_the_features_pad_with(name: str) -> None:
     """A net that tells padding from signal must know the value of padding."""
-    member = RECIPES[name].members[0]
-    samples = np.random.default_rng(0).normal(size=member.features.rate // 4)
+    recipe = RECIPES[name]
+    samples = np.random.default_rng(0).normal(size=recipe.features.rate // 4)
 
-    spectrogram = extract(member.features, samples.astype(np.float32))
+    spectrogram = extract(recipe.features, samples.astype(np.float32))
 
-    assert (spectrogram[-20:] == member.floor).all()
-    assert spectrogram.min() == member.floor
+    assert (spectrogram[-20:] == recipe.floor).all()
+    assert spectrogram.min() == recipe.floor
 
 
 def test_windows_have_the_length_of_the_features_and_overlap_by_half_except_on_the_encoder() -> (
     None
 ):
-    for member in MEMBERS:
-        assert member.windows.rate == member.features.rate
-        assert member.windows.window == member.features.window
-        assert member.windows.hop == member.windows.window / (1 if member.encoder else 2)
     for recipe in RECIPES.values():
-        assert recipe.windows.window == recipe.features.window
         assert recipe.windows.rate == recipe.features.rate
+        assert recipe.windows.window == recipe.features.window
+        assert recipe.windows.hop == recipe.windows.window / (1 if recipe.encoder else 2)

@@ -30,22 +30,14 @@ pytestmark = [
 
 
 def small_experiment(folder: Path, encoder: Path | None) -> Experiment:
-    """Return a single net and the regression, for one epoch, on the recordings of four actors."""
+    """Return a single net, for one epoch, on the recordings of four actors."""
     corpus = read_corpus([make_ravdess(folder / "ravdess")])
-    members = tuple(
-        replace(
-            member,
-            nets=1,
-            hyperparameters=replace(
-                member.hyperparameters, epochs=1, augmentations=(), other_corpora_share=0.0
-            ),
-        )
-        for member in RECIPES["accurate"].members
+    recipe = RECIPES["accurate"]
+    hyperparameters = replace(
+        recipe.hyperparameters, epochs=1, augmentations=(), other_corpora_share=0.0
     )
-    recipe = replace(RECIPES["accurate"], members=members)
     return Experiment(
-        recipe=recipe,
-        hyperparameters=recipe.hyperparameters,
+        recipe=replace(recipe, nets=1, hyperparameters=hyperparameters),
         examples=corpus.examples,
         labels=corpus.labels,
         work=folder / "work",
@@ -75,7 +67,7 @@ def test_the_bundle_says_what_the_model_takes_and_gives(bundle: Bundle) -> None:
     slope = RECIPES["accurate"].familiarity_slope
     calibration = {"method": "familiarity_temperature", "temperature": 1.0, "slope": slope}
     assert info["calibration"] == calibration
-    assert [member["net"] for member in info["training"]["members"]] == ["dense", "logistic"]
+    assert (info["training"]["net"], info["training"]["nets"]) == ("dense", 1)
 
 
 def test_the_weights_of_the_encoder_are_in_8_bits_in_the_graph_and_in_no_other_file(

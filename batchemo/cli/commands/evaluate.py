@@ -31,7 +31,6 @@ from batchemo.cli.training_options import (
     encoder_option,
     given_options,
     hyperparameter_options,
-    hyperparameters_from,
     recipe_from,
     require_plot_packages,
     require_training_packages,
@@ -209,7 +208,6 @@ def _evaluate_recipe(
     for option in _UNUSED_IN_PROTOCOLS:
         _check_use(option, run.protocol, values)
     recipe = recipe_from(name, values)
-    hyperparameters = hyperparameters_from(values, recipe)
     require_training_packages()
     if shipped := _shipped_model(name):
         run.message(f"{name} is the recipe, trained anew here; the shipped model is {shipped}")
@@ -223,7 +221,6 @@ def _evaluate_recipe(
         corpus_folds(corpus.examples, values["test_only"])
     experiment = build_experiment(
         recipe,
-        hyperparameters,
         corpus,
         values["work"] or Path(f"{name}.work"),
         encoder=values["encoder"],
@@ -234,7 +231,7 @@ def _evaluate_recipe(
         test_on=values["test_on"],
         conditions=_conditions(values),
     )
-    with training_progress(run.quiet, hyperparameters.epochs) as display:
+    with training_progress(run.quiet, recipe.hyperparameters.epochs) as display:
         evaluation = evaluate_recipe(
             experiment,
             corpus,

@@ -32,7 +32,6 @@ from batchemo.cli.training_options import (
     encoder_option,
     hyperparameter_arguments,
     hyperparameter_options,
-    hyperparameters_from,
     recipe_from,
     require_training_packages,
     seed_option,
@@ -134,12 +133,13 @@ def command(corpora: tuple[str, ...], output: Path, quiet: bool, **values: Any) 
     and accurate select no epoch and train on all. After an interruption the same command resumes.
     """
     from batchemo.training.export.package import PackageOptions
+    from batchemo.training.recipes import get_recipe
 
     _check_output(output, values.pop("overwrite"))
     arguments = [*_first_arguments(corpora, output, values), *corpus_arguments(values)]
     recipe = recipe_from(values.pop("recipe"), values)
-    hyperparameters = hyperparameters_from(values, recipe)
-    arguments += hyperparameter_arguments(hyperparameters, recipe.hyperparameters)
+    defaults = get_recipe(recipe.name).hyperparameters
+    arguments += hyperparameter_arguments(recipe.hyperparameters, defaults)
     package = PackageOptions(
         out=output,
         command=shlex.join(arguments),
@@ -153,9 +153,7 @@ def command(corpora: tuple[str, ...], output: Path, quiet: bool, **values: Any) 
         if not quiet:
             warn_about_corpus(corpus)
         work = values["work"] or Path(f"{output.name}.work")
-        experiment = build_experiment(
-            recipe, hyperparameters, corpus, work, encoder=values["encoder"]
-        )
+        experiment = build_experiment(recipe, corpus, work, encoder=values["encoder"])
         result = _train(experiment, package, values["jobs"], quiet)
     if not quiet:
         _show(result, output)
@@ -216,7 +214,7 @@ def _other_evaluations(files: Sequence[Path]) -> tuple[Evaluation, ...]:
 def _train(experiment: Experiment, package: PackageOptions, jobs: int, quiet: bool) -> TrainResult:
     from batchemo.training.train import train_bundle
 
-    with training_progress(quiet, experiment.hyperparameters.epochs) as display:
+    with training_progress(quiet, experiment.recipe.hyperparameters.epochs) as display:
         return train_bundle(
             experiment,
             package,

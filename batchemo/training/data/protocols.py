@@ -98,7 +98,7 @@ def protocol_description(
 
 
 ALL_VARIANTS = "*"
-"""Stands for the original and whatever augmentations a member of an ensemble is trained with."""
+"""Stands for the original and whatever augmentations a recipe is trained with."""
 
 
 class Sample(NamedTuple):
@@ -114,7 +114,7 @@ Samples: TypeAlias = tuple[Sample, ...]
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """One training and its test. Recordings, not features: all members of an ensemble share it."""
+    """One training and its test. Recordings, not features: all nets of a recipe share it."""
 
     fold: str
     seed: int

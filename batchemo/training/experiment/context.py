@@ -1,4 +1,4 @@
-"""What all runs of an experiment share: the members of the recipe with their feature items.
+"""What all runs of an experiment share: a recipe with the feature items of all recordings.
 
     WORK/
       features/                            see `data.feature_store`
@@ -28,7 +28,7 @@ from batchemo.training.data.encoding import Encoder
 from batchemo.training.data.feature_store import FeatureItem, find_main_corpus, gather_items
 from batchemo.training.data.protocols import ALL_VARIANTS, Sample, Split
 from batchemo.training.hyperparameters import Hyperparameters
-from batchemo.training.recipes import LOGISTIC, Member, Recipe
+from batchemo.training.recipes import LOGISTIC, Recipe
 
 CHECKPOINT = "checkpoint.npz"
 FEATURES = "features"
@@ -39,12 +39,13 @@ _FOLD_LENGTH = 80
 
 
 @dataclass(frozen=True)
-class MemberContext:
-    """A member of a recipe with its items: all recordings, in the variants that it needs."""
+class RunContext:
+    """A recipe with its items: all recordings, in the variants that it needs."""
 
-    member: Member
+    recipe: Recipe
     items: tuple[FeatureItem, ...]
     labels: tuple[str, ...]
+    """The classes, in the order of the outputs."""
     work: Path
     encoder: Encoder | None = None
     """What the items were encoded by; None where they are features."""
@@ -55,11 +56,11 @@ class MemberContext:
         return tuple(self._index_of_sample)
 
     def select(self, samples: Sequence[Sample]) -> list[FeatureItem]:
-        """Return the member's items of these samples."""
+        """Return the items of these samples."""
         return [self.items[index] for index in self._indices(samples)]
 
     def dataset(self, samples: Sequence[Sample]) -> Dataset:
-        """Return the member's items of these samples, to train on or to validate with."""
+        """Return the items of these samples, to train on or to validate with."""
         items = self.select(samples)
         examples = [item.example for item in items]
         main_corpus = self._main_corpus
@@ -68,26 +69,30 @@ class MemberContext:
             main_corpus = find_main_corpus(examples)
         return make_dataset(items, self.labels, main_corpus=main_corpus)
 
+    def label_indices(self, samples: Sequence[Sample]) -> Index:
+        """Return the index of each sample's emotion among the labels."""
+        return np.array([self.labels.index(sample.example.emotion) for sample in samples], np.intp)
+
     def inputs(self, samples: Sequence[Sample]) -> list[Float32]:
         """Return the windows of original recordings as a finished model takes them."""
         if self.encoder is None:
             return [item.windows for item in self.select(samples)]
-        member, examples = self.member, [sample.example for sample in samples]
+        recipe, examples = self.recipe, [sample.example for sample in samples]
         folder = self.work / FEATURES
-        gathered = gather_items(examples, member.features, member.windows, folder=folder)
+        gathered = gather_items(examples, recipe.features, recipe.windows, folder=folder)
         return [item.windows for item in gathered.items]
 
     def net_splits(self, split: Split) -> tuple[Split, ...]:
-        """Return the split for each single net of the member, each with a seed of its own."""
-        if self.member.net == LOGISTIC:
+        """Return the split for each single net, each with a seed of its own."""
+        if self.recipe.net == LOGISTIC:
             # No seed changes what is fitted: one fit serves all.
             return (replace(split, seed=0),)
-        count = self.member.nets
+        count = self.recipe.nets
         return tuple(replace(split, seed=split.seed * count + n) for n in range(count))
 
     def hyperparameters(self, split: Split) -> Hyperparameters:
-        """Return the member's hyperparameters with the split's seed."""
-        return replace(self.member.hyperparameters, seed=split.seed)
+        """Return the recipe's hyperparameters with the split's seed."""
+        return replace(self.recipe.hyperparameters, seed=split.seed)
 
     def folder(self, split: Split) -> Path:
         """Return the folder of a single net: another for whatever could change its weights."""
@@ -97,7 +102,7 @@ class MemberContext:
             "items": [self._item_keys(part) for part in (split.train, split.validation)],
         }
         fold = _UNSAFE.sub("-", split.fold)[:_FOLD_LENGTH]
-        return self.work / f"{self.member.net}-{fold}-s{split.seed}-{_hash(key)}"
+        return self.work / f"{self.recipe.net}-{fold}-s{split.seed}-{_hash(key)}"
 
     def logits_path(self, split: Split) -> Path:
         """Return the file of a single net's logits: another for whatever it is tested on."""
@@ -120,12 +125,12 @@ class MemberContext:
     @cached_property
     def _fixed_key(self) -> dict[str, object]:
         """What the weights depend on and is the same for all splits."""
-        member = self.member
+        recipe = self.recipe
         return {
-            "net": member.net,
-            "features": member.features.to_dict(),
-            "windows": [member.windows.window, member.windows.hop],
-            "floor": member.floor,
+            "net": recipe.net,
+            "features": recipe.features.to_dict(),
+            "windows": [recipe.windows.window, recipe.windows.hop],
+            "floor": recipe.floor,
             "labels": self.labels,
             **({} if self.encoder is None else {"encoder": self.encoder.digest()}),
         }
@@ -146,34 +151,6 @@ class MemberContext:
     @cached_property
     def _main_corpus(self) -> str:
         return find_main_corpus([item.example for item in self.items])
-
-
-@dataclass(frozen=True)
-class RunContext:
-    """A recipe with the items of each of its members."""
-
-    recipe: Recipe
-    members: tuple[MemberContext, ...]
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The classes, in the order of the outputs."""
-        return self.members[0].labels
-
-    @property
-    def samples(self) -> tuple[Sample, ...]:
-        """What can be tested: the samples of which every member has the features."""
-        first, *others = (member.samples for member in self.members)
-        shared = set(first).intersection(*others)
-        return tuple(sample for sample in first if sample in shared)
-
-    def label_indices(self, samples: Sequence[Sample]) -> Index:
-        """Return the index of each sample's emotion among the labels."""
-        return np.array([self.labels.index(sample.example.emotion) for sample in samples], np.intp)
-
-    def inputs(self, samples: Sequence[Sample]) -> list[Float32]:
-        """Return the windows of original recordings as the finished model takes them."""
-        return self.members[0].inputs(samples)
 
 
 def _hash(key: object) -> str:

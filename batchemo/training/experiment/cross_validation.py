@@ -16,7 +16,6 @@ from batchemo.evaluation.predictions import Prediction
 from batchemo.training.data.augment_audio import ORIGINAL
 from batchemo.training.data.encoding import Encoder
 from batchemo.training.data.feature_store import (
-    Failures,
     FeatureItems,
     OnProgress,
     find_main_corpus,
@@ -34,11 +33,10 @@ from batchemo.training.experiment.calibration import (
     final_temperature,
     temperatures,
 )
-from batchemo.training.experiment.context import FEATURES, MemberContext, RunContext
+from batchemo.training.experiment.context import FEATURES, RunContext
 from batchemo.training.experiment.encoder import make_encoder
 from batchemo.training.experiment.runs import RunResult, run_split
-from batchemo.training.hyperparameters import Hyperparameters
-from batchemo.training.recipes import Member, Recipe
+from batchemo.training.recipes import Recipe
 from batchemo.workers.parallel import map_in_processes
 
 OnRun: TypeAlias = Callable[[int, int, Split, tuple[Prediction, ...]], None]
@@ -54,8 +52,6 @@ class Experiment:
     """What is trained and tested, how, and where intermediate results are kept."""
 
     recipe: Recipe
-    hyperparameters: Hyperparameters
-    """Of the recipe's first member."""
     examples: tuple[Example, ...]
     labels: tuple[str, ...]
     work: Path
@@ -74,63 +70,32 @@ class Experiment:
     """What another protocol fitted: see `experiment.calibration.between`."""
 
     @property
-    def members(self) -> tuple[Member, ...]:
-        """The recipe's members, each with the hyperparameters that it has in this experiment."""
-        first, *others = self.recipe.members
-        return (
-            replace(first, hyperparameters=self.hyperparameters),
-            *(replace(one, hyperparameters=self._adapted(one.hyperparameters)) for one in others),
-        )
-
-    def _adapted(self, hyperparameters: Hyperparameters) -> Hyperparameters:
-        """Return another member's hyperparameters with what all members must agree on."""
-        first = self.hyperparameters
-        # A leaky split has augmented copies on both sides, which all members must have.
-        augmentations = first if self.protocol == "leaky" else hyperparameters
-        return replace(
-            hyperparameters,
-            augmentations=augmentations.augmentations,
-            other_corpora_share=min(first.other_corpora_share, hyperparameters.other_corpora_share),
-            validation_share=first.validation_share,
-            seed=first.seed,
-        )
-
-    @property
     def has_twins(self) -> bool:
         """Whether every recording is there twice: how a recipe without augmentations leaks."""
-        return self.protocol == "leaky" and not self.hyperparameters.augmentations
+        return self.protocol == "leaky" and not self.recipe.hyperparameters.augmentations
 
-    def gather(
-        self, *, jobs: int = 1, on_progress: OnProgress = ignore_progress
-    ) -> tuple[FeatureItems, ...]:
-        """Return the items of each member, for all recordings; what is not stored is computed."""
+    def gather(self, *, jobs: int = 1, on_progress: OnProgress = ignore_progress) -> FeatureItems:
+        """Return the items of all recordings; what is not stored is computed."""
         trained = [one for one in self.examples if one.corpus not in self.test_only]
-        encoder = self.encoder_graph()
-        return tuple(
-            gather_items(
-                self.examples,
-                member.features,
-                member.windows,
-                member.hyperparameters.augmentations,
-                main_corpus=find_main_corpus(trained)
-                if member.hyperparameters.other_corpora_share
-                else None,
-                encoder=encoder,
-                folder=self.work / FEATURES,
-                jobs=jobs,
-                on_progress=on_progress,
-            )
-            for member in self.members
+        hyperparameters = self.recipe.hyperparameters
+        return gather_items(
+            self.examples,
+            self.recipe.features,
+            self.recipe.windows,
+            hyperparameters.augmentations,
+            main_corpus=find_main_corpus(trained) if hyperparameters.other_corpora_share else None,
+            encoder=self.encoder_graph(),
+            folder=self.work / FEATURES,
+            jobs=jobs,
+            on_progress=on_progress,
         )
 
-    def context(self, gathered: Sequence[FeatureItems] | None = None) -> RunContext:
+    def context(self, gathered: FeatureItems | None = None) -> RunContext:
         """Return what the runs share; the items are computed unless they are given."""
-        contexts = []
-        encoder = self.encoder_graph()
-        for member, features in zip(self.members, gathered or self.gather(), strict=True):
-            items = with_twins(features.items) if self.has_twins else features.items
-            contexts.append(MemberContext(member, items, self.labels, self.work, encoder))
-        return RunContext(self.recipe, tuple(contexts))
+        items = (gathered or self.gather()).items
+        if self.has_twins:
+            items = with_twins(items)
+        return RunContext(self.recipe, items, self.labels, self.work, self.encoder_graph())
 
     def encoder_graph(self) -> Encoder | None:
         """Return the recipe's encoder as a graph, which is made in the work folder if need be."""
@@ -141,7 +106,7 @@ class Experiment:
         return make_splits(
             self.protocol,
             context.samples,
-            self.hyperparameters,
+            self.recipe.hyperparameters,
             self.seeds,
             folds=self.folds,
             test_only=self.test_only,
@@ -149,15 +114,9 @@ class Experiment:
         )
 
 
-def failures_of(gathered: Sequence[FeatureItems]) -> Failures:
-    """Return the recordings of which a member has no features, each once, with the reason."""
-    reasons = {example: reason for one in reversed(gathered) for example, reason in one.failures}
-    return tuple(reasons.items())
-
-
 def experiment_options(experiment: Experiment) -> dict[str, object]:
     """Return the options that the figures of an experiment depend on, for its report."""
-    options = asdict(experiment.hyperparameters)
+    options = asdict(experiment.recipe.hyperparameters)
     del options["seed"]  # `seeds` takes its place.
     folds = {} if experiment.folds is None else {"folds": experiment.folds}
     for name in ("test_only", "test_on"):
@@ -225,21 +184,18 @@ def with_conditions(
     A recording without speech under a condition is not tested under it.
     """
     tested = tuple(dict.fromkeys(sample.example for split in splits for sample in split.test))
-    members = []
-    for member in context.members:
-        gathered = gather_items(
-            tested,
-            member.member.features,
-            member.member.windows,
-            conditions,
-            encoder=member.encoder,
-            folder=member.work / FEATURES,
-            jobs=jobs,
-            on_progress=on_progress,
-        )
-        new_items = (item for item in gathered.items if item.variant != ORIGINAL)
-        members.append(replace(member, items=(*member.items, *new_items)))
-    extended = replace(context, members=tuple(members))
+    gathered = gather_items(
+        tested,
+        context.recipe.features,
+        context.recipe.windows,
+        conditions,
+        encoder=context.encoder,
+        folder=context.work / FEATURES,
+        jobs=jobs,
+        on_progress=on_progress,
+    )
+    new_items = (item for item in gathered.items if item.variant != ORIGINAL)
+    extended = replace(context, items=(*context.items, *new_items))
     available = set(extended.samples)
     return extended, tuple(
         replace(

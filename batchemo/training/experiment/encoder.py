@@ -36,7 +36,7 @@ def make_encoder(path: Path | None, recipe: Recipe, work: Path) -> Encoder:
         if recipe.encoder != LIGHT:
             raise UsageError(f"{recipe.name} needs --encoder FILE: {advice}")
         path = load_bundle("default").path / GRAPH
-    floor = recipe.members[0].floor
+    floor = recipe.floor
     if floor is None:
         raise ValueError(f"the encoder of {recipe.name} needs the value of padding")
     try:

@@ -41,7 +41,6 @@ from batchemo.training.experiment.cross_validation import (
     Experiment,
     OnRun,
     experiment_options,
-    failures_of,
     ignore_run,
     run_experiment,
 )
@@ -91,7 +90,7 @@ def evaluate_recipe(
     notes = corpus_notes(corpus)
     if experiment.has_twins:
         notes += ("Every recording was there twice, as in copies of RAVDESS that are shared.",)
-    predictions, failures = result.predictions, failures_of(gathered)
+    predictions, failures = result.predictions, gathered.failures
     left_out = _count_by_reason(failures)
     if experiment.protocol == "corpus":
         # What is reported of a fold is here reported of a corpus; several may share their models.
@@ -105,7 +104,7 @@ def evaluate_recipe(
         kind="recipe",
         protocol=experiment.protocol,
         protocol_description=protocol_description(
-            experiment.protocol, experiment.hyperparameters, experiment.other_temperature
+            experiment.protocol, experiment.recipe.hyperparameters, experiment.other_temperature
         ),
         corpora=_count_by_corpus(prediction.example for prediction in predictions),
         left_out=left_out,

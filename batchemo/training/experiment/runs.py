@@ -18,7 +18,7 @@ from batchemo.training.data.batches import MASKED
 from batchemo.training.data.dataset import Dataset
 from batchemo.training.data.feature_store import FeatureItem
 from batchemo.training.data.protocols import Split
-from batchemo.training.experiment.context import CHECKPOINT, MemberContext, RunContext
+from batchemo.training.experiment.context import CHECKPOINT, RunContext
 from batchemo.training.fit.history import Epoch
 from batchemo.training.fit.scoring import (
     fit_temperature,
@@ -51,7 +51,7 @@ def ignore_epoch(split: Split, epoch: Epoch) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What the nets of a split predicted, all members together."""
+    """What the nets of a split predicted: the mean of their logits."""
 
     split: Split
     test: Logits
@@ -79,7 +79,7 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """A model of all members, how each net of it was fitted, and its temperature."""
+    """A model, how each net of it was fitted, and its temperature."""
 
     model: Model
     fits: tuple[FitResult, ...]
@@ -90,13 +90,10 @@ class TrainedModel:
 
 def run_split(context: RunContext, split: Split, on_epoch: OnEpoch = ignore_epoch) -> RunResult:
     """Train what is not trained yet, and return what the nets predict for the split's test."""
-    of_members = [
-        _mean_parts(
-            [_net_logits(member, net_split, on_epoch) for net_split in member.net_splits(split)]
-        )
-        for member in context.members
-    ]
-    test, validation = (_masked(context, split, part) for part in _mean_parts(of_members))
+    of_nets = [_net_logits(context, one, on_epoch) for one in context.net_splits(split)]
+    test, validation = (
+        _masked(context, split, _mean(of_part)) for of_part in zip(*of_nets, strict=True)
+    )
     if context.recipe.familiarity_slope is not None:
         test, validation = _by_familiarity(context, split, test, validation)
     return RunResult(split, test, validation, _temperature(context, split, validation))
@@ -107,39 +104,29 @@ def train_model(
     split: Split,
     on_epoch: OnEpoch = ignore_epoch,
 ) -> TrainedModel:
-    """Train the nets of all members, from their checkpoints if any, and combine them to one."""
-    models: list[Model] = []
-    fits: list[FitResult] = []
-    validation: list[Logits] = []
-    for member in context.members:
-        trained = [
-            _train_net(member, net_split, on_epoch) for net_split in member.net_splits(split)
-        ]
-        models.append(mean_of_nets([net for net, _ in trained]))
-        fits += [fitted for _, fitted in trained if fitted]
-        validation.append(_predict(models[-1], member.select(split.validation)))
+    """Train the nets, from their checkpoints if any, and combine them to one model."""
+    trained = [_train_net(context, one, on_epoch) for one in context.net_splits(split)]
+    model = mean_of_nets([net for net, _ in trained])
+    logits = _predict(model, context.select(split.validation))
     if context.recipe.encoder:
-        familiarity = fit_familiarity(context.members[0].dataset(split.train))
-        model = net_on_encoder(models, familiarity)
-    else:
-        (model,) = models
-    logits = _mean(validation)
+        model = net_on_encoder(model, fit_familiarity(context.dataset(split.train)))
     if context.recipe.familiarity_slope is not None:
         _, logits = _by_familiarity(context, replace(split, test=()), (), logits)
-    return TrainedModel(model, tuple(fits), _temperature(context, split, logits))
+    fits = tuple(fitted for _, fitted in trained if fitted)
+    return TrainedModel(model, fits, _temperature(context, split, logits))
 
 
 def _train_net(
-    member: MemberContext, split: Split, on_epoch: OnEpoch
+    context: RunContext, split: Split, on_epoch: OnEpoch
 ) -> tuple[Model, FitResult | None]:
     """Train a single net, or fit a regression, which has no epochs."""
     import keras
 
-    train = member.dataset(split.train)
-    _check_classes(member, split, train)
-    if member.member.net == LOGISTIC:
-        return _train_logistic(member, split, train), None
-    hyperparameters = member.hyperparameters(split)
+    train = context.dataset(split.train)
+    _check_classes(context, split, train)
+    if context.recipe.net == LOGISTIC:
+        return _train_logistic(context, split, train), None
+    hyperparameters = context.hyperparameters(split)
     mean, std = train.mean_and_std()
     # Before the net is built: its first weights depend on it.
     keras.utils.set_random_seed(hyperparameters.seed)
@@ -147,37 +134,37 @@ def _train_net(
         shape=train.windows[0].shape[1:],
         mean=mean,
         std=std,
-        labels=len(member.labels),
+        labels=len(context.labels),
         dropout=hyperparameters.dropout,
         l2=hyperparameters.l2,
     )
-    net = NETS[member.member.net](spec)
+    net = NETS[context.recipe.net](spec)
     fitted = fit(
         net,
         train,
-        member.dataset(split.validation),
+        context.dataset(split.validation),
         hyperparameters,
-        checkpoint=member.folder(split) / CHECKPOINT,
+        checkpoint=context.folder(split) / CHECKPOINT,
         on_epoch=lambda epoch: on_epoch(split, epoch),
     )
     return net, fitted
 
 
-def _train_logistic(member: MemberContext, split: Split, train: Dataset) -> Model:
-    hyperparameters = member.hyperparameters(split)
+def _train_logistic(context: RunContext, split: Split, train: Dataset) -> Model:
+    hyperparameters = context.hyperparameters(split)
     regression = train_logistic(
         train,
-        [item.example.speaker for item in member.select(split.train)],
+        [item.example.speaker for item in context.select(split.train)],
         l2_candidates=(hyperparameters.l2,) if hyperparameters.l2 else L2_CANDIDATES,
         other_corpora_share=hyperparameters.other_corpora_share,
     )
     return build_logistic(regression)
 
 
-def _check_classes(member: MemberContext, split: Split, train: Dataset) -> None:
+def _check_classes(context: RunContext, split: Split, train: Dataset) -> None:
     missing = [
         label
-        for index, label in enumerate(member.labels)
+        for index, label in enumerate(context.labels)
         if index not in train.labels and label not in split.untrained
     ]
     if missing:
@@ -187,15 +174,15 @@ def _check_classes(member: MemberContext, split: Split, train: Dataset) -> None:
         )
 
 
-def _net_logits(member: MemberContext, split: Split, on_epoch: OnEpoch) -> tuple[Logits, Logits]:
+def _net_logits(context: RunContext, split: Split, on_epoch: OnEpoch) -> tuple[Logits, Logits]:
     """Return a single net's logits of the test and validation items, computed now or kept."""
-    path = member.logits_path(split)
+    path = context.logits_path(split)
     parts = {
-        "test": member.select(split.test),
-        "validation": member.select(split.validation),
+        "test": context.select(split.test),
+        "validation": context.select(split.validation),
     }
     if not path.is_file():
-        net, _ = _train_net(member, split, on_epoch)
+        net, _ = _train_net(context, split, on_epoch)
         logits = {name: _predict(net, items) for name, items in parts.items()}
         _save(
             path,
@@ -221,10 +208,6 @@ def _temperature(context: RunContext, split: Split, validation: Logits) -> float
     return fit_temperature(validation, context.label_indices(split.validation))
 
 
-def _mean_parts(parts: Sequence[tuple[Logits, Logits]]) -> tuple[Logits, Logits]:
-    return _mean([test for test, _ in parts]), _mean([validation for _, validation in parts])
-
-
 def _mean(of_nets: Sequence[Logits]) -> Logits:
     """Return the mean over nets of the logits of each item."""
     if len(of_nets) == 1:
@@ -248,11 +231,10 @@ def _by_familiarity(context: RunContext, split: Split, *parts: Logits) -> Iterat
 
     What is left of the calibration, the temperature, is then the same for all windows.
     """
-    member, slope = context.members[0], context.recipe.familiarity_slope
-    calibration = Calibration(1.0, slope)
-    familiarity = fit_familiarity(member.dataset(split.train))
+    calibration = Calibration(1.0, context.recipe.familiarity_slope)
+    familiarity = fit_familiarity(context.dataset(split.train))
     for samples, logits in zip((split.test, split.validation), parts, strict=True):
-        scores = [familiarity.score(item.windows) for item in member.select(samples)]
+        scores = [familiarity.score(item.windows) for item in context.select(samples)]
         yield tuple(
             (of_item / calibration.temperatures(score.astype(np.float32))).astype(np.float32)
             for of_item, score in zip(logits, scores, strict=True)

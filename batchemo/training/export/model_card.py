@@ -179,18 +179,11 @@ def _training_sentences(training: Mapping[str, Any]) -> Iterator[str]:
         )
     else:
         yield "All of them were trained on; none was held out for validation."
-    members = training.get("members", ())
-    if len(members) > 1 or any(member["nets"] > 1 for member in members):
-        named = " and ".join(_member(member) for member in members)
-        yield f"The model is the mean of {named}, each with equal weight."
+    if training["nets"] > 1:
+        yield f"The model is the mean of {training['nets']} nets `{training['net']}`."
     if selected := training.get("selected_epoch"):
         yield f"Epoch {selected['number'] + 1} of {training['epochs']}{_validated(selected)}."
         yield "`training.csv` has every epoch, `curves.png` shows them."
-
-
-def _member(member: Mapping[str, Any]) -> str:
-    count = f"{member['nets']} nets " if member["nets"] > 1 else ""
-    return f"{count}`{member['net']}` on `{member['features']}`"
 
 
 def _validated(selected: Mapping[str, Any]) -> str:

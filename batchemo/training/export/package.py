@@ -79,7 +79,7 @@ def write_package(
         GRAPH: onnx_bytes(
             trained.model,
             context.inputs([Sample(example) for example in compared]),
-            encoder=context.members[0].encoder,
+            encoder=context.encoder,
         ),
         TRAINING_SET: training_set_bytes(examples),
         **plots_for_card(options.evaluations),
@@ -182,10 +182,8 @@ def _bundle_info(
             "validation": _recordings_by_speaker(split.validation),
             "command": options.command,
             "seed": split.seed,
-            "members": [
-                {"net": member.net, "nets": member.nets, "features": member.features.name}
-                for member in recipe.members
-            ],
+            "net": recipe.net,
+            "nets": recipe.nets,
             "options": _hyperparameters(context, split),
             "epochs": max((len(fitted.history) for fitted in trained.fits), default=0),
             "selected_epoch": asdict(trained.fits[0].selected) if trained.fits else None,
@@ -207,7 +205,7 @@ def _bundle_info(
 
 def _input(recipe: Recipe) -> dict[str, Any]:
     features, window = recipe.features, recipe.windows.window
-    masked = any(member.floor is not None for member in recipe.members)
+    masked = recipe.floor is not None
     # Frames are cut or padded to one length: of a longer window the rest would be lost unseen.
     free = masked or len(features.shape()) == 1
     return {
@@ -229,10 +227,9 @@ def _window_range(recipe: Recipe) -> tuple[float, float]:
 
 
 def _hyperparameters(context: RunContext, split: Split) -> dict[str, Any]:
-    """Return the hyperparameters of the first member, as far as they apply to it."""
-    first = context.members[0]
-    values = asdict(first.hyperparameters(split))
-    if first.member.net != LOGISTIC:
+    """Return the hyperparameters, as far as they apply to the net."""
+    values = asdict(context.hyperparameters(split))
+    if context.recipe.net != LOGISTIC:
         return values
     return {name: value for name, value in values.items() if name in LOGISTIC_HYPERPARAMETERS}
 

@@ -60,21 +60,17 @@ def mean_of_nets(nets: Sequence[Model]) -> Model:
     return keras.Model(features, logits)
 
 
-def net_on_encoder(nets: Sequence[Model], familiarity: Familiarity) -> Model:
-    """Return one net from the statistics of an encoder to the mean logits of several nets.
+def net_on_encoder(net: Model, familiarity: Familiarity) -> Model:
+    """Return a net from the statistics of an encoder to the logits that a net on these gives.
 
     Its other outputs are the embedding and the familiarity. Large weights are rounded, so that
     `join_graphs` can store them in 8 bits.
     """
     import keras
 
-    statistics = keras.Input(nets[0].inputs[0].shape[1:], name="features")
-    for number, net in enumerate(nets):
-        net.name = f"member_{number}"
-    # Not `mean_of_nets` of the members: a member can be such a mean itself, with the same names.
-    logits = [net(statistics) for net in nets]
-    mean = logits[0] if len(nets) == 1 else keras.layers.Average(name="mean_of_members")(logits)
+    statistics = keras.Input(net.inputs[0].shape[1:], name="features")
+    net.name = "net"
     outputs = build_familiarity(familiarity)(statistics)
-    model = keras.Model(statistics, {"logits": mean, **outputs})
+    model = keras.Model(statistics, {"logits": net(statistics), **outputs})
     round_weights(model)
     return model

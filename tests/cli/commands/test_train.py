@@ -248,42 +248,38 @@ def test_existing_model_is_replaced_only_with_overwrite(
 
 @pytest.fixture
 def small_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the recipe `default` train in seconds: a single net, and few augmentations."""
-    dense, logistic = RECIPES["default"].members
-    few = replace(logistic.hyperparameters, augmentations=("noise",))
-    members = (replace(dense, nets=1), replace(logistic, hyperparameters=few))
-    monkeypatch.setitem(RECIPES, "default", replace(RECIPES["default"], members=members))
+    """Let the recipe `default` train in seconds: two nets."""
+    monkeypatch.setitem(RECIPES, "default", replace(RECIPES["default"], nets=2))
 
 
 @pytest.fixture(scope="module")
-def ensemble_work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def default_work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Features and checkpoints of the small `default`, and of nothing else."""
-    return tmp_path_factory.mktemp("ensemble")
+    return tmp_path_factory.mktemp("default")
 
 
 @pytest.mark.usefixtures("small_default")
 def test_default_recipe_trains_on_all_speakers_and_scans(
-    batchemo: RunCommand, ravdess: Path, ensemble_work: Path, tmp_path: Path
+    batchemo: RunCommand, ravdess: Path, default_work: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "mine"
     options = ("--recipe", "default", "--epochs", 2, "--augmentations", "none", "-j", 1)
 
-    ran = batchemo("train", ravdess, *options, "-o", out, "--work", ensemble_work)
+    ran = batchemo("train", ravdess, *options, "-o", out, "--work", default_work)
 
     assert ran.code == 0, ran.err
     assert "epoch 2/2: loss" in ran.err
     assert "validation" not in ran.err + ran.out
     assert "2 epochs → " in ran.out
     log = read_csv(out / "training.csv")
-    assert [row["number"] for row in log] == ["0", "1"]
+    assert [(row["net"], row["number"]) for row in log] == [
+        (net, epoch) for net in "01" for epoch in "01"
+    ]
     assert {row["validation_loss"] for row in log} == {""}
     info = bundle_info(out)
     assert info["input"]["features"]["name"] == "logmel80"
     training = info["training"]
-    assert [(member["net"], member["nets"]) for member in training["members"]] == [
-        ("dense", 1),
-        ("logistic", 1),
-    ]
+    assert (training["net"], training["nets"]) == ("dense", 2)
     assert training["validation"] == {}
     assert training["corpora"] == {"ravdess": RAVDESS_COUNTS}
 
@@ -293,11 +289,11 @@ def test_default_recipe_trains_on_all_speakers_and_scans(
 
 
 @pytest.mark.usefixtures("small_default")
-def test_ensemble_is_evaluated_as_one_model_also_under_conditions(
-    batchemo: RunCommand, ravdess: Path, ensemble_work: Path, tmp_path: Path
+def test_several_nets_are_evaluated_as_one_model_also_under_conditions(
+    batchemo: RunCommand, ravdess: Path, default_work: Path, tmp_path: Path
 ) -> None:
     options = ("--protocol", "random", "--epochs", 1, "--augmentations", "none")
-    folders = ("--work", ensemble_work, "-o", tmp_path / "figures")
+    folders = ("--work", default_work, "-o", tmp_path / "figures")
 
     ran = batchemo(
         *("evaluate", "default", ravdess, *options, *folders, "--conditions", "level"),
@@ -308,7 +304,7 @@ def test_ensemble_is_evaluated_as_one_model_also_under_conditions(
     evaluation = json.loads((tmp_path / "figures" / "evaluation.json").read_text())
     assert evaluation["info"]["options"]["features"]["name"] == "logmel80"
     assert [condition["name"] for condition in evaluation["conditions"]] == ["level"]
-    kept = {path.name.partition("-")[0] for path in ensemble_work.iterdir()}
+    kept = {path.name.partition("-")[0] for path in default_work.iterdir()}
     assert kept == {"features", "light", "dense"}
 
 

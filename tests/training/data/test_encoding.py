@@ -17,7 +17,7 @@ from batchemo.training.recipes import RECIPES
 
 BANDS = 80
 FLOOR = -2.0
-MEMBER = RECIPES["accurate"].members[0]
+RECIPE = RECIPES["accurate"]
 
 
 def write_encoder(path: Path, operator: str = "ReduceMean") -> Encoder:
@@ -63,7 +63,7 @@ def test_each_encoder_has_its_part_of_the_store(tmp_path: Path) -> None:
     moved.write_bytes(mean.graph.read_bytes())
 
     folders = [
-        open_store(tmp_path, MEMBER.features, MEMBER.windows, encoder).folder
+        open_store(tmp_path, RECIPE.features, RECIPE.windows, encoder).folder
         for encoder in (None, mean, largest, Encoder(moved, BANDS, FLOOR))
     ]
 
@@ -83,13 +83,13 @@ def test_items_hold_the_vectors_of_an_encoder(
     encoder = write_encoder(tmp_path / "mean.onnx")
 
     plain, encoded = (
-        gather_items([example], MEMBER.features, MEMBER.windows, encoder=one, folder=tmp_path)
+        gather_items([example], RECIPE.features, RECIPE.windows, encoder=one, folder=tmp_path)
         for one in (None, encoder)
     )
 
     (spectrograms,) = [item.windows for item in plain.items]
     (vectors,) = [item.windows for item in encoded.items]
-    assert spectrograms.shape[1:] == MEMBER.features.shape(MEMBER.windows.window)
+    assert spectrograms.shape[1:] == RECIPE.features.shape(RECIPE.windows.window)
     assert np.array_equal(vectors, encoder.encode(spectrograms))
 
 

@@ -18,7 +18,7 @@ from batchemo.training.experiment.calibration import (
     final_temperature,
     temperatures,
 )
-from batchemo.training.experiment.context import MemberContext, RunContext
+from batchemo.training.experiment.context import RunContext
 from batchemo.training.experiment.runs import RunResult
 from batchemo.training.fit.scoring import fit_temperature
 from batchemo.training.recipes import get_recipe
@@ -27,9 +27,7 @@ EXAMPLES = [
     made_example(speaker, label, n) for speaker in "abc" for label in LABELS for n in (0, 1)
 ]
 RECIPE = get_recipe("mfcc40")
-CONTEXT = RunContext(
-    RECIPE, (MemberContext(RECIPE.members[0], made_items(EXAMPLES), LABELS, Path("nowhere")),)
-)
+CONTEXT = RunContext(RECIPE, made_items(EXAMPLES), LABELS, Path("nowhere"))
 FOLDS = ("first", "second", "third")
 FOLD_SIZE = len(EXAMPLES) // len(FOLDS)
 

@@ -13,16 +13,15 @@ from made_corpus import make_ravdess
 
 from batchemo.corpora import Corpus, read_corpus
 from batchemo.training.data.augment_audio import ORIGINAL
-from batchemo.training.data.feature_store import TWIN, FeatureItems
+from batchemo.training.data.feature_store import TWIN
 from batchemo.training.experiment.cross_validation import (
     Experiment,
     experiment_options,
-    failures_of,
     run_experiment,
     with_conditions,
 )
 from batchemo.training.experiment.evaluate import evaluate_bundle, evaluate_recipe
-from batchemo.training.recipes import LOGISTIC, Recipe, get_recipe
+from batchemo.training.recipes import get_recipe
 
 CONDITIONS = ("noise0", "level")
 
@@ -42,9 +41,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 @pytest.fixture(scope="module")
 def experiment(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Experiment:
     recipe = get_recipe("mfcc40")
+    hyperparameters = replace(recipe.hyperparameters, epochs=1, augmentations=("noise",))
     return Experiment(
-        recipe=recipe,
-        hyperparameters=replace(recipe.hyperparameters, epochs=1, augmentations=("noise",)),
+        recipe=replace(recipe, hyperparameters=hyperparameters),
         examples=corpus.examples,
         labels=corpus.labels,
         work=tmp_path_factory.mktemp("work"),
@@ -52,57 +51,14 @@ def experiment(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Expe
     )
 
 
-def experiment_with(recipe: Recipe, **changes: object) -> Experiment:
-    values = {"hyperparameters": recipe.hyperparameters, "examples": (), "labels": ()}
-    return Experiment(recipe=recipe, work=Path("work"), **{**values, **changes})
-
-
-def two_members() -> Recipe:
-    """Return the recipe default with a logistic regression beside its nets."""
-    default = get_recipe("default")
-    (dense,) = default.members
-    return replace(default, members=(dense, replace(dense, net=LOGISTIC, nets=1)))
-
-
-def test_given_hyperparameters_are_those_of_the_first_member() -> None:
-    recipe = two_members()
-    given = replace(recipe.hyperparameters, epochs=3, mixup=0.1)
-
-    first, second = experiment_with(recipe, hyperparameters=given).members
-
-    assert first == replace(recipe.members[0], hyperparameters=given)
-    assert second == recipe.members[1]
-
-
-def test_other_members_follow_the_seed_and_the_shares_of_the_first() -> None:
-    recipe = two_members()
-    own = recipe.members[1].hyperparameters
-
-    def second(**changes: object) -> object:
-        given = replace(recipe.hyperparameters, **changes)
-        return experiment_with(recipe, hyperparameters=given).members[1].hyperparameters
-
-    assert second(seed=4) == replace(own, seed=4)
-    assert second(validation_share=0.3) == replace(own, validation_share=0.3)
-    assert second(other_corpora_share=0.05) == replace(own, other_corpora_share=0.05)
-    assert second(other_corpora_share=0.5) == own, "no more than its own"
-    assert second(augmentations=("noise",)) == own
-
-
-def test_in_a_leaky_split_all_members_have_the_same_augmentations() -> None:
-    default = get_recipe("default")
-    given = replace(default.hyperparameters, augmentations=("noise",))
-
-    members = experiment_with(default, hyperparameters=given, protocol="leaky").members
-
-    assert [member.hyperparameters.augmentations for member in members] == 2 * [("noise",)]
-
-
 def test_a_leaky_experiment_without_augmentations_has_every_recording_twice(
     experiment: Experiment,
 ) -> None:
-    hyperparameters = replace(experiment.hyperparameters, augmentations=())
-    leaky = replace(experiment, protocol="leaky", hyperparameters=hyperparameters)
+    recipe = experiment.recipe
+    hyperparameters = replace(recipe.hyperparameters, augmentations=())
+    leaky = replace(
+        experiment, protocol="leaky", recipe=replace(recipe, hyperparameters=hyperparameters)
+    )
 
     context = leaky.context()
 
@@ -125,25 +81,13 @@ def test_the_options_of_an_experiment_are_what_its_figures_depend_on(
     assert "folds" not in experiment_options(replace(experiment, folds=None))
 
 
-def test_a_recording_that_fails_for_several_members_is_counted_once(corpus: Corpus) -> None:
-    first, second, third = corpus.examples[:3]
-    gathered = [
-        FeatureItems((), ((first, "missing"), (second, "no_speech"))),
-        FeatureItems((), ((second, "silent"), (third, "silent"))),
-    ]
-
-    failures = dict(failures_of(gathered))
-
-    assert failures == {first: "missing", second: "no_speech", third: "silent"}
-
-
 def test_only_tested_recordings_are_predicted_under_conditions(experiment: Experiment) -> None:
     context = experiment.context()
     splits = experiment.splits(context)[:1]
 
     extended, changed = with_conditions(context, splits, CONDITIONS)
 
-    items, extended_items = context.members[0].items, extended.members[0].items
+    items, extended_items = context.items, extended.items
     assert extended_items[: len(items)] == items
     assert [replace(one, test=splits[0].test) for one in changed] == list(splits)
     tested = [sample.example for sample in splits[0].test]

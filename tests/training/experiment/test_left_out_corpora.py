@@ -53,9 +53,9 @@ def _as_four_corpora(examples: tuple[Example, ...]) -> Iterator[Example]:
 @pytest.fixture(scope="module")
 def experiment(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Experiment:
     recipe = get_recipe("functionals")
+    hyperparameters = replace(recipe.hyperparameters, augmentations=(), l2=10.0)
     return Experiment(
-        recipe=recipe,
-        hyperparameters=replace(recipe.hyperparameters, augmentations=(), l2=10.0),
+        recipe=replace(recipe, hyperparameters=hyperparameters),
         examples=corpus.examples,
         labels=corpus.labels,
         work=tmp_path_factory.mktemp("work"),

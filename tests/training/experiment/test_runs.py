@@ -13,9 +13,8 @@ from made_items import LABELS, made_example, made_items
 
 from batchemo.common.arrays import Float32
 from batchemo.errors import BatchemoError
-from batchemo.features import get_feature_set
 from batchemo.training.data.protocols import Sample, Split, make_splits
-from batchemo.training.experiment.context import CHECKPOINT, MemberContext, RunContext
+from batchemo.training.experiment.context import CHECKPOINT, RunContext
 from batchemo.training.experiment.runs import Logits, RunResult, run_split, train_model
 from batchemo.training.fit.history import Epoch
 from batchemo.training.fit.scoring import (
@@ -28,7 +27,7 @@ from batchemo.training.hyperparameters import Hyperparameters
 from batchemo.training.nets.familiarity import fit_familiarity
 from batchemo.training.nets.layers import NetSpec, normalised_input
 from batchemo.training.nets.registry import NETS
-from batchemo.training.recipes import LOGISTIC, Member, Recipe
+from batchemo.training.recipes import LOGISTIC, get_recipe
 
 pytestmark = pytest.mark.tensorflow
 
@@ -40,7 +39,7 @@ HYPERPARAMETERS = Hyperparameters(
     epochs=2, batch_size=16, learning_rate=0.05, validation_share=0.25
 )
 WITHOUT_VALIDATION = replace(HYPERPARAMETERS, epochs=1, select_epoch="last", validation_share=0.0)
-MEMBER = Member(get_feature_set("mfcc40"), "linear", HYPERPARAMETERS)
+RECIPE = replace(get_recipe("mfcc40"), net="linear", hyperparameters=HYPERPARAMETERS)
 SPLIT = make_splits("speaker", [Sample(one) for one in EXAMPLES], HYPERPARAMETERS, (5,), folds=3)[0]
 
 
@@ -60,11 +59,6 @@ def _linear_net() -> Iterator[None]:
         yield
 
 
-def context_of(*members: Member, work: Path) -> RunContext:
-    contexts = [MemberContext(member, ITEMS, LABELS, work) for member in members]
-    return RunContext(Recipe("made", "Made for a test.", members), tuple(contexts))
-
-
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A work folder in which the nets of all tests below are kept."""
@@ -73,7 +67,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def context(work: Path) -> RunContext:
-    return context_of(MEMBER, work=work)
+    return RunContext(RECIPE, ITEMS, LABELS, work)
 
 
 @pytest.fixture(scope="module")
@@ -134,15 +128,14 @@ def test_predictions_are_the_probabilities_of_each_recording(result: RunResult) 
 
 
 def test_a_result_is_kept_and_nothing_is_trained_again(tmp_path: Path) -> None:
-    context = context_of(MEMBER, work=tmp_path)
+    context = RunContext(RECIPE, ITEMS, LABELS, tmp_path)
     epochs: list[int] = []
     first = run_split(context, SPLIT, lambda split, epoch: epochs.append(epoch.number))
 
     assert epochs == [0, 1]
     assert same(run_split(context, SPLIT, fail_on_epoch), first)
-    (member,) = context.members
-    files = {path.name for path in member.folder(SPLIT).iterdir()}
-    assert files == {member.logits_path(SPLIT).name, CHECKPOINT}
+    files = {path.name for path in context.folder(SPLIT).iterdir()}
+    assert files == {context.logits_path(SPLIT).name, CHECKPOINT}
 
 
 def test_another_test_is_predicted_without_training_again(
@@ -157,20 +150,20 @@ def test_another_test_is_predicted_without_training_again(
 
 
 def test_an_interrupted_run_comes_to_the_same_result(result: RunResult, tmp_path: Path) -> None:
-    context = context_of(MEMBER, work=tmp_path)
+    context = RunContext(RECIPE, ITEMS, LABELS, tmp_path)
 
     def interrupt(split: Split, epoch: Epoch) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         run_split(context, SPLIT, interrupt)
-    assert not context.members[0].logits_path(SPLIT).exists()
+    assert not context.logits_path(SPLIT).exists()
 
     assert same(run_split(context, SPLIT), result)
 
 
 def test_without_validation_there_is_no_temperature(work: Path) -> None:
-    context = context_of(replace(MEMBER, hyperparameters=WITHOUT_VALIDATION), work=work)
+    context = RunContext(replace(RECIPE, hyperparameters=WITHOUT_VALIDATION), ITEMS, LABELS, work)
     (split,) = make_splits("random", context.samples, WITHOUT_VALIDATION, (0,))
 
     result = run_split(context, split)
@@ -181,14 +174,14 @@ def test_without_validation_there_is_no_temperature(work: Path) -> None:
     assert train_model(context, split).temperature is None
 
 
-PAIR = replace(MEMBER, nets=2)
+PAIR = replace(RECIPE, nets=2)
 
 
 def test_several_nets_give_the_mean_and_share_what_was_trained_before(
     context: RunContext, work: Path
 ) -> None:
     single = [run_split(context, replace(SPLIT, seed=seed)) for seed in (10, 11)]
-    pair = context_of(PAIR, work=work)
+    pair = RunContext(PAIR, ITEMS, LABELS, work)
 
     mean = run_split(pair, SPLIT, fail_on_epoch)
 
@@ -201,7 +194,7 @@ def test_several_nets_give_the_mean_and_share_what_was_trained_before(
 
 
 def test_a_trained_model_gives_the_mean_of_its_nets(work: Path) -> None:
-    context = context_of(PAIR, work=work)
+    context = RunContext(PAIR, ITEMS, LABELS, work)
     split = replace(SPLIT, seed=7)
     epochs: list[tuple[int, int]] = []
 
@@ -219,24 +212,9 @@ def test_a_trained_model_gives_the_mean_of_its_nets(work: Path) -> None:
     assert trained.temperature == pytest.approx(result.temperature)
 
 
-def test_each_member_weighs_the_same_however_many_nets_it_has(
-    context: RunContext, work: Path
-) -> None:
-    single = run_split(context, SPLIT)
-    pair = run_split(context_of(PAIR, work=work), SPLIT)
-
-    ensemble = context_of(PAIR, MEMBER, work=work)
-    mean = run_split(ensemble, SPLIT, fail_on_epoch)
-
-    for of_pair, of_single, both in zip(pair.test, single.test, mean.test, strict=True):
-        assert both == pytest.approx((of_pair + of_single) / 2)
-    labels = ensemble.label_indices(SPLIT.validation)
-    assert mean.temperature == fit_temperature(mean.validation, labels)
-
-
-def test_a_logistic_regression_is_a_member_without_epochs(work: Path) -> None:
-    member = Member(get_feature_set("mfcc40"), LOGISTIC, WITHOUT_VALIDATION)
-    context = context_of(member, work=work)
+def test_a_logistic_regression_has_no_epochs(work: Path) -> None:
+    recipe = replace(RECIPE, net=LOGISTIC, hyperparameters=WITHOUT_VALIDATION)
+    context = RunContext(recipe, ITEMS, LABELS, work)
 
     first, second = (
         run_split(context, replace(SPLIT, seed=seed), fail_on_epoch) for seed in (0, 1)
@@ -254,7 +232,7 @@ def test_a_net_is_scaled_by_its_training_items_and_calibrated_by_validation(
 ) -> None:
     trained = train_model(context, SPLIT)
 
-    mean, std = context.members[0].dataset(SPLIT.train).mean_and_std()
+    mean, std = context.dataset(SPLIT.train).mean_and_std()
     frozen_mean, frozen_variance = trained.model.get_layer("normalise").get_weights()
     assert frozen_mean == pytest.approx(mean)
     assert frozen_variance == pytest.approx(std**2)
@@ -277,7 +255,7 @@ def with_familiarity(context: RunContext) -> RunContext:
 def test_with_familiarity_the_logits_of_each_window_are_divided_as_the_calibration_divides_them(
     context: RunContext, result: RunResult
 ) -> None:
-    familiarity = fit_familiarity(context.members[0].dataset(SPLIT.train))
+    familiarity = fit_familiarity(context.dataset(SPLIT.train))
 
     divided = run_split(with_familiarity(context), SPLIT, fail_on_epoch)
 
@@ -297,17 +275,14 @@ def test_a_trained_model_with_an_encoder_gives_familiarity_and_the_temperature_f
 ) -> None:
     # Hard to tell apart, as temperatures have a lower limit.
     noisy = made_items(EXAMPLES, ("noise",), shape=(40,), noise=6.0)
-    member = MemberContext(MEMBER, noisy, LABELS, tmp_path)
-    plain = RunContext(Recipe("made", "Made for a test.", (MEMBER,)), (member,))
-    on_encoder = replace(MEMBER, encoder="made")
-    rich = replace(with_familiarity(plain), recipe=replace(plain.recipe, members=(on_encoder,)))
-    rich = with_familiarity(rich)
+    plain = RunContext(RECIPE, noisy, LABELS, tmp_path)
+    rich = with_familiarity(replace(plain, recipe=replace(RECIPE, encoder="made")))
 
     trained = train_model(rich, SPLIT)
 
-    windows = np.concatenate([item.windows for item in member.select(SPLIT.test)])
+    windows = np.concatenate([item.windows for item in plain.select(SPLIT.test)])
     outputs = trained.model(windows)
-    familiarity = fit_familiarity(member.dataset(SPLIT.train))
+    familiarity = fit_familiarity(plain.dataset(SPLIT.train))
     assert outputs["embedding"].shape == (len(windows), familiarity.projection.shape[1])
     assert np.asarray(outputs["familiarity"])[:, 0] == pytest.approx(
         familiarity.score(windows), abs=1e-4

@@ -15,8 +15,6 @@ from batchemo.training.export.encoder_terms import ENCODER_LICENCES
 from batchemo.training.export.model_card import write_model_card
 
 SELECTED = {"number": 4, "validation_uar": 0.5, "validation_accuracy": 0.6}
-CONFORMERS = {"net": "conformer", "nets": 3, "features": "logmel64"}
-LOGISTIC = {"net": "logistic", "nets": 1, "features": "functionals"}
 
 
 def made_info(
@@ -38,7 +36,8 @@ def made_info(
                 "made": {"recordings": 1200, "speakers": 0, "languages": ["pl"]},
                 "calls": {"recordings": 9, "speakers": 3, "languages": ["en", "no"]},
             },
-            "members": [{"net": "mfcc40", "nets": 1, "features": "mfcc40"}],
+            "net": "mfcc40",
+            "nets": 1,
             "command": "batchemo train made --recipe mfcc40 -o mine",
             "options": {"epochs": 9, "augmentations": [], "of": ["a", "b"]},
             **(training or {}),
@@ -154,12 +153,7 @@ def test_figures_of_the_validation_are_called_optimistic() -> None:
     [
         ({"validation": {"": 3}}, "3 of these recordings (speakers not known) were held out"),
         ({"validation": {}}, "All of them were trained on; none was held out for validation."),
-        (
-            {"members": [CONFORMERS, LOGISTIC]},
-            "The model is the mean of 3 nets `conformer` on `logmel64` and `logistic` on"
-            " `functionals`, each with equal weight.",
-        ),
-        ({"members": [CONFORMERS]}, "The model is the mean of 3 nets `conformer` on `logmel64`"),
+        ({"nets": 3}, "The model is the mean of 3 nets `mfcc40`."),
         ({"selected_epoch": None}, "All of them were trained on"),
     ],
 )

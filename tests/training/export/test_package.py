@@ -24,7 +24,7 @@ from batchemo.bundles import (
 from batchemo.evaluation import Evaluation, evaluate, figures_for_card
 from batchemo.training.data.protocols import Split, final_split
 from batchemo.training.experiment.calibration import TEMPERATURE, UNCALIBRATED
-from batchemo.training.experiment.context import MemberContext, RunContext
+from batchemo.training.experiment.context import RunContext
 from batchemo.training.experiment.runs import TrainedModel, train_model
 from batchemo.training.export.model_card import write_model_card
 from batchemo.training.export.package import (
@@ -62,11 +62,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     ]
     recipe = get_recipe("mfcc40")
     hyperparameters = Hyperparameters(epochs=1, select_epoch="last", validation_share=0.0)
-    member = replace(recipe.members[0], hyperparameters=hyperparameters)
+    recipe = replace(recipe, hyperparameters=hyperparameters)
     items, work = made_items(examples, shape=(40,)), tmp_path_factory.mktemp("work")
-    context = RunContext(
-        replace(recipe, members=(member,)), (MemberContext(member, items, LABELS, work),)
-    )
+    context = RunContext(recipe, items, LABELS, work)
     split = final_split(context.samples, hyperparameters)
     return context, split, train_model(context, split)
 
@@ -116,7 +114,7 @@ class TestWritePackage:
         assert training["recipe"] == "mfcc40"
         assert training["corpora"] == {"ravdess": facts}
         assert training["validation"] == {}
-        assert training["members"] == [{"net": "mfcc40", "nets": 1, "features": "mfcc40"}]
+        assert (training["net"], training["nets"]) == ("mfcc40", 1)
         assert training["options"]["validation_share"] == 0.0
         assert training["selected_epoch"]["validation_loss"] is None
         assert len(bundle.read("training_set.csv").splitlines()) == 1 + 24

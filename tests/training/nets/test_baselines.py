@@ -25,11 +25,11 @@ LABELS = 8
 
 def build(name: str, dropout: float = 0.2, l2: float = 0.0) -> Any:
     """Return an untrained net of a recipe, for features far from mean 0 and deviation 1."""
-    (member,) = RAVDESS_RECIPES[name].members
-    shape = member.features.shape()
+    recipe = RAVDESS_RECIPES[name]
+    shape = recipe.features.shape()
     mean, std = np.full(shape[-1], 5, np.float32), np.full(shape[-1], 2, np.float32)
     spec = NetSpec(shape=shape, mean=mean, std=std, labels=LABELS, dropout=dropout, l2=l2)
-    return NETS[member.net](spec)
+    return NETS[recipe.net](spec)
 
 
 @pytest.fixture(scope="module")
