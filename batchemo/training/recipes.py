@@ -13,7 +13,6 @@ from batchemo.training.hyperparameters import Hyperparameters
 LOGISTIC = "logistic"
 """The `net` of a recipe that is a logistic regression: fitted at once, not epoch by epoch."""
 
-
 WHISPER_TINY = "whisper-tiny"
 """The `encoder` of recipes on the first blocks of a pretrained one: `training.nets.encoder`."""
 LIGHT = "light"
