@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from batchemo.batch.chunk_store import PREVIOUS
+from batchemo.batch.name_index import NameIndex
 from batchemo.batch.row_groups import group_starts
 from batchemo.common.arrays import Int64
 from batchemo.common.text import for_display, to_text
@@ -43,8 +45,8 @@ class KnownRows:
     with the same settings, and if it is no failure that is to be tried again. The version of an
     object that has an ETag is that, and of everything else the time of its last change.
 
-    The columns are arrays of machine integers, since there is an entry for each of millions of
-    recordings: Python objects would take ten times the memory.
+    The columns are arrays of machine integers, and names are looked up by `NameIndex`, since there
+    is an entry for each of millions of recordings: 32 bytes, a tenth of what Python objects take.
     """
 
     model: str
@@ -62,9 +64,10 @@ class KnownRows:
     """The columns of turns that the table has; with any, a recording may have several rows."""
     predicted_again: int = 0
     """Rows of the previous table that got their predictions in this run, without decoding."""
-    _index: dict[str, int] = field(default_factory=dict)
-    _chunks: array[int] = field(default_factory=lambda: array("q"))
-    _rows: array[int] = field(default_factory=lambda: array("q"))
+    _names: NameIndex = field(default_factory=NameIndex)
+    _blocks: list[_Block] = field(default_factory=list)
+    _block_starts: list[int] = field(default_factory=list)
+    """The first entry of each block."""
     _sizes: array[int] = field(default_factory=lambda: array("q"))
     _versions: array[int] = field(default_factory=lambda: array("q"))
     _valid: bytearray = field(default_factory=bytearray)
@@ -74,11 +77,11 @@ class KnownRows:
     """Where tries are counted: of failures, those of the same model."""
     _turns: array[int] = field(default_factory=lambda: array("q"))
     """Where turns are given: a hash of those that the rows are of."""
-    _failed_before: dict[str, int] = field(default_factory=dict)
-    """The entries of failures of the previous table, whose rows a chunk may have replaced since."""
+    _last_asked: tuple[Recording | None, int | None] = (None, None)
+    """The recording that was asked for last, and its entry: it is asked for several times."""
 
     def __len__(self) -> int:
-        return len(self._index)
+        return len(self._names)
 
     def add(
         self,
@@ -133,36 +136,39 @@ class KnownRows:
                 self._turns.extend(_turn_hashes(batch, starts))
         if tries is not None:
             self._tries.extend(tries.to_pylist())
-        first_recording = len(self._rows)
-        self._add_recordings(chunk, first_row, firsts)
         self._valid.extend(is_valid.to_pylist())
         self._failed.extend(has_failed.to_pylist())
-        self._index_recordings(chunk, firsts)
-        return len(self._rows) - first_recording
+        self._add_recordings(chunk, first_row, firsts)
+        return int(firsts.num_rows)
 
-    def _add_recordings(self, chunk: int, first: int, batch: pa.RecordBatch) -> None:
+    def _add_recordings(self, chunk: int, first_row: int, batch: pa.RecordBatch) -> None:
         import pyarrow as pa
         import pyarrow.compute as pc
 
+        roots, files = batch["root"], batch["file"]
+        if chunk != PREVIOUS:
+            # Copied: each chunk is a file that is mapped into memory, of which a process may have
+            # some ten thousands.
+            roots, files = (pa.array(names.to_pylist(), pa.string()) for names in (roots, files))
+        self._block_starts.append(len(self._sizes))
+        self._blocks.append(_Block(chunk, first_row, roots, files))
+        self._names.extend(zip(roots.to_pylist(), files.to_pylist(), strict=True))
+        self._last_asked = (None, None)
         mtimes = pc.fill_null(batch["mtime"].cast(pa.int64()), _UNKNOWN).to_pylist()
-        self._chunks.extend([chunk] * batch.num_rows)
-        self._rows.extend(range(first, first + batch.num_rows))
         self._sizes.extend(pc.fill_null(batch["size"], _UNKNOWN).to_pylist())
         self._versions.extend(map(_version, mtimes, batch["etag"].to_pylist()))
         self._requested.extend(bytes(batch.num_rows))
 
-    def _index_recordings(self, chunk: int, batch: pa.RecordBatch) -> None:
-        names = zip(batch["root"].to_pylist(), batch["file"].to_pylist(), strict=True)
-        for entry, (root, file) in enumerate(names, len(self._rows) - batch.num_rows):
-            key = _key(root, file)
-            if self.turns and chunk == PREVIOUS and key in self._index:
-                raise UnreadableTableError(
-                    f"the rows of {for_display(file)} do not stand together in the earlier table, "
-                    "as those of one recording must: use --overwrite, or another output"
-                )
-            self._index[key] = entry
-            if chunk == PREVIOUS and self._failed[entry]:
-                self._failed_before[key] = entry
+    def check_together(self) -> None:
+        """Raise an error unless the rows of each recording stand together, as far as added."""
+        if len(self._names) == len(self._sizes):
+            return
+        first = next(first for first, last in self._names.first_and_last() if first != last)
+        block, row = self._place(first)
+        raise UnreadableTableError(
+            f"the rows of {for_display(block.files[row].as_py())} do not stand together in the"
+            " earlier table, as those of one recording must: use --overwrite, or another output"
+        )
 
     def find(self, recording: Recording) -> tuple[bool, RowPosition | None]:
         """Return whether the recording is known at all, and the position of a valid row."""
@@ -172,7 +178,7 @@ class KnownRows:
         valid = self._valid[entry] and self._is_unchanged(entry, recording)
         if valid and self._turns:
             valid = self._turns[entry] == _turn_hash(recording)
-        return True, (self._chunks[entry], self._rows[entry]) if valid else None
+        return True, self._position(entry) if valid else None
 
     def is_new_failure(self, recording: Recording) -> bool:
         """Return whether its row is a failure that the previous table does not have."""
@@ -182,7 +188,14 @@ class KnownRows:
 
     def had_failed(self, root: str, file: str) -> bool:
         """Return whether the previous table has a failed row of the recording, named as there."""
-        return _key(root, file) in self._failed_before
+        return self._failed_before(root, file) is not None
+
+    def _failed_before(self, root: str, file: str) -> int | None:
+        """Return the entry of a failed row of the previous table, if a chunk's replaced it too."""
+        for entry in self._names.all(root, file):
+            if self._failed[entry] and self._place(entry)[0].chunk == PREVIOUS:
+                return entry
+        return None
 
     def next_tries(self, result: RecordingResult) -> int | None:
         """Return how many runs have tried the recording, this one included; None if no failure.
@@ -191,7 +204,7 @@ class KnownRows:
         """
         if result.reason in (None, "missing"):
             return None
-        entry = self._failed_before.get(_key(result.root, result.file))
+        entry = self._failed_before(result.root, result.file)
         if entry is None:
             return 1
         size = _UNKNOWN if result.size is None else result.size
@@ -201,7 +214,9 @@ class KnownRows:
 
     def was_read(self, recording: Recording) -> bool:
         """Return whether its row, which must be known, is of a file that was there."""
-        return self._sizes[self._index[_key(*_names(recording))]] != _UNKNOWN
+        entry = self._entry(recording)
+        assert entry is not None
+        return self._sizes[entry] != _UNKNOWN
 
     def mark_requested(self, recording: Recording) -> None:
         """Note that the recording is among the sources."""
@@ -210,25 +225,48 @@ class KnownRows:
             self._requested[entry] = True
 
     def _entry(self, recording: Recording) -> int | None:
-        if not self._index:
+        if not self._sizes:
             return None
-        return self._index.get(_key(*_names(recording)))
+        asked, entry = self._last_asked
+        if asked is not recording:
+            entry = self._names.last(*_names(recording))
+            self._last_asked = recording, entry
+        return entry
+
+    def _place(self, entry: int) -> tuple[_Block, int]:
+        """Return the block of an entry, and its number there."""
+        number = bisect_right(self._block_starts, entry) - 1
+        return self._blocks[number], entry - self._block_starts[number]
+
+    def _position(self, entry: int) -> RowPosition:
+        block, row = self._place(entry)
+        return block.chunk, block.first_row + row
 
     def _is_unchanged(self, entry: int, recording: Recording) -> bool:
         if recording.size is None:
             was_there = self._sizes[entry] != _UNKNOWN
             keep = self.keep_unreachable if was_there else self.keep_missing
-            return keep and self._chunks[entry] == PREVIOUS
+            return keep and self._place(entry)[0].chunk == PREVIOUS
         same_size = recording.size == self._sizes[entry]
         version = _version(recording.mtime_ns, recording.etag)
         return same_size and version == self._versions[entry]
 
     def orphans(self) -> Iterator[tuple[RowPosition, str, str]]:
         """Yield position, root and file of every row whose recording is not among the sources."""
-        for key, entry in self._index.items():
-            if not self._requested[entry]:
-                root, _, file = key.partition("\0")
-                yield (self._chunks[entry], self._rows[entry]), root, file
+        for first, last in self._names.first_and_last():
+            if not self._requested[last]:
+                block, row = self._place(first)
+                yield self._position(last), block.roots[row].as_py(), block.files[row].as_py()
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Successive entries, of successive rows of a chunk."""
+
+    chunk: int
+    first_row: int
+    roots: pa.StringArray
+    files: pa.StringArray
 
 
 def _version(mtime_ns: int | None, etag: str | None) -> int:
@@ -295,8 +333,3 @@ def _turn_hash(recording: Recording) -> int:
 def _milliseconds(seconds: float | None) -> int | None:
     # CSV has no more digits.
     return None if seconds is None else round(seconds * 1000)
-
-
-def _key(root: str, file: str) -> str:
-    # One string instead of a tuple of two: half the memory of the index.
-    return f"{root}\0{file}"

@@ -299,6 +299,8 @@ def load_known_rows(
         batches = whole_groups(previous.batches) if schema.turns else previous.batches
         for batch in batches:
             first += known_rows.add(PREVIOUS, first, batch, retry_transient=decision.may_replace)
+        if schema.turns:
+            known_rows.check_together()
         if previous.head is not None:
             known_rows.predicted_again = previous.head.predicted
     # A repeated run must end in the same rows: chunks, if there are any, are those of its retry.

@@ -51,7 +51,7 @@ def ordered_rows(
     for range_ in ranges:
         rows = reader.rows(range_.chunk, range_.start, range_.length)
         manifest = _manifest_rows(range_, reader, schema)
-        yield from _with_extras(rows, manifest, schema).combine_chunks().to_batches()
+        yield from _with_extras(rows, manifest, schema).to_batches()
 
 
 def _manifest_rows(range_: RowRange, reader: GroupReader, schema: OutputSchema) -> pa.Table | None:

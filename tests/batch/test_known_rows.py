@@ -181,3 +181,12 @@ def test_orphans_are_the_rows_of_recordings_that_were_not_requested() -> None:
     known_rows.mark_requested(recording(1))
     known_rows.mark_requested(recording(9))
     assert list(known_rows.orphans()) == [((PREVIOUS, 1), "/data", "2.wav")]
+
+
+def test_rows_of_chunks_are_found_at_their_positions_whichever_is_asked_for_first() -> None:
+    known_rows = KnownRows("m")
+    known_rows.add(PREVIOUS, 0, rows(1, 2, 3))
+    known_rows.add(4, 0, rows(5, 6))
+    known_rows.add(2, 0, rows(3, 9))
+    found = {number: known_rows.find(recording(number))[1] for number in (9, 1, 6, 3, 2, 5)}
+    assert found == {9: (2, 1), 1: (-1, 0), 6: (4, 1), 3: (2, 0), 2: (-1, 1), 5: (4, 0)}
