@@ -38,11 +38,23 @@ DAMAGED = 1
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> int:
     """List the models that batchemo ships and yours, show a card, verify, import or remove one."""
+    return 0 if ctx.invoked_subcommand is not None else _list(as_json=as_json)
+
+
+command.add_command(import_command)
+
+
+@command.command("list")
+@json_option
+def list_command(as_json: bool) -> int:
+    """List all models, as `batchemo models` does."""
+    return _list(as_json=as_json)
+
+
+def _list(*, as_json: bool) -> int:
     from batchemo.bundles import list_bundles
     from batchemo.bundles.user_models import list_user_bundles, user_models_folder
 
-    if ctx.invoked_subcommand is not None:
-        return 0
     bundles, damaged = _load((*list_bundles(), *list_user_bundles()))
     if as_json:
         click.echo(json.dumps([_facts(bundle) for bundle in bundles], indent=2))
@@ -58,9 +70,6 @@ def command(ctx: click.Context, as_json: bool) -> int:
     else:
         warn("this installation has no models. -m takes the folder of a bundle")
     return DAMAGED if damaged else 0
-
-
-command.add_command(import_command)
 
 
 @command.command()

@@ -31,6 +31,7 @@ def damage(bundle):
 
 def test_list_has_a_line_for_each_model_and_marks_the_default(batchemo, shipped):
     ran = batchemo("models")
+    assert batchemo("models", "list").out == ran.out
     assert ran.code == 0
     _, default, small, *_ = ran.out.splitlines()
     assert default.startswith("* default     0.625 ")
@@ -60,6 +61,7 @@ def test_list_has_only_figures_on_unseen_speech(batchemo, make_bundle, shipped, 
 
 def test_list_as_json(batchemo, shipped):
     found = json.loads(batchemo("models", "--json").out)
+    assert batchemo("models", "list", "--json").out == batchemo("models", "--json").out
     assert [model["name"] for model in found] == ["default", "small"]
     assert [model["digest"] for model in found] == [bundle.digest for bundle in shipped]
     assert found[0]["bytes"] == sum(f["bytes"] for f in shipped[0].info["files"].values())
