@@ -44,7 +44,7 @@ def show_page(options: AppOptions) -> None:
     """Show the whole page."""
     st.set_page_config(page_title="batchemo", page_icon="🎙", layout="centered")
     st.title("Emotion in speech recordings")
-    st.caption(PURPOSE)
+    st.write(PURPOSE)
     bundle, compared = choose_models(load_models(options.models))
     disk, microphone, live = st.tabs(["Upload", "Record", "Live"])
     uploads = take_uploads(options, disk, microphone)
@@ -59,7 +59,7 @@ def show_page(options: AppOptions) -> None:
             index = show_overview(uploads, shown, bundle, compared, postprocess)
         show_recording(uploads[index], shown[index], bundle, compared, postprocess)
         show_downloads(views, bundle, compared, postprocess)
-    st.caption(PRIVACY)
+    st.write(PRIVACY)
 
 
 # Verified once for all visitors. What runs the models is loaded in the workers only.

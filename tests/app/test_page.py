@@ -66,7 +66,7 @@ def metrics(app: AppTest) -> dict[str, str]:
 
 def test_the_empty_page_says_what_the_result_is_and_is_not(open_page):
     app = open_page()
-    text = " ".join(captions(app))
+    text = " ".join(element.value for element in app.markdown)
     assert "not what a person feels" in text
     assert "Article 5(1)(f)" in text
     assert not app.metric
