@@ -139,6 +139,7 @@ def test_every_option_is_used_and_recorded(train: RunCommand, tmp_path: Path) ->
         "other_corpora_share": 0.0,
         "augmentations": ["noise"],
         "mixup": 0.6,
+        "speaker_shift": 0.0,
         "dropout": 0.1,
         "l2": 0.001,
         "patience": 5,
