@@ -17,6 +17,7 @@ from batchemo.inference.provenance import (
     embedding_provenance,
     model_id,
     run_provenance,
+    table_labels,
     without_defaults,
 )
 from batchemo.inference.settings import ModelSettings, PostprocessSettings
@@ -38,8 +39,8 @@ class ModelSet:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels in the order of the tables: that of the first model that has any."""
-        return next((bundle.labels for bundle in self.bundles if bundle.labels), ())
+        """The labels in the order of the tables; none where no model has any."""
+        return table_labels(self.bundles)
 
     @property
     def measured(self) -> tuple[str, ...]:

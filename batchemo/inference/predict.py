@@ -29,6 +29,7 @@ from batchemo.common.memory import is_out_of_memory
 from batchemo.common.timing import StageSeconds, add_seconds
 from batchemo.errors import DeviceError
 from batchemo.inference.loaded import LoadedModel, shared_windows
+from batchemo.inference.provenance import table_labels
 from batchemo.inference.recording_output import ModelOutput, PendingResult, PieceResult
 from batchemo.inference.turn_finding import TurnFinding, find_turns
 from batchemo.inference.turn_output import PendingTurns, PieceOfTurns
@@ -232,7 +233,7 @@ class _Batcher:
         self._shared = shared_windows(models)
         self.configs = [shared.window_config for shared in self._shared]
         # Models may have the same labels in different orders; columns are in the first one's.
-        labels = next((model.bundle.labels for model in models if model.bundle.labels), ())
+        labels = table_labels(model.bundle for model in models)
         self._batches = [
             _ModelBatch(model, labels, self.stages, embeddings=embeddings) for model in models
         ]

@@ -7,7 +7,7 @@ recordings with the same provenance give the same bytes.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +25,11 @@ DIGEST_LENGTH = 12
 
 MIN_HOP = 0.02
 """Seconds: the shortest that `batchemo.audio` cuts windows at."""
+
+
+def table_labels(bundles: Iterable[Bundle]) -> tuple[str, ...]:
+    """Return the labels in the order of the tables: that of the first model that has any."""
+    return next((bundle.labels for bundle in bundles if bundle.labels), ())
 
 
 def model_id(bundle: Bundle, settings: ModelSettings) -> str:
@@ -91,8 +96,7 @@ def run_provenance(
     models = [_model_provenance(*model) for model in zip(bundles, settings, strict=True)]
     if len(models) == 1:
         return {**run, **models[0]}
-    labels = next((list(bundle.labels) for bundle in bundles if bundle.labels), [])
-    return {**run, "labels": labels, "models": models}
+    return {**run, "labels": list(table_labels(bundles)), "models": models}
 
 
 def embedding_provenance(
