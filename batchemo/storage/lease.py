@@ -61,14 +61,10 @@ class Lease:
         while not self._ended.wait(TERM / _RENEWALS):
             self._number += 1
             try:
-                self._lock = put(self._url, _content(self._run, self._number), replaces=self._lock)
+                self._lock = _put(self._url, _content(self._run, self._number), self._lock)
                 renewed = time.monotonic()
             except OSError:
-                # The answer to an earlier attempt may have been lost: what is there tells.
-                is_ours = self._is_ours()
-                if is_ours:
-                    renewed = time.monotonic()
-                elif is_ours is False or time.monotonic() - renewed > TERM:
+                if self._is_ours() is False or time.monotonic() - renewed > TERM:
                     self._lost.set()
                     return
 
@@ -101,7 +97,7 @@ def _acquire(url: str, content: bytes, *, wait: bool) -> ObjectInfo:
     """Put a lock."""
     while True:
         with suppress(FileExistsError):
-            return put(url, content, replaces=None)
+            return _put(url, content, None)
         try:
             found = head(url)
         except FileNotFoundError:
@@ -110,10 +106,22 @@ def _acquire(url: str, content: bytes, *, wait: bool) -> ObjectInfo:
         if age > TERM or wait:
             if _is_abandoned(url, found):
                 with suppress(OSError):
-                    return put(url, content, replaces=found)
+                    return _put(url, content, found)
             if wait:
                 continue
         raise LockedError(_words(url))
+
+
+def _put(url: str, content: bytes, replaces: ObjectInfo | None) -> ObjectInfo:
+    """Put a lock. It may be there although that failed, if only the answer was lost."""
+    try:
+        return put(url, content, replaces=replaces)
+    except OSError:
+        with suppress(OSError):
+            found = get(url)
+            if found is not None and bytes(found.data) == content:
+                return found.info
+        raise
 
 
 def _is_abandoned(url: str, lock: ObjectInfo) -> bool:

@@ -6,6 +6,7 @@ import io
 import json
 import signal
 import threading
+from itertools import count
 from pathlib import Path
 
 import pyarrow as pa
@@ -156,6 +157,40 @@ def test_a_run_that_has_lost_its_lock_writes_no_more(
     assert "another run has taken this output over" in ran.stderr
     assert "out/r.parquet" not in bucket.listed()
     assert json.loads(bucket.get(lock)) == {"holder": "somebody"}
+
+
+def test_a_lock_is_held_if_only_the_answer_to_its_request_was_lost(
+    bucket: Bucket, corpus: Path, scan_inline: Scan
+) -> None:
+    lost = iter(["cut"])
+    lock = f"/{bucket.name}/out/r.parquet.chunks/lock"
+
+    def first_lock(method: str, path: str) -> str | None:
+        return next(lost, None) if (method, path) == ("PUT", lock) else None
+
+    bucket.proxy.fault = first_lock
+    scan_inline(corpus, "-o", f"{bucket.url}/out/r.parquet")
+    assert next(lost, None) is None
+    assert bucket.listed() == ["out/r.parquet"]
+
+
+@pytest.mark.usefixtures("quick_term")
+def test_a_run_that_may_not_renew_its_lock_ends_though_it_still_sees_it(
+    bucket: Bucket, corpus: Path, scan_inline: Scan
+) -> None:
+    renewals = count()
+
+    def no_renewal(method: str, path: str) -> int | None:
+        if method == "PUT" and path.endswith("/lock") and next(renewals):
+            return 403
+        if method == "PUT" and "000000000.chunk" in path:
+            wait_until(lambda: "lease" not in [t.name for t in threading.enumerate()], 20)
+        return None
+
+    bucket.proxy.fault = no_renewal
+    ran = scan_inline(corpus, "-o", f"{bucket.url}/out/r.parquet", code=4)
+    assert "could not renew its lock in time" in ran.stderr
+    assert "out/r.parquet" not in bucket.listed()
 
 
 def test_shards_meet_in_a_bucket(

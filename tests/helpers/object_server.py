@@ -22,7 +22,9 @@ from batchemo.storage import requests
 __all__ = ["Bucket", "Proxy", "bucket", "s3_server", "serve_files"]
 
 Fault = Callable[[str, str], int | str | None]
-"""Takes a method and a path; returns a status to answer, "cut" to break off, None to pass it on."""
+"""Takes a method and a path; returns a status to answer, "cut" to break off, None to pass it on.
+
+What breaks off has been done by the server: half of its answer comes, or none if that is empty."""
 
 _SIGNED = {
     "Authorization": "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/s3/aws4_request,"
@@ -70,6 +72,9 @@ class Proxy:
             def reply(
                 self, status: int, headers: dict[str, str], content: bytes, *, cut: bool = False
             ) -> None:
+                if cut and not content:
+                    self.close_connection = True
+                    return
                 own = ("content-length", "connection", "transfer-encoding", "server", "date")
                 self.send_response(status)
                 for name, value in headers.items():
