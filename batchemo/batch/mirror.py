@@ -26,6 +26,12 @@ from batchemo.errors import BatchemoError, UsageError
 from batchemo.storage import lease
 from batchemo.storage.requests import delete, download, exists, list_objects, upload
 from batchemo.storage.url import is_bucket, is_url, split_access, split_url
+from batchemo.tables.partitions import (
+    MANIFEST,
+    bucket_holds_others,
+    fetch_partitions,
+    put_partitions,
+)
 from batchemo.tables.write import table_format
 
 _FETCHED_AT_ONCE = 16
@@ -42,7 +48,7 @@ class Mirror:
 
     def local(self, url: str) -> Path:
         """Return the copy of an output, which need not be there."""
-        parent, _, name = url.rpartition("/")
+        parent, _, name = folder_url(url).rpartition("/")
         for folder, known in self._urls.items():
             if known == parent:
                 return folder / name
@@ -63,13 +69,15 @@ class Mirror:
         lock = f"{url}{STORE_SUFFIX}/{LOCK_NAME}"
         self._leases.append(stack.enter_context(lease.hold(lock, wait=wait)))
 
-    def fetch(self, url: str, *, table: bool = True) -> None:
+    def fetch(self, url: str, *, table: bool = True, partitioned: bool = False) -> None:
         """Copy what is there of an output: the table and the finished chunks of its store."""
         path = self.local(url)
         names = list(self._stored(url))
+        if partitioned:
+            _refuse_others(url)
         if table:
             with suppress(FileNotFoundError):
-                download(url, path)
+                (fetch_partitions if partitioned else download)(url, path)
         if names:
             store_folder(path).mkdir()
         with ThreadPoolExecutor(_FETCHED_AT_ONCE) as threads:
@@ -88,17 +96,24 @@ class Mirror:
     def put(self, path: Path) -> None:
         """Put a file that has got its name into the bucket; do nothing if it is no copy."""
         url = self.url(path)
-        if url is not None:
-            for held in self._leases:
-                held.check()
+        if url is None:
+            return
+        self._check()
+        if path.is_dir():
+            put_partitions(path, url, self._check)
+        else:
             upload(path, url)
 
     def remove(self, paths: Iterable[Path]) -> None:
         """Remove from the bucket what was removed here."""
         urls = [url for url in map(self.url, paths) if url is not None]
+        self._check()
+        delete(urls)
+
+    def _check(self) -> None:
+        """Raise `LockedError` if a lock is no longer ours."""
         for held in self._leases:
             held.check()
-        delete(urls)
 
     @contextmanager
     def named_as_there(self) -> Iterator[None]:
@@ -131,10 +146,26 @@ def check_bucket_output(url: str) -> None:
         raise UsageError(f"{shown}/: name an object, such as {shown}/results.parquet")
 
 
+def folder_url(url: str) -> str:
+    """Return the name of what is to be like a folder in a bucket, without the slash at its end."""
+    return url.rstrip("/")
+
+
+def _refuse_others(url: str) -> None:
+    """Raise `UsageError` where there are objects that are none of a partitioned table."""
+    if not exists(f"{url}/{MANIFEST}") and bucket_holds_others(url):
+        raise UsageError(
+            f"{for_display(url)}/: there are other objects here: name a new place for the table"
+        )
+
+
 @contextmanager
 def open_mirror(options: ScanOptions, *, lock: bool = True) -> Iterator[Mirror | None]:
     """Copy what is there of a scan's outputs in buckets, and hold their locks; None without any."""
-    outputs = (options.output, options.segments, options.summary, options.embeddings)
+    parted = None
+    outputs = [options.output, options.segments, options.summary, options.embeddings]
+    if options.partition_by is not None:
+        outputs[0] = parted = folder_url(str(options.output))
     urls = sorted({output for output in outputs if output is not None and is_url(output)})
     for url in urls:
         check_bucket_output(url)
@@ -149,7 +180,7 @@ def open_mirror(options: ScanOptions, *, lock: bool = True) -> Iterator[Mirror |
                 if lock:
                     mirror.hold(url, stack, wait=options.if_locked == "wait")
             for url in urls:
-                mirror.fetch(url, table=not options.overwrite)
+                mirror.fetch(url, table=not options.overwrite, partitioned=url == parted)
         except OSError as error:
             raise BatchemoError(
                 f"{for_display(str(error.filename))}: {error.strerror}: this output cannot be used"
@@ -180,7 +211,7 @@ def local_tables(folder: str) -> Iterator[Path]:
         yield Path(folder)
         return
     check_bucket(folder)
-    mirror_of = folder.rstrip("/")
+    mirror_of = folder_url(folder)
     with scratch_folder() as scratch:
         mirror = Mirror(scratch)
         with mirror.named_as_there():

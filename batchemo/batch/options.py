@@ -14,7 +14,6 @@ from batchemo.inference.settings import (
     PostprocessSettings,
 )
 from batchemo.sources import SourceOptions
-from batchemo.storage.url import is_url
 
 STDOUT = "-"
 
@@ -93,8 +92,6 @@ class ScanOptions:
     def _check_partitioned(self) -> None:
         if self.output in (None, STDOUT):
             raise UsageError("--partition-by needs a folder for the table: -o results")
-        if is_url(str(self.output)):
-            raise UsageError("--partition-by needs a folder of this machine, and not a bucket")
         for option, given in (
             ("--segments", self.segments),
             ("--embeddings", self.embeddings),

@@ -74,7 +74,7 @@ class OutputPaths:
         names = [self.shown(path) for path in self.all()]
         outputs, stores = set(names), tuple(f"{name}{STORE_SUFFIX}/" for name in names)
         if self.partition_by is not None:
-            stores += (f"{self.recordings}/",)
+            stores += (f"{self.shown(self.recordings)}/",)
         for recording in recordings:
             path = recording.path
             if path not in outputs and not path.startswith(stores):

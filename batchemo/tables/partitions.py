@@ -15,7 +15,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ from urllib.parse import quote
 
 from batchemo.common.memory import is_out_of_memory
 from batchemo.errors import UsageError
+from batchemo.storage.requests import delete, download, list_objects, upload
+from batchemo.storage.url import split_url
 from batchemo.tables.summary import NO_GROUP, group_names, is_path_part
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ FILE = re.compile(r"[^/=]+=[^/=]+/[0-9a-f]{16}\.parquet")
 """The name of a partition's file; nothing else in the folder is ours."""
 _LONGEST = 200
 """Bytes of a folder's name; file systems allow 255."""
+_REQUESTS_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,51 @@ def read_manifest(folder: Path) -> Partitions:
     if not all(FILE.fullmatch(file.file) and ".." not in file.file for file in files):
         raise ValueError(f"its manifest {MANIFEST} names files that are none of a table")
     return Partitions(by, schema, files)
+
+
+def fetch_partitions(url: str, folder: Path) -> None:
+    """Copy a partitioned table from a bucket into a folder; FileNotFoundError if there is none."""
+    folder.mkdir(exist_ok=True)
+    download(f"{url}/{MANIFEST}", folder / MANIFEST)
+    try:
+        files = read_manifest(folder).files
+    except ValueError:
+        return  # Whoever reads the copy says that it is damaged.
+    with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as threads:
+        copied = []
+        for file in files:
+            (folder / file.file).parent.mkdir(exist_ok=True)
+            copied.append(threads.submit(download, f"{url}/{file.file}", folder / file.file))
+        for each in copied:
+            each.result()
+
+
+def put_partitions(folder: Path, url: str, check: Callable[[], None]) -> None:
+    """Make what is in a bucket the table that is in a folder; its manifest is the last to change.
+
+    `check` is called before that, and raises if the bucket may not be written to any more.
+    """
+    there = set(_stored(url))
+    files = {file.file for file in read_manifest(folder).files}
+    with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as threads:
+        for put in [
+            threads.submit(upload, folder / file, f"{url}/{file}") for file in sorted(files - there)
+        ]:
+            put.result()
+    check()
+    upload(folder / MANIFEST, f"{url}/{MANIFEST}")
+    delete([f"{url}/{name}" for name in sorted(there - files) if FILE.fullmatch(name)])
+
+
+def bucket_holds_others(url: str) -> bool:
+    """Whether objects are below a name in a bucket that no partitioned table put there."""
+    return any(name != MANIFEST and not FILE.fullmatch(name) for name in _stored(url))
+
+
+def _stored(url: str) -> Iterator[str]:
+    start = len(split_url(url)[1]) + 1
+    for info in list_objects(url):
+        yield info.key[start:]
 
 
 def partition_key(by: str) -> str:

@@ -17,9 +17,16 @@ from batchemo.errors import BatchemoError, UsageError
 from batchemo.storage.requests import download
 from batchemo.storage.url import is_url
 from batchemo.tables.columns import labels_of, models_of, optional_of, recordings_columns
-from batchemo.tables.partitions import MANIFEST, Partitions, is_partitioned, read_manifest
+from batchemo.tables.partitions import (
+    MANIFEST,
+    Partitions,
+    fetch_partitions,
+    is_partitioned,
+    read_manifest,
+)
 from batchemo.tables.schema import recordings_schema
 from batchemo.tables.write import (
+    FORMATS,
     METADATA_KEY,
     csv_schema,
     delimiter_of,
@@ -135,9 +142,7 @@ def read_recordings_table(path: str | Path) -> pa.Table:
 
     if is_url(str(path)):
         with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder, f"table{table_format(path)}")
-            download(str(path), copy)
-            return read_recordings_table(copy)
+            return read_recordings_table(_fetch(str(path), Path(folder, "table")))
     if not is_partitioned(Path(path)) and table_format(path) == ".parquet":
         with _open_for_arrow(Path(path)) as file:
             return pq.read_table(file, page_checksum_verification=True)
@@ -145,6 +150,16 @@ def read_recordings_table(path: str | Path) -> pa.Table:
     extras = pa.schema([table.schema.field(name) for name in table.extra_columns])
     schema = recordings_schema(table.labels, extras, models=table.models, optional=table.optional)
     return pa.concat_tables([schema.empty_table(), *rechunk(table.batches(), schema)])
+
+
+def _fetch(url: str, copy: Path) -> Path:
+    """Copy a table from a bucket; one whose name has no ending of a table is partitioned."""
+    if url.lower().endswith(FORMATS):
+        copy = copy.with_suffix(table_format(url))
+        download(url, copy)
+    else:
+        fetch_partitions(url.rstrip("/"), copy)
+    return copy
 
 
 def _parquet_batches(path: Path, columns: list[str] | None, rows: int) -> Iterator[pa.RecordBatch]:

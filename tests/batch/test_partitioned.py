@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from command_line import RunCommand
+from object_server import Bucket
 from scan_commands import Scan
 from voices import write_voice
 
@@ -28,6 +29,10 @@ def files(folder: Path) -> dict[str, tuple[int, int]]:
         str(path.relative_to(folder)): (path.stat().st_ino, path.stat().st_mtime_ns)
         for path in folder.rglob("*.parquet")
     }
+
+
+def files_of(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def folders(folder: Path) -> list[str]:
@@ -227,7 +232,7 @@ def test_other_commands_read_it(
         (("-o", "r.parquet"), "-o names a folder"),
         (("-o", "-"), "needs a folder"),
         (("-o", "parted", "--segments", "s.parquet"), "--segments goes with a table in one file"),
-        (("-o", "s3://bucket/parted"), "needs a folder of this machine"),
+        (("-o", "s3://bucket/"), "name an object"),
         (("-o", "corpus"), "this folder holds other files"),
     ],
 )
@@ -273,3 +278,52 @@ def test_rows_are_split_in_their_order() -> None:
     parts = {value: rows["n"].to_pylist() for value, rows in split_rows(table, "folder")}
     assert parts == {"b": [1, 3], "a": [2], None: [4]}
     assert partition_folder("folder", "../x") == "folder=..%2Fx"
+
+
+def test_it_may_be_in_a_bucket_where_an_update_writes_what_changed(
+    bucket: Bucket, corpus: Path, scan_inline: Scan, tmp_path: Path
+) -> None:
+    (corpus / "anna").rename(corpus / "ü & %2F")
+    words = (corpus, "-o", f"{bucket.url}/out/", "--partition-by", "folder")
+    scan_inline(*words)
+    scan_inline(corpus, "-o", tmp_path / "parted", "--partition-by", "folder")
+    here = [str(path.relative_to(tmp_path / "parted")) for path in files_of(tmp_path / "parted")]
+    assert bucket.listed() == sorted(f"out/{name}" for name in here)
+    table = read_recordings_table(f"{bucket.url}/out")
+    assert table.equals(read_recordings_table(tmp_path / "parted"))
+
+    scan_inline(*words)  # Finds all done.
+    (corpus / "ben" / "take 07.wav").unlink()
+    bucket.proxy.requests.clear()
+    ran = scan_inline(*words, "--update", "--prune")
+    assert "11 unchanged" in ran.stdout
+    put = [path.partition("/out/")[2] for method, path in bucket.proxy.requests if method == "PUT"]
+    assert [name.partition("/")[0] for name in put if name] == ["folder=ben", MANIFEST]
+    assert len(bucket.listed()) == 3
+    assert read_recordings_table(f"{bucket.url}/out").num_rows == 11
+
+
+def test_one_in_a_bucket_that_was_interrupted_is_completed(
+    bucket: Bucket, corpus: Path, scan_inline: Scan, tmp_path: Path
+) -> None:
+    words = (corpus, "-o", f"{bucket.url}/out", "--partition-by", "folder")
+    bucket.proxy.fault = lambda method, path: (
+        403 if method == "PUT" and path.endswith(MANIFEST) else None
+    )
+    scan_inline(*words, code=1)
+    assert [name.partition("=")[0] for name in bucket.listed()[-2:]] == ["out/folder"] * 2
+    bucket.proxy.fault = lambda method, path: None
+    assert "12 unchanged" in scan_inline(*words).stdout
+    assert len(bucket.listed()) == 3
+
+
+def test_other_objects_are_never_taken_for_partitions(
+    bucket: Bucket, corpus: Path, scan_inline: Scan
+) -> None:
+    bucket.put("out/mine.txt", b"mine")
+    words = (corpus, "-o", f"{bucket.url}/out", "--partition-by", "folder")
+    assert "there are other objects here" in scan_inline(*words, "--overwrite", code=2).stderr
+    assert bucket.listed() == ["out/mine.txt"]
+    bucket.put("damaged/_batchemo.json", b"{}")
+    words = (corpus, "-o", f"{bucket.url}/damaged", "--partition-by", "folder", "--update")
+    assert "cannot be read as a partitioned table" in scan_inline(*words, code=1).stderr
