@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from batchemo.batch.mirror import local_plan, open_mirror
 from batchemo.batch.options import ScanOptions
-from batchemo.batch.outputs import output_exists
 from batchemo.batch.plan import is_gone
 from batchemo.batch.setup import (
     Decision,
@@ -17,6 +16,7 @@ from batchemo.batch.setup import (
     load_known_rows,
     prepare,
     problems_of,
+    refusal,
 )
 
 EXAMPLES = 10
@@ -80,7 +80,7 @@ def dry_run(options: ScanOptions) -> DryRun:
             return found
         if any(state.files for name, state in found.states() if name != "unchanged"):
             assert prepared.output is not None
-            raise output_exists(prepared.output)
+            raise refusal(prepared, prepared.output)
         return _compare(prepare(local, mirror), Decision.RETRY)
 
 

@@ -18,7 +18,6 @@ from batchemo.batch.options import ScanOptions
 from batchemo.batch.outputs import (
     NamingRecord,
     discard_record,
-    output_exists,
     read_record,
     write_record,
 )
@@ -34,6 +33,7 @@ from batchemo.batch.setup import (
     load_known_rows,
     prepare,
     problems_of,
+    refusal,
 )
 from batchemo.batch.worker_count import first_chunks, useful_workers, workers_with_room
 from batchemo.batch.writer import (
@@ -256,7 +256,7 @@ class _Scan:
             embeddings = partial(ordered_embeddings, plan.ranges, read, schema)
             different = self._write(rows, postprocessor, embeddings)
             if different is not None:
-                return output_exists(different)
+                return refusal(self._prepared, different)
             self.finds_transient_failures = known_rows.transient > 0
         elif csv is not None:
             csv.close()
@@ -278,7 +278,7 @@ class _Scan:
     def _would_change(self) -> BatchemoError:
         # A run that may not replace its tables has some: see `decide`.
         assert self._prepared.output is not None
-        return output_exists(self._prepared.output)
+        return refusal(self._prepared, self._prepared.output)
 
     def _nothing_found(self, plan: Plan) -> BatchemoError | None:
         """Return an error where no source has any recording: a disk may not be mounted."""

@@ -115,6 +115,17 @@ def problems_of(skipped: Skipped) -> tuple[str, ...]:
     )
 
 
+def refusal(prepared: Prepared, path: Path) -> BatchemoError:
+    """Make the error of a repeated run that does not find a table as it would write it."""
+    skipped = prepared.sources.skipped
+    if not skipped.unreadable:
+        return output_exists(path)
+    return BatchemoError(
+        f"{'; '.join(problems_of(skipped))}. So {for_display(str(path))} cannot be compared with"
+        " what is there now, and was left as it is"
+    )
+
+
 def _merge_messages(title: str, count: int, first: list[tuple[str, str]]) -> list[str]:
     """Return a message for each problem; one for all if there are too many."""
     messages = [f"{name}: {reason}" for name, reason in first[:MAX_NAMED]]

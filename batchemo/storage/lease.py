@@ -27,6 +27,7 @@ TERM = 60.0
 """Seconds after which a lock that nobody has renewed belongs to nobody."""
 _RENEWALS = 4
 """How often a holder renews its lock in a term."""
+_TRIES = 5
 
 
 class Lease:
@@ -95,9 +96,17 @@ def hold(url: str, *, wait: bool) -> Iterator[Lease]:
 
 def _acquire(url: str, content: bytes, *, wait: bool) -> ObjectInfo:
     """Put a lock."""
+    tries = 0
     while True:
-        with suppress(FileExistsError):
+        try:
             return _put(url, content, None)
+        except FileExistsError:
+            pass
+        except ConnectionError:
+            # Whether it was put is not known; such a request is not repeated by itself.
+            tries += 1
+            if tries == _TRIES:
+                raise
         try:
             found = head(url)
         except FileNotFoundError:

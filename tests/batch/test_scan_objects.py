@@ -135,6 +135,21 @@ def test_a_list_that_breaks_off_keeps_the_rows_of_earlier_runs(
     assert pq.read_metadata(output).num_rows == 24
 
 
+@pytest.mark.parametrize("words", [(), ("--dry-run",)])
+def test_the_same_command_leaves_its_table_if_the_list_breaks_off(
+    words: tuple[str, ...], calls: Bucket, scan_inline: Scan, tmp_path: Path
+) -> None:
+    output = tmp_path / "r.parquet"
+    scan_inline(f"{calls.url}/calls", "-o", output)
+    before = output.read_bytes()
+    asked = iter([None])
+    calls.proxy.fault = lambda m, path: next(asked, 403) if "list" in path else None
+    ran = scan_inline(f"{calls.url}/calls", "-o", output, *words, code=1)
+    assert "access is denied (403). So" in ran.stderr
+    assert "and was left as it is" in ran.stderr
+    assert output.read_bytes() == before
+
+
 def test_long_recordings_are_read_in_blocks(
     calls: Bucket,
     corpus: Path,

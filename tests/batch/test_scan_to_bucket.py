@@ -6,6 +6,7 @@ import io
 import json
 import signal
 import threading
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
@@ -159,19 +160,34 @@ def test_a_run_that_has_lost_its_lock_writes_no_more(
     assert json.loads(bucket.get(lock)) == {"holder": "somebody"}
 
 
-def test_a_lock_is_held_if_only_the_answer_to_its_request_was_lost(
-    bucket: Bucket, corpus: Path, scan_inline: Scan
-) -> None:
+@pytest.fixture
+def first_lock_cut(bucket: Bucket) -> Iterator[None]:
+    """The first request for a lock is answered, and the answer lost."""
     lost = iter(["cut"])
-    lock = f"/{bucket.name}/out/r.parquet.chunks/lock"
 
     def first_lock(method: str, path: str) -> str | None:
-        return next(lost, None) if (method, path) == ("PUT", lock) else None
+        return next(lost, None) if method == "PUT" and path.endswith("/lock") else None
 
     bucket.proxy.fault = first_lock
-    scan_inline(corpus, "-o", f"{bucket.url}/out/r.parquet")
+    yield
     assert next(lost, None) is None
+
+
+@pytest.mark.usefixtures("first_lock_cut")
+def test_a_lock_is_held_if_only_the_answer_was_lost(
+    bucket: Bucket, corpus: Path, scan_inline: Scan
+) -> None:
+    scan_inline(corpus, "-o", f"{bucket.url}/out/r.parquet")
     assert bucket.listed() == ["out/r.parquet"]
+
+
+@pytest.mark.usefixtures("first_lock_cut")
+def test_a_lock_is_another_runs_if_the_answer_that_says_so_was_lost(
+    bucket: Bucket, corpus: Path, scan_inline: Scan
+) -> None:
+    bucket.put("out/r.parquet.chunks/lock", json.dumps({"holder": "somebody"}).encode())
+    ran = scan_inline(corpus, "-o", f"{bucket.url}/out/r.parquet", code=4)
+    assert "somebody is writing this output" in ran.stderr
 
 
 @pytest.mark.usefixtures("quick_term")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +32,15 @@ _SIGNED = {
     " SignedHeaders=host, Signature=0"
 }
 """What the server takes for somebody who may do anything."""
+
+
+class _Listener(ThreadingHTTPServer):
+    request_queue_size = 128
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that have gone: they may have been killed."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 @dataclass
@@ -93,7 +103,7 @@ class Proxy:
         for method in ("GET", "HEAD", "PUT", "POST", "DELETE"):
             setattr(Handler, f"do_{method}", Handler.answer)
 
-        listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        listener = _Listener(("127.0.0.1", 0), Handler)
         threading.Thread(target=listener.serve_forever, daemon=True).start()
         return listener
 
