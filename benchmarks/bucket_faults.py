@@ -165,7 +165,7 @@ class Bench:
         is_once = len(asked) == self._options.files and set(asked.values()) == {1}
         self._check("the three asked for each recording once", is_once)
         self._compare("r", self._scan_disk())
-        self._check_memory(first)
+        self._check_memory([self._few], [first])
 
     def update_nothing(self) -> None:
         before = self._bucket.get(f"{OUT}/r.parquet")
@@ -202,35 +202,37 @@ class Bench:
 
     def scan_with_faults(self) -> None:
         """Run one command, by two at once, until all recordings are analysed."""
-        self._proxy.delay, self._proxy.fault = DELAY, Faults(seed=self._options.seed)
+        self._proxy.delay = DELAY
+        few = self._run_until_done(f"{self._source}/00", "few-faults")
+        all_ = self._run_until_done(self._source, "faults")
+        self._proxy.delay, self._proxy.fault = 0.0, lambda method, path: None
+        self._check_memory(few, all_)
+        self._compare("faults", self._scan_disk())
+
+    def _run_until_done(self, source: str, name: str) -> list[Run]:
+        self._proxy.fault = faults = Faults(seed=self._options.seed)
         all_: list[Run] = []
         for attempt in range(1, MAX_ATTEMPTS + 1):
             self._proxy.requests.clear()
-            runs = [
-                self._start(self._source, "f", *words) for words in (("--if-locked", "wait"), ())
-            ]
-            for run in runs:
-                run.finish()
-            codes = [run.code for run in runs]
+            runs = [self._start(source, name, *words) for words in (("--if-locked", "wait"), ())]
+            codes = [run.finish().code for run in runs]
             print(f"run {attempt}: codes {codes}, {len(self._proxy.requests):,} requests,", end=" ")
-            print(f"faults so far {dict(self._proxy.fault.counts)}")
+            print(f"faults so far {dict(faults.counts)}")
             for run in runs:
                 self._check_end(run)
+            if SOME_FAILED in codes:
+                table = self._table(name)
+                failed = table.filter(pc.equal(table["status"], "failed"))
+                details = Counter(failed["detail"].to_pylist())
+                print(f"  {len(failed)} of {len(table):,} rows failed: {dict(details)}")
             all_ += runs
-            self._proxy.fault.first_run = False
             if DONE in codes:
                 break
-        self._proxy.delay, self._proxy.fault = 0.0, lambda method, path: None
-        self._check_memory(*all_)
-        self._compare("f", self._scan_disk())
+            faults.first_run = False
+        return all_
 
     def _check_end(self, run: Run) -> None:
         """Look whether a run with faults has ended as it should."""
-        if run.code == SOME_FAILED:
-            table = self._table("f")
-            failed = table.filter(pc.equal(table["status"], "failed"))
-            details = Counter(failed["detail"].to_pylist())
-            print(f"  {len(failed)} of {len(table):,} rows failed: {dict(details)}")
         if run.errors:
             print(f"  {run.errors.strip()}")
         is_plain = "Traceback" not in run.errors
@@ -239,7 +241,7 @@ class Bench:
 
     def look_for_leftovers(self) -> None:
         found = [key for key in self._bucket.listed() if not key.startswith(f"{CALLS}/")]
-        expected = [f"{OUT}/{name}.parquet" for name in ("f", "few", "r")]
+        expected = [f"{OUT}/{name}.parquet" for name in ("faults", "few", "few-faults", "r")]
         self._check("nothing is left beside the tables", found == expected)
 
     def _start(self, source: str, name: str, *words: str) -> Run:
@@ -267,13 +269,14 @@ class Bench:
         same = tables[0].equals(tables[1])
         self._check(f"the {len(disk):,} rows are those from the disk", same)
 
-    def _check_memory(self, *runs: Run) -> None:
+    def _check_memory(self, few: list[Run], all_: list[Run]) -> None:
         grown = []
         for name in ("parent", "worker"):
-            few = getattr(self._few.memory, name) / 2**20
-            many = max(getattr(run.memory, name) for run in runs) / 2**20
-            print(f"{name}: {few:.0f} MB for a thousand, {many:.0f} MB for all")
-            grown.append(many - few)
+            first, second = (
+                max(getattr(run.memory, name) for run in runs) / 2**20 for runs in (few, all_)
+            )
+            print(f"{name}: {first:.0f} MB for a thousand, {second:.0f} MB for all")
+            grown.append(second - first)
         self._check("memory is flat", max(grown) <= self._options.memory)
 
     def _check(self, title: str, passed: bool) -> None:

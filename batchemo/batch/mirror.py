@@ -143,7 +143,10 @@ def check_bucket_output(url: str) -> None:
     check_bucket(url)
     if url.endswith("/") or not split_url(url)[1]:
         shown = for_display(url.rstrip("/"))
-        raise UsageError(f"{shown}/: name an object, such as {shown}/results.parquet")
+        raise UsageError(
+            f"{shown}/: name an object, such as {shown}/results.parquet; with --partition-by what"
+            f" the objects lie below, such as {shown}/results/"
+        )
 
 
 def folder_url(url: str) -> str:

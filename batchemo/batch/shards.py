@@ -129,10 +129,12 @@ def merge_shards(folder: str | Path, output: str, *, overwrite: bool = False) ->
         tables = _shard_tables(local)
         run = {name: value for name, value in tables[0].run.items() if name != "shard"}
         schema = with_provenance(_schema_of(tables[0]), run)
+        count = 0
         with write_table(path, schema) as merged:
             for table in _groups(tables, schema):
                 merged.write(table)
-        return sum(_count_rows(table) for table in tables)
+                count += table.num_rows
+        return count
 
 
 def _schema_of(table: TableFile) -> pa.Schema:
@@ -206,9 +208,3 @@ def _shard(table: TableFile) -> dict[str, Any]:
 
 def _rest(table: TableFile) -> dict[str, Any]:
     return {name: value for name, value in table.run.items() if name != "shard"}
-
-
-def _count_rows(table: TableFile) -> int:
-    import pyarrow.parquet as pq
-
-    return int(pq.read_metadata(table.path).num_rows)
