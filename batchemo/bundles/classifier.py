@@ -20,9 +20,9 @@ from batchemo.errors import BundleError, UsageError
 
 Backend: TypeAlias = Literal["onnx", "tensorflow"]
 
-BATCH_SIZE = 8
+BATCH_SIZE = 4
 """Windows that go through the graph together, unless the user asks for another number: enough to
-be fast, few enough that filling up the last batch costs little."""
+be fast, few enough that filling up the last batch of each length costs little."""
 GPU_BATCH_SIZE = 128
 """The same on a GPU, which takes about as long for one window as for all of these."""
 

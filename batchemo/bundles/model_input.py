@@ -52,8 +52,8 @@ class ModelInput:
     batch_size: int | None = None
     """The windows that the graph takes at once, if it does not take any number: one."""
     padding_step: int | None = None
-    """Where padding is masked: features are padded to a multiple of so many frames only, as padding
-    costs time; None for the length of a whole window."""
+    """Where padding is masked: features are padded to a multiple of so many frames only, and two
+    more, as padding costs time; None for the length of a whole window."""
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ModelInput:
@@ -113,14 +113,15 @@ class ModelInput:
 
 
 def _cut(features: Float32, step: int) -> Float32:
-    """Cut off equal frames at the end, but for one, down to a multiple of `step` frames.
+    """Cut off equal frames at the end, down to a multiple of `step` frames and two.
 
-    >>> _cut(np.array([[1], [0], [0], [0], [0]], np.float32), 2).ravel().tolist()
-    [1.0, 0.0]
-    >>> _cut(np.array([[1], [2], [0], [0], [0]], np.float32), 2).ravel().tolist()
+    >>> _cut(np.array([[1], [2], [0], [0], [0], [0]], np.float32), 2).ravel().tolist()
     [1.0, 2.0, 0.0, 0.0]
+    >>> _cut(np.array([[1], [2], [3], [4], [0], [0]], np.float32), 2).ravel().tolist()
+    [1.0, 2.0, 3.0, 4.0, 0.0, 0.0]
     """
-    # One is kept, as the last frame may be signal: there is no constant for padding.
+    # Two: a sound of n hops has n + 1 frames, so that many sounds end where a step does. And a
+    # frame of padding is kept, as the last one may be signal: there is no constant for padding.
     differ = np.flatnonzero((features != features[-1]).any(axis=1))
-    used = int(differ[-1]) + 2 if len(differ) else 1
-    return features[: -(-used // step) * step]
+    steps = -(-int(differ[-1]) // step) if len(differ) else 0
+    return features[: steps * step + 2]

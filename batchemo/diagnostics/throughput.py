@@ -41,7 +41,7 @@ SYNTHETIC_RECORDINGS = 12
 SYNTHETIC_RATE = 48_000
 """No model's own rate, so that the time for resampling counts."""
 
-BATCH_SIZES = (1, 4, BATCH_SIZE, 64)
+BATCH_SIZES = (1, BATCH_SIZE, 16, 64)
 GPU_BATCH_SIZES = (BATCH_SIZE, 32, GPU_BATCH_SIZE, 256)
 
 CHUNK_RECORDINGS = 32

@@ -102,7 +102,7 @@ def test_the_metadata_names_the_model(
 
     assert found.run["model"] == "able"
     assert found.run["digest"] == able.digest
-    options = {"channel": "mix", "backend": "onnx", "batch_size": 8, "device": "cpu"}
+    options = {"channel": "mix", "backend": "onnx", "batch_size": 4, "device": "cpu"}
     assert found.run["options"] == options
     assert found.matrix.shape == (len(LENGTHS), 5)
     assert found.recordings[0] == (str(tmp_path / "corpus"), "0.wav")

@@ -222,7 +222,7 @@ def test_padding_that_is_cut_changes_no_probability_by_more_than_1e5th(name: str
     rows = [shipped(name, 1).run(features[None]).probabilities for features in (whole, cut)]
 
     assert len(cut) < len(whole)
-    assert len(cut) % step == 0
+    assert len(cut) % step == 2
     np.testing.assert_allclose(rows[0], rows[1], atol=1e-5, rtol=0)
 
 

@@ -42,8 +42,8 @@ _FREE_WINDOW_RANGE = (1.0, 10.0)
 """Seconds of a window, where the input may be of any length: shorter ones have too little speech to
 judge, longer ones than were ever trained on."""
 
-_PADDING_STEP = 100
-"""Frames, a second: finer steps save less time than batches lose that are not full."""
+_PADDING_STEP = 50
+"""Frames, half a second: finer steps save less time than batches lose that are not full."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
