@@ -26,7 +26,7 @@ from batchemo.audio.reader import MAX_PEAK, Window, WindowReader
 from batchemo.audio.windows import Resampler
 from batchemo.common.arrays import Bool, Float32
 from batchemo.common.timing import timed
-from batchemo.common.turns import Turn
+from batchemo.common.turns import Turn, Turns
 
 RATE = 16_000
 FRAME = 512
@@ -71,7 +71,7 @@ class SpeechProbabilities:
 class Found:
     """The turns of a recording, and the share of it that lies in them."""
 
-    turns: tuple[Turn, ...]
+    turns: Turns
     speech_share: float
 
 
@@ -120,7 +120,7 @@ class TurnFinder(WindowReader):
         turns.sort(key=lambda turn: (turn.start or 0.0, turn.channel or 0))
         total = sum(turn.duration or 0.0 for turn in turns)
         share = total / (duration * len(channels)) if duration else 0.0
-        self.found = Found(tuple(turns), share)
+        self.found = Found(Turns(turns), share)
         yield from ()
 
     def _update(

@@ -31,12 +31,12 @@ from batchemo.audio.turn_windows import (
 from batchemo.audio.vad import is_speech
 from batchemo.common.arrays import Float32
 from batchemo.common.timing import timed
-from batchemo.common.turns import Turn
+from batchemo.common.turns import Turn, Turns
 
 
 def read_turns(
     path: str,
-    turns: Sequence[Turn],
+    turns: Turns,
     *configs: WindowConfig,
     piece: int | None = None,
     open_file: OpenAudio = open_audio,
@@ -57,14 +57,12 @@ class TurnReader(WindowReader):
         self,
         path: str,
         configs: Sequence[WindowConfig],
-        turns: Sequence[Turn],
+        turns: Turns,
         piece: int | None,
         open_file: OpenAudio,
     ) -> None:
         super().__init__(path, configs, piece, open_file)
         self._turns = turns
-        self._starts = np.array([0.0 if turn.start is None else turn.start for turn in turns])
-        self._ends = np.array([np.inf if turn.end is None else turn.end for turn in turns])
         self.frames_read = 0
         """At the recording's own rate."""
 
@@ -112,10 +110,11 @@ class TurnReader(WindowReader):
 
         Not all of them for each piece: a long recording has many of both.
         """
+        turns = self._turns
         stop = np.inf if piece.stop is None else piece.stop / sample_rate
         # With room for rounding.
-        inside = (self._starts < stop + 1) & (self._ends > piece.start / sample_rate - 1)
-        return {index: self._turns[index] for index in np.flatnonzero(inside).tolist()}
+        inside = (turns.starts < stop + 1) & (turns.ends > piece.start / sample_rate - 1)
+        return {index: turns[index] for index in np.flatnonzero(inside).tolist()}
 
 
 class _Channel:

@@ -203,19 +203,24 @@ class TurnStream:
         if self._levels is not None:
             with timed(self._seconds, "vad"):
                 self._measure(before, signal)
-        self._buffer = np.concatenate((self._buffer, signal)) if len(self._buffer) else signal
         total = before + len(signal)
+        # Windows that begin in what is kept need no more of this block than is joined with it. All
+        # others are views of the block, which is long: a copy of it would cost more than windows.
+        joined = np.concatenate((self._buffer, signal[: self._longest]))
         while self._next and self._next[0][0] <= total:
             found = heapq.heappop(self._next)
-            yield self._window(found, found.start, found.end)
+            inside = found.start >= before
+            source, first = (signal, before) if inside else (joined, self._buffer_start)
+            samples = source[found.start - first : found.end - first]
+            yield TurnWindow(found.turn, found.config, found.start, samples)
             later = found.start + self._sizes[found.config][1]
             planned = self._planned(found.turn, found.config, later)
             if planned is not None:
                 heapq.heappush(self._next, planned)
         # The windows that are not complete end later than now, and are no longer than the longest.
-        keep_from = max(self._buffer_start, total - self._longest)
-        self._buffer = self._buffer[keep_from - self._buffer_start :]
-        self._buffer_start = keep_from
+        rest = signal if len(signal) >= self._longest else joined
+        self._buffer = rest[-self._longest :].copy()
+        self._buffer_start = total - len(self._buffer)
 
     def _measure(self, position: int, signal: Float32) -> None:
         """Measure what belongs to the piece, of the samples that come next."""
@@ -235,11 +240,8 @@ class TurnStream:
             length, _ = self._sizes[planned.config]
             start = max(self._spans[planned.turn].start, total - length)
             if total > planned.covered:
-                yield self._window(planned, start, total)
-
-    def _window(self, planned: _Planned, start: int, end: int) -> TurnWindow:
-        samples = self._buffer[start - self._buffer_start : end - self._buffer_start]
-        return TurnWindow(planned.turn, planned.config, start, samples)
+                samples = self._buffer[start - self._buffer_start :]
+                yield TurnWindow(planned.turn, planned.config, start, samples)
 
 
 def turns_by_channel(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from batchemo.audio.failure import Failure
 from batchemo.audio.measures import AudioInfo
 from batchemo.common.timing import StageSeconds
-from batchemo.common.turns import Turn
+from batchemo.common.turns import Turn, Turns
 from batchemo.errors import UsageError
 from batchemo.inference.settings import EACH_CHANNEL, SPEECH, ModelSettings
 from batchemo.sources import Recording
@@ -86,7 +86,7 @@ def find_turns(
         reader = read_windows(recording.address, config, open_file=open_file)
         failure = read_recording(reader, _ignore, stages=stages, touch=touch, most_pieces=0)
         channels = range(reader.info.channels or 0)
-        turns = tuple(Turn(channel=channel) for channel in channels)
+        turns = Turns(Turn(channel=channel) for channel in channels)
         return FoundTurns(replace(recording, turns=turns), reader.info, failure)
     finder = TurnFinder(
         recording.address,

@@ -105,12 +105,12 @@ def join_turns(recording: Recording, results: Sequence[PieceOfTurns]) -> Recordi
     measures: dict[int, TurnMeasures] = {}
     for piece in results:
         for turn, outputs in piece.outputs.items():
-            for output, of_piece in zip(joined.outputs_of(turn), outputs, strict=True):
-                output.add(of_piece)
+            before = joined.outputs.get(turn)
+            joined.outputs[turn] = outputs if before is None else _joined(before, outputs)
         for turn, found in piece.measures.items():
-            before = measures.get(turn)
-            # A copy, since the results stay as they are; of the few turns that lie in two pieces.
-            measures[turn] = found if before is None else before.copied().joined(found)
+            measured = measures.get(turn)
+            # A copy, since the results stay as they are.
+            measures[turn] = found if measured is None else measured.copied().joined(found)
     joined.measures = measures
     files = {(each.info.size, each.info.mtime_ns, each.pieces) for each in results}
     if joined.failure is None and (len(files) > 1 or first.pieces != len(results)):
@@ -118,3 +118,12 @@ def join_turns(recording: Recording, results: Sequence[PieceOfTurns]) -> Recordi
     frames, rate = sum(each.frames for each in results), first.info.sample_rate
     joined.info = replace(first.info, duration=frames / rate if rate and frames else None)
     return joined.rows()
+
+
+def _joined(outputs: Sequence[ModelOutput], later: Sequence[ModelOutput]) -> Sequence[ModelOutput]:
+    """Return the outputs for a turn that lies in several pieces, each of which stays as it is."""
+    joined = [ModelOutput() for _ in outputs]
+    for output, *pieces in zip(joined, outputs, later, strict=True):
+        for piece in pieces:
+            output.add(piece)
+    return joined

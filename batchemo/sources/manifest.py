@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchemo.common.memory import is_out_of_memory
 from batchemo.common.text import for_display, from_text
+from batchemo.common.turns import Turn, Turns
 from batchemo.errors import UsageError
 from batchemo.sources.filters import FileFilter
 from batchemo.sources.objects import Named, look_up
@@ -24,8 +25,6 @@ from batchemo.tables.write import unescape_formulas
 
 if TYPE_CHECKING:
     import pyarrow
-
-    from batchemo.common.turns import Turn
 
 _PARQUET_MAGIC = b"PAR1"
 _BATCH_ROWS = 4096
@@ -76,7 +75,7 @@ class Manifest:
                     yield recording
                 else:
                     own = (self.turns[row] for row in rows[named.root, named.file])
-                    yield replace(recording, turns=tuple(own))
+                    yield replace(recording, turns=Turns(own))
 
     def _names(self, base: str, skipped: Skipped) -> Iterator[Named]:
         row = -1

@@ -26,7 +26,7 @@ from batchemo.storage.url import (
 )
 
 if TYPE_CHECKING:
-    from batchemo.common.turns import Turn
+    from batchemo.common.turns import Turns
 
 MAX_NAMED = 20
 """Problems of one kind that are named one by one."""
@@ -52,7 +52,7 @@ class Recording:
     etag: str | None = None
     """What an object store calls this version of it."""
     access: Access = NO_ACCESS
-    turns: tuple[Turn, ...] | None = None
+    turns: Turns | None = None
     """The parts of it that are rows; None for a recording that is one row as a whole."""
     speech_share: float | None = None
     """The share of it that is speech, where its turns were found."""

@@ -14,7 +14,7 @@ from voices import voice
 from batchemo.audio import Window, WindowConfig, decode, pieces, read_windows
 from batchemo.audio.measures import AudioInfo, TurnMeasures
 from batchemo.audio.turn_reader import read_turns
-from batchemo.common.turns import Turn
+from batchemo.common.turns import Turn, Turns
 
 RATE = 16_000
 SECONDS = 20
@@ -42,7 +42,7 @@ def call(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def read(
     path: Path, turns: list[Turn], *configs: WindowConfig, piece: int | None = None
 ) -> tuple[list[Window], dict[int, TurnMeasures], AudioInfo, int]:
-    with read_turns(str(path), turns, *configs, piece=piece) as reader:
+    with read_turns(str(path), Turns(turns), *configs, piece=piece) as reader:
         windows = list(reader)
     return windows, reader.turn_measures, reader.info, len(reader.pieces)
 

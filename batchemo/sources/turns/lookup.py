@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from batchemo.common.text import for_display
-from batchemo.common.turns import Turn
+from batchemo.common.turns import Turn, Turns
 from batchemo.errors import UsageError
 from batchemo.sources.recording import Recording, Skipped
 from batchemo.sources.turns.read import TurnsByName, read_turns_file, suffix_of
@@ -43,7 +43,7 @@ class GivenTurns:
         if not turns:
             where = for_display(self._path)
             return replace(recording, problem=("no_turns", f"{where} has no turn of it"))
-        return replace(recording, turns=tuple(turns))
+        return replace(recording, turns=Turns(turns))
 
     def report_unused(self, skipped: Skipped) -> None:
         """Count the names that no recording has had; to be called when all have been found."""
