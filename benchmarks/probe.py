@@ -5,9 +5,9 @@
 
 Each corpus is left out in turn, as in benchmarks/own_systems.py, whose trainings are taken from the
 work folder where they are there. Of the corpus that is left out, 40 recordings are drawn, their
-true labels are the answers, and a head is fitted to them as `batchemo adapt` fits it, with a fixed
-penalty and without refusing. It is tested on all others, in 20 draws. In a second column, the
-answers are of half of the speakers and the test is of the others.
+true labels are the answers, and a head is fitted to them as `batchemo adapt` fits it, without
+refusing. It is tested on all others, in 20 draws. In a second column, the answers are of half of
+the speakers and the test is of the others.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from own_systems import left_out_experiment, make_parser
 
 from batchemo.adaptation.examples import Corpus as Centre
 from batchemo.adaptation.examples import Examples
-from batchemo.adaptation.fit import BaseOutput, fit_heads, normalised, one_thread
+from batchemo.adaptation.fit import BaseOutput, fit_head, normalised, one_thread
 from batchemo.bundles import softmax
 from batchemo.bundles.head import FLOOR
 from batchemo.common.arrays import Float64, Int64
@@ -31,7 +31,7 @@ from batchemo.training.experiment.context import RunContext
 from batchemo.training.experiment.runs import Logits, run_split
 from batchemo.training.nets.familiarity import fit_familiarity
 
-ANSWERS, DRAWS, STRENGTH = 40, 20, 1.0
+ANSWERS, DRAWS = 40, 20
 
 
 def main() -> None:
@@ -110,7 +110,7 @@ def _figures(examples: Examples, speakers: Sequence[str]) -> tuple[float, float,
 def _uar_after(
     examples: Examples, base: BaseOutput, corpus: Centre, answered: Int64, tested: Int64
 ) -> float:
-    (fit,) = fit_heads(examples.select(answered), base, corpus, (STRENGTH,))
+    fit = fit_head(examples.select(answered), base, corpus)
     logits = fit.logits(base.of(examples.log_probabilities), normalised(examples, corpus))
     return _uar(examples, logits, np.setdiff1d(tested, answered))
 

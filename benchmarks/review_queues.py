@@ -21,7 +21,7 @@ from own_systems import left_out_experiment, make_parser
 
 from batchemo.adaptation.examples import Corpus as EmbeddedCorpus
 from batchemo.adaptation.examples import Examples
-from batchemo.adaptation.fit import BaseOutput, fit_heads, normalised, one_thread
+from batchemo.adaptation.fit import BaseOutput, fit_head, normalised, one_thread
 from batchemo.adaptation.leave_out import assess
 from batchemo.adaptation.outcome import compare
 from batchemo.bundles import softmax
@@ -140,7 +140,7 @@ def _play(recordings: Recordings, by: str, seed: int) -> Figures:
     base = BaseOutput.for_labels(recordings.labels, recordings.labels)
     groups = [key.file for key in examples.keys]
     assessment = assess(examples, base, corpus, groups)
-    [fit] = fit_heads(examples, base, corpus, [assessment.strength])
+    fit = fit_head(examples, base, corpus)
     others = np.setdiff1d(np.arange(len(recordings.classes)), rows)
     rest = recordings.examples(others)
     logits = fit.logits(base.of(rest.log_probabilities), normalised(rest, corpus))

@@ -2,12 +2,11 @@
 
     logits = scale · log-probabilities + bias + weights · (embedding − centre) / radius
 
-The base's log-probabilities are there from the start: without answers, the head is the base. How
-far it may go from there is one number, the strength of the penalty on the weights: maximum
-likelihood with normal priors (of mean 1 for the scale, 0 for bias and weights). Every class that
-was answered has the same weight, however often it was: so the head learns to tell the classes
-apart, and not how frequent they are, and a corpus that is mostly neutral does not become all
-neutral.
+The base's log-probabilities are there from the start: without answers, the head is the base. It is
+held there by penalties: maximum likelihood with normal priors (of mean 1 for the scale, 0 for bias
+and weights), of which that of the weights becomes weaker with every answer. Every class that was
+answered has the same weight, however often it was: so the head learns to tell the classes apart,
+and not how frequent they are, and a corpus that is mostly neutral does not become all neutral.
 """
 
 from __future__ import annotations
@@ -22,10 +21,9 @@ from batchemo.adaptation.examples import Corpus, Examples
 from batchemo.bundles.head import Head
 from batchemo.common.arrays import Float32, Float64, Int64
 
-NO_WEIGHTS = float("inf")
-STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, NO_WEIGHTS)
-"""Penalties on the weights to choose from; with the last one only scale and bias are fitted."""
-
+_WEIGHTS_PENALTY = 10.0
+"""Divided by the number of answers. Penalties that were chosen for each corpus by leaving out
+answers were worse: a few dozen answers tell too little of it."""
 _SCALE_PENALTY = 1.0
 _BIAS_PENALTY = 1.0
 _ITERATIONS = 300
@@ -64,7 +62,6 @@ class BaseOutput:
 class Fit:
     """The numbers of a fitted head, for embeddings as the corpus has them."""
 
-    strength: float
     scale: float
     bias: Float64
     weights: Float64
@@ -103,21 +100,45 @@ def balanced_weights(classes: Int64) -> Float64:
     return weights
 
 
-def fit_heads(
-    examples: Examples,
-    base: BaseOutput,
-    corpus: Corpus,
-    strengths: Sequence[float] = STRENGTHS,
-) -> list[Fit]:
-    """Fit a head with each strength of the penalty."""
+def fit_head(examples: Examples, base: BaseOutput, corpus: Corpus) -> Fit:
+    """Fit a head to all examples.
+
+    In as few unknowns as there are windows: the best weights are combinations of the windows'
+    embeddings, so that with 40 of them there are 40 unknowns for each class, and not as many as the
+    embedding has numbers.
+    """
+    from scipy.optimize import minimize
+
     weights = balanced_weights(examples.classes) / examples.window_counts()
-    problem = _Problem(
-        base.of(examples.log_probabilities),
-        normalised(examples, corpus),
-        examples.classes[examples.example_of_window],
-        weights[examples.example_of_window],
-    )
-    return [problem.solve(strength) for strength in strengths]
+    of_window = weights[examples.example_of_window][:, None]
+    logs_of_base = base.of(examples.log_probabilities)
+    labels = logs_of_base.shape[1]
+    targets = np.eye(labels)[examples.classes[examples.example_of_window]]
+    left, sizes, directions = np.linalg.svd(normalised(examples, corpus), full_matrices=False)
+    features: Float64 = left * sizes
+    penalty = _WEIGHTS_PENALTY / len(examples)
+
+    def loss(values: Float64) -> tuple[float, Float64]:
+        scale, bias = values[0], values[1 : 1 + labels]
+        matrix = values[1 + labels :].reshape(-1, labels)
+        logs = _log_softmax(scale * logs_of_base + bias + features @ matrix)
+        gradient = (np.exp(logs) - targets) * of_window
+        total = -(of_window * targets * logs).sum()
+        total += _SCALE_PENALTY / 2 * (scale - 1) ** 2
+        total += _BIAS_PENALTY / 2 * (bias @ bias) + penalty / 2 * np.square(matrix).sum()
+        parts = (
+            [(gradient * logs_of_base).sum() + _SCALE_PENALTY * (scale - 1)],
+            gradient.sum(axis=0) + _BIAS_PENALTY * bias,
+            (features.T @ gradient + penalty * matrix).ravel(),
+        )
+        return float(total), np.concatenate(parts)
+
+    start = np.zeros(1 + labels * (1 + features.shape[1]))
+    start[0] = 1.0
+    options = {"maxiter": _ITERATIONS}
+    values = minimize(loss, start, jac=True, method="L-BFGS-B", options=options).x
+    matrix = values[1 + labels :].reshape(-1, labels)
+    return Fit(float(values[0]), values[1 : 1 + labels], directions.T @ matrix)
 
 
 @contextmanager
@@ -129,50 +150,6 @@ def one_thread() -> Iterator[None]:
 
     with threadpool_limits(1, user_api="blas"):
         yield
-
-
-class _Problem:
-    """The penalised likelihood of windows, in as few unknowns as there are windows.
-
-    The best weights are combinations of the windows' embeddings: with 40 of them there are 40
-    unknowns for each class, and not as many as the embedding has numbers.
-    """
-
-    def __init__(self, base: Float64, embedding: Float64, classes: Int64, weights: Float64) -> None:
-        self._base, self._weights = base, weights[:, None]
-        self._targets = np.eye(base.shape[1])[classes]
-        left, sizes, self._directions = np.linalg.svd(embedding, full_matrices=False)
-        self._features: Float64 = left * sizes
-
-    def solve(self, strength: float) -> Fit:
-        from scipy.optimize import minimize
-
-        labels = self._base.shape[1]
-        features = self._features if strength < NO_WEIGHTS else self._features[:, :0]
-        penalty = strength if strength < NO_WEIGHTS else 0.0
-        start = np.zeros(1 + labels * (1 + features.shape[1]))
-        start[0] = 1.0
-
-        def loss(values: Float64) -> tuple[float, Float64]:
-            scale, bias = values[0], values[1 : 1 + labels]
-            matrix = values[1 + labels :].reshape(-1, labels)
-            logs = _log_softmax(scale * self._base + bias + features @ matrix)
-            gradient = (np.exp(logs) - self._targets) * self._weights
-            total = -(self._weights * self._targets * logs).sum()
-            total += _SCALE_PENALTY / 2 * (scale - 1) ** 2
-            total += _BIAS_PENALTY / 2 * (bias @ bias) + penalty / 2 * np.square(matrix).sum()
-            parts = (
-                [(gradient * self._base).sum() + _SCALE_PENALTY * (scale - 1)],
-                gradient.sum(axis=0) + _BIAS_PENALTY * bias,
-                (features.T @ gradient + penalty * matrix).ravel(),
-            )
-            return float(total), np.concatenate(parts)
-
-        options = {"maxiter": _ITERATIONS}
-        values = minimize(loss, start, jac=True, method="L-BFGS-B", options=options).x
-        matrix = values[1 + labels :].reshape(-1, labels)
-        directions = self._directions[: len(matrix)]
-        return Fit(strength, float(values[0]), values[1 : 1 + labels], directions.T @ matrix)
 
 
 def _log_softmax(logits: Float64) -> Float64:

@@ -1,8 +1,8 @@
 """What a head does for recordings that it was not fitted to: each is left out in turn.
 
 Left out are single recordings, or all of a speaker or folder together, in at most `MAX_FOLDS`
-folds. What is chosen by them (the strength of the penalty, the temperature) is chosen for each fold
-by the others, so that no recording has a part in what is chosen for its own figures.
+folds. The temperature is chosen for each fold by the others, so that no recording has a part in
+what is chosen for its own figures.
 """
 
 from __future__ import annotations
@@ -15,13 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from batchemo.adaptation.examples import Corpus, Examples
-from batchemo.adaptation.fit import (
-    STRENGTHS,
-    BaseOutput,
-    balanced_weights,
-    fit_heads,
-    normalised,
-)
+from batchemo.adaptation.fit import BaseOutput, fit_head, normalised
 from batchemo.bundles import softmax
 from batchemo.common.arrays import Float64, Int64
 
@@ -40,9 +34,8 @@ class Assessment:
     after: Float64
     balanced: Float64
     """Those after, but without the shares of the classes, where these are asked for."""
-    strength: float
-    """The choice by all examples, for the head that is fitted to all."""
     temperature: float
+    """The choice by all examples, for the head that is fitted to all."""
     folds: int
 
 
@@ -59,36 +52,29 @@ def assess(
     """
     folds = assign_folds(groups, examples.classes)
     count = int(folds.max()) + 1
-    logits = np.zeros((len(STRENGTHS), len(examples.embedding), len(examples.labels)))
+    logits = np.zeros((len(examples.embedding), len(examples.labels)))
     embedding, offsets = normalised(examples, corpus), base.of(examples.log_probabilities)
     for fold in range(count):
-        fits = fit_heads(examples.select(np.flatnonzero(folds != fold)), base, corpus)
+        fit = fit_head(examples.select(np.flatnonzero(folds != fold)), base, corpus)
         windows = folds[examples.example_of_window] == fold
-        for index, fit in enumerate(fits):
-            logits[index, windows] = fit.logits(offsets[windows], embedding[windows])
-    probabilities = np.stack([recording_probabilities(each, examples) for each in logits])
-    losses = _losses(probabilities, examples.classes) * balanced_weights(examples.classes)
-    # A stronger penalty wins where two do equally well: `argmin` takes the first.
-    totals = np.stack([losses[::-1, folds == fold].sum(axis=1) for fold in range(count)])
-    shares = np.zeros(probabilities[0].shape) if log_shares is None else log_shares
+        logits[windows] = fit.logits(offsets[windows], embedding[windows])
+    shares = np.zeros((len(examples), len(examples.labels))) if log_shares is None else log_shares
     shares = shares[examples.example_of_window]
-    after, balanced = np.zeros_like(probabilities[0]), np.zeros_like(probabilities[0])
+    after = np.zeros((len(examples), len(examples.labels)))
+    balanced = np.zeros_like(after)
     for fold in range(count):
-        chosen = len(STRENGTHS) - 1 - int((totals.sum(axis=0) - totals[fold]).argmin())
         others = examples.select(np.flatnonzero(folds != fold))
         windows = folds[examples.example_of_window] == fold
-        temperature = fit_temperature(logits[chosen][~windows], others, shares[~windows])
-        scaled = logits[chosen] / temperature
+        temperature = fit_temperature(logits[~windows], others, shares[~windows])
+        scaled = logits / temperature
         for result, added in ((after, shares), (balanced, 0)):
             own = recording_probabilities(scaled + added, examples)
             result[folds == fold] = own[folds == fold]
-    chosen = len(STRENGTHS) - 1 - int(totals.sum(axis=0).argmin())
     return Assessment(
         before=base_probabilities(examples, base),
         after=after,
         balanced=balanced,
-        strength=STRENGTHS[chosen],
-        temperature=fit_temperature(logits[chosen], examples, shares),
+        temperature=fit_temperature(logits, examples, shares),
         folds=count,
     )
 
@@ -149,22 +135,16 @@ def fit_temperature(logits: Float64, examples: Examples, added: Float64) -> floa
     `added` are logits that no temperature changes. Held to 1 as by some more examples, since few
     answers say little of it.
     """
-    losses = []
+    totals = []
     for temperature in _TEMPERATURES:
         probabilities = recording_probabilities(logits / temperature + added, examples)
-        loss = _losses(probabilities[None], examples.classes).sum()
-        losses.append(loss + 4 * np.log(temperature) ** 2)
-    return float(_TEMPERATURES[int(np.argmin(losses))])
+        total = losses(probabilities, examples.classes).sum()
+        totals.append(total + 4 * np.log(temperature) ** 2)
+    return float(_TEMPERATURES[int(np.argmin(totals))])
 
 
-def _losses(probabilities: Float64, classes: Int64) -> Float64:
+def losses(probabilities: Float64, classes: Int64) -> Float64:
     """Return the negative logarithm of the probability of each example's class."""
-    of_class = probabilities[:, np.arange(len(classes)), classes]
-    losses: Float64 = -np.log(np.maximum(of_class, _LEAST))
-    return losses
-
-
-def balanced_loss(probabilities: Float64, classes: Int64) -> Float64:
-    """Return each example's loss, weighted so that classes weigh the same."""
-    losses: Float64 = _losses(probabilities[None], classes)[0] * balanced_weights(classes)
-    return losses
+    of_class = probabilities[np.arange(len(classes)), classes]
+    result: Float64 = -np.log(np.maximum(of_class, _LEAST))
+    return result

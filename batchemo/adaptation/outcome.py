@@ -1,8 +1,8 @@
 """Before and after: what a head changes for answers that it was not fitted to.
 
-It helps where these answers became likelier by more than chance explains, every class with the
-same weight, and their recall did not fall. Few answers show little: then no model is written, and
-the figures say why.
+It helps where the labels of these answers became more probable by more than chance explains, every
+class with the same weight, and neither their likelihood nor their recall fell. Few answers show
+little: then no model is written, and the figures say why.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from batchemo.adaptation.examples import Corpus, Examples
-from batchemo.adaptation.fit import BaseOutput, fit_heads, normalised
-from batchemo.adaptation.leave_out import Assessment, balanced_loss, recording_probabilities
+from batchemo.adaptation.fit import BaseOutput, balanced_weights, fit_head, normalised
+from batchemo.adaptation.leave_out import Assessment, losses, recording_probabilities
 from batchemo.common.arrays import Float64, Int64
 from batchemo.evaluation import metrics
 
@@ -22,9 +22,9 @@ DRAWS = 2000
 MIN_GROUPS = 5
 """With fewer, drawing them again says nothing of how much figures scatter."""
 
-_LIKELIER = 0.5
-"""Standard errors by which the loss has to fall. On recordings of six corpora, by 40 answers at
-random, no model that passed lost UAR; stricter limits only refuse models that help."""
+_LIKELIER = 1.5
+"""Standard errors by which the probability has to rise. On five corpora, by 40 answers at random or
+by the queue, no model that passed lost a point of UAR."""
 
 _CURVE_SHARES = (0.25, 0.5, 0.75)
 _CURVE_REPEATS = 8
@@ -54,7 +54,7 @@ class Comparison:
     """Of UAR."""
     gain_interval: tuple[float, float] | None
     likelier: float
-    """By how many standard errors the mean loss fell."""
+    """By how many standard errors the mean probability of their labels rose."""
     helps: bool
 
 
@@ -84,20 +84,26 @@ def compare(examples: Examples, assessment: Assessment, groups: Sequence[str]) -
         )
     )
     # Where a class shares of the corpus are asked for, they have no part in whether it helps.
-    falls = balanced_loss(assessment.before, classes) - balanced_loss(assessment.balanced, classes)
-    by_group = np.bincount(group_indices, weights=falls)
+    everyone, weights = np.arange(len(classes)), balanced_weights(classes)
+    rises = assessment.balanced[everyone, classes] - assessment.before[everyone, classes]
+    by_group = np.bincount(group_indices, weights=rises * weights)
     error = by_group.std(ddof=1) * np.sqrt(len(names)) if len(names) > 1 else np.inf
     likelier = float(by_group.sum() / max(error, 1e-12))
     gains = uars[1] - uars[0]
     gain = after.uar - before.uar
     balanced_gain = _uar(assessment.balanced, classes) - before.uar
+    # A few labels that become impossible may cost more than many that become more probable.
+    loss_before, loss_after = (
+        weights @ losses(probabilities, classes)
+        for probabilities in (assessment.before, assessment.balanced)
+    )
     return Comparison(
         before=before,
         after=after,
         gain=gain,
         gain_interval=_interval(gains) if len(names) >= MIN_GROUPS else None,
         likelier=likelier,
-        helps=likelier >= _LIKELIER and balanced_gain >= 0,
+        helps=bool(likelier >= _LIKELIER and loss_after <= loss_before and balanced_gain >= 0),
     )
 
 
@@ -166,7 +172,7 @@ def learning_curve(
             inside = np.array([group in chosen for group in groups])
             if inside.all() or not inside.any():
                 continue
-            uars.append(_uar_of_rest(examples, base, corpus, inside, assessment.strength))
+            uars.append(_uar_of_rest(examples, base, corpus, inside))
         if uars:
             points.append(CurvePoint(round(share * len(examples)), float(np.mean(uars))))
     full = _uar(assessment.balanced, examples.classes)
@@ -174,10 +180,8 @@ def learning_curve(
     return tuple(points)
 
 
-def _uar_of_rest(
-    examples: Examples, base: BaseOutput, corpus: Corpus, inside: np.ndarray, strength: float
-) -> float:
-    [fit] = fit_heads(examples.select(np.flatnonzero(inside)), base, corpus, [strength])
+def _uar_of_rest(examples: Examples, base: BaseOutput, corpus: Corpus, inside: np.ndarray) -> float:
+    fit = fit_head(examples.select(np.flatnonzero(inside)), base, corpus)
     rest = examples.select(np.flatnonzero(~inside))
     logits = fit.logits(base.of(rest.log_probabilities), normalised(rest, corpus))
     return _uar(recording_probabilities(logits, rest), rest.classes)

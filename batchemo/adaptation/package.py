@@ -33,7 +33,6 @@ class Origin:
     left_out: str
     """What was left out in turn, in words."""
     groups: int
-    strength: float
     temperature: float
     class_shares: bool
     comparison: Comparison
@@ -86,8 +85,6 @@ def _facts(base: Bundle, origin: Origin) -> dict[str, Any]:
         "reviewers": origin.reviewers,
         "left_out": origin.left_out,
         "groups": origin.groups,
-        # JSON has no infinity.
-        "strength": None if np.isinf(origin.strength) else origin.strength,
         "class_shares": origin.class_shares,
         "before": _figures(comparison.before),
         "after": _figures(comparison.after),

@@ -16,7 +16,7 @@ from batchemo.adaptation.examples import (
     choose_labels,
     read_examples,
 )
-from batchemo.adaptation.fit import BaseOutput, fit_heads, one_thread
+from batchemo.adaptation.fit import BaseOutput, fit_head, one_thread
 from batchemo.adaptation.leave_out import assess
 from batchemo.adaptation.outcome import Comparison, CurvePoint, compare, learning_curve
 from batchemo.adaptation.package import Origin, write_adapted
@@ -106,7 +106,7 @@ def _adapt(options: AdaptOptions) -> AdaptResult:
     log_shares = None if shares is None else shares.left_out_logarithms(examples)
     assessment = assess(examples, output, corpus, groups, log_shares)
     comparison = compare(examples, assessment, groups)
-    [fit] = fit_heads(examples, output, corpus, [assessment.strength])
+    fit = fit_head(examples, output, corpus)
     head = fit.to_head(output, corpus)
     if shares is not None:
         # The temperature, by which all logits are divided, leaves the shares as they are.
@@ -118,7 +118,6 @@ def _adapt(options: AdaptOptions) -> AdaptResult:
         reviewers=_reviewers(labels, examples),
         left_out="single recordings" if options.leave_out == RECORDING else options.leave_out,
         groups=len(set(groups)),
-        strength=assessment.strength,
         temperature=assessment.temperature,
         class_shares=shares is not None,
         comparison=comparison,

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchemo.adaptation.examples import Corpus, Examples
-from batchemo.adaptation.fit import BaseOutput, fit_heads, one_thread
+from batchemo.adaptation.fit import BaseOutput, fit_head, one_thread
 from batchemo.bundles import softmax
 from batchemo.bundles.head import FLOOR
 from batchemo.common.arrays import Bool, Float32, Float64, Index
@@ -32,13 +32,10 @@ INFORMATIVE = "informative"
 RANDOM = "random"
 NAMES = (INFORMATIVE, "uncertain", "disagreement", RANDOM)
 
-FIRST = 16
+FIRST = 8
 """Answers that are asked for by clusters, before what they teach is looked at."""
 ROUND = 8
 """Answers after which it is worth looking again at what they teach."""
-
-STRENGTH = 0.3
-"""Of the penalty on the weights of the head that shows what they teach."""
 
 PREDICTION_SHARE = 0.5
 """How much what is predicted counts in the distance of two rows, where their embeddings count 1."""
@@ -194,7 +191,7 @@ def updated_probabilities(
     base = BaseOutput.for_labels(known, labels)
     corpus = Corpus(len(points), np.zeros(points.shape[1]), 1.0)
     with one_thread():
-        [fit] = fit_heads(examples, base, corpus, [STRENGTH])
+        fit = fit_head(examples, base, corpus)
     return softmax(fit.logits(base.of(logs), points))
 
 

@@ -48,7 +48,6 @@ def test_a_base_that_knows_all_already_is_left_alone() -> None:
         assessment.before * 0.5 + 1 / 6,
         assessment.before * 0.5 + 1 / 6,
         1,
-        1,
         20,
     )
     assert not compare(known, worse, groups).helps
@@ -59,9 +58,23 @@ def test_a_fall_of_the_recall_is_refused_even_if_answers_got_likelier() -> None:
     right = np.eye(3)[examples.classes]
     before = 0.4 * right + 0.3 * (1 - right)
     after = 0.49 * right + 0.5 * np.roll(right, 1, axis=1) + 0.01 * np.roll(right, 2, axis=1)
-    found = compare(examples, Assessment(before, after, after, 1, 1, 20), groups)
+    found = compare(examples, Assessment(before, after, after, 1, 20), groups)
     assert found.likelier > 10
     assert found.gain == -1
+    assert not found.helps
+
+
+def test_a_label_that_becomes_impossible_is_refused_even_if_most_became_more_probable() -> None:
+    examples, groups, _, _ = outcome(45)
+    right = np.eye(3)[examples.classes]
+    before = 0.6 * right + 0.2 * (1 - right)
+    after = 0.7 * right + 0.15 * (1 - right)
+    same = np.flatnonzero(examples.classes == examples.classes[0])
+    before[same[1]] = np.roll(before[same[1]], 1)
+    after[same[0]] = np.roll(right[same[0]], 1)
+    found = compare(examples, Assessment(before, after, after, 1, 20), groups)
+    assert found.likelier > 3
+    assert found.gain == 0
     assert not found.helps
 
 

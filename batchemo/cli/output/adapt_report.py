@@ -28,7 +28,6 @@ def facts(result: AdaptResult) -> dict[str, Any]:
         "not_used": result.not_used,
         "left_out": origin.left_out,
         "groups": origin.groups,
-        "strength": None if math.isinf(origin.strength) else origin.strength,
         "temperature": origin.temperature,
         "before": _figures(comparison.before),
         "after": _figures(comparison.after),
@@ -103,7 +102,7 @@ def _verdict(result: AdaptResult, comparison: Comparison) -> str:
             return f"{change} → {shown}"
         return f"{change}: not shown to help, and written all the same (--force) → {shown}"
     return (
-        f"{change}: these answers do not show that it helps (the left-out ones became likelier by "
-        f"{comparison.likelier:.1f} standard errors), so no model was written. Give more answers, "
-        "of labels that have few"
+        f"{change}: these answers do not show that it helps (the labels of left-out ones became "
+        f"more probable by {comparison.likelier:.1f} standard errors), so no model was written. "
+        "Give more answers, of labels that have few"
     )
