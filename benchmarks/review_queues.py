@@ -6,12 +6,15 @@
 Predicts each corpus by nets that were not trained on it, as `own_systems.py` does, and takes its
 trainings from the same work folder; what is not there is trained. A reviewer answers with the true
 labels, in the order of the queue; then a head is fitted as `adapt` does, and tested on the rest.
+`kept` is UAR where heads that `adapt` would refuse are not used, and `worst` the least change of it
+by one draw.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
@@ -35,7 +38,6 @@ from batchemo.training.experiment.calibration import corpus_weights, temperature
 from batchemo.training.experiment.runs import run_split
 from batchemo.training.nets.familiarity import fit_familiarity
 
-ANSWERS = 40
 ROUND = 8
 MOST = 900
 """Recordings of a corpus; of a larger one as many are drawn."""
@@ -77,23 +79,44 @@ class Figures(NamedTuple):
     after: float
     ece: float
     accepted: float
+    kept: float
 
 
 def main() -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--draws", type=int, default=8, help="how often each queue is played")
+    parser.add_argument("--answers", type=int, nargs="+", default=[40], help="how many are asked")
+    parser.add_argument("--queues", nargs="+", default=list(QUEUES), choices=QUEUES)
     options = parser.parse_args()
-    print("| model | corpus | queue | UAR before | after | spread | ECE after | accepted |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    columns = ("model", "corpus", "answers", "queue", "UAR before", "after", "spread")
+    print(f"| {' | '.join((*columns, 'ECE after', 'accepted', 'kept', 'worst'))} |")
+    print("| --- " * (len(columns) + 4) + "|")
     for name in options.recipes:
+        of_means: dict[tuple[int, str], list[Float64]] = {}
         for title, recordings in _corpora(name, options):
-            for by in QUEUES:
+            for answers, by in itertools.product(options.answers, options.queues):
                 with one_thread():
-                    found = np.array([_play(recordings, by, n) for n in range(options.draws)])
-                before, after, ece, accepted = found.mean(axis=0)
-                numbers = (before, after, found[:, 1].std(), ece, accepted)
-                cells = (f"`{name}`", title, by, *(f"{number:.3f}" for number in numbers))
-                print(f"| {' | '.join(cells)} |", flush=True)
+                    found = [_play(recordings, by, n, answers) for n in range(options.draws)]
+                row = _row(found)
+                of_means.setdefault((answers, by), []).append(row)
+                _print_row(name, title, answers, by, row)
+        for (answers, by), rows in of_means.items():
+            mean = np.mean(rows, axis=0)
+            mean[-1] = np.min(rows, axis=0)[-1]
+            _print_row(name, "mean", answers, by, mean)
+
+
+def _row(found: Sequence[Figures]) -> Float64:
+    before, after, ece, accepted, kept = np.mean(found, axis=0)
+    worst = min([figures.kept - figures.before for figures in found])
+    return np.array(
+        [before, after, np.std([each.after for each in found]), ece, accepted, kept, worst]
+    )
+
+
+def _print_row(name: str, title: str, answers: int, by: str, row: Float64) -> None:
+    cells = (f"`{name}`", title, str(answers), by, *(f"{number:.3f}" for number in row))
+    print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def _corpora(name: str, options: argparse.Namespace) -> Iterator[tuple[str, Recordings]]:
@@ -129,11 +152,11 @@ def _corpora(name: str, options: argparse.Namespace) -> Iterator[tuple[str, Reco
                 )
 
 
-def _play(recordings: Recordings, by: str, seed: int) -> Figures:
+def _play(recordings: Recordings, by: str, seed: int, answers: int) -> Figures:
     """Answer what a queue asks, fit a head, and return the figures of the rest."""
     queue, asked = _open(recordings, by, seed), dict[int, str]()
-    while len(asked) < ANSWERS:
-        for row in queue.next(min(ROUND, ANSWERS - len(asked)), asked):
+    while len(asked) < answers:
+        for row in queue.next(min(ROUND, answers - len(asked)), asked):
             asked[int(row)] = recordings.labels[recordings.classes[row]]
     rows = np.array(sorted(asked), np.intp)
     examples, corpus = recordings.examples(rows), recordings.corpus()
@@ -145,12 +168,10 @@ def _play(recordings: Recordings, by: str, seed: int) -> Figures:
     rest = recordings.examples(others)
     logits = fit.logits(base.of(rest.log_probabilities), normalised(rest, corpus))
     after = softmax(logits / assessment.temperature)
-    return Figures(
-        _uar(recordings.probabilities[others], rest.classes),
-        _uar(after, rest.classes),
-        metrics.calibration_error(after.max(axis=1), after.argmax(axis=1) == rest.classes),
-        float(compare(examples, assessment, groups).helps),
-    )
+    helps = compare(examples, assessment, groups).helps
+    uars = [_uar(each, rest.classes) for each in (recordings.probabilities[others], after)]
+    ece = metrics.calibration_error(after.max(axis=1), after.argmax(axis=1) == rest.classes)
+    return Figures(*uars, ece, float(helps), uars[int(helps)])
 
 
 def _open(recordings: Recordings, by: str, seed: int) -> Queue:
