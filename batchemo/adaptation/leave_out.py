@@ -31,6 +31,8 @@ class Assessment:
 
     before: Float64
     """(examples, labels), of the base"""
+    recalibrated: Float64
+    """Those of the base at the temperature that makes the labels of all examples likeliest."""
     after: Float64
     balanced: Float64
     """Those after, but without the shares of the classes, where these are asked for."""
@@ -58,10 +60,10 @@ def assess(
         fit = fit_head(examples.select(np.flatnonzero(folds != fold)), base, corpus)
         windows = folds[examples.example_of_window] == fold
         logits[windows] = fit.logits(offsets[windows], embedding[windows])
-    shares = np.zeros((len(examples), len(examples.labels))) if log_shares is None else log_shares
+    no_shares = np.zeros((len(examples), len(examples.labels)))
+    shares = no_shares if log_shares is None else log_shares
     shares = shares[examples.example_of_window]
-    after = np.zeros((len(examples), len(examples.labels)))
-    balanced = np.zeros_like(after)
+    after, balanced = np.zeros_like(no_shares), np.zeros_like(no_shares)
     for fold in range(count):
         others = examples.select(np.flatnonzero(folds != fold))
         windows = folds[examples.example_of_window] == fold
@@ -70,8 +72,10 @@ def assess(
         for result, added in ((after, shares), (balanced, 0)):
             own = recording_probabilities(scaled + added, examples)
             result[folds == fold] = own[folds == fold]
+    base_temperature = fit_temperature(offsets, examples, np.zeros_like(offsets))
     return Assessment(
         before=base_probabilities(examples, base),
+        recalibrated=recording_probabilities(offsets / base_temperature, examples),
         after=after,
         balanced=balanced,
         temperature=fit_temperature(logits, examples, shares),

@@ -45,6 +45,7 @@ def test_a_base_that_knows_all_already_is_left_alone() -> None:
     assessment = assess(known, BASE, corpus_of(known), groups)
     worse = Assessment(
         assessment.before,
+        assessment.before,
         assessment.before * 0.5 + 1 / 6,
         assessment.before * 0.5 + 1 / 6,
         1,
@@ -58,7 +59,7 @@ def test_a_fall_of_the_recall_is_refused_even_if_answers_got_likelier() -> None:
     right = np.eye(3)[examples.classes]
     before = 0.4 * right + 0.3 * (1 - right)
     after = 0.49 * right + 0.5 * np.roll(right, 1, axis=1) + 0.01 * np.roll(right, 2, axis=1)
-    found = compare(examples, Assessment(before, after, after, 1, 20), groups)
+    found = compare(examples, Assessment(before, before, after, after, 1, 20), groups)
     assert found.likelier > 10
     assert found.gain == -1
     assert not found.helps
@@ -72,7 +73,7 @@ def test_a_label_that_becomes_impossible_is_refused_even_if_most_became_more_pro
     same = np.flatnonzero(examples.classes == examples.classes[0])
     before[same[1]] = np.roll(before[same[1]], 1)
     after[same[0]] = np.roll(right[same[0]], 1)
-    found = compare(examples, Assessment(before, after, after, 1, 20), groups)
+    found = compare(examples, Assessment(before, before, after, after, 1, 20), groups)
     assert found.likelier > 3
     assert found.gain == 0
     assert not found.helps
