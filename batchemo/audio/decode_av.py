@@ -94,8 +94,8 @@ class AvDecoder:
                 self._view,
                 format=self._traits.demuxer,
                 options=_OPTIONS,
-                metadata_errors="replace",
                 buffer_size=_READ_BYTES,
+                **_metadata_options(self._av.__version__),
             )
         except (self._av.FFmpegError, ValueError) as error:
             self._check_memory(error)
@@ -271,6 +271,17 @@ def _import_av(title: str) -> ModuleType:
     av.logging.set_level(None)
     module: ModuleType = av
     return module
+
+
+def _metadata_options(version: str) -> dict[str, str]:
+    """Return the options for titles and names that are no UTF-8, which may not be an error.
+
+    From PyAV 19 on they never are, and there is no such option.
+
+    >>> _metadata_options("18.1.0"), _metadata_options("19.0.2")
+    ({'metadata_errors': 'replace'}, {})
+    """
+    return {"metadata_errors": "replace"} if int(version.partition(".")[0]) < 19 else {}
 
 
 def _refuse_custom_layouts(frames: Sequence[Any]) -> None:
