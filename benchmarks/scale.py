@@ -3,10 +3,10 @@
     python benchmarks/scale.py --files 1000000
 
 Hard links to a few empty files are planned, scanned with results that cost nothing (as in
-parent.py), as a whole, into a partitioned table, and in shards, which are merged. An update finds
-nothing new. Times are processor times, which depend less than the clock on what else the machine
-does; memory is the peak of a process that does nothing else. The figures in docs/scale.md are of
-this.
+parent.py), as a whole, into a partitioned table, and in shards, which are merged, in turn with only
+reading and writing them. An update finds nothing new. Times are processor times, which depend less
+than the clock on what else the machine does; memory is the peak of a process that does nothing
+else. The figures in docs/scale.md are of this.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import multiprocessing
 import os
 import resource
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -35,6 +37,8 @@ LINKS_A_FILE = 50_000
 """Some file systems allow 65,000."""
 FEW = 10_000
 MICROSECONDS, MEGABYTE = 1e6, 1e6
+SAMPLING_INTERVAL = 0.1
+"""Seconds."""
 
 
 def main() -> None:
@@ -42,9 +46,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
         work = Path(folder)
         measure_scans(work, options)
-        merged = work / "merged.parquet"
-        report("merge", options.files, merge_shards, work / "shards", str(merged))
-        report("read and write the shards", options.files, copy, work / "shards", work / "copy")
+        merged, shards = work / "merged.parquet", work / "shards"
+        rounds = []
+        for _ in range(options.rounds):
+            merging = report("merge", options.files, merge, shards, merged)
+            copying = report("read and write", options.files, copy, shards, work / "copy")
+            rounds.append(merging / copying)
+        ratio = f"{median(rounds):.2f} ({min(rounds):.2f} to {max(rounds):.2f})"
+        print(f"a merge takes {ratio} times what reading and writing takes")
         same = (work / "many-results.parquet").read_bytes() == merged.read_bytes()
         print(f"merged and whole are {'equal' if same else 'different'}")
 
@@ -64,14 +73,15 @@ def measure_scans(work: Path, options: argparse.Namespace) -> None:
     report("shards", options.files, scan_shards, plan, work / "shards", options.shards)
 
 
-def report(title: str, count: int, job: Callable[..., Any], *details: Any) -> None:
-    """Do a job in a process of its own; print its processor time and its peak memory."""
-    seconds, memory = measured(job, *details)
+def report(title: str, count: int, job: Callable[..., Any], *details: Any) -> float:
+    """Do a job in a process of its own; print its processor time, which is returned, and memory."""
+    seconds, memory, own = measured(job, *details)
     print(
         f"{title}, {count:,} recordings: {seconds / count * MICROSECONDS:.2f} µs each,"
-        f" {memory / MEGABYTE:.0f} MB",
+        f" {memory / MEGABYTE:.0f} MB, {own / MEGABYTE:.0f} MB without mapped files",
         flush=True,
     )
+    return seconds
 
 
 def make_links(folder: Path, count: int) -> None:
@@ -88,23 +98,37 @@ def make_links(folder: Path, count: int) -> None:
             os.link(first, path)
 
 
-def measured(job: Callable[..., Any], *details: Any) -> tuple[float, int]:
-    """Return the processor seconds and the peak memory of a job."""
+def measured(job: Callable[..., Any], *details: Any) -> tuple[float, int, int]:
+    """Return the processor seconds and the peak memory of a job, and that without mapped files."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_report, args=(theirs, job, *details))
     process.start()
     theirs.close()
-    seconds, memory = ours.recv()
+    result: tuple[float, int, int] = ours.recv()
     process.join()
-    return seconds, memory
+    return result
 
 
 def _report(pipe: Any, job: Callable[..., Any], *details: Any) -> None:
+    peaks = [0]
+    ended = threading.Event()
+    sampler = threading.Thread(target=_sample, args=(ended, peaks))
+    sampler.start()
     began, FreeExecutor.seconds = time.process_time(), 0.0
     job(*details)
     spent = time.process_time() - began - FreeExecutor.seconds
-    pipe.send((spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))
+    ended.set()
+    sampler.join()
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    pipe.send((spent, memory, max(peaks)))
+
+
+def _sample(ended: threading.Event, sizes: list[int]) -> None:
+    """Collect how much memory this process has that is not of files, which has no peak."""
+    while not ended.wait(SAMPLING_INTERVAL):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        sizes += [int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:")]
 
 
 def make(folder: Path, plan: Path) -> None:
@@ -145,6 +169,10 @@ def scan_shards(plan: Path, folder: Path, count: int) -> None:
         run_scan(with_shard_outputs(options), executor=FreeExecutor)
 
 
+def merge(folder: Path, output: Path) -> None:
+    merge_shards(folder, str(output), overwrite=True)
+
+
 def copy(folder: Path, output: Path) -> None:
     """Read all tables, and write their rows to one as they are: the least that a merge can do."""
     files = sorted(folder.glob("*.parquet"))
@@ -157,6 +185,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--files", type=int, default=1_000_000, help="recordings of the large run")
     parser.add_argument("--shards", type=int, default=100, help="shards to scan and to merge")
+    parser.add_argument("--rounds", type=int, default=5, help="merges to measure")
     parser.add_argument("--work", type=Path, help="where files are made; the default is $TMPDIR")
     return parser.parse_args()
 

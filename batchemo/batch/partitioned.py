@@ -36,7 +36,7 @@ from batchemo.tables.write import ParquetTableWriter, rechunk
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MAX_WAITING = 65_536
+MAX_WAITING = 32_768
 """Rows of all partitions that wait in memory."""
 
 
