@@ -3,6 +3,7 @@
     s3://bucket/out/results.parquet                the table; the last one to get its name
     s3://bucket/out/results.parquet.chunks/lock    the lock (storage/lease.py)
     .../results.parquet.chunks/000000000.chunk.arrow, naming.json    as on a disk (chunk_store.py)
+    s3://bucket/out/_batchemo.json, KEY=VALUE/...  a partitioned table (tables/partitions.py)
 
 What is there is fetched when a run begins. Every file that gets its name in the folder is put into
 the bucket at once, and what is removed here is removed there, in the same order. So a run goes on

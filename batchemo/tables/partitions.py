@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from batchemo.common.memory import is_out_of_memory
-from batchemo.errors import UsageError
+from batchemo.common.text import for_display
+from batchemo.errors import BatchemoError, UsageError
 from batchemo.storage.requests import delete, download, list_objects, upload
 from batchemo.storage.url import split_url
 from batchemo.tables.summary import NO_GROUP, group_names, is_path_part
@@ -134,9 +135,19 @@ def fetch_partitions(url: str, folder: Path) -> None:
         copied = []
         for file in files:
             (folder / file.file).parent.mkdir(exist_ok=True)
-            copied.append(threads.submit(download, f"{url}/{file.file}", folder / file.file))
+            copied.append(threads.submit(_fetch_file, f"{url}/{file.file}", folder / file.file))
         for each in copied:
             each.result()
+
+
+def _fetch_file(url: str, path: Path) -> None:
+    try:
+        download(url, path)
+    except FileNotFoundError:
+        raise BatchemoError(
+            f"{for_display(url)}: this part of the table is gone. Put it back, or write over the"
+            " table with --overwrite"
+        ) from None
 
 
 def put_partitions(folder: Path, url: str, check: Callable[[], None]) -> None:

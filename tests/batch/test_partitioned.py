@@ -317,6 +317,20 @@ def test_one_in_a_bucket_that_was_interrupted_is_completed(
     assert len(bucket.listed()) == 3
 
 
+def test_one_in_a_bucket_that_lacks_a_part_is_never_taken_for_whole(
+    bucket: Bucket, corpus: Path, scan_inline: Scan
+) -> None:
+    words = (corpus, "-o", f"{bucket.url}/out", "--partition-by", "folder")
+    scan_inline(*words)
+    part = bucket.listed()[1]
+    bucket.delete(part)
+    for more in ((), ("--update",)):
+        ran = scan_inline(*words, *more, code=1)
+        assert f"{bucket.url}/{part}: this part of the table is gone" in ran.stderr
+    scan_inline(*words, "--overwrite")
+    assert part in bucket.listed()
+
+
 def test_other_objects_are_never_taken_for_partitions(
     bucket: Bucket, corpus: Path, scan_inline: Scan
 ) -> None:
