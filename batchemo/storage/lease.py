@@ -21,13 +21,12 @@ from uuid import uuid4
 
 from batchemo.common.text import for_display
 from batchemo.errors import LockedError
-from batchemo.storage.requests import ObjectInfo, delete, get, head, put
+from batchemo.storage.requests import TRIES, ObjectInfo, delete, get, head, put
 
 TERM = 60.0
 """Seconds after which a lock that nobody has renewed belongs to nobody."""
 _RENEWALS = 4
 """How often a holder renews its lock in a term."""
-_TRIES = 5
 
 
 class Lease:
@@ -105,7 +104,7 @@ def _acquire(url: str, content: bytes, *, wait: bool) -> ObjectInfo:
         except ConnectionError:
             # Whether it was put is not known; such a request is not repeated by itself.
             tries += 1
-            if tries == _TRIES:
+            if tries == TRIES:
                 raise
         try:
             found = head(url)

@@ -38,7 +38,8 @@ RETRY = {
     },
 }
 _LISTED_AT_ONCE = 1000
-_LIST_TRIES = 5
+TRIES = 5
+"""For what obstore does not repeat where the connection breaks off."""
 _BLOCK_BYTES = 8 * 2**20
 _MACHINE = re.compile(r"169\.254\.169\.254|/latest/api/token|computeMetadata")
 """Where machines in a cloud ask for credentials last of all."""
@@ -149,8 +150,15 @@ def delete(urls: Sequence[str]) -> None:
     if not urls:
         return
     address = split_url(urls[0])[0]
-    with _in_words(urls[0]), suppress(FileNotFoundError):
-        open_store(address, NO_ACCESS).delete([split_url(url)[1] for url in urls])
+    keys = [split_url(url)[1] for url in urls]
+    for number in range(1, TRIES + 1):
+        try:
+            with _in_words(urls[0]), suppress(FileNotFoundError):
+                open_store(address, NO_ACCESS).delete(keys)
+            return
+        except ConnectionError:
+            if number == TRIES:
+                raise
 
 
 def list_objects(url: str) -> Iterator[ObjectInfo]:
@@ -165,7 +173,7 @@ def list_objects(url: str) -> Iterator[ObjectInfo]:
         except ConnectionError:
             # A page that breaks off is not asked for again by obstore.
             tries += 1
-            if tries == _LIST_TRIES:
+            if tries == TRIES:
                 raise
 
 

@@ -12,7 +12,7 @@ from object_server import Bucket, serve_files
 
 from batchemo.errors import MissingExtraError, UsageError
 from batchemo.storage import requests
-from batchemo.storage.requests import get, head, list_objects
+from batchemo.storage.requests import delete, get, head, list_objects
 from batchemo.storage.url import NO_ACCESS, Access, split_access
 
 
@@ -62,6 +62,20 @@ def test_a_list_goes_on_where_it_broke_off(bucket: Bucket, monkeypatch: pytest.M
             break
     rest = requests._list_after(f"{bucket.url}/calls", found[-1])
     assert [*found, *(info.key for info in rest)] == [f"calls/{n}.wav" for n in range(5)]
+
+
+def test_a_removal_whose_answer_is_lost_is_repeated(bucket: Bucket) -> None:
+    for number in range(2):
+        bucket.put(f"{number}.wav", b"sound")
+    faults = iter(["cut"])
+    bucket.proxy.fault = lambda method, path: next(faults, None) if method != "GET" else None
+    delete([f"{bucket.url}/{number}.wav" for number in range(2)])
+    assert [method for method, _ in bucket.proxy.requests] == ["POST", "POST"]
+    assert bucket.listed() == []
+
+    bucket.proxy.fault = lambda method, path: "cut"
+    with pytest.raises(ConnectionError, match="broke off"):
+        delete([f"{bucket.url}/0.wav"])
 
 
 def test_a_changed_object_is_not_read_on(bucket: Bucket) -> None:
