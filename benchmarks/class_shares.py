@@ -1,6 +1,6 @@
 """What it gains to tell a scan which labels a corpus has, or how frequent they are.
 
-    python benchmarks/class_shares.py RAVDESS RAVDESS_SONG NEMO EMODB SPEECHOCEAN \\
+    python benchmarks/class_shares.py RAVDESS RAVDESS_SONG NEMO EMODB SPEECHOCEAN EMOSPEECH_CALM \\
         --foreign EMOVO --work own.work --recipes default
 
 Predicts each corpus by nets that were not trained on it, as `own_systems.py` does, and takes its

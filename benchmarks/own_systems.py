@@ -2,14 +2,16 @@
 
     python benchmarks/own_systems.py RAVDESS NEMO --foreign EMOVO --work own.work \\
         --recipes functionals
-    python benchmarks/own_systems.py RAVDESS RAVDESS_SONG NEMO EMODB SPEECHOCEAN --foreign EMOVO \\
-        --work own.work --recipes default accurate --encoder smart-turn-v3.2-cpu.onnx
+    python benchmarks/own_systems.py RAVDESS RAVDESS_SONG NEMO EMODB SPEECHOCEAN EMOSPEECH_CALM \\
+        --foreign EMOVO --work own.work --recipes default accurate \\
+        --encoder smart-turn-v3.2-cpu.onnx
 
 The folders of recordings are trained on, but for EMOVO, which never is: the finished models are
-evaluated on it. Needs `pip install '.[train]'`; the first command takes about two hours on two
-cores, and 9 GB of memory with one job; with two, 23 GB were not enough. The second takes about an
-hour and a half with two jobs. What is finished is kept in the work folder, so that an interrupted
-run goes on.
+evaluated on it. EMOSPEECH_CALM is a manifest of those recordings of emospeech that are labelled
+calm: plain voices, which are trained on as other plain speech is. Needs `pip install '.[train]'`.
+The first command takes about two hours on two cores, and 9 GB of memory with one job; with two,
+23 GB were not enough. The second takes about an hour with two jobs. What is finished is kept in the
+work folder, so that an interrupted run goes on.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What 40 answers of a listener make of a corpus that a model was not trained on.
 
-    python benchmarks/probe.py RAVDESS RAVDESS_SONG NEMO EMODB SPEECHOCEAN --foreign EMOVO \\
-        --work own.work --recipes accurate --encoder smart-turn-v3.2-cpu.onnx
+    python benchmarks/probe.py RAVDESS RAVDESS_SONG NEMO EMODB SPEECHOCEAN EMOSPEECH_CALM \\
+        --foreign EMOVO --work own.work --recipes accurate --encoder smart-turn-v3.2-cpu.onnx
 
 Each corpus is left out in turn, as in benchmarks/own_systems.py, whose trainings are taken from the
 work folder where they are there. Of the corpus that is left out, 40 recordings are drawn, their

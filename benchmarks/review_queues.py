@@ -1,6 +1,6 @@
 """What the queues of `batchemo review` are worth to `adapt`, on corpora unknown to the nets.
 
-    python benchmarks/review_queues.py RAVDESS RAVDESS_SONG NEMO EMODB SPEECHOCEAN \\
+    python benchmarks/review_queues.py RAVDESS RAVDESS_SONG NEMO EMODB SPEECHOCEAN EMOSPEECH_CALM \\
         --foreign EMOVO --work own.work --recipes accurate --encoder smart-turn-v3.2-cpu.onnx
 
 Predicts each corpus by nets that were not trained on it, as `own_systems.py` does, and takes its

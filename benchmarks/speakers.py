@@ -1,6 +1,6 @@
 """What adapting to speakers without labels gains, and what it costs where one emotion prevails.
 
-    python benchmarks/speakers.py RAVDESS RAVDESS_SONG NEMO EMODB SPEECHOCEAN \\
+    python benchmarks/speakers.py RAVDESS RAVDESS_SONG NEMO EMODB SPEECHOCEAN EMOSPEECH_CALM \\
         --foreign EMOVO --work own.work --recipes default
 
 Predicts unseen speakers as `own_systems.py` does, and takes its trainings from the same work

@@ -1,12 +1,12 @@
 """The figures of each corpus by itself, and what is claimed of plain speech.
 
-Plain speech is a corpus that is neutral throughout. A recall of one class says little; that an
-emotion is claimed where none is expressed says much.
+Plain speech is a corpus that is neutral, or calm, throughout. A recall of one class says little;
+that an emotion is claimed where none is expressed says much.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,12 +23,10 @@ from batchemo.evaluation.aggregate import (
 from batchemo.evaluation.predictions import Prediction, PredictionSet
 from batchemo.evaluation.results import CorpusFigures, Figure
 
-_PLAIN = frozenset({"neutral"})
-
 
 def without_plain_speech(predictions: Sequence[Prediction]) -> list[Prediction]:
     """Return the predictions but for those of plain speech; all where there are no others."""
-    plain = {name for name, emotions in _emotions(predictions).items() if emotions == _PLAIN}
+    plain = {name for name, emotions in _emotions(predictions).items() if _is_plain(emotions)}
     others = [prediction for prediction in predictions if prediction.example.corpus not in plain]
     return others or list(predictions)
 
@@ -45,7 +43,7 @@ def corpus_figures(
     for corpus, found in every.group_by(lambda prediction: prediction.example.corpus):
         examples = {prediction.example for prediction in found.predictions}
         classes = emotions[corpus]
-        is_plain = classes == _PLAIN
+        is_plain = _is_plain(classes)
         yield CorpusFigures(
             corpus,
             tuple(sorted({example.language for example in examples if example.language})),
@@ -66,6 +64,11 @@ def _emotions(predictions: Sequence[Prediction]) -> dict[str, frozenset[str]]:
     for prediction in predictions:
         found.setdefault(prediction.example.corpus, set()).add(prediction.example.emotion)
     return {corpus: frozenset(emotions) for corpus, emotions in found.items()}
+
+
+def _is_plain(emotions: Collection[str]) -> bool:
+    """Whether a corpus with these emotions is plain speech."""
+    return len(emotions) == 1 and set(emotions) <= set(NO_EMOTION)
 
 
 def _mean(predictions: PredictionSet, compute: Callable[[PredictionSet], float]) -> float:

@@ -145,7 +145,7 @@ class GroupFigures:
 class CorpusFigures:
     """The figures of one corpus: all folds together, mean over seeds.
 
-    Plain speech, a corpus that is neutral throughout, has no UAR: there, what counts is for how
+    Plain speech, a corpus that is neutral or calm throughout, has no UAR: what counts is for how
     many recordings an emotion is claimed.
     """
 

@@ -84,6 +84,16 @@ def test_of_plain_speech_counts_for_how_much_an_emotion_is_claimed() -> None:
     assert (found.uar, found.chance, found.uar_among_classes) == (None, None, None)
 
 
+def test_a_corpus_that_is_calm_throughout_is_plain_speech() -> None:
+    calm = of_corpus("calm", "calm>calm", "calm>sad")
+
+    found = figures_of(evaluated(*ACTED, *calm), "calm")
+
+    assert found.claimed
+    assert found.claimed.mean == 0.5
+    assert found.uar is None
+
+
 def test_plain_speech_has_no_part_in_other_figures() -> None:
     both, acted = evaluated(*ACTED, *PLAIN), evaluated(*ACTED)
 

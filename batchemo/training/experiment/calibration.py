@@ -33,7 +33,7 @@ def equal_weights(samples: Samples) -> Float64:
 def corpus_weights(samples: Samples, test_only: Collection[str] = ()) -> Float64:
     """Return weights by which each corpus counts the same, and some nothing.
 
-    Those are the corpora that are only tested, and plain speech, which is neutral throughout: an
+    Those are the corpora that are only tested, and plain speech, which has a single class: an
     error there is always a claimed emotion, and it has no part in the other figures either.
     """
     counts = Counter(sample.example.corpus for sample in samples)

@@ -57,6 +57,10 @@ CORPUS_TERMS: Mapping[str, CorpusTerms] = {
         "Zhang et al. (2021), speechocean762: An Open-Source Non-native English Speech Corpus For"
         " Pronunciation Assessment, Interspeech",
     ),
+    "emospeech": CorpusTerms(
+        "CC BY-NC-SA 4.0",
+        "emospeech, words in English and Hindi, recorded on telephones in India, CC BY-NC-SA 4.0",
+    ),
 }
 
 
