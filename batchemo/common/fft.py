@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-_MODULE, _FOLDER = "pypocketfft", ("fft", "_pocketfft")
+_MODULES = {"pypocketfft": ("fft", "_pocketfft"), "pyduccfft": ("fft", "_duccfft")}
+"""The module by the names it has had, and its folder in scipy: the second since 1.18."""
 
 
 def rfft(frames: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -44,11 +45,12 @@ def _load_module() -> Any | None:
     """Return scipy's module of transforms; None if it is not there, or not as it was."""
     scipy = find_spec("scipy")
     for place in (scipy.submodule_search_locations if scipy else None) or ():
-        spec = PathFinder.find_spec(_MODULE, [str(Path(place, *_FOLDER))])
-        if spec is None or spec.loader is None:
-            continue
-        module = module_from_spec(spec)
-        spec.loader.exec_module(module)
-        if hasattr(module, "r2c"):
-            return module
+        for name, folder in _MODULES.items():
+            spec = PathFinder.find_spec(name, [str(Path(place, *folder))])
+            if spec is None or spec.loader is None:
+                continue
+            module = module_from_spec(spec)
+            spec.loader.exec_module(module)
+            if hasattr(module, "r2c"):
+                return module
     return None
