@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from batchemo.app.config import AppOptions
 from batchemo.app.worker_pool import shared_pool
@@ -14,20 +16,43 @@ from batchemo.errors import UsageError
 
 APPLICATION = Path(__file__).with_name("asgi.py")
 
+_NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+"""What an address of IPv6 gives on a machine that has only IPv4."""
+
 
 def check_address(host: str, port: int) -> None:
-    """Raise `UsageError` if the server cannot listen at an address, before anything is started."""
+    """Raise `UsageError` if the server cannot listen at an address, before anything is started.
+
+    A name may stand for several addresses, as `localhost` for 127.0.0.1 and ::1: the server listens
+    at all of them that this machine has.
+    """
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as probe:
-            # As Streamlit does, or a server that just ended would keep its port for a minute.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        errors = [_try_to_listen(family, address) for family, _, _, _, address in found]
+        failed = [error for error in errors if error is not None]
+        for error in failed:
+            if error.errno not in _NO_SUCH_ADDRESS or len(failed) == len(errors):
+                raise error
     except OSError as error:
         raise UsageError(
             f"the page cannot listen at {host}, port {port}: {error.strerror}. Choose another "
             "with --host and --port"
         ) from error
+
+
+def _try_to_listen(family: int, address: Any) -> OSError | None:
+    """Return why a server could not listen at an address; None if it could."""
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            # As Streamlit does, or a server that just ended would keep its port for a minute.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                # Or it would ask for the port of IPv4 as well.
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind(address)
+    except OSError as error:
+        return error
+    return None
 
 
 def serve(options: AppOptions, *, host: str, port: int, browser: bool) -> None:

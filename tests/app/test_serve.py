@@ -6,7 +6,7 @@ import random
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,35 @@ def test_a_port_in_use_is_a_usage_error_that_names_the_option() -> None:
         port = other.getsockname()[1]
         with pytest.raises(UsageError, match=f"port {port}.* --port"):
             check_address("127.0.0.1", port)
+
+
+def test_a_port_must_be_free_at_all_addresses_of_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        monkeypatch.setattr(socket, "getaddrinfo", addresses("127.0.0.2", "127.0.0.1"))
+        with pytest.raises(UsageError, match=f"port {port}"):
+            check_address("name", port)
+
+
+def test_addresses_that_this_machine_does_not_have_are_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", addresses("192.0.2.1", "127.0.0.1"))
+    check_address("name", 0)
+    monkeypatch.setattr(socket, "getaddrinfo", addresses("192.0.2.1"))
+    with pytest.raises(UsageError, match="cannot listen at name"):
+        check_address("name", 0)
+
+
+def addresses(*hosts: str) -> Callable[..., list[tuple[Any, ...]]]:
+    """Return a stand-in for a name that stands for these addresses."""
+
+    def getaddrinfo(host: str, port: int, *, type: int) -> list[tuple[Any, ...]]:
+        return [(socket.AF_INET, type, 0, "", (each, port)) for each in hosts]
+
+    return getaddrinfo
 
 
 @pytest.fixture(scope="module")
