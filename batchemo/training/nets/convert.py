@@ -56,6 +56,7 @@ def join_graphs(encoder: bytes, net: bytes) -> bytes:
     )
     joined.graph.name = "encoder_and_net"
     _store_in_8_bits(joined.graph)
+    _each_opset_once(joined)
     content: bytes = joined.SerializeToString()
     return content
 
@@ -79,10 +80,23 @@ def encoder_of(content: bytes) -> bytes:
         STATISTICS, onnx.TensorProto.FLOAT, ["batch", "size"]
     )
     graph = onnx.helper.make_graph(nodes, "encoder", model.graph.input, [output], constants)
-    encoder: bytes = onnx.helper.make_model(
+    encoder = onnx.helper.make_model(
         graph, opset_imports=model.opset_import, ir_version=model.ir_version
-    ).SerializeToString()
-    return encoder
+    )
+    _each_opset_once(encoder)
+    extracted: bytes = encoder.SerializeToString()
+    return extracted
+
+
+def _each_opset_once(model: Any) -> None:
+    """Name each set of operators once: joining two graphs names those of both.
+
+    Else an encoder would be other bytes each time that it was joined and extracted, and all that
+    was computed with it would be computed again.
+    """
+    versions = {entry.domain: entry for entry in model.opset_import}
+    del model.opset_import[:]
+    model.opset_import.extend(versions.values())
 
 
 def _store_in_8_bits(graph: Any) -> None:

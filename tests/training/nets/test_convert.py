@@ -134,6 +134,8 @@ def test_the_encoder_of_a_joined_graph_can_be_taken_out_again() -> None:
     found = session.run(None, {"features": FEATURES})[0]
     np.testing.assert_allclose(found, encoder(FEATURES), atol=1e-5)
     assert encoder_of(taken) == taken
+    again = join_graphs(taken, convert(net(multiples((WIDTH, WIDTH)))))
+    assert encoder_of(again) == taken, "what was computed with it stays valid"
 
 
 def test_a_graph_without_an_encoder_has_none_to_take_out() -> None:
