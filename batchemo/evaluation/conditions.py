@@ -23,6 +23,8 @@ SignalTransform: TypeAlias = Callable[[Float32, int, np.random.Generator], Float
 
 _MP3_RATE = 44100
 _CHILD_PITCH = 2 ** (6 / 12)
+_STRETCHED_FRAME = 512
+"""Samples below which the phase vocoder of librosa 1.0 gives NaN; recordings are longer."""
 _REVERBERATION_SECONDS = 0.6
 _PITCHES = 110 * 2 ** (np.arange(24) / 12)
 _CHORDS = ((0, 4, 7), (0, 3, 7))
@@ -97,11 +99,23 @@ def background_music(signal: Float32, rate: int, random: np.random.Generator) ->
 def child_voice(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
     """Raise pitch and formants by six semitones, at the same tempo."""
     import soxr
-    from librosa.effects import time_stretch
 
     # Played faster, pitch and formants rise together; stretching restores the tempo alone.
     higher = soxr.resample(signal, rate * _CHILD_PITCH, rate)
-    return fit_length(signal, time_stretch(higher, rate=1 / _CHILD_PITCH))
+    return fit_length(signal, change_tempo(higher, 1 / _CHILD_PITCH))
+
+
+def change_tempo(signal: Float32, factor: float) -> Float32:
+    """Return the signal faster, or slower below 1; the pitch stays."""
+    from librosa.effects import time_stretch
+
+    stretched: Float32 = time_stretch(at_least_a_frame(signal), rate=factor)
+    return stretched[: max(1, round(len(signal) / factor))]
+
+
+def at_least_a_frame(signal: Float32) -> Float32:
+    """Return the signal, followed by silence if librosa 1.0 would make NaN of it: too short."""
+    return np.pad(signal, (0, max(0, _STRETCHED_FRAME - len(signal))))
 
 
 def reverberation(signal: Float32, rate: int, random: np.random.Generator) -> Float32:

@@ -12,7 +12,13 @@ import numpy as np
 
 from batchemo.common.arrays import Float32, Float64
 from batchemo.errors import UsageError
-from batchemo.evaluation.conditions import CONDITIONS, SignalTransform, fit_length
+from batchemo.evaluation.conditions import (
+    CONDITIONS,
+    SignalTransform,
+    at_least_a_frame,
+    change_tempo,
+    fit_length,
+)
 
 VERSION = 1
 """Counts the changes of what the transforms give; another one makes stored features invalid."""
@@ -44,16 +50,13 @@ def shift_pitch(signal: Float32, rate: int, random: np.random.Generator) -> Floa
     from librosa.effects import pitch_shift
 
     semitones = random.uniform(-MAX_SEMITONES, MAX_SEMITONES)
-    shifted: Float32 = pitch_shift(signal, sr=rate, n_steps=semitones)
-    return shifted
+    shifted: Float32 = pitch_shift(at_least_a_frame(signal), sr=rate, n_steps=semitones)
+    return shifted[: len(signal)]
 
 
 def stretch_time(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
     """Change the tempo; the pitch stays."""
-    from librosa.effects import time_stretch
-
-    stretched: Float32 = time_stretch(signal, rate=random.uniform(*TEMPO_RANGE))
-    return stretched
+    return change_tempo(signal, random.uniform(*TEMPO_RANGE))
 
 
 def stretch_and_shift(signal: Float32, rate: int, random: np.random.Generator) -> Float32:
