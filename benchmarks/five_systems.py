@@ -32,7 +32,7 @@ COMMAND = "python benchmarks/five_systems.py {folders} --work five.work --seeds 
 PROTOCOLS: tuple[Protocol, ...] = ("speaker", "random", "leaky")
 """All but `corpus`: in a single language no corpus can be left out."""
 
-REMARKS_ON_SPEECH = """\
+REMARKS = """\
 ## How the leak was made, and where a claim is not reached
 
 - `melattn` and `stats162` are trained on augmented copies of every recording: under `leaky` these
@@ -49,7 +49,8 @@ REMARKS_ON_SPEECH = """\
 
 The sources of these recipes had the songs of RAVDESS as well. UAR on speech (8 classes), on songs
 (6) and on both, of one seed that was trained on both, an actor's songs always together with the
-actor's speech (`python benchmarks/five_systems.py RAVDESS RAVDESS_SONG --seeds 1`):
+actor's speech (`python benchmarks/five_systems.py RAVDESS RAVDESS_SONG --seeds 1 --models songs
+--page songs.md`):
 
 | recipe | `speaker` | `random` | `leaky` |
 | --- | ---: | ---: | ---: |
@@ -81,8 +82,8 @@ def main() -> None:
     names = sorted({example.corpus for example in corpus.examples})
     command = COMMAND.format(folders=" ".join(names).upper(), seeds=options.seeds)
     page = accuracy_page(all_evaluations, claims, command=command).rstrip()
-    # The remarks are on figures without songs.
-    remarks = f"\n\n{REMARKS_ON_SPEECH}" if names == ["ravdess"] else "\n"
+    # The remarks belong to the page of the models that are shipped: those without songs.
+    remarks = f"\n\n{REMARKS}" if names == ["ravdess"] else "\n"
     options.page.write_text(f"{page}{remarks}", encoding="utf-8")
     print(f"{options.page}: written")
 
